@@ -1,0 +1,513 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <runnel/clock.hpp>
+#include <runnel/detail/await.hpp>
+#include <runnel/detail/handle.hpp>
+#include <runnel/detail/list_core.hpp>
+#include <runnel/detail/list_requests.hpp>
+#include <runnel/detail/list_state.hpp>
+#include <runnel/error.hpp>
+#include <runnel/message.hpp>
+#include <runnel/outcome.hpp>
+
+#include <algorithm>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <exception>
+#include <initializer_list>
+#include <limits>
+#include <memory>
+#include <span>
+#include <stop_token>
+#include <utility>
+#include <vector>
+
+namespace runnel::inline v0 {
+
+/// Which end a move takes from and which it puts on, and how long it may wait. The default takes
+/// from the front and puts on the back. Redis: LMOVE … LEFT RIGHT.
+struct MoveOptions {
+    End from = End::front;
+    End to = End::back;
+    Timeout timeout{};
+    std::stop_token stop{};
+};
+
+/// Which end pop_first() takes from, and how long it may wait.
+struct FirstOptions {
+    End from = End::front;
+    Timeout timeout{};
+    std::stop_token stop{};
+};
+
+/// A snapshot of a list, taken at one moment.
+struct ListStats {
+    std::size_t size = 0;            ///< elements
+    std::size_t blocked_pops = 0;    ///< calls that wait for an element
+    std::size_t blocked_pushes = 0;  ///< calls that wait for room
+    std::uint64_t dropped = 0;       ///< elements thrown away by Full::drop_other_end so far
+};
+
+/// What a move hands back; see BlockingList::move_to.
+template <typename T>
+using Moved = Popped<detail::MovedCopy<T>>;
+
+/// A queue with two ends: each element goes to exactly one of those who ask for it, and who asked
+/// first gets it first. Redis: the list.
+///
+///     runnel::BlockingList<Job> jobs{{.capacity = 1000}};
+///     std::jthread worker{[jobs](std::stop_token stop) {
+///         while (auto job = jobs.pop_front({.stop = stop})) run(*job);
+///     }};
+///     if (jobs.push_back(std::move(job), {.timeout = 10ms}) != runnel::Push::done) spill(job);
+///
+/// A handle: copies share one list, and const is the handle's, not the list's. When the last one
+/// goes the list is closed; a call that waits does not need the handle it was made through.
+///
+/// Thread safety: every member may be called from any thread at any time. What a thread did before
+/// it pushed is visible to whoever pops that element.
+/// Order: elements leave in the order of the list; waiting pops are served in the order in which
+/// they began to wait, and so are waiting pushes. A push of many is served when all are in.
+/// Locks: no user code runs under a lock but the moves of T and, where a call says so, its copies
+/// and comparisons. Elements that are dropped or removed are destroyed without a lock.
+/// Guarantee: a call that throws has changed nothing. A call that ends without success has taken
+/// nothing, and the message that it was to push is untouched.
+/// Complexity: constant, except where said.
+template <Message T>
+class BlockingList {
+public:
+    using value_type = T;
+
+    /// Throws: Error{invalid_argument} if the capacity is 0.
+    explicit BlockingList(const ListOptions& options = {})
+        : state_{new detail::ListState<T>{checked(options)}} {}
+
+    // ------------------------------------------------------------------ one element
+
+    /// Appends `message`. On a full list waits, is refused or drops the front, as the list's
+    /// options say. Redis: RPUSH.
+    ///
+    /// Blocks: while the list is full, if it was made so.
+    /// Wakes: the pop that has waited longest.
+    Push push_back(T&& message, const WaitOptions& options = {}) const {
+        return push(End::back, message, &options);
+    }
+
+    /// The same at the front; a full list may drop the back. Redis: LPUSH.
+    Push push_front(T&& message, const WaitOptions& options = {}) const {
+        return push(End::front, message, &options);
+    }
+
+    /// As push_back(), push_front(), but never waits.
+    Push try_push_back(T&& message) const { return push(End::back, message, nullptr); }
+    Push try_push_front(T&& message) const { return push(End::front, message, nullptr); }
+
+    /// Appends `message` only if the list is not empty, else Push::absent. Never waits. For caches
+    /// of what is in use: who does not read has no list. Redis: RPUSHX.
+    Push push_back_if_exists(T&& message) const { return push_if_exists(End::back, message); }
+
+    /// The same at the front. Redis: LPUSHX.
+    Push push_front_if_exists(T&& message) const { return push_if_exists(End::front, message); }
+
+    /// Takes the first element. Redis: BLPOP.
+    ///
+    /// Blocks: while the list is empty and not closed.
+    /// Wakes: the push that has waited longest.
+    Popped<T> pop_front(const WaitOptions& options = {}) const {
+        return pop(End::front, &options);
+    }
+
+    /// Takes the last element. Redis: BRPOP.
+    Popped<T> pop_back(const WaitOptions& options = {}) const { return pop(End::back, &options); }
+
+    /// As pop_front(), pop_back(), but never wait. Redis: LPOP, RPOP.
+    Popped<T> try_pop_front() const { return pop(End::front, nullptr); }
+    Popped<T> try_pop_back() const { return pop(End::back, nullptr); }
+
+    // ------------------------------------------------------------------ many
+
+    /// Appends the messages one after the other, moving them out of where they are, and serves
+    /// waiting pops when all are in. Messages beyond the count in the result are untouched. When
+    /// memory runs out after some are in, the result says Push::full.
+    ///
+    /// Blocks: while the list is full, if it was made so; what fits goes in meanwhile.
+    /// Complexity: linear in the count.
+    Pushed push_back_many(std::span<T> messages, const WaitOptions& options = {}) const {
+        return push_many(End::back, messages, &options);
+    }
+
+    /// The same at the front, one after the other: the last one comes to stand first. Redis: LPUSH.
+    Pushed push_front_many(std::span<T> messages, const WaitOptions& options = {}) const {
+        return push_many(End::front, messages, &options);
+    }
+
+    /// Takes up to `count` elements in the order of popping, as soon as there is one.
+    /// Redis: BLMPOP … LEFT COUNT count.
+    ///
+    /// Blocks: while the list is empty and not closed.
+    /// Throws: Error{invalid_argument} if `count` is 0.
+    /// Complexity: linear in what it takes.
+    Batch<T> pop_front_many(std::size_t count, const WaitOptions& options = {}) const {
+        return pop_many(End::front, count, &options);
+    }
+
+    /// The same from the back. Redis: BLMPOP … RIGHT COUNT count.
+    Batch<T> pop_back_many(std::size_t count, const WaitOptions& options = {}) const {
+        return pop_many(End::back, count, &options);
+    }
+
+    /// As pop_front_many(), pop_back_many(), but never wait. Redis: LPOP, RPOP with a count.
+    Batch<T> try_pop_front_many(std::size_t count) const {
+        return pop_many(End::front, count, nullptr);
+    }
+    Batch<T> try_pop_back_many(std::size_t count) const {
+        return pop_many(End::back, count, nullptr);
+    }
+
+    // ------------------------------------------------------------------ moving
+
+    /// Takes an element and puts it on `target` in one step: nobody sees it in neither list or in
+    /// both. Onto the list itself it rotates. For queues whose workers may die: what a worker has
+    /// in hand stands in its processing list until it is removed. Redis: BLMOVE.
+    ///
+    /// Returns a copy of the element, made under the locks; for a T that cannot be copied, a
+    /// std::monostate. If the copy throws, nothing has moved.
+    ///
+    /// Blocks: while this list is empty, or the target is full and made to block.
+    /// Ends with: Ending::full if the target is full and rejects; Ending::closed if the target
+    /// is closed, or this list is and has nothing left.
+    Moved<T> move_to(const BlockingList& target, const MoveOptions& options = {}) const {
+        return move(target, options, true);
+    }
+
+    /// As move_to(), but never waits; `timeout` and `stop` are not looked at. Redis: LMOVE.
+    Moved<T> try_move_to(const BlockingList& target, const MoveOptions& options = {}) const {
+        return move(target, options, false);
+    }
+
+    // ------------------------------------------------------------------ looking and removing
+
+    /// Removes elements that equal `value`, and returns how many: the first `count` of them,
+    /// counted from the front, or with End::back the last ones. Redis: LREM.
+    ///
+    /// Locks: compares under the lock; the comparison must not use the list.
+    /// Complexity: linear in the size.
+    std::size_t remove(const T& value, End from = End::front,
+                       std::size_t count = std::numeric_limits<std::size_t>::max()) const
+        requires std::equality_comparable<T>;
+
+    /// Copies of the elements from position `first` to position `last`, both included. Positions
+    /// below 0 count from the end: -1 is the last element. What is out of range is left out.
+    /// Redis: LRANGE.
+    ///
+    /// Locks: copies under the lock.
+    /// Complexity: linear in the size.
+    [[nodiscard]] std::vector<T> range(std::int64_t first = 0, std::int64_t last = -1) const
+        requires std::copy_constructible<T>;
+
+    /// How many elements there were at one moment of the call. Redis: LLEN.
+    [[nodiscard]] std::size_t size() const {
+        const detail::Lock lock{state_->core.back.mutex};
+        return state_->core.size();
+    }
+
+    /// Several figures of one moment; what `CLIENT LIST` and `LLEN` tell in Redis.
+    [[nodiscard]] ListStats stats() const {
+        detail::ListState<T>& list = *state_;
+        const detail::Lock lock{list.core.back.mutex};
+        return {list.core.size(), list.poppers.size(), list.pushers.size(), list.dropped};
+    }
+
+    // ------------------------------------------------------------------ closing
+
+    /// Refuses every push from now on; what is in the list can still be taken. Ends the waits of
+    /// those who push and, since nothing can come any more, of those who pop from an empty list.
+    /// Closing twice does nothing.
+    void close() const noexcept { state_->close(); }
+
+    /// Whether it was closed. There may be elements left: a consumer's loop ends at drained().
+    [[nodiscard]] bool closed() const {
+        const detail::Lock lock{state_->core.back.mutex};
+        return state_->closed;
+    }
+
+    /// Closed, and nothing is left. Once true it stays true.
+    [[nodiscard]] bool drained() const {
+        const detail::Lock lock{state_->core.back.mutex};
+        return state_->closed && state_->core.size() == 0;
+    }
+
+    /// Whether both are handles of the same list.
+    friend bool operator==(const BlockingList& one, const BlockingList& other) noexcept {
+        return &*one.state_ == &*other.state_;
+    }
+
+private:
+    template <Message U>
+    friend PoppedFrom<U> pop_first(std::span<const BlockingList<U>> lists,
+                                   const FirstOptions& options);
+
+    using State = detail::ListState<T>;
+    using Node = detail::ListNode<T>;
+    using Line = detail::WaitQueue State::*;
+
+    static const ListOptions& checked(const ListOptions& options) {
+        if (options.capacity != 0) return options;
+        throw Error{ErrorCode::invalid_argument,
+                    "BlockingList: the capacity is 0; it must be at least 1"};
+    }
+
+    // Everywhere below: null options mean that the call may not wait, and after a wait nothing may
+    // be read through `this`, for the handle may have gone meanwhile.
+
+    Push push(End end, T& message, const WaitOptions* options) const {
+        if (end == End::back && state_->push_back_now(message)) [[likely]] return Push::done;
+        return push_slowly(end, std::span{&message, 1}, options).ending;
+    }
+
+    Pushed push_many(End end, std::span<T> messages, const WaitOptions* options) const {
+        const std::size_t done = end == End::back ? state_->push_back_now(messages) : 0;
+        if (done == messages.size()) return {done, Push::done};
+        Pushed rest = push_slowly(end, messages.subspan(done), options);
+        rest.count += done;
+        return rest;
+    }
+
+    Popped<T> pop(End end, const WaitOptions* options) const {
+        if (end == End::front) {
+            Popped<T> popped = state_->pop_front_now();
+            if (popped) [[likely]] return popped;
+        }
+        return pop_slowly(end, options);
+    }
+
+    Pushed push_slowly(End end, std::span<T> messages, const WaitOptions* options) const;
+    Push push_if_exists(End end, T& message) const;
+    Popped<T> pop_slowly(End end, const WaitOptions* options) const;
+    Batch<T> pop_many(End end, std::size_t count, const WaitOptions* options) const;
+    Moved<T> move(const BlockingList& target, const MoveOptions& options, bool may_wait) const;
+    static PoppedFrom<T> first_of(std::span<const BlockingList> lists, const FirstOptions& options);
+    static void take_first(detail::PopOne<T>& request, std::span<const BlockingList> lists,
+                           const FirstOptions& options);
+
+    // Carries out a request of one list, by this thread or by one that wakes it.
+    template <typename Request>
+    void run(Request& request, Line line, const WaitOptions* options) const {
+        State& list = *state_;
+        Node node{request, list};
+        detail::WakeChain chain;
+        const bool mine = list.enter(node, line, chain);
+        chain.resume_all();
+        if (!mine) wait(request, list, options);
+        if (detail::may_stand_in_line(request)) list.leave(node);
+    }
+
+    template <typename Request>
+    static void wait(Request& request, State& list, const WaitOptions* options) {
+        if (options == nullptr) return detail::give_up(request, list.clock);
+        detail::await(request, list.clock, list.spin, options->timeout, options->stop);
+    }
+
+    static Ending ending_of(const detail::ListRequest& request) {
+        if (request.failure) std::rethrow_exception(request.failure);
+        switch (request.how()) {
+        case detail::WaitEnd::stopped: return Ending::stopped;
+        case detail::WaitEnd::closed: return Ending::closed;
+        default: return Ending::timed_out;
+        }
+    }
+
+    static Push refusal_of(Ending ending) noexcept {
+        switch (ending) {
+        case Ending::stopped: return Push::stopped;
+        case Ending::closed: return Push::closed;
+        default: return Push::full;
+        }
+    }
+
+    detail::Handle<State> state_;
+};
+
+/// Takes an element from the first of `lists` that has one; if none has, waits for whichever gets
+/// one first. The lists' order counts, not which was filled first. One that is named twice counts
+/// once. Time is that of the first list's clock. Redis: BLPOP with several keys, BLMPOP.
+///
+///     auto next = runnel::pop_first({urgent, normal}, {.timeout = 1s});
+///
+/// Blocks: while all of them are empty and not all are closed.
+/// Throws: Error{invalid_argument} if there is no list.
+/// Complexity: linear in the number of lists.
+template <Message T>
+PoppedFrom<T> pop_first(std::span<const BlockingList<T>> lists, const FirstOptions& options) {
+    return BlockingList<T>::first_of(lists, options);
+}
+
+template <Message T>
+PoppedFrom<T> pop_first(const std::vector<BlockingList<T>>& lists,
+                        const FirstOptions& options = {}) {
+    return pop_first(std::span<const BlockingList<T>>{lists}, options);
+}
+
+template <Message T>
+PoppedFrom<T> pop_first(std::initializer_list<BlockingList<T>> lists,
+                        const FirstOptions& options = {}) {
+    return pop_first(std::span<const BlockingList<T>>{lists.begin(), lists.size()}, options);
+}
+
+template <Message T>
+Pushed BlockingList<T>::push_slowly(End end, std::span<T> messages,
+                                    const WaitOptions* options) const {
+    if (state_->when_full != Full::block) options = nullptr;
+    detail::PushMany<T> request{end, messages, state_->clock};
+    run(request, &State::pushers, options);
+    if (request.count == messages.size()) return {request.count, Push::done};
+    if (request.failure && request.count != 0) return {request.count, Push::full};
+    return {request.count, refusal_of(ending_of(request))};
+}
+
+template <Message T>
+Push BlockingList<T>::push_if_exists(End end, T& message) const {
+    State& list = *state_;
+    std::vector<T> dropped;  // outlives the lock
+    bool others = false;
+    {
+        const detail::LockBoth lock{list.core};
+        if (list.closed) return Push::closed;
+        if (list.core.empty()) return Push::absent;
+        list.core.reserve(end);
+        if (!detail::make_room(list, end, dropped)) return Push::full;
+        list.core.push(end, std::move(message));
+        list.update_attention();
+        others = !list.poppers.empty();
+    }
+    if (others) list.serve_others();
+    return Push::done;
+}
+
+template <Message T>
+Popped<T> BlockingList<T>::pop_slowly(End end, const WaitOptions* options) const {
+    if (end == End::front && options != nullptr && state_->ends_a_stream()) {
+        detail::pause_for_a_batch();
+        Popped<T> popped = state_->pop_front_now();
+        if (popped) return popped;
+    }
+    detail::PopOne<T> request{end, state_->clock};
+    run(request, &State::poppers, options);
+    if (request.value) return Popped<T>{std::move(*request.value)};
+    return ending_of(request);
+}
+
+template <Message T>
+Batch<T> BlockingList<T>::pop_many(End end, std::size_t count, const WaitOptions* options) const {
+    if (count == 0) {
+        throw Error{ErrorCode::invalid_argument,
+                    "BlockingList: a pop of many with count 0; it must be at least 1"};
+    }
+    std::vector<T> values;
+    if (state_->pop_many_now(end, count, values)) return Batch<T>{std::move(values)};
+    if (options != nullptr && state_->ends_a_stream()) {
+        detail::pause_for_a_batch();
+        if (state_->pop_many_now(end, count, values)) return Batch<T>{std::move(values)};
+    }
+    detail::PopMany<T> request{end, count, state_->clock};
+    run(request, &State::poppers, options);
+    if (!request.values.empty()) return Batch<T>{std::move(request.values)};
+    return ending_of(request);
+}
+
+template <Message T>
+Moved<T> BlockingList<T>::move(const BlockingList& target, const MoveOptions& options,
+                               bool may_wait) const {
+    State& list = *state_;
+    detail::MoveOne<T> request{list, options.from, *target.state_, options.to};
+    Node at_source{request, list};
+    Node at_target{request, *target.state_};
+    detail::WakeChain chain;
+    const bool mine = request.enter(at_source, at_target, chain);
+    chain.resume_all();
+    const WaitOptions wait_options{options.timeout, options.stop};
+    if (!mine) wait(request, list, may_wait ? &wait_options : nullptr);
+    if (!mine) at_source.list->leave(at_source);
+    if (!mine) at_target.list->leave(at_target);
+    if (request.copy) return Moved<T>{std::move(*request.copy)};
+    if (request.rejected) return Ending::full;
+    return ending_of(request);
+}
+
+template <Message T>
+PoppedFrom<T> BlockingList<T>::first_of(std::span<const BlockingList> lists,
+                                        const FirstOptions& options) {
+    if (lists.empty())
+        throw Error{ErrorCode::invalid_argument, "pop_first: there is no list to take from"};
+    for (std::size_t at = 0; at != lists.size(); ++at) {
+        if (auto popped = lists[at].pop(options.from, nullptr))
+            return PoppedFrom<T>{at, *std::move(popped)};
+    }
+    detail::PopOne<T> request{options.from, lists.front().state_->clock};
+    take_first(request, lists, options);
+    if (request.value) return PoppedFrom<T>{request.which, std::move(*request.value)};
+    return ending_of(request);
+}
+
+template <Message T>
+void BlockingList<T>::take_first(detail::PopOne<T>& request, std::span<const BlockingList> lists,
+                                 const FirstOptions& options) {
+    std::deque<Node> nodes;
+    for (std::size_t at = 0; at != lists.size(); ++at) {
+        const auto same = [&](const Node& node) { return node.list == &*lists[at].state_; };
+        if (std::none_of(nodes.begin(), nodes.end(), same))
+            nodes.emplace_back(request, *lists[at].state_, at);
+    }
+    request.open_sources = static_cast<std::uint32_t>(nodes.size());
+    detail::WakeChain chain;
+    bool mine = false;
+    for (auto node = nodes.begin(); node != nodes.end() && !mine && !request.claimed(); ++node)
+        mine = node->list->enter(*node, &State::poppers, chain);
+    chain.resume_all();
+    const WaitOptions wait_options{options.timeout, options.stop};
+    if (!mine) wait(request, *nodes.front().list, &wait_options);
+    for (Node& node : nodes) node.list->leave(node);
+}
+
+template <Message T>
+std::size_t BlockingList<T>::remove(const T& value, End from, std::size_t count) const
+    requires std::equality_comparable<T>
+{
+    State& list = *state_;
+    std::vector<T> removed;  // outlives the lock
+    bool others = false;
+    {
+        const detail::LockBoth lock{list.core};
+        std::vector<std::size_t> positions = list.core.find(value, from, count);
+        removed.reserve(positions.size());
+        list.core.extract(std::move(positions), removed);
+        list.update_attention();
+        others = !list.pushers.empty();
+    }
+    if (others) list.serve_others();
+    return removed.size();
+}
+
+template <Message T>
+std::vector<T> BlockingList<T>::range(std::int64_t first, std::int64_t last) const
+    requires std::copy_constructible<T>
+{
+    State& list = *state_;
+    std::vector<T> copies;
+    const detail::LockBoth lock{list.core};
+    const auto size = static_cast<std::int64_t>(list.core.size());
+    if (first < 0) first = std::max<std::int64_t>(0, first + size);
+    if (last < 0) last += size;
+    last = std::min(last, size - 1);
+    if (first > last) return copies;
+    const auto count = static_cast<std::size_t>(last - first + 1);
+    copies.reserve(count);
+    list.core.visit(static_cast<std::size_t>(first), count,
+                    [&](const T& element) { copies.push_back(element); });
+    return copies;
+}
+
+}  // namespace runnel::inline v0

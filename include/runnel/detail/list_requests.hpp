@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <runnel/clock.hpp>
+#include <runnel/detail/annotations.hpp>
+#include <runnel/detail/list_state.hpp>
+#include <runnel/detail/wait_queue.hpp>
+#include <runnel/detail/waiter.hpp>
+#include <runnel/message.hpp>
+#include <runnel/outcome.hpp>
+
+#include <algorithm>
+#include <concepts>
+#include <cstddef>
+#include <exception>
+#include <optional>
+#include <span>
+#include <type_traits>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace runnel::inline v0::detail {
+
+// What the calls on a list ask of it. A request is carried out by attempt(), under the locks of the
+// lists it names, by the thread that makes it or by one that wakes it: first what may throw, then
+// claim(), then what cannot fail. So a request that somebody else has ended changes nothing.
+class ListRequest : public Waiter {
+public:
+    ListRequest(Serve how_to_serve, Resume how_to_resume, Clock& on) noexcept
+        : Waiter{how_to_serve, how_to_resume}, clock{on} {}
+
+    // Whether attempt() carries it out or, when it throws, ends it.
+    template <typename Request, Message T>
+    static Served serve_as(WaitNode& node) noexcept {
+        auto& request = static_cast<Request&>(*node.waiter);
+        try {
+            return request.attempt(static_cast<ListNode<T>&>(node));
+        } catch (...) {
+            if (!request.claim(WaitEnd::failed)) return Served::gone;
+            request.failure = std::current_exception();
+            return Served::yes;
+        }
+    }
+
+    static void unpark(Waiter& waiter, WakeChain&) noexcept {
+        static_cast<ListRequest&>(waiter).clock.unpark(waiter);
+    }
+
+    // Ends it if nothing that it waits on is open any more.
+    Served source_closed() noexcept {
+        const bool last = open_sources.fetch_sub(1, std::memory_order_relaxed) == 1;
+        return last && claim(WaitEnd::closed) ? Served::yes : Served::gone;
+    }
+
+    Clock& clock;
+    std::exception_ptr failure;
+};
+
+template <Message T>
+class PopOne : public ListRequest {
+public:
+    PopOne(End at, Clock& on) noexcept
+        : ListRequest{serve_as<PopOne, T>, unpark, on}, end{at} {}
+
+    Served attempt(ListNode<T>& node) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        ListState<T>& list = *node.list;
+        if (list.core.empty()) return list.closed ? source_closed() : Served::no;
+        if (!claim()) return Served::gone;
+        value.emplace(std::move(list.core.peek(end)));
+        list.core.drop(end);
+        which = node.which;
+        return Served::yes;
+    }
+
+    const End end;
+    std::optional<T> value;
+    std::size_t which = 0;
+};
+
+template <Message T>
+class PopMany : public ListRequest {
+public:
+    PopMany(End at, std::size_t limit, Clock& on) noexcept
+        : ListRequest{serve_as<PopMany, T>, unpark, on}, end{at}, count{limit} {}
+
+    Served attempt(ListNode<T>& node) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        ListState<T>& list = *node.list;
+        if (list.core.empty()) return list.closed ? source_closed() : Served::no;
+        values.reserve(std::min(count, list.core.size()));
+        if (!claim()) return Served::gone;
+        list.core.pop_many(end, count, values);
+        return Served::yes;
+    }
+
+    const End end;
+    const std::size_t count;
+    std::vector<T> values;
+};
+
+// Room for one more at `end`, made by dropping an element at the other end if that is the rule.
+// What was dropped is destroyed by the thread that pushes, without a lock.
+template <Message T>
+[[nodiscard]] bool make_room(ListState<T>& list, End end, std::vector<T>& dropped)
+    RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+    if (list.core.free_room() != 0) return true;
+    if (list.when_full != Full::drop_other_end) return false;
+    const End other = end == End::back ? End::front : End::back;
+    dropped.push_back(std::move(list.core.peek(other)));
+    list.core.drop(other);
+    ++list.dropped;
+    return true;
+}
+
+// Pushes as many as there is room for, again and again until all are in.
+template <Message T>
+class PushMany : public ListRequest {
+public:
+    PushMany(End at, std::span<T> all, Clock& on) noexcept
+        : ListRequest{serve_as<PushMany, T>, unpark, on}, end{at}, messages{all} {}
+
+    Served attempt(ListNode<T>& node) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        ListState<T>& list = *node.list;
+        if (list.closed) return source_closed();
+        while (count != messages.size() && !claimed()) {
+            list.core.reserve(end);
+            if (!make_room(list, end, dropped)) return Served::no;
+            list.core.push(end, std::move(messages[count]));
+            ++count;
+        }
+        return claim() ? Served::yes : Served::gone;
+    }
+
+    const End end;
+    const std::span<T> messages;
+    std::size_t count = 0;
+    std::vector<T> dropped;
+};
+
+// What a move hands back: a copy, where T can be copied.
+template <typename T>
+using MovedCopy = std::conditional_t<std::copy_constructible<T>, T, std::monostate>;
+
+template <Message T>
+class MoveOne : public ListRequest {
+public:
+    MoveOne(ListState<T>& source, End from, ListState<T>& target, End to) noexcept
+        : ListRequest{serve_as<MoveOne, T>, resume, source.clock}, source_{source},
+          target_{target}, from_{from}, to_{to} {}
+
+    Served attempt(ListNode<T>&) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        if (target_.closed && !onto_itself()) return source_closed();
+        if (source_.core.empty()) return source_.closed ? source_closed() : Served::no;
+        if (!onto_itself() && target_.core.free_room() == 0) {
+            if (target_.when_full == Full::block) return Served::no;
+            if (target_.when_full == Full::reject) return reject();
+        }
+        return carry_out();
+    }
+
+    // After a move both lists may have something for others; see Waiter::Resume.
+    static void resume(Waiter& waiter, WakeChain& chain) noexcept {
+        auto& move = static_cast<MoveOne&>(waiter);
+        if (move.copy) move.serve_others(chain);
+        unpark(move, chain);
+    }
+
+    void serve_others(WakeChain& chain) noexcept {
+        source_.serve_all(chain);
+        if (!onto_itself()) target_.serve_all(chain);
+    }
+
+    // Carries it out at once or puts it into line, with a node at either list. True if this thread
+    // has claimed it.
+    [[nodiscard]] bool enter(ListNode<T>& at_source, ListNode<T>& at_target,
+                             WakeChain& chain) noexcept RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        bool mine = false;
+        bool others = false;
+        {
+            const LockPair lock{source_.core, &target_.core};
+            others = !source_.poppers.empty() || !target_.pushers.empty();
+            const Served served = others ? Served::no : serve(at_source);
+            mine = served == Served::yes;
+            if (served == Served::no) queue_up(at_source, at_target);
+            others = others || !source_.pushers.empty() || !target_.poppers.empty();
+            source_.update_attention();
+            target_.update_attention();
+        }
+        if (others) serve_others(chain);
+        return mine;
+    }
+
+    std::optional<MovedCopy<T>> copy;  // set if it was moved
+    bool rejected = false;
+
+private:
+    [[nodiscard]] bool onto_itself() const noexcept { return &source_ == &target_; }
+
+    void queue_up(ListNode<T>& at_source, ListNode<T>& at_target) noexcept
+        RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        source_.poppers.insert(at_source);
+        if (onto_itself()) return;
+        target_.pushers.insert(at_target);
+        at_source.other = &target_;
+        at_target.other = &source_;
+    }
+
+    Served reject() noexcept {
+        if (!claim()) return Served::gone;
+        rejected = true;
+        return Served::yes;
+    }
+
+    Served carry_out() RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        target_.core.reserve(to_);
+        if (target_.core.free_room() == 0) dropped_.reserve(1);
+        std::optional<MovedCopy<T>> made = copy_of(source_.core.peek(from_));
+        if (!claim()) return Served::gone;
+        T element{std::move(source_.core.peek(from_))};
+        source_.core.drop(from_);
+        if (!onto_itself()) (void)make_room(target_, to_, dropped_);
+        target_.core.push(to_, std::move(element));
+        target_.update_attention();
+        copy.emplace(std::move(*made));
+        return Served::yes;
+    }
+
+    static std::optional<MovedCopy<T>> copy_of(const T& element) {
+        if constexpr (std::copy_constructible<T>) {
+            return std::optional<MovedCopy<T>>{std::in_place, element};
+        } else {
+            return std::optional<MovedCopy<T>>{std::in_place};
+        }
+    }
+
+    ListState<T>& source_;
+    ListState<T>& target_;
+    const End from_;
+    const End to_;
+    std::vector<T> dropped_;
+};
+
+}  // namespace runnel::inline v0::detail

@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <runnel/clock.hpp>
+#include <runnel/detail/annotations.hpp>
+#include <runnel/detail/handle.hpp>
+#include <runnel/detail/list_core.hpp>
+#include <runnel/detail/spin.hpp>
+#include <runnel/detail/wait_queue.hpp>
+#include <runnel/message.hpp>
+#include <runnel/outcome.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace runnel::inline v0 {
+
+/// What a push onto a full list does.
+enum class Full : std::uint8_t {
+    block,           ///< waits for room
+    reject,          ///< is refused: Push::full
+    drop_other_end,  ///< throws away the element at the other end and succeeds
+};
+
+struct ListOptions {
+    /// In elements, at least 1.
+    std::size_t capacity = std::numeric_limits<std::size_t>::max();
+    Full when_full = Full::block;
+    /// Null means the SystemClock. Must outlive the list.
+    Clock* clock = nullptr;
+};
+
+namespace detail {
+
+template <Message T>
+class ListState;
+
+// The place of a wait in one of the two queues of a list. Keeps the list's memory meanwhile.
+template <Message T>
+struct ListNode : WaitNode {
+    ListNode(Waiter& of, ListState<T>& in, std::size_t position = 0) noexcept
+        : WaitNode{of}, list{&in}, keep{in}, which{position} {}
+
+    ListState<T>* const list;
+    const Owner<ListState<T>> keep;
+    const std::size_t which;
+    // Of a move: the list at its other side, whose locks are needed too to serve it.
+    ListState<T>* other = nullptr;
+};
+
+// Both locks of a list.
+template <Message T>
+class RUNNEL_SCOPED_CAPABILITY LockBoth {
+public:
+    explicit LockBoth(ListCore<T>& core) noexcept
+        RUNNEL_ACQUIRE(core.back.mutex, core.front.mutex)
+        : core_{core} {
+        core_.back.mutex.lock();
+        core_.front.mutex.lock();
+    }
+    ~LockBoth() RUNNEL_RELEASE() {
+        core_.front.mutex.unlock();
+        core_.back.mutex.unlock();
+    }
+    LockBoth(const LockBoth&) = delete;
+    LockBoth& operator=(const LockBoth&) = delete;
+
+private:
+    ListCore<T>& core_;
+};
+
+// Both locks of one list, or of two: the one place where the locks of two objects are taken, by
+// address. The analysis cannot follow that.
+template <Message T>
+class LockPair {
+public:
+    LockPair(ListCore<T>& one, ListCore<T>* other) noexcept
+        : low_{other == nullptr || std::less<>{}(&one, other) ? &one : other},
+          high_{low_ == &one ? (other == &one ? nullptr : other) : &one} {
+        lock(*low_);
+        if (high_ != nullptr) lock(*high_);
+    }
+    ~LockPair() {
+        if (high_ != nullptr) unlock(*high_);
+        unlock(*low_);
+    }
+    LockPair(const LockPair&) = delete;
+    LockPair& operator=(const LockPair&) = delete;
+
+private:
+    static void lock(ListCore<T>& core) noexcept RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        core.back.mutex.lock();
+        core.front.mutex.lock();
+    }
+    static void unlock(ListCore<T>& core) noexcept RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        core.front.mutex.unlock();
+        core.back.mutex.unlock();
+    }
+
+    ListCore<T>* const low_;
+    ListCore<T>* const high_;
+};
+
+// A core, the waits in it, and what wakes them.
+//
+// Invariant outside the locks: an element and a waiter that could take it never coexist, nor do
+// room and a waiter that could fill it. There is one exception. A waiting move needs the locks of
+// a second list, and to take them in order the waker has to let go of the first. Until it has them
+// again, whoever comes here finds a queue, stands in it, and serves it himself.
+template <Message T>
+class ListState final : public Shared {
+public:
+    explicit ListState(const ListOptions& options) noexcept
+        : core{options.capacity}, when_full{options.when_full},
+          clock{options.clock != nullptr ? *options.clock : SystemClock::instance()},
+          is_real{clock.is_real()} {
+        const LockBoth lock{core};
+        core.refill_room();
+    }
+
+    void last_handle_gone() noexcept override { close(); }
+
+    void close() noexcept {
+        {
+            const LockBoth lock{core};
+            closed = true;
+            update_attention();
+        }
+        serve_others();
+    }
+
+    // ---- the fast paths: one lock, nobody waits
+
+    // False if there is no room, or somebody waits, or the list is closed: `message` is untouched.
+    [[nodiscard]] bool push_back_now(T& message) {
+        const Lock lock{core.back.mutex};
+        if (core.back.room == 0) [[unlikely]] return false;
+        core.push_back(std::move(message));
+        return true;
+    }
+
+    // Pushes a prefix and returns its length.
+    [[nodiscard]] std::size_t push_back_now(std::span<T> messages) {
+        const Lock lock{core.back.mutex};
+        return core.push_back(messages.first(std::min(messages.size(), core.back.room)));
+    }
+
+    [[nodiscard]] Popped<T> pop_front_now() noexcept {
+        if (core.front_size() != 0) {
+            const Lock lock{core.front.mutex};
+            if (core.front_has() && !core.front.attention) [[likely]] return take_first_of_front();
+        }
+        return pop_front_at_back();
+    }
+
+    // False if there is nothing, or somebody waits. May throw, and then has taken nothing.
+    [[nodiscard]] bool pop_many_now(End end, std::size_t count, std::vector<T>& out) {
+        if (end == End::front && core.front_size() >= count) {
+            out.reserve(count);
+            const Lock lock{core.front.mutex};
+            if (!core.front.attention && core.pop_many_of_front(count, out)) return true;
+        }
+        const LockBoth lock{core};
+        if (core.empty() || !poppers.empty() || !pushers.empty()) return false;
+        core.back.streak += static_cast<std::uint32_t>(core.back.items.size());
+        out.reserve(std::min(count, core.size()));
+        core.pop_many(end, count, out);
+        return true;
+    }
+
+    // ---- waiting
+
+    // Puts `node` into line unless its request can be carried out at once, which is when nobody
+    // stands before it. True if this thread has claimed it that way: nobody else will end it.
+    [[nodiscard]] bool enter(ListNode<T>& node, WaitQueue ListState::*queue,
+                             WakeChain& chain) noexcept {
+        bool mine = false;
+        bool out_of_reach = false;
+        {
+            const LockBoth lock{core};
+            auto served = Served::no;
+            if ((this->*queue).empty()) served = node.waiter->serve(node);
+            if (served == Served::no) (this->*queue).insert(node);
+            mine = served == Served::yes;
+            Reach reach;
+            out_of_reach = serve_within(reach, chain) != nullptr;
+        }
+        if (out_of_reach) serve_all(chain);
+        return mine;
+    }
+
+    // Takes `node` out of line if it still stands in it.
+    void leave(ListNode<T>& node) noexcept {
+        const LockBoth lock{core};
+        if (node.queue != nullptr) node.queue->remove(node);
+        update_attention();
+    }
+
+    // Carries out what can be carried out, and adds whom it claims to `chain`.
+    // Requires: the caller holds no lock of any list.
+    void serve_all(WakeChain& chain) noexcept RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        Reach reach;
+        Owner<ListState> also;  // it could otherwise go together with the move that names it
+        do {
+            Owner<ListState> next;
+            {
+                reach.also = also.get();
+                const LockPair lock{core, also.get() != nullptr ? &also.get()->core : nullptr};
+                if (ListState* const needed = serve_within(reach, chain)) next = Owner{*needed};
+            }
+            also = std::move(next);
+        } while (also.get() != nullptr);
+    }
+
+    // The same for who holds no chain of his own.
+    void serve_others() noexcept {
+        WakeChain chain;
+        serve_all(chain);
+        chain.resume_all();
+    }
+
+    // To be called after every change that was made without serve_within().
+    void update_attention() noexcept RUNNEL_REQUIRES(core.back.mutex, core.front.mutex) {
+        const bool anybody = !poppers.empty() || !pushers.empty();
+        core.front.attention = anybody;
+        core.refill_room();
+        if (anybody || closed) core.back.room = 0;
+    }
+
+    // A consumer that found nothing has taken this many elements since the last time. If they came
+    // in a stream, it leaves the producer alone for a moment, and finds several when it looks again.
+    [[nodiscard]] bool ends_a_stream() noexcept {
+        const Lock lock{core.back.mutex};
+        return std::exchange(core.back.streak, 0) >= stream_length && is_real;
+    }
+
+    ListCore<T> core;
+    const Full when_full;
+    Clock& clock;
+    const bool is_real;
+    SpinBudget spin;
+    WaitQueue poppers RUNNEL_GUARDED_BY(core.back.mutex);
+    WaitQueue pushers RUNNEL_GUARDED_BY(core.back.mutex);
+    bool closed RUNNEL_GUARDED_BY(core.back.mutex) = false;
+    std::uint64_t dropped RUNNEL_GUARDED_BY(core.back.mutex) = 0;
+
+private:
+    static constexpr std::uint32_t stream_length = 4;
+
+    // How far serve_within() may go and has got: the second list whose locks are held, and the
+    // last tickets of moves to lists whose locks were not. They are not looked at twice.
+    struct Reach {
+        ListState* also = nullptr;
+        std::uint64_t last_popper = 0;
+        std::uint64_t last_pusher = 0;
+    };
+
+    [[nodiscard]] Popped<T> take_first_of_front() noexcept RUNNEL_REQUIRES(core.front.mutex) {
+        Popped<T> popped{std::move(core.first_of_front())};
+        core.drop_first_of_front();
+        return popped;
+    }
+
+    [[nodiscard]] Popped<T> pop_front_at_back() noexcept {
+        const Lock lock{core.back.mutex};
+        if (!poppers.empty() || !pushers.empty()) return Ending::timed_out;
+        if (core.front_size() != 0) {
+            const Lock front{core.front.mutex};
+            if (core.front_has()) return take_first_of_front();
+        }
+        const std::size_t gathered = core.back.items.size();
+        core.back.streak += static_cast<std::uint32_t>(gathered);
+        if (gathered == 0) return Ending::timed_out;
+        if (gathered == 1) return take_first_of_back();
+        const Lock front{core.front.mutex};
+        core.refill_front();
+        return take_first_of_front();
+    }
+
+    // For a single element the front's lock is not worth taking.
+    [[nodiscard]] Popped<T> take_first_of_back() noexcept RUNNEL_REQUIRES(core.back.mutex) {
+        Popped<T> popped{std::move(core.back.items.front())};
+        core.back.items.drop_front();
+        return popped;
+    }
+
+    // Runs the requests that can be satisfied, in the order of their tickets, and again while that
+    // makes others satisfiable. Stops, and returns the list, at a move whose other list is neither
+    // this one nor the second one whose locks are held.
+    [[nodiscard]] ListState* serve_within(Reach& reach, WakeChain& chain) noexcept
+        RUNNEL_REQUIRES(core.back.mutex, core.front.mutex) {
+        ListState* needed = nullptr;
+        std::size_t before = 0;
+        do {
+            needed = serve_queue(poppers, reach.last_popper, reach.also, chain);
+            before = core.size();
+            if (needed == nullptr)
+                needed = serve_queue(pushers, reach.last_pusher, reach.also, chain);
+        } while (needed == nullptr && core.size() > before && !poppers.empty());
+        update_attention();
+        return needed;
+    }
+
+    [[nodiscard]] ListState* serve_queue(WaitQueue& queue, std::uint64_t& last, ListState* also,
+                                         WakeChain& chain) noexcept
+        RUNNEL_REQUIRES(core.back.mutex, core.front.mutex) {
+        for (WaitNode* node = queue.first(); node != nullptr && is_worth_serving(queue);) {
+            WaitNode* const next = node->next;
+            ListState* const other = static_cast<ListNode<T>*>(node)->other;
+            if (other != nullptr && other != also) {
+                if (node->waiter->ticket() > last) {
+                    last = node->waiter->ticket();
+                    return other;
+                }
+            } else {
+                serve_one(queue, *node, chain);
+            }
+            node = next;
+        }
+        return nullptr;
+    }
+
+    [[nodiscard]] bool is_worth_serving(const WaitQueue& queue) const noexcept
+        RUNNEL_REQUIRES(core.back.mutex, core.front.mutex) {
+        return closed || (&queue == &poppers ? !core.empty() : core.free_room() != 0);
+    }
+
+    static void serve_one(WaitQueue& queue, WaitNode& node, WakeChain& chain) noexcept {
+        Waiter& waiter = *node.waiter;
+        const Served served = waiter.serve(node);
+        if (served != Served::no) queue.remove(node);
+        if (served == Served::yes) chain.add(waiter);
+    }
+};
+
+}  // namespace detail
+}  // namespace runnel::inline v0

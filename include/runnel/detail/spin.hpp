@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <runnel/detail/futex.hpp>
+#include <runnel/detail/waiter.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <optional>
+
+namespace runnel::inline v0::detail {
+
+// How long to poll one's own waiter before sleeping. A sleep costs both sides microseconds, so it
+// pays to poll about as long as a sleep takes, but only where that has paid lately: the budget
+// doubles when the wait ended in time and halves when it did not. Two threads that answer each
+// other could both end up sleeping for ever that way, each waiting for the other to wake up; so
+// now and then, less and less often while it fails, the whole budget is tried again.
+//
+// The fields are only a guess at the future: relaxed, and lost updates do no harm.
+class SpinBudget {
+public:
+    using Duration = std::chrono::nanoseconds;
+
+    using Deadline = std::chrono::steady_clock::time_point;
+
+    // Polls `waiter`; true if it ended meanwhile. Gives up at `deadline` at the latest.
+    bool spin(const Waiter& waiter, std::optional<Deadline> deadline) noexcept {
+        const Duration budget = next();
+        const auto spent = std::chrono::steady_clock::now() + budget;
+        const auto until = deadline ? std::min(*deadline, spent) : spent;
+        do {
+            for (int look = 0; look < looks_per_clock_read; ++look) {
+                if (waiter.ended()) {
+                    paid(budget);
+                    return true;
+                }
+                pause();
+            }
+        } while (std::chrono::steady_clock::now() < until);
+        wasted(budget);
+        return false;
+    }
+
+private:
+    static constexpr Duration least{600};
+    static constexpr Duration most{20'000};
+    static constexpr int looks_per_clock_read = 8;
+    static constexpr std::uint32_t first_pause = 16;
+    static constexpr std::uint32_t longest_pause = 1024;
+
+    Duration next() noexcept {
+        const auto budget = Duration{budget_.load(std::memory_order_relaxed)};
+        if (budget > least) return budget;
+        const auto left = until_probe_.load(std::memory_order_relaxed);
+        until_probe_.store(left == 0 ? 0 : left - 1, std::memory_order_relaxed);
+        return left == 0 ? most : least;
+    }
+
+    void paid(Duration budget) noexcept {
+        budget_.store(std::min(most, 2 * budget).count(), std::memory_order_relaxed);
+        probe_pause_.store(first_pause, std::memory_order_relaxed);
+        until_probe_.store(first_pause, std::memory_order_relaxed);
+    }
+
+    void wasted(Duration budget) noexcept {
+        const bool was_probe = budget == most && budget_.load(std::memory_order_relaxed) < most.count();
+        if (!was_probe) {
+            budget_.store(std::max(least, budget / 2).count(), std::memory_order_relaxed);
+            return;
+        }
+        const auto pause = std::min(longest_pause, 2 * probe_pause_.load(std::memory_order_relaxed));
+        probe_pause_.store(pause, std::memory_order_relaxed);
+        until_probe_.store(pause, std::memory_order_relaxed);
+    }
+
+    std::atomic<Duration::rep> budget_ = most.count();
+    std::atomic<std::uint32_t> probe_pause_ = first_pause;
+    std::atomic<std::uint32_t> until_probe_ = first_pause;
+};
+
+// What a consumer does at the end of a stream, before it looks whether it goes on: polling would
+// take the cache line from the producer at each look. About a microsecond.
+inline void pause_for_a_batch() noexcept {
+    for (int i = 0; i < 60; ++i) pause();
+}
+
+}  // namespace runnel::inline v0::detail

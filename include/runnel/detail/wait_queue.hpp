@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <runnel/detail/assert.hpp>
+#include <runnel/detail/waiter.hpp>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace runnel::inline v0::detail {
+
+class WaitQueue;
+
+// The place of one waiter in one queue. A wait over k objects has k of them.
+struct WaitNode {
+    explicit WaitNode(Waiter& of) noexcept : waiter{&of} {}
+    WaitNode(const WaitNode&) = delete;
+    WaitNode& operator=(const WaitNode&) = delete;
+    ~WaitNode() { RUNNEL_ASSERT(queue == nullptr); }
+
+    Waiter* waiter;
+    WaitQueue* queue = nullptr;  // where it stands; guarded by the lock of that queue's owner
+    WaitNode* previous = nullptr;
+    WaitNode* next = nullptr;
+};
+
+// Waiters in the order of their tickets. Guarded by its owner's lock; allocates nothing.
+class WaitQueue {
+public:
+    WaitQueue() = default;
+    WaitQueue(const WaitQueue&) = delete;
+    WaitQueue& operator=(const WaitQueue&) = delete;
+    ~WaitQueue() { RUNNEL_ASSERT(empty()); }
+
+    [[nodiscard]] bool empty() const noexcept { return first_ == nullptr; }
+    [[nodiscard]] std::size_t size() const noexcept { return size_; }
+    [[nodiscard]] WaitNode* first() const noexcept { return first_; }
+
+    // From the end: a new ticket nearly always belongs there. It does not when the waiter queued
+    // up elsewhere first, or tries again with the ticket it has.
+    void insert(WaitNode& node) noexcept {
+        RUNNEL_ASSERT(node.queue == nullptr);
+        WaitNode* after = last_;
+        while (after != nullptr && after->waiter->ticket() > node.waiter->ticket())
+            after = after->previous;
+        node.previous = after;
+        node.next = after != nullptr ? after->next : first_;
+        (node.previous != nullptr ? node.previous->next : first_) = &node;
+        (node.next != nullptr ? node.next->previous : last_) = &node;
+        node.queue = this;
+        ++size_;
+    }
+
+    void remove(WaitNode& node) noexcept {
+        RUNNEL_ASSERT(node.queue == this);
+        (node.previous != nullptr ? node.previous->next : first_) = node.next;
+        (node.next != nullptr ? node.next->previous : last_) = node.previous;
+        node.queue = nullptr;
+        node.previous = node.next = nullptr;
+        --size_;
+    }
+
+private:
+    WaitNode* first_ = nullptr;
+    WaitNode* last_ = nullptr;
+    std::size_t size_ = 0;
+};
+
+// Waiters that were claimed under a lock and are resumed after it: nobody sleeps or wakes inside.
+class WakeChain {
+public:
+    WakeChain() = default;
+    WakeChain(const WakeChain&) = delete;
+    WakeChain& operator=(const WakeChain&) = delete;
+    ~WakeChain() { RUNNEL_ASSERT(first_ == nullptr); }
+
+    void add(Waiter& waiter) noexcept {
+        (last_ != nullptr ? last_->next_woken : first_) = &waiter;
+        last_ = &waiter;
+    }
+
+    // Requires: the caller holds no lock.
+    void resume_all() noexcept {
+        while (first_ != nullptr) {
+            Waiter& waiter = *first_;
+            first_ = waiter.next_woken;  // read before resume(): the waiter may be gone after it
+            if (first_ == nullptr) last_ = nullptr;
+            waiter.resume(*this);
+        }
+    }
+
+private:
+    Waiter* first_ = nullptr;
+    Waiter* last_ = nullptr;
+};
+
+}  // namespace runnel::inline v0::detail

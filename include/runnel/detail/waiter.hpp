@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <runnel/detail/annotations.hpp>
+#include <runnel/detail/assert.hpp>
+#include <runnel/detail/futex.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <optional>
+
+namespace runnel::inline v0::detail {
+
+struct WaitNode;
+class WakeChain;
+
+// How a wait came to its end.
+enum class WaitEnd : std::uint8_t {
+    served,     // a waker ran the request
+    timed_out,  // the deadline passed first
+    stopped,    // the stop token was asked to stop first
+    closed,     // everything it waited on was closed
+    failed,     // carrying out the request threw; nothing was changed, and the request has it
+};
+
+// What a waker is told when it runs a request.
+enum class Served : std::uint8_t {
+    yes,   // claimed and carried out, or claimed and ended otherwise: off the queue, then resume
+    no,    // cannot be satisfied now; it keeps its place
+    gone,  // somebody else has ended it; off the queue
+};
+
+// Tickets give every wait of the process its place. Drawn once per wait, also over several objects.
+template <typename = void>
+struct RUNNEL_VISIBLE Tickets {
+    static inline std::atomic<std::uint64_t> last = 0;
+};
+
+[[nodiscard]] inline std::uint64_t draw_ticket() noexcept {
+    return Tickets<>::last.fetch_add(1, std::memory_order_relaxed) + 1;
+}
+
+// One wait: it lives in the frame of the waiting thread (or, later, in a parked session or a
+// coroutine) and is reached by wakers through the queues it stands in.
+//
+// word_:  waiting --claim()--> claimed --end()--> ended, and beside it the bit `parked`.
+//
+// Exactly one of waker, time-out, stop and close claims it; that one carries out what it has to
+// and then calls resume(), after it has let go of its locks. Until then the waiter stays where it
+// is, so a claimed waiter may be touched; after end() it may be gone.
+class Waiter {
+public:
+    // Runs the request against the object that `node` stands in line for, under its lock.
+    using Serve = Served (*)(WaitNode& node) noexcept;
+    // Unparks a thread, finishes a session, reschedules a coroutine: ends the wait. Whom the request
+    // has woken in turn is added to `chain`, so that chains of moves need no recursion.
+    using Resume = void (*)(Waiter& waiter, WakeChain& chain) noexcept;
+
+    Waiter(Serve how_to_serve, Resume how_to_resume) noexcept
+        : serve_{how_to_serve}, resume_{how_to_resume}, ticket_{draw_ticket()} {}
+    Waiter(const Waiter&) = delete;
+    Waiter& operator=(const Waiter&) = delete;
+
+    [[nodiscard]] std::uint64_t ticket() const noexcept { return ticket_; }
+    [[nodiscard]] Served serve(WaitNode& node) noexcept { return serve_(node); }
+
+    // True for exactly one caller.
+    [[nodiscard]] bool claim() noexcept {
+        auto word = word_.load(std::memory_order_relaxed);
+        while ((word & phase) == waiting) {
+            // Acquire: a claimer sees what the waiter's thread wrote before it queued up.
+            if (word_.compare_exchange_weak(word, (word & parked) | taken,
+                                            std::memory_order_acq_rel, std::memory_order_relaxed))
+                return true;
+        }
+        return false;
+    }
+
+    // Claims it for an end that needs no more work than resume().
+    [[nodiscard]] bool claim(WaitEnd how) noexcept {
+        if (!claim()) return false;
+        how_ = how;
+        return true;
+    }
+
+    [[nodiscard]] bool claimed() const noexcept {
+        return (word_.load(std::memory_order_relaxed) & phase) != waiting;
+    }
+
+    // How it will end; set by the claimer before resume().
+    void set_end(WaitEnd how) noexcept { how_ = how; }
+
+    // Requires: claimed by the caller, who holds no lock.
+    void resume(WakeChain& chain) noexcept { resume_(*this, chain); }
+
+    // The last step of resume(): the waiting thread may go on, and the waiter may be gone.
+    void end() noexcept {
+        RUNNEL_ASSERT(claimed());
+        // Release: pairs with ended(); whoever waits sees how_ and what the claimer wrote.
+        if ((word_.exchange(over, std::memory_order_acq_rel) & parked) != 0) futex_wake_one(word_);
+    }
+
+    [[nodiscard]] bool ended() const noexcept {
+        return (word_.load(std::memory_order_acquire) & phase) == over;
+    }
+
+    // Requires: ended().
+    [[nodiscard]] WaitEnd how() const noexcept { return how_; }
+
+    // Sleeps until ended() or, where there is one, until `deadline`. May return early.
+    void sleep(std::optional<std::chrono::steady_clock::time_point> deadline) noexcept {
+        const auto word = word_.fetch_or(parked, std::memory_order_acq_rel) | parked;
+        if ((word & phase) == over) return;
+        if (deadline) {
+            futex_wait_until(word_, word, *deadline);
+        } else {
+            futex_wait(word_, word);
+        }
+    }
+
+    // How many of the objects that it waits on are still open; at 0 nothing can come any more.
+    std::atomic<std::uint32_t> open_sources = 1;
+    // Links the waiters that a waker has claimed and not yet resumed.
+    Waiter* next_woken = nullptr;
+
+private:
+    static constexpr std::uint32_t waiting = 0;
+    static constexpr std::uint32_t taken = 1;
+    static constexpr std::uint32_t over = 2;
+    static constexpr std::uint32_t phase = 3;
+    static constexpr std::uint32_t parked = 4;
+
+    FutexWord word_ = waiting;
+    WaitEnd how_ = WaitEnd::served;
+    const Serve serve_;
+    const Resume resume_;
+    const std::uint64_t ticket_;
+};
+
+}  // namespace runnel::inline v0::detail

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <runnel/detail/annotations.hpp>
+#include <runnel/version.hpp>
+
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+namespace runnel::inline v0 {
+
+/// Why an operation was refused.
+enum class ErrorCode {
+    /// An argument or an option cannot be meant as it is, such as a capacity of 0.
+    invalid_argument,
+    /// The stream has given out the last id there is (18446744073709551615-18446744073709551615).
+    id_exhausted,
+    /// Threads attached to a ManualClock did not come to rest within its real-time limit.
+    not_settled,
+    /// The name stands for something of another kind, or of another message type.
+    wrong_type,
+};
+
+/// The name of `code` as it is spelled in the source, such as "wrong_type".
+[[nodiscard]] constexpr std::string_view to_string(ErrorCode code) noexcept {
+    switch (code) {
+    case ErrorCode::invalid_argument:
+        return "invalid_argument";
+    case ErrorCode::id_exhausted:
+        return "id_exhausted";
+    case ErrorCode::not_settled:
+        return "not_settled";
+    case ErrorCode::wrong_type:
+        return "wrong_type";
+    }
+    return "unknown";
+}
+
+/// What runnel throws on misuse; nothing else is thrown but std::bad_alloc and what user code
+/// throws. What was called has had no effect. `what()` names the thing and the reason; it is for
+/// people and may change, programs look at `code()`.
+///
+/// May be thrown in one shared object and caught in another.
+class RUNNEL_VISIBLE Error : public std::runtime_error {
+public:
+    Error(ErrorCode code, const std::string& what) : std::runtime_error{what}, code_{code} {}
+
+    [[nodiscard]] ErrorCode code() const noexcept { return code_; }
+
+private:
+    ErrorCode code_;
+};
+
+}  // namespace runnel::inline v0

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <runnel/version.hpp>
+
+#include <concepts>
+#include <type_traits>
+
+namespace runnel::inline v0 {
+
+/// What runnel asks of a type whose values it carries: an object type without const or volatile
+/// that is moved and destroyed without throwing. The no-throw half is what lets an operation fail
+/// without losing a message that has already left its sender. Neither copying nor assignment nor a
+/// default constructor is needed. A type that cannot promise it travels in a std::unique_ptr.
+template <typename T>
+concept Message = std::is_object_v<T> && std::same_as<T, std::remove_cv_t<T>> &&
+    std::is_nothrow_move_constructible_v<T> && std::is_nothrow_destructible_v<T>;
+
+}  // namespace runnel::inline v0

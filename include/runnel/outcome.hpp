@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <runnel/detail/assert.hpp>
+
+#include <chrono>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <stop_token>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace runnel::inline v0 {
+
+/// How long a call may wait: for ever unless made from a duration. Zero and less: not at all.
+/// Durations too long to count in nanoseconds mean for ever; fractions are rounded up.
+class Timeout {
+public:
+    using Duration = std::chrono::nanoseconds;
+
+    /// For ever.
+    constexpr Timeout() = default;
+
+    template <typename Rep, typename Period>
+    constexpr Timeout(std::chrono::duration<Rep, Period> duration) noexcept  // NOLINT(*-explicit-*)
+        : duration_{saturated(duration)} {}
+
+    /// Nothing: wait for ever.
+    [[nodiscard]] constexpr std::optional<Duration> duration() const noexcept { return duration_; }
+
+private:
+    // Compared as seconds in floating point first: the conversion itself could overflow.
+    template <typename Rep, typename Period>
+    static constexpr std::optional<Duration>
+    saturated(std::chrono::duration<Rep, Period> duration) noexcept {
+        using Seconds = std::chrono::duration<long double>;
+        if (duration <= duration.zero()) return Duration::zero();
+        if (!(Seconds{duration} < Seconds{Duration::max()})) return std::nullopt;
+        return std::chrono::ceil<Duration>(duration);
+    }
+
+    std::optional<Duration> duration_;
+};
+
+/// What ends a wait besides its success. A call that waits in a loop is cheaper with one
+/// WaitOptions made before the loop: copying a stop token is an atomic increment.
+struct WaitOptions {
+    Timeout timeout{};
+    std::stop_token stop{};
+};
+
+/// Why nothing came.
+enum class Ending : std::uint8_t {
+    timed_out,  ///< nothing came in the time given; also when a try_… found nothing
+    stopped,    ///< the stop token was asked to stop
+    closed,     ///< closed, and nothing is left to take
+    full,       ///< of a move: the target is full and rejects
+};
+
+/// What became of a push. Unless `done`, the message is untouched and still the sender's.
+enum class [[nodiscard]] Push : std::uint8_t {
+    done,     ///< it is in the list
+    full,     ///< no room: rejected, or none came in the time given
+    absent,   ///< of push_…_if_exists: the list is empty
+    stopped,  ///< the stop token was asked to stop
+    closed,   ///< the list takes nothing any more
+};
+
+/// What became of a push of many: the first `count` messages are in the list, the others are
+/// untouched. `ending` tells why not all; `done` if all are.
+struct [[nodiscard]] Pushed {
+    std::size_t count = 0;
+    Push ending = Push::done;
+};
+
+/// One value, or the reason why there is none.
+///
+///     while (auto job = jobs.pop_front()) run(*job);
+template <typename T>
+class [[nodiscard]] Popped {
+public:
+    Popped(Ending ending) noexcept : ending_{ending} {}  // NOLINT(*-explicit-*)
+    explicit Popped(T&& value) noexcept : value_{std::in_place, std::move(value)} {}
+
+    [[nodiscard]] explicit operator bool() const noexcept { return value_.has_value(); }
+
+    /// Require: there is a value.
+    [[nodiscard]] T& operator*() & noexcept { return *value_; }
+    [[nodiscard]] const T& operator*() const& noexcept { return *value_; }
+    [[nodiscard]] T&& operator*() && noexcept { return *std::move(value_); }
+    [[nodiscard]] T* operator->() noexcept { return &*value_; }
+    [[nodiscard]] const T* operator->() const noexcept { return &*value_; }
+
+    /// Why there is no value. Requires: there is none.
+    [[nodiscard]] Ending ending() const noexcept {
+        RUNNEL_ASSERT(!value_);
+        return ending_;
+    }
+
+private:
+    std::optional<T> value_;
+    Ending ending_ = Ending::timed_out;
+};
+
+/// One value out of several lists, and which of them it came from.
+template <typename T>
+class [[nodiscard]] PoppedFrom : public Popped<T> {
+public:
+    PoppedFrom(Ending ending) noexcept : Popped<T>{ending} {}  // NOLINT(*-explicit-*)
+    PoppedFrom(std::size_t which, T&& value) noexcept
+        : Popped<T>{std::move(value)}, which_{which} {}
+
+    /// The position of the list among those that were asked. Requires: there is a value.
+    [[nodiscard]] std::size_t which() const noexcept { return which_; }
+
+private:
+    std::size_t which_ = 0;
+};
+
+/// Some values, or the reason why there are none.
+///
+///     while (auto batch = jobs.pop_front_many(32))
+///         for (Job& job : batch) run(job);
+template <typename T>
+class [[nodiscard]] Batch {
+public:
+    Batch(Ending ending) noexcept : ending_{ending} {}  // NOLINT(*-explicit-*)
+    explicit Batch(std::vector<T>&& values) noexcept : values_{std::move(values)} {}
+
+    [[nodiscard]] explicit operator bool() const noexcept { return !values_.empty(); }
+    [[nodiscard]] std::size_t size() const noexcept { return values_.size(); }
+    [[nodiscard]] T& operator[](std::size_t index) noexcept { return values_[index]; }
+    [[nodiscard]] const T& operator[](std::size_t index) const noexcept { return values_[index]; }
+
+    [[nodiscard]] auto begin() noexcept { return values_.begin(); }
+    [[nodiscard]] auto end() noexcept { return values_.end(); }
+    [[nodiscard]] auto begin() const noexcept { return values_.begin(); }
+    [[nodiscard]] auto end() const noexcept { return values_.end(); }
+
+    /// Why there are no values. Requires: there are none.
+    [[nodiscard]] Ending ending() const noexcept {
+        RUNNEL_ASSERT(values_.empty());
+        return ending_;
+    }
+
+private:
+    std::vector<T> values_;
+    Ending ending_ = Ending::timed_out;
+};
+
+}  // namespace runnel::inline v0

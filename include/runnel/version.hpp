@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// What runnel is, and what it needs of the compiler. Before 1.0 a new minor version may break
+// source; the inline namespace `v0` keeps two of them in one program apart.
+
+#define RUNNEL_VERSION_MAJOR 0
+#define RUNNEL_VERSION_MINOR 1
+#define RUNNEL_VERSION_PATCH 0
+#define RUNNEL_VERSION "0.1.0"
+
+#if defined(_MSVC_LANG)
+#    define RUNNEL_LANGUAGE_ _MSVC_LANG
+#else
+#    define RUNNEL_LANGUAGE_ __cplusplus
+#endif
+
+#if RUNNEL_LANGUAGE_ < 202002L
+#    error "runnel needs C++20: compile with -std=c++20 or later"
+#endif
+#undef RUNNEL_LANGUAGE_
+
+#if !defined(__cpp_exceptions)
+#    error "runnel needs exceptions: compile without -fno-exceptions"
+#endif
+
+#if __has_include(<version>)
+#    include <version>
+#endif
+#if !defined(__cpp_lib_jthread)
+#    error                                                                                         \
+        "runnel needs std::jthread: use libstdc++ 11 or later, or libc++ with -fexperimental-library"
+#endif
