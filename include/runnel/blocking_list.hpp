@@ -116,9 +116,7 @@ public:
     ///
     /// Blocks: while the list is empty and not closed.
     /// Wakes: the push that has waited longest.
-    Popped<T> pop_front(const WaitOptions& options = {}) const {
-        return pop(End::front, &options);
-    }
+    Popped<T> pop_front(const WaitOptions& options = {}) const { return pop(End::front, &options); }
 
     /// Takes the last element. Redis: BRPOP.
     Popped<T> pop_back(const WaitOptions& options = {}) const { return pop(End::back, &options); }
@@ -196,8 +194,8 @@ public:
     /// Locks: compares under the lock; the comparison must not use the list.
     /// Complexity: linear in the size.
     std::size_t remove(const T& value, End from = End::front,
-                       std::size_t count = std::numeric_limits<std::size_t>::max()) const
-        requires std::equality_comparable<T>;
+                       std::size_t count = std::numeric_limits<std::size_t>::max())
+        const requires std::equality_comparable<T>;
 
     /// Copies of the elements from position `first` to position `last`, both included. Positions
     /// below 0 count from the end: -1 is the last element. What is out of range is left out.
@@ -205,8 +203,8 @@ public:
     ///
     /// Locks: copies under the lock.
     /// Complexity: linear in the size.
-    [[nodiscard]] std::vector<T> range(std::int64_t first = 0, std::int64_t last = -1) const
-        requires std::copy_constructible<T>;
+    [[nodiscard]] std::vector<T>
+    range(std::int64_t first = 0, std::int64_t last = -1) const requires std::copy_constructible<T>;
 
     /// How many elements there were at one moment of the call. Redis: LLEN.
     [[nodiscard]] std::size_t size() const {
@@ -218,7 +216,7 @@ public:
     [[nodiscard]] ListStats stats() const {
         detail::ListState<T>& list = *state_;
         const detail::Lock lock{list.core.back.mutex};
-        return {list.core.size(), list.poppers.size(), list.pushers.size(), list.dropped};
+        return {list.core.size(), list.core.back.poppers.size(), list.pushers.size(), list.dropped};
     }
 
     // ------------------------------------------------------------------ closing
@@ -252,7 +250,6 @@ private:
 
     using State = detail::ListState<T>;
     using Node = detail::ListNode<T>;
-    using Line = detail::WaitQueue State::*;
 
     static const ListOptions& checked(const ListOptions& options) {
         if (options.capacity != 0) return options;
@@ -264,7 +261,8 @@ private:
     // be read through `this`, for the handle may have gone meanwhile.
 
     Push push(End end, T& message, const WaitOptions* options) const {
-        if (end == End::back && state_->push_back_now(message)) [[likely]] return Push::done;
+        if (end == End::back && state_->push_back_now(message)) [[likely]]
+            return Push::done;
         return push_slowly(end, std::span{&message, 1}, options).ending;
     }
 
@@ -277,15 +275,16 @@ private:
     }
 
     Popped<T> pop(End end, const WaitOptions* options) const {
-        if (end == End::front) {
-            Popped<T> popped = state_->pop_front_now();
-            if (popped) [[likely]] return popped;
-        }
-        return pop_slowly(end, options);
+        if (end == End::back) return pop_slowly(end, options);
+        return state_->pop_front_or([&](bool streamed) {
+            if (streamed && options != nullptr) return pop_after_pause(*options);
+            return pop_slowly(End::front, options);
+        });
     }
 
     Pushed push_slowly(End end, std::span<T> messages, const WaitOptions* options) const;
     Push push_if_exists(End end, T& message) const;
+    Popped<T> pop_after_pause(const WaitOptions& options) const;
     Popped<T> pop_slowly(End end, const WaitOptions* options) const;
     Batch<T> pop_many(End end, std::size_t count, const WaitOptions* options) const;
     Moved<T> move(const BlockingList& target, const MoveOptions& options, bool may_wait) const;
@@ -295,7 +294,7 @@ private:
 
     // Carries out a request of one list, by this thread or by one that wakes it.
     template <typename Request>
-    void run(Request& request, Line line, const WaitOptions* options) const {
+    void run(Request& request, detail::Line line, const WaitOptions* options) const {
         State& list = *state_;
         Node node{request, list};
         detail::WakeChain chain;
@@ -314,17 +313,23 @@ private:
     static Ending ending_of(const detail::ListRequest& request) {
         if (request.failure) std::rethrow_exception(request.failure);
         switch (request.how()) {
-        case detail::WaitEnd::stopped: return Ending::stopped;
-        case detail::WaitEnd::closed: return Ending::closed;
-        default: return Ending::timed_out;
+        case detail::WaitEnd::stopped:
+            return Ending::stopped;
+        case detail::WaitEnd::closed:
+            return Ending::closed;
+        default:
+            return Ending::timed_out;
         }
     }
 
     static Push refusal_of(Ending ending) noexcept {
         switch (ending) {
-        case Ending::stopped: return Push::stopped;
-        case Ending::closed: return Push::closed;
-        default: return Push::full;
+        case Ending::stopped:
+            return Push::stopped;
+        case Ending::closed:
+            return Push::closed;
+        default:
+            return Push::full;
         }
     }
 
@@ -360,12 +365,16 @@ PoppedFrom<T> pop_first(std::initializer_list<BlockingList<T>> lists,
 template <Message T>
 Pushed BlockingList<T>::push_slowly(End end, std::span<T> messages,
                                     const WaitOptions* options) const {
+    std::vector<T> dropped;  // outlives the lock
+    const std::size_t done = state_->push_and_serve(end, messages, dropped);
+    if (done == messages.size()) return {done, Push::done};
     if (state_->when_full != Full::block) options = nullptr;
-    detail::PushMany<T> request{end, messages, state_->clock};
-    run(request, &State::pushers, options);
-    if (request.count == messages.size()) return {request.count, Push::done};
-    if (request.failure && request.count != 0) return {request.count, Push::full};
-    return {request.count, refusal_of(ending_of(request))};
+    detail::PushMany<T> request{end, messages.subspan(done), state_->clock};
+    run(request, detail::Line::pushes, options);
+    const std::size_t count = done + request.count;
+    if (count == messages.size()) return {count, Push::done};
+    if (request.failure && count != 0) return {count, Push::full};
+    return {count, refusal_of(ending_of(request))};
 }
 
 template <Message T>
@@ -374,28 +383,27 @@ Push BlockingList<T>::push_if_exists(End end, T& message) const {
     std::vector<T> dropped;  // outlives the lock
     bool others = false;
     {
-        const detail::LockBoth lock{list.core};
+        const detail::LockAll lock{list.core};
         if (list.closed) return Push::closed;
         if (list.core.empty()) return Push::absent;
-        list.core.reserve(end);
-        if (!detail::make_room(list, end, dropped)) return Push::full;
-        list.core.push(end, std::move(message));
+        if (list.push_prefix(end, std::span{&message, 1}, dropped) == 0) return Push::full;
         list.update_attention();
-        others = !list.poppers.empty();
+        others = !list.core.back.poppers.empty();
     }
     if (others) list.serve_others();
     return Push::done;
 }
 
 template <Message T>
+Popped<T> BlockingList<T>::pop_after_pause(const WaitOptions& options) const {
+    detail::pause_for_a_batch();
+    return state_->pop_front_or([&](bool) { return pop_slowly(End::front, &options); });
+}
+
+template <Message T>
 Popped<T> BlockingList<T>::pop_slowly(End end, const WaitOptions* options) const {
-    if (end == End::front && options != nullptr && state_->ends_a_stream()) {
-        detail::pause_for_a_batch();
-        Popped<T> popped = state_->pop_front_now();
-        if (popped) return popped;
-    }
     detail::PopOne<T> request{end, state_->clock};
-    run(request, &State::poppers, options);
+    run(request, detail::Line::pops, options);
     if (request.value) return Popped<T>{std::move(*request.value)};
     return ending_of(request);
 }
@@ -407,13 +415,14 @@ Batch<T> BlockingList<T>::pop_many(End end, std::size_t count, const WaitOptions
                     "BlockingList: a pop of many with count 0; it must be at least 1"};
     }
     std::vector<T> values;
-    if (state_->pop_many_now(end, count, values)) return Batch<T>{std::move(values)};
-    if (options != nullptr && state_->ends_a_stream()) {
+    bool streamed = false;
+    if (state_->pop_many_now(end, count, values, streamed)) return Batch<T>{std::move(values)};
+    if (streamed && options != nullptr) {
         detail::pause_for_a_batch();
-        if (state_->pop_many_now(end, count, values)) return Batch<T>{std::move(values)};
+        if (state_->pop_many_now(end, count, values, streamed)) return Batch<T>{std::move(values)};
     }
     detail::PopMany<T> request{end, count, state_->clock};
-    run(request, &State::poppers, options);
+    run(request, detail::Line::pops, options);
     if (!request.values.empty()) return Batch<T>{std::move(request.values)};
     return ending_of(request);
 }
@@ -430,8 +439,8 @@ Moved<T> BlockingList<T>::move(const BlockingList& target, const MoveOptions& op
     chain.resume_all();
     const WaitOptions wait_options{options.timeout, options.stop};
     if (!mine) wait(request, list, may_wait ? &wait_options : nullptr);
-    if (!mine) at_source.list->leave(at_source);
-    if (!mine) at_target.list->leave(at_target);
+    if (!mine) at_source.list()->leave(at_source);
+    if (!mine) at_target.list()->leave(at_target);
     if (request.copy) return Moved<T>{std::move(*request.copy)};
     if (request.rejected) return Ending::full;
     return ending_of(request);
@@ -457,7 +466,7 @@ void BlockingList<T>::take_first(detail::PopOne<T>& request, std::span<const Blo
                                  const FirstOptions& options) {
     std::deque<Node> nodes;
     for (std::size_t at = 0; at != lists.size(); ++at) {
-        const auto same = [&](const Node& node) { return node.list == &*lists[at].state_; };
+        const auto same = [&](const Node& node) { return node.list() == &*lists[at].state_; };
         if (std::none_of(nodes.begin(), nodes.end(), same))
             nodes.emplace_back(request, *lists[at].state_, at);
     }
@@ -465,22 +474,21 @@ void BlockingList<T>::take_first(detail::PopOne<T>& request, std::span<const Blo
     detail::WakeChain chain;
     bool mine = false;
     for (auto node = nodes.begin(); node != nodes.end() && !mine && !request.claimed(); ++node)
-        mine = node->list->enter(*node, &State::poppers, chain);
+        mine = node->list()->enter(*node, detail::Line::pops, chain);
     chain.resume_all();
     const WaitOptions wait_options{options.timeout, options.stop};
-    if (!mine) wait(request, *nodes.front().list, &wait_options);
-    for (Node& node : nodes) node.list->leave(node);
+    if (!mine) wait(request, *nodes.front().list(), &wait_options);
+    for (Node& node : nodes) node.list()->leave(node);
 }
 
 template <Message T>
-std::size_t BlockingList<T>::remove(const T& value, End from, std::size_t count) const
-    requires std::equality_comparable<T>
-{
+std::size_t BlockingList<T>::remove(const T& value, End from,
+                                    std::size_t count) const requires std::equality_comparable<T> {
     State& list = *state_;
     std::vector<T> removed;  // outlives the lock
     bool others = false;
     {
-        const detail::LockBoth lock{list.core};
+        const detail::LockAll lock{list.core};
         std::vector<std::size_t> positions = list.core.find(value, from, count);
         removed.reserve(positions.size());
         list.core.extract(std::move(positions), removed);
@@ -492,12 +500,11 @@ std::size_t BlockingList<T>::remove(const T& value, End from, std::size_t count)
 }
 
 template <Message T>
-std::vector<T> BlockingList<T>::range(std::int64_t first, std::int64_t last) const
-    requires std::copy_constructible<T>
-{
+std::vector<T> BlockingList<T>::range(std::int64_t first,
+                                      std::int64_t last) const requires std::copy_constructible<T> {
     State& list = *state_;
     std::vector<T> copies;
-    const detail::LockBoth lock{list.core};
+    const detail::LockAll lock{list.core};
     const auto size = static_cast<std::int64_t>(list.core.size());
     if (first < 0) first = std::max<std::int64_t>(0, first + size);
     if (last < 0) last += size;

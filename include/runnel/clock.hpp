@@ -21,7 +21,8 @@
 
 namespace runnel::inline v0 {
 
-/// Where runnel takes its time from: wall time for ids and idle times, monotonic time for deadlines.
+/// Where runnel takes its time from: wall time for ids and idle times, monotonic time for
+/// deadlines.
 ///
 /// Everything that can wait takes a `Clock*` in its options; none given means the SystemClock. A
 /// clock must outlive whatever uses it.
@@ -244,9 +245,8 @@ inline void ManualClock::park(detail::Waiter& waiter, std::optional<Deadline> de
 
 inline void ManualClock::unpark(detail::Waiter& waiter) noexcept {
     const std::lock_guard lock{mutex_};
-    const auto parked = std::find_if(parked_.begin(), parked_.end(), [&](const Parked& entry) {
-        return entry.waiter == &waiter;
-    });
+    const auto parked = std::find_if(parked_.begin(), parked_.end(),
+                                     [&](const Parked& entry) { return entry.waiter == &waiter; });
     if (parked == parked_.end()) return waiter.end();  // it has not parked yet and will not
     release(parked);
 }

@@ -62,7 +62,7 @@ enum class Ending : std::uint8_t {
 };
 
 /// What became of a push. Unless `done`, the message is untouched and still the sender's.
-enum class [[nodiscard]] Push : std::uint8_t {
+enum class [[nodiscard]] Push : std::uint8_t{
     done,     ///< it is in the list
     full,     ///< no room: rejected, or none came in the time given
     absent,   ///< of push_…_if_exists: the list is empty

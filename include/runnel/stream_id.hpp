@@ -98,7 +98,7 @@ struct StreamId {
 
     /// "<ms>-<seq>", both decimal and without leading zeros.
     [[nodiscard]] friend std::string to_string(StreamId id) {
-        std::array<char, max_text_size> text;
+        std::array<char, max_text_size> text{};
         return {text.data(), id.write(text.data())};
     }
 
@@ -106,7 +106,7 @@ struct StreamId {
     template <typename Traits>
     friend std::basic_ostream<char, Traits>& operator<<(std::basic_ostream<char, Traits>& out,
                                                         StreamId id) {
-        std::array<char, max_text_size> text;
+        std::array<char, max_text_size> text{};
         return out << std::basic_string_view<char, Traits>{text.data(), id.write(text.data())};
     }
 

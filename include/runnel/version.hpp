@@ -4,21 +4,23 @@
 // What runnel is, and what it needs of the compiler. Before 1.0 a new minor version may break
 // source; the inline namespace `v0` keeps two of them in one program apart.
 
+// Macros, so that #if can ask. NOLINTBEGIN(*-macro-to-enum)
 #define RUNNEL_VERSION_MAJOR 0
 #define RUNNEL_VERSION_MINOR 1
 #define RUNNEL_VERSION_PATCH 0
+// NOLINTEND(*-macro-to-enum)
 #define RUNNEL_VERSION "0.1.0"
 
 #if defined(_MSVC_LANG)
-#    define RUNNEL_LANGUAGE_ _MSVC_LANG
+#    define RUNNEL_LANGUAGE _MSVC_LANG
 #else
-#    define RUNNEL_LANGUAGE_ __cplusplus
+#    define RUNNEL_LANGUAGE __cplusplus
 #endif
 
-#if RUNNEL_LANGUAGE_ < 202002L
+#if RUNNEL_LANGUAGE < 202002L
 #    error "runnel needs C++20: compile with -std=c++20 or later"
 #endif
-#undef RUNNEL_LANGUAGE_
+#undef RUNNEL_LANGUAGE
 
 #if !defined(__cpp_exceptions)
 #    error "runnel needs exceptions: compile without -fno-exceptions"
@@ -28,6 +30,5 @@
 #    include <version>
 #endif
 #if !defined(__cpp_lib_jthread)
-#    error                                                                                         \
-        "runnel needs std::jthread: use libstdc++ 11 or later, or libc++ with -fexperimental-library"
+#    error "runnel needs std::jthread: use libstdc++ 11, or libc++ with -fexperimental-library"
 #endif

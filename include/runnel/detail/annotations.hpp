@@ -3,23 +3,23 @@
 
 // Clang's thread-safety analysis as macros; every other compiler sees nothing.
 #if defined(__clang__)
-#    define RUNNEL_TSA_(x) __attribute__((x))
+#    define RUNNEL_TSA(x) __attribute__((x))
 #else
-#    define RUNNEL_TSA_(x)
+#    define RUNNEL_TSA(x)
 #endif
 
-#define RUNNEL_CAPABILITY(name) RUNNEL_TSA_(capability(name))
-#define RUNNEL_SCOPED_CAPABILITY RUNNEL_TSA_(scoped_lockable)
-#define RUNNEL_GUARDED_BY(m) RUNNEL_TSA_(guarded_by(m))
-#define RUNNEL_REQUIRES(...) RUNNEL_TSA_(requires_capability(__VA_ARGS__))
-#define RUNNEL_EXCLUDES(...) RUNNEL_TSA_(locks_excluded(__VA_ARGS__))
-#define RUNNEL_ACQUIRE(...) RUNNEL_TSA_(acquire_capability(__VA_ARGS__))
-#define RUNNEL_RELEASE(...) RUNNEL_TSA_(release_capability(__VA_ARGS__))
+#define RUNNEL_CAPABILITY(name) RUNNEL_TSA(capability(name))
+#define RUNNEL_SCOPED_CAPABILITY RUNNEL_TSA(scoped_lockable)
+#define RUNNEL_GUARDED_BY(m) RUNNEL_TSA(guarded_by(m))
+#define RUNNEL_REQUIRES(...) RUNNEL_TSA(requires_capability(__VA_ARGS__))
+#define RUNNEL_EXCLUDES(...) RUNNEL_TSA(locks_excluded(__VA_ARGS__))
+#define RUNNEL_ACQUIRE(...) RUNNEL_TSA(acquire_capability(__VA_ARGS__))
+#define RUNNEL_RELEASE(...) RUNNEL_TSA(release_capability(__VA_ARGS__))
 // The first argument is the result that means "taken".
-#define RUNNEL_TRY_ACQUIRE(...) RUNNEL_TSA_(try_acquire_capability(__VA_ARGS__))
+#define RUNNEL_TRY_ACQUIRE(...) RUNNEL_TSA(try_acquire_capability(__VA_ARGS__))
 // For a function that knows, in a way the analysis cannot see, that its caller holds the lock.
-#define RUNNEL_ASSERT_CAPABILITY(...) RUNNEL_TSA_(assert_capability(__VA_ARGS__))
-#define RUNNEL_NO_THREAD_SAFETY_ANALYSIS RUNNEL_TSA_(no_thread_safety_analysis)
+#define RUNNEL_ASSERT_CAPABILITY(...) RUNNEL_TSA(assert_capability(__VA_ARGS__))
+#define RUNNEL_NO_THREAD_SAFETY_ANALYSIS RUNNEL_TSA(no_thread_safety_analysis)
 
 // RUNNEL_VISIBLE: for what is thrown, or compared by address, across shared objects; all of them
 // must see one thing, also when they are built with -fvisibility=hidden.

@@ -52,13 +52,15 @@ public:
 
     // May allocate, and then leaves `value` as it was.
     void push_back(T&& value) {
-        if (!has_room_at_back()) [[unlikely]] add_block_at_back();
+        if (!has_room_at_back()) [[unlikely]]
+            add_block_at_back();
         std::construct_at(last_->slot(last_->end), std::move(value));
         ++last_->end;
         ++size_;
     }
     void push_front(T&& value) {
-        if (!has_room_at_front()) [[unlikely]] add_block_at_front();
+        if (!has_room_at_front()) [[unlikely]]
+            add_block_at_front();
         if (first_->empty()) first_->begin = first_->end = first_->capacity;
         std::construct_at(first_->slot(first_->begin - 1), std::move(value));
         --first_->begin;
@@ -71,8 +73,8 @@ public:
         std::size_t done = 0;
         while (done != values.size()) {
             if (!has_room_at_back() && !try_add_block_at_back(done == 0)) break;
-            const auto count = std::min<std::size_t>(values.size() - done,
-                                                     last_->capacity - last_->end);
+            const auto count =
+                std::min<std::size_t>(values.size() - done, last_->capacity - last_->end);
             std::uninitialized_move_n(values.data() + done, count, last_->slot(last_->end));
             last_->end += static_cast<std::uint32_t>(count);
             size_ += count;
@@ -89,14 +91,16 @@ public:
         RUNNEL_ASSERT(!empty());
         std::destroy_at(first_->slot(first_->begin));
         --size_;
-        if (++first_->begin == first_->end) [[unlikely]] unlink_if_empty(*first_);
+        if (++first_->begin == first_->end) [[unlikely]]
+            unlink_if_empty(*first_);
     }
     void drop_back() noexcept {
         RUNNEL_ASSERT(!empty());
         --last_->end;
         std::destroy_at(last_->slot(last_->end));
         --size_;
-        if (last_->begin == last_->end) [[unlikely]] unlink_if_empty(*last_);
+        if (last_->begin == last_->end) [[unlikely]]
+            unlink_if_empty(*last_);
     }
 
     // Moves the first `count` elements to the end of `out`.
@@ -121,7 +125,7 @@ public:
         std::swap(first_, other.first_);
         std::swap(last_, other.last_);
         std::swap(size_, other.size_);
-        while (spare_ != nullptr && other.spares_ < most_spares) other.keep(*take_spare());
+        while (spare_ != nullptr && other.spares() < most_spares) other.keep(*take_spare());
     }
 
     // Calls visit(const T&) for `count` elements from position `from` on.
@@ -199,12 +203,9 @@ private:
         return sizeof(Block) + slots * sizeof(T);
     }
 
-    // The caller makes it a spare or links it, which cannot fail.
     Block* allocate() {
         const auto slots = BlockGrowth::after(last_ != nullptr ? last_->capacity : 0, most_slots);
-        auto* const block = ::new (BlockMemory::allocate(bytes(slots), alignof(Block))) Block{slots};
-        ++spares_;
-        return block;
+        return ::new (BlockMemory::allocate(bytes(slots), alignof(Block))) Block{slots};
     }
 
     static void release(Block* block) noexcept {
@@ -213,8 +214,14 @@ private:
         BlockMemory::release(block, bytes(slots), alignof(Block));
     }
 
+    // Few enough to count: the deque is to stay small, as it lies beside a lock on a cache line.
+    [[nodiscard]] std::uint32_t spares() const noexcept {
+        std::uint32_t count = 0;
+        for (const Block* block = spare_; block != nullptr; block = block->next) ++count;
+        return count;
+    }
+
     Block* take_spare() noexcept {
-        --spares_;
         Block* const block = std::exchange(spare_, spare_->next);
         block->next = nullptr;
         return block;
@@ -224,7 +231,6 @@ private:
         block.begin = block.end = 0;
         block.previous = nullptr;
         block.next = std::exchange(spare_, &block);
-        ++spares_;
     }
 
     [[gnu::noinline]] void add_block_at_back() {
@@ -264,7 +270,7 @@ private:
         (block.previous != nullptr ? block.previous->next : first_) = block.next;
         (block.next != nullptr ? block.next->previous : last_) = block.previous;
         // One spare at least, of whatever size: it is what keeps the promise of reserve_…().
-        if (spares_ == 0 || (spares_ < most_spares && block.capacity == most_slots)) {
+        if (spare_ == nullptr || (spares() < most_spares && block.capacity == most_slots)) {
             keep(block);
         } else {
             release(&block);
@@ -275,7 +281,6 @@ private:
     Block* last_ = nullptr;
     std::size_t size_ = 0;
     Block* spare_ = nullptr;
-    std::uint32_t spares_ = 0;
 };
 
 }  // namespace runnel::inline v0::detail

@@ -12,11 +12,11 @@ namespace runnel::inline v0::detail {
 // that another source of memory can be put in its place.
 struct BlockMemory {
     static void* allocate(std::size_t bytes, std::size_t alignment) {
-        return ::operator new(bytes, std::align_val_t{alignment});
+        return ::operator new (bytes, std::align_val_t{alignment});
     }
 
     static void release(void* memory, std::size_t bytes, std::size_t alignment) noexcept {
-        ::operator delete(memory, bytes, std::align_val_t{alignment});
+        ::operator delete (memory, bytes, std::align_val_t{alignment});
     }
 };
 

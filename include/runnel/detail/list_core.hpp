@@ -5,6 +5,7 @@
 #include <runnel/detail/assert.hpp>
 #include <runnel/detail/block_deque.hpp>
 #include <runnel/detail/mutex.hpp>
+#include <runnel/detail/wait_queue.hpp>
 #include <runnel/message.hpp>
 
 #include <algorithm>
@@ -34,7 +35,8 @@ namespace detail {
 //
 // Locks: `back` before `front`.
 // * The front grows only under both; under the front's lock alone it shrinks.
-// * So under the back's lock alone, front_size() == 0 stays true, and then the back is the list.
+// * So under the back's lock, front_size() == 0 stays true, and then the back is the whole list:
+//   its holder has all of it, and leaves the front's lock and its cache line alone.
 // * Room is counted at the back and may be more than it knows: it is reckoned anew when it is out.
 //
 // The locks stand in the core because they must lie on the cache line of what they guard.
@@ -52,7 +54,10 @@ public:
         // pushes to the slow path: that is the one field that a push reads while nobody waits.
         std::size_t room RUNNEL_GUARDED_BY(mutex) = 0;
         BlockDeque<T> items RUNNEL_GUARDED_BY(mutex);
+        // Who waits for an element: looked at by every push that finds no room.
+        WaitQueue poppers RUNNEL_GUARDED_BY(mutex);
     } back;
+    static_assert(sizeof(Back) == 64, "a push and a hand-over touch one cache line of the list");
 
     struct alignas(64) Front {
         Mutex mutex;
@@ -120,9 +125,9 @@ public:
         return true;
     }
 
-    // ---- under both
+    // ---- with all of it: under both, or under the back's while front_size() == 0; see LockAll
 
-    // Takes over all that has gathered at the back. Requires: the front is empty.
+    // Takes over all that has gathered at the back. Requires: both locks, and the front is empty.
     void refill_front() noexcept RUNNEL_REQUIRES(back.mutex, front.mutex) {
         front.items.take_all(back.items);
         publish_front_size();
@@ -134,12 +139,16 @@ public:
 
     // After it, push() at that end cannot fail, whatever is popped in between.
     void reserve(End end) RUNNEL_REQUIRES(back.mutex, front.mutex) {
-        end == End::back ? back.items.reserve_back() : front.items.reserve_front();
+        if (end == End::back) return back.items.reserve_back();
+        // Either may be the first one by then.
+        if (front_has()) front.items.reserve_front();
+        back.items.reserve_front();
     }
 
     // Looks at no bound. May allocate, and then leaves `value` alone.
     void push(End end, T&& value) RUNNEL_REQUIRES(back.mutex, front.mutex) {
         if (end == End::back) return back.items.push_back(std::move(value));
+        if (!front_has()) return back.items.push_front(std::move(value));
         front.items.push_front(std::move(value));
         publish_front_size();
     }
@@ -147,18 +156,16 @@ public:
     // Requires: not empty.
     [[nodiscard]] T& peek(End end) noexcept RUNNEL_REQUIRES(back.mutex, front.mutex) {
         RUNNEL_ASSERT(!empty());
-        if (end == End::front) return (front_has() ? front.items : back.items).front();
-        return (back.items.empty() ? front.items : back.items).back();
+        BlockDeque<T>& items = is_at_front(end) ? front.items : back.items;
+        return end == End::front ? items.front() : items.back();
     }
 
     // Requires: not empty.
     void drop(End end) noexcept RUNNEL_REQUIRES(back.mutex, front.mutex) {
-        if (end == End::front) {
-            (front_has() ? front.items : back.items).drop_front();
-        } else {
-            (back.items.empty() ? front.items : back.items).drop_back();
-        }
-        publish_front_size();
+        const bool at_front = is_at_front(end);
+        BlockDeque<T>& items = at_front ? front.items : back.items;
+        end == End::front ? items.drop_front() : items.drop_back();
+        if (at_front) publish_front_size();
     }
 
     // Moves up to `count` elements to the end of `out`, in the order in which they are popped.
@@ -196,7 +203,8 @@ public:
         });
         if (found.size() > limit)
             found.erase(found.begin(),
-                        found.end() - static_cast<typename std::vector<std::size_t>::difference_type>(limit));
+                        found.end() -
+                            static_cast<typename std::vector<std::size_t>::difference_type>(limit));
         return found;
     }
 
@@ -205,27 +213,30 @@ public:
     void extract(std::vector<std::size_t> positions, std::vector<T>& out) noexcept
         RUNNEL_REQUIRES(back.mutex, front.mutex) {
         const std::size_t in_front = front.items.size();
-        front.items.extract(positions, out);
+        if (in_front != 0) {
+            front.items.extract(positions, out);
+            publish_front_size();
+        }
         std::erase_if(positions, [&](std::size_t at) { return at < in_front; });
         for (std::size_t& at : positions) at -= in_front;
         back.items.extract(positions, out);
-        publish_front_size();
     }
 
 private:
-    // Takes over what has gathered only if some of it is left for the next one.
+    // Where the element at `end` is.
+    [[nodiscard]] bool is_at_front(End end) const noexcept
+        RUNNEL_REQUIRES(back.mutex, front.mutex) {
+        return end == End::front ? front_has() : back.items.empty();
+    }
+
     void pop_many_from_front(std::size_t count, std::vector<T>& out) noexcept
         RUNNEL_REQUIRES(back.mutex, front.mutex) {
         const std::size_t at_front = std::min(count, front.items.size());
-        front.items.take_front(at_front, out);
-        const std::size_t rest = std::min(count - at_front, back.items.size());
-        if (rest != 0 && rest != back.items.size()) {
-            front.items.take_all(back.items);
-            front.items.take_front(rest, out);
-        } else {
-            back.items.take_front(rest, out);
+        if (at_front != 0) {
+            front.items.take_front(at_front, out);
+            publish_front_size();
         }
-        publish_front_size();
+        back.items.take_front(std::min(count - at_front, back.items.size()), out);
     }
 
     // Release: whoever reads 0 under the back's lock comes after those who popped.

@@ -27,8 +27,7 @@ namespace runnel::inline v0::detail {
 // claim(), then what cannot fail. So a request that somebody else has ended changes nothing.
 class ListRequest : public Waiter {
 public:
-    ListRequest(Serve how_to_serve, Resume how_to_resume, Clock& on) noexcept
-        : Waiter{how_to_serve, how_to_resume}, clock{on} {}
+    ListRequest(const Behaviour& behaviour, Clock& on) noexcept : Waiter{behaviour}, clock{on} {}
 
     // Whether attempt() carries it out or, when it throws, ends it.
     template <typename Request, Message T>
@@ -60,11 +59,12 @@ public:
 template <Message T>
 class PopOne : public ListRequest {
 public:
-    PopOne(End at, Clock& on) noexcept
-        : ListRequest{serve_as<PopOne, T>, unpark, on}, end{at} {}
+    static constexpr Behaviour behaviour{serve_as<PopOne, T>, unpark};
+
+    PopOne(End at, Clock& on) noexcept : ListRequest{behaviour, on}, end{at} {}
 
     Served attempt(ListNode<T>& node) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
-        ListState<T>& list = *node.list;
+        ListState<T>& list = *node.list();
         if (list.core.empty()) return list.closed ? source_closed() : Served::no;
         if (!claim()) return Served::gone;
         value.emplace(std::move(list.core.peek(end)));
@@ -81,11 +81,13 @@ public:
 template <Message T>
 class PopMany : public ListRequest {
 public:
+    static constexpr Behaviour behaviour{serve_as<PopMany, T>, unpark};
+
     PopMany(End at, std::size_t limit, Clock& on) noexcept
-        : ListRequest{serve_as<PopMany, T>, unpark, on}, end{at}, count{limit} {}
+        : ListRequest{behaviour, on}, end{at}, count{limit} {}
 
     Served attempt(ListNode<T>& node) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
-        ListState<T>& list = *node.list;
+        ListState<T>& list = *node.list();
         if (list.core.empty()) return list.closed ? source_closed() : Served::no;
         values.reserve(std::min(count, list.core.size()));
         if (!claim()) return Served::gone;
@@ -98,36 +100,22 @@ public:
     std::vector<T> values;
 };
 
-// Room for one more at `end`, made by dropping an element at the other end if that is the rule.
-// What was dropped is destroyed by the thread that pushes, without a lock.
-template <Message T>
-[[nodiscard]] bool make_room(ListState<T>& list, End end, std::vector<T>& dropped)
-    RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
-    if (list.core.free_room() != 0) return true;
-    if (list.when_full != Full::drop_other_end) return false;
-    const End other = end == End::back ? End::front : End::back;
-    dropped.push_back(std::move(list.core.peek(other)));
-    list.core.drop(other);
-    ++list.dropped;
-    return true;
-}
-
-// Pushes as many as there is room for, again and again until all are in.
+// Pushes as many as there is room for, again and again until all are in. It may be ended while it
+// pushes; then the thread that waits reads `count` after it has left the line, under the lock.
 template <Message T>
 class PushMany : public ListRequest {
 public:
+    static constexpr Behaviour behaviour{serve_as<PushMany, T>, unpark};
+
     PushMany(End at, std::span<T> all, Clock& on) noexcept
-        : ListRequest{serve_as<PushMany, T>, unpark, on}, end{at}, messages{all} {}
+        : ListRequest{behaviour, on}, end{at}, messages{all} {}
 
     Served attempt(ListNode<T>& node) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
-        ListState<T>& list = *node.list;
+        ListState<T>& list = *node.list();
         if (list.closed) return source_closed();
-        while (count != messages.size() && !claimed()) {
-            list.core.reserve(end);
-            if (!make_room(list, end, dropped)) return Served::no;
-            list.core.push(end, std::move(messages[count]));
-            ++count;
-        }
+        if (claimed()) return Served::gone;
+        count += list.push_prefix(end, messages.subspan(count), dropped);
+        if (count != messages.size()) return Served::no;
         return claim() ? Served::yes : Served::gone;
     }
 
@@ -145,8 +133,11 @@ template <Message T>
 class MoveOne : public ListRequest {
 public:
     MoveOne(ListState<T>& source, End from, ListState<T>& target, End to) noexcept
-        : ListRequest{serve_as<MoveOne, T>, resume, source.clock}, source_{source},
-          target_{target}, from_{from}, to_{to} {}
+        : ListRequest{behaviour, source.clock},
+          source_{source},
+          target_{target},
+          from_{from},
+          to_{to} {}
 
     Served attempt(ListNode<T>&) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
         if (target_.closed && !onto_itself()) return source_closed();
@@ -159,11 +150,13 @@ public:
     }
 
     // After a move both lists may have something for others; see Waiter::Resume.
-    static void resume(Waiter& waiter, WakeChain& chain) noexcept {
+    static void unpark_after_others(Waiter& waiter, WakeChain& chain) noexcept {
         auto& move = static_cast<MoveOne&>(waiter);
         if (move.copy) move.serve_others(chain);
         unpark(move, chain);
     }
+
+    static constexpr Behaviour behaviour{serve_as<MoveOne, T>, unpark_after_others};
 
     void serve_others(WakeChain& chain) noexcept {
         source_.serve_all(chain);
@@ -178,11 +171,11 @@ public:
         bool others = false;
         {
             const LockPair lock{source_.core, &target_.core};
-            others = !source_.poppers.empty() || !target_.pushers.empty();
+            others = !source_.core.back.poppers.empty() || !target_.pushers.empty();
             const Served served = others ? Served::no : serve(at_source);
             mine = served == Served::yes;
             if (served == Served::no) queue_up(at_source, at_target);
-            others = others || !source_.pushers.empty() || !target_.poppers.empty();
+            others = others || !source_.pushers.empty() || !target_.core.back.poppers.empty();
             source_.update_attention();
             target_.update_attention();
         }
@@ -196,9 +189,9 @@ public:
 private:
     [[nodiscard]] bool onto_itself() const noexcept { return &source_ == &target_; }
 
-    void queue_up(ListNode<T>& at_source, ListNode<T>& at_target) noexcept
-        RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
-        source_.poppers.insert(at_source);
+    void queue_up(ListNode<T>& at_source,
+                  ListNode<T>& at_target) noexcept RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        source_.core.back.poppers.insert(at_source);
         if (onto_itself()) return;
         target_.pushers.insert(at_target);
         at_source.other = &target_;
@@ -218,7 +211,7 @@ private:
         if (!claim()) return Served::gone;
         T element{std::move(source_.core.peek(from_))};
         source_.core.drop(from_);
-        if (!onto_itself()) (void)make_room(target_, to_, dropped_);
+        if (!onto_itself()) (void)target_.make_room(to_, dropped_);
         target_.core.push(to_, std::move(element));
         target_.update_attention();
         copy.emplace(std::move(*made));

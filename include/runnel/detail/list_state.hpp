@@ -41,70 +41,73 @@ namespace detail {
 template <Message T>
 class ListState;
 
+// The two queues of a list: for elements, and for room.
+enum class Line : std::uint8_t { pops, pushes };
+
 // The place of a wait in one of the two queues of a list. Keeps the list's memory meanwhile.
 template <Message T>
 struct ListNode : WaitNode {
     ListNode(Waiter& of, ListState<T>& in, std::size_t position = 0) noexcept
-        : WaitNode{of}, list{&in}, keep{in}, which{position} {}
+        : WaitNode{of}, keep{in}, which{position} {}
 
-    ListState<T>* const list;
+    [[nodiscard]] ListState<T>* list() const noexcept { return keep.get(); }
+
     const Owner<ListState<T>> keep;
     const std::size_t which;
     // Of a move: the list at its other side, whose locks are needed too to serve it.
     ListState<T>* other = nullptr;
 };
 
-// Both locks of a list.
+// All of a list: the back's lock and, unless the front is empty, the front's. While the back is
+// held an empty front stays empty, and nobody reads or writes more of it than its size.
 template <Message T>
-class RUNNEL_SCOPED_CAPABILITY LockBoth {
+class RUNNEL_SCOPED_CAPABILITY LockAll {
 public:
-    explicit LockBoth(ListCore<T>& core) noexcept
-        RUNNEL_ACQUIRE(core.back.mutex, core.front.mutex)
-        : core_{core} {
-        core_.back.mutex.lock();
-        core_.front.mutex.lock();
+    explicit LockAll(ListCore<T>& core) noexcept RUNNEL_ACQUIRE(core.back.mutex, core.front.mutex)
+        : core_{core}, front_{lock(core)} {}
+    ~LockAll() RUNNEL_RELEASE() { unlock(core_, front_); }
+    LockAll(const LockAll&) = delete;
+    LockAll& operator=(const LockAll&) = delete;
+
+    // Whether the front's lock was taken too.
+    static bool lock(ListCore<T>& core) noexcept RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        core.back.mutex.lock();
+        const bool front = core.front_size() != 0;
+        if (front) core.front.mutex.lock();
+        return front;
     }
-    ~LockBoth() RUNNEL_RELEASE() {
-        core_.front.mutex.unlock();
-        core_.back.mutex.unlock();
+    static void unlock(ListCore<T>& core, bool front) noexcept RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        if (front) core.front.mutex.unlock();
+        core.back.mutex.unlock();
     }
-    LockBoth(const LockBoth&) = delete;
-    LockBoth& operator=(const LockBoth&) = delete;
 
 private:
     ListCore<T>& core_;
+    const bool front_;
 };
 
-// Both locks of one list, or of two: the one place where the locks of two objects are taken, by
-// address. The analysis cannot follow that.
+// All of one list, or of two: the one place where the locks of two objects are taken, by address.
+// The analysis cannot follow that.
 template <Message T>
 class LockPair {
 public:
     LockPair(ListCore<T>& one, ListCore<T>* other) noexcept
         : low_{other == nullptr || std::less<>{}(&one, other) ? &one : other},
-          high_{low_ == &one ? (other == &one ? nullptr : other) : &one} {
-        lock(*low_);
-        if (high_ != nullptr) lock(*high_);
-    }
+          high_{low_ == &one ? (other == &one ? nullptr : other) : &one},
+          low_front_{LockAll<T>::lock(*low_)},
+          high_front_{high_ != nullptr && LockAll<T>::lock(*high_)} {}
     ~LockPair() {
-        if (high_ != nullptr) unlock(*high_);
-        unlock(*low_);
+        if (high_ != nullptr) LockAll<T>::unlock(*high_, high_front_);
+        LockAll<T>::unlock(*low_, low_front_);
     }
     LockPair(const LockPair&) = delete;
     LockPair& operator=(const LockPair&) = delete;
 
 private:
-    static void lock(ListCore<T>& core) noexcept RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
-        core.back.mutex.lock();
-        core.front.mutex.lock();
-    }
-    static void unlock(ListCore<T>& core) noexcept RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
-        core.front.mutex.unlock();
-        core.back.mutex.unlock();
-    }
-
     ListCore<T>* const low_;
     ListCore<T>* const high_;
+    const bool low_front_;
+    const bool high_front_;
 };
 
 // A core, the waits in it, and what wakes them.
@@ -117,10 +120,11 @@ template <Message T>
 class ListState final : public Shared {
 public:
     explicit ListState(const ListOptions& options) noexcept
-        : core{options.capacity}, when_full{options.when_full},
+        : core{options.capacity},
+          when_full{options.when_full},
           clock{options.clock != nullptr ? *options.clock : SystemClock::instance()},
           is_real{clock.is_real()} {
-        const LockBoth lock{core};
+        const LockAll lock{core};
         core.refill_room();
     }
 
@@ -128,20 +132,32 @@ public:
 
     void close() noexcept {
         {
-            const LockBoth lock{core};
+            const LockAll lock{core};
             closed = true;
             update_attention();
         }
         serve_others();
     }
 
-    // ---- the fast paths: one lock, nobody waits
+    // ---- the fast paths: one lock, and nobody waits but for what is pushed
 
-    // False if there is no room, or somebody waits, or the list is closed: `message` is untouched.
+    // False if there is no room, or the list is closed, or others push before: `message` is
+    // untouched.
     [[nodiscard]] bool push_back_now(T& message) {
-        const Lock lock{core.back.mutex};
-        if (core.back.room == 0) [[unlikely]] return false;
-        core.push_back(std::move(message));
+        WakeChain chain;
+        bool out_of_reach = false;
+        {
+            const Lock lock{core.back.mutex};
+            if (core.back.room != 0) [[likely]] {
+                core.push_back(std::move(message));
+                return true;
+            }
+            if (!can_hand_over()) return false;
+            core.back.items.push_back(std::move(message));
+            out_of_reach = hand_over(chain);
+        }
+        if (out_of_reach) serve_all(chain);
+        chain.resume_all();
         return true;
     }
 
@@ -151,26 +167,100 @@ public:
         return core.push_back(messages.first(std::min(messages.size(), core.back.room)));
     }
 
-    [[nodiscard]] Popped<T> pop_front_now() noexcept {
+    // If there is nothing, or somebody waits, returns otherwise(streamed): whether elements came in
+    // a stream until now.
+    template <typename Otherwise>
+    [[nodiscard]] Popped<T> pop_front_or(Otherwise otherwise) {
         if (core.front_size() != 0) {
             const Lock lock{core.front.mutex};
-            if (core.front_has() && !core.front.attention) [[likely]] return take_first_of_front();
+            if (core.front_has() && !core.front.attention) [[likely]]
+                return take_first_of_front();
         }
-        return pop_front_at_back();
+        bool streamed = false;
+        {
+            const Lock lock{core.back.mutex};
+            if (core.back.poppers.empty() && pushers.empty()) {
+                if (core.front_size() != 0) {
+                    const Lock front{core.front.mutex};
+                    if (core.front_has()) return take_first_of_front();
+                }
+                if (core.back.items.size() == 1) return take_first_of_back();
+                if (core.back.items.size() != 0) return take_over_from_back();
+                streamed = ends_a_stream();
+            }
+        }
+        return otherwise(streamed);
     }
 
     // False if there is nothing, or somebody waits. May throw, and then has taken nothing.
-    [[nodiscard]] bool pop_many_now(End end, std::size_t count, std::vector<T>& out) {
+    [[nodiscard]] bool pop_many_now(End end, std::size_t count, std::vector<T>& out,
+                                    bool& streamed) {
         if (end == End::front && core.front_size() >= count) {
             out.reserve(count);
             const Lock lock{core.front.mutex};
             if (!core.front.attention && core.pop_many_of_front(count, out)) return true;
         }
-        const LockBoth lock{core};
-        if (core.empty() || !poppers.empty() || !pushers.empty()) return false;
-        core.back.streak += static_cast<std::uint32_t>(core.back.items.size());
+        const LockAll lock{core};
+        if (core.empty() || !core.back.poppers.empty() || !pushers.empty()) {
+            streamed = ends_a_stream();
+            return false;
+        }
         out.reserve(std::min(count, core.size()));
-        core.pop_many(end, count, out);
+        if (end == End::front && core.front_size() == 0 && core.back.items.size() > count) {
+            take_over_many(count, out);
+        } else {
+            core.pop_many(end, count, out);
+        }
+        return true;
+    }
+
+    // Pushes a prefix, as long as there is room or the rule makes some, serves those who wait for
+    // it, and returns its length: 0 if somebody waits to push, or the list is closed. May throw,
+    // and then has changed nothing. What had to go is moved to `dropped_elements`.
+    [[nodiscard]] std::size_t push_and_serve(End end, std::span<T> messages,
+                                             std::vector<T>& dropped_elements) {
+        WakeChain chain;
+        std::size_t count = 0;
+        bool out_of_reach = false;
+        {
+            const LockAll lock{core};
+            if (closed || !pushers.empty()) return 0;
+            count = push_prefix(end, messages, dropped_elements);
+            Reach reach;
+            out_of_reach = serve_within(reach, chain) != nullptr;
+        }
+        if (out_of_reach) serve_all(chain);
+        chain.resume_all();
+        return count;
+    }
+
+    // Throws only if nothing has been pushed.
+    [[nodiscard]] std::size_t push_prefix(End end, std::span<T> messages,
+                                          std::vector<T>& dropped_elements)
+        RUNNEL_REQUIRES(core.back.mutex, core.front.mutex) {
+        std::size_t count = 0;
+        try {
+            for (; count != messages.size(); ++count) {
+                core.reserve(end);
+                if (!make_room(end, dropped_elements)) break;
+                core.push(end, std::move(messages[count]));
+            }
+        } catch (...) {
+            if (count == 0) throw;
+        }
+        return count;
+    }
+
+    // Room for one more at `end`, made by dropping an element at the other end if that is the rule.
+    // What was dropped is to be destroyed by the thread that pushes, without a lock.
+    [[nodiscard]] bool make_room(End end, std::vector<T>& dropped_elements)
+        RUNNEL_REQUIRES(core.back.mutex, core.front.mutex) {
+        if (core.free_room() != 0) return true;
+        if (when_full != Full::drop_other_end) return false;
+        const End other = end == End::back ? End::front : End::back;
+        dropped_elements.push_back(std::move(core.peek(other)));
+        core.drop(other);
+        ++dropped;
         return true;
     }
 
@@ -178,15 +268,15 @@ public:
 
     // Puts `node` into line unless its request can be carried out at once, which is when nobody
     // stands before it. True if this thread has claimed it that way: nobody else will end it.
-    [[nodiscard]] bool enter(ListNode<T>& node, WaitQueue ListState::*queue,
-                             WakeChain& chain) noexcept {
+    [[nodiscard]] bool enter(ListNode<T>& node, Line line, WakeChain& chain) noexcept {
         bool mine = false;
         bool out_of_reach = false;
         {
-            const LockBoth lock{core};
+            const LockAll lock{core};
+            WaitQueue& queue = line == Line::pops ? core.back.poppers : pushers;
             auto served = Served::no;
-            if ((this->*queue).empty()) served = node.waiter->serve(node);
-            if (served == Served::no) (this->*queue).insert(node);
+            if (queue.empty()) served = node.waiter->serve(node);
+            if (served == Served::no) queue.insert(node);
             mine = served == Served::yes;
             Reach reach;
             out_of_reach = serve_within(reach, chain) != nullptr;
@@ -197,7 +287,7 @@ public:
 
     // Takes `node` out of line if it still stands in it.
     void leave(ListNode<T>& node) noexcept {
-        const LockBoth lock{core};
+        const LockAll lock{core};
         if (node.queue != nullptr) node.queue->remove(node);
         update_attention();
     }
@@ -227,17 +317,13 @@ public:
 
     // To be called after every change that was made without serve_within().
     void update_attention() noexcept RUNNEL_REQUIRES(core.back.mutex, core.front.mutex) {
-        const bool anybody = !poppers.empty() || !pushers.empty();
-        core.front.attention = anybody;
+        const bool anybody = !core.back.poppers.empty() || !pushers.empty();
         core.refill_room();
         if (anybody || closed) core.back.room = 0;
-    }
-
-    // A consumer that found nothing has taken this many elements since the last time. If they came
-    // in a stream, it leaves the producer alone for a moment, and finds several when it looks again.
-    [[nodiscard]] bool ends_a_stream() noexcept {
-        const Lock lock{core.back.mutex};
-        return std::exchange(core.back.streak, 0) >= stream_length && is_real;
+        // Pops that wait for elements need no attention there: the front is empty. Not to write
+        // spares its cache line a journey at every hand-over.
+        const bool attention = anybody && !core.empty();
+        if (core.front.attention != attention) core.front.attention = attention;
     }
 
     ListCore<T> core;
@@ -245,7 +331,6 @@ public:
     Clock& clock;
     const bool is_real;
     SpinBudget spin;
-    WaitQueue poppers RUNNEL_GUARDED_BY(core.back.mutex);
     WaitQueue pushers RUNNEL_GUARDED_BY(core.back.mutex);
     bool closed RUNNEL_GUARDED_BY(core.back.mutex) = false;
     std::uint64_t dropped RUNNEL_GUARDED_BY(core.back.mutex) = 0;
@@ -267,24 +352,44 @@ private:
         return popped;
     }
 
-    [[nodiscard]] Popped<T> pop_front_at_back() noexcept {
-        const Lock lock{core.back.mutex};
-        if (!poppers.empty() || !pushers.empty()) return Ending::timed_out;
-        if (core.front_size() != 0) {
-            const Lock front{core.front.mutex};
-            if (core.front_has()) return take_first_of_front();
-        }
-        const std::size_t gathered = core.back.items.size();
-        core.back.streak += static_cast<std::uint32_t>(gathered);
-        if (gathered == 0) return Ending::timed_out;
-        if (gathered == 1) return take_first_of_back();
-        const Lock front{core.front.mutex};
+    // A consumer that finds nothing has taken this many elements since the last time. If they came
+    // in a stream, it leaves the producer alone for a moment, and finds several when it looks
+    // again.
+    [[nodiscard]] bool ends_a_stream() noexcept RUNNEL_REQUIRES(core.back.mutex) {
+        return std::exchange(core.back.streak, 0) >= stream_length && is_real;
+    }
+
+    [[nodiscard]] Popped<T> take_over_from_back() noexcept RUNNEL_REQUIRES(core.back.mutex) {
+        core.back.streak += static_cast<std::uint32_t>(core.back.items.size());
+        const Lock lock{core.front.mutex};
         core.refill_front();
         return take_first_of_front();
     }
 
+    [[nodiscard]] bool can_hand_over() const noexcept RUNNEL_REQUIRES(core.back.mutex) {
+        return !closed && !core.back.poppers.empty() && pushers.empty() && core.front_size() == 0 &&
+               core.free_room() != 0;
+    }
+
+    // Requires: can_hand_over(). So the back's lock is all of it, although the analysis believes
+    // otherwise. True if a waiter is out of reach.
+    [[nodiscard]] bool hand_over(WakeChain& chain) noexcept RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        Reach reach;
+        return serve_within(reach, chain) != nullptr;
+    }
+
+    // Holds the back's lock alone, although the analysis believes otherwise: the front is empty.
+    void take_over_many(std::size_t count,
+                        std::vector<T>& out) noexcept RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        core.back.streak += static_cast<std::uint32_t>(core.back.items.size());
+        const Lock lock{core.front.mutex};
+        core.refill_front();
+        (void)core.pop_many_of_front(count, out);
+    }
+
     // For a single element the front's lock is not worth taking.
     [[nodiscard]] Popped<T> take_first_of_back() noexcept RUNNEL_REQUIRES(core.back.mutex) {
+        ++core.back.streak;
         Popped<T> popped{std::move(core.back.items.front())};
         core.back.items.drop_front();
         return popped;
@@ -298,11 +403,11 @@ private:
         ListState* needed = nullptr;
         std::size_t before = 0;
         do {
-            needed = serve_queue(poppers, reach.last_popper, reach.also, chain);
+            needed = serve_queue(core.back.poppers, reach.last_popper, reach.also, chain);
             before = core.size();
             if (needed == nullptr)
                 needed = serve_queue(pushers, reach.last_pusher, reach.also, chain);
-        } while (needed == nullptr && core.size() > before && !poppers.empty());
+        } while (needed == nullptr && core.size() > before && !core.back.poppers.empty());
         update_attention();
         return needed;
     }
@@ -328,7 +433,7 @@ private:
 
     [[nodiscard]] bool is_worth_serving(const WaitQueue& queue) const noexcept
         RUNNEL_REQUIRES(core.back.mutex, core.front.mutex) {
-        return closed || (&queue == &poppers ? !core.empty() : core.free_room() != 0);
+        return closed || (&queue == &core.back.poppers ? !core.empty() : core.free_room() != 0);
     }
 
     static void serve_one(WaitQueue& queue, WaitNode& node, WakeChain& chain) noexcept {

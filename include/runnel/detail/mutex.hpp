@@ -25,7 +25,8 @@ public:
 
     void unlock() noexcept RUNNEL_RELEASE() {
         // The exchange releases to the acquire of whoever locks next.
-        if (word_.exchange(0, std::memory_order_release) == 2) [[unlikely]] futex_wake_one(word_);
+        if (word_.exchange(0, std::memory_order_release) == 2) [[unlikely]]
+            futex_wake_one(word_);
     }
 
 private:

@@ -31,12 +31,9 @@ public:
         const auto spent = std::chrono::steady_clock::now() + budget;
         const auto until = deadline ? std::min(*deadline, spent) : spent;
         do {
-            for (int look = 0; look < looks_per_clock_read; ++look) {
-                if (waiter.ended()) {
-                    paid(budget);
-                    return true;
-                }
-                pause();
+            if (polled(waiter)) {
+                paid(budget);
+                return true;
             }
         } while (std::chrono::steady_clock::now() < until);
         wasted(budget);
@@ -46,9 +43,20 @@ public:
 private:
     static constexpr Duration least{600};
     static constexpr Duration most{20'000};
-    static constexpr int looks_per_clock_read = 8;
+    static constexpr int looks_per_clock_read = 64;
+    static constexpr int looks_per_pause = 8;
     static constexpr std::uint32_t first_pause = 16;
     static constexpr std::uint32_t longest_pause = 1024;
+
+    // A pause takes about as long as a cache line does from core to core: look several times for
+    // one.
+    static bool polled(const Waiter& waiter) noexcept {
+        for (int look = 0; look < looks_per_clock_read; ++look) {
+            if (waiter.ended()) return true;
+            if (look % looks_per_pause == 0) pause();
+        }
+        return false;
+    }
 
     Duration next() noexcept {
         const auto budget = Duration{budget_.load(std::memory_order_relaxed)};
@@ -65,12 +73,14 @@ private:
     }
 
     void wasted(Duration budget) noexcept {
-        const bool was_probe = budget == most && budget_.load(std::memory_order_relaxed) < most.count();
+        const bool was_probe =
+            budget == most && budget_.load(std::memory_order_relaxed) < most.count();
         if (!was_probe) {
             budget_.store(std::max(least, budget / 2).count(), std::memory_order_relaxed);
             return;
         }
-        const auto pause = std::min(longest_pause, 2 * probe_pause_.load(std::memory_order_relaxed));
+        const auto pause =
+            std::min(longest_pause, 2 * probe_pause_.load(std::memory_order_relaxed));
         probe_pause_.store(pause, std::memory_order_relaxed);
         until_probe_.store(pause, std::memory_order_relaxed);
     }

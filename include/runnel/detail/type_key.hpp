@@ -35,7 +35,7 @@ template <typename T>
     constexpr std::array<std::string_view, 8> marks{"{anonymous}", "(anonymous", "<unnamed",
                                                     "(unnamed",    "<lambda",    "(lambda",
                                                     ")::",         "const::"};
-    return std::any_of(marks.begin(), marks.end(), [type_name](std::string_view mark) {
+    return std::ranges::any_of(marks, [type_name](std::string_view mark) {
         return type_name.find(mark) != std::string_view::npos;
     });
 }
@@ -69,7 +69,7 @@ public:
     /// What the compiler calls the type; for people, and different between compilers.
     [[nodiscard]] constexpr std::string_view name() const noexcept { return tag_->name; }
 
-    friend constexpr bool operator==(TypeKey a, TypeKey b) noexcept {
+    friend bool operator==(TypeKey a, TypeKey b) noexcept {
         if (a.tag_ == b.tag_) return true;
         // The linker leaves one tag per type in each image: two in one image are two types.
         if (a.tag_->image == b.tag_->image) return false;
@@ -83,7 +83,7 @@ private:
     constexpr explicit TypeKey(const TypeTag& tag) noexcept : tag_{&tag} {}
 
     // Size and alignment catch namesakes that the names alone would let pass.
-    [[nodiscard]] static constexpr bool has_same_name(const TypeTag& a, const TypeTag& b) noexcept {
+    [[nodiscard]] static bool has_same_name(const TypeTag& a, const TypeTag& b) noexcept {
         return !a.ambiguous && a.size == b.size && a.alignment == b.alignment && a.name == b.name;
     }
 

@@ -33,8 +33,14 @@ public:
     ~WaitQueue() { RUNNEL_ASSERT(empty()); }
 
     [[nodiscard]] bool empty() const noexcept { return first_ == nullptr; }
-    [[nodiscard]] std::size_t size() const noexcept { return size_; }
     [[nodiscard]] WaitNode* first() const noexcept { return first_; }
+
+    // Counts: it is asked for seldom, and a field would cost every wait a write.
+    [[nodiscard]] std::size_t size() const noexcept {
+        std::size_t count = 0;
+        for (const WaitNode* node = first_; node != nullptr; node = node->next) ++count;
+        return count;
+    }
 
     // From the end: a new ticket nearly always belongs there. It does not when the waiter queued
     // up elsewhere first, or tries again with the ticket it has.
@@ -48,7 +54,6 @@ public:
         (node.previous != nullptr ? node.previous->next : first_) = &node;
         (node.next != nullptr ? node.next->previous : last_) = &node;
         node.queue = this;
-        ++size_;
     }
 
     void remove(WaitNode& node) noexcept {
@@ -57,13 +62,11 @@ public:
         (node.next != nullptr ? node.next->previous : last_) = node.previous;
         node.queue = nullptr;
         node.previous = node.next = nullptr;
-        --size_;
     }
 
 private:
     WaitNode* first_ = nullptr;
     WaitNode* last_ = nullptr;
-    std::size_t size_ = 0;
 };
 
 // Waiters that were claimed under a lock and are resumed after it: nobody sleeps or wakes inside.

@@ -53,17 +53,22 @@ class Waiter {
 public:
     // Runs the request against the object that `node` stands in line for, under its lock.
     using Serve = Served (*)(WaitNode& node) noexcept;
-    // Unparks a thread, finishes a session, reschedules a coroutine: ends the wait. Whom the request
-    // has woken in turn is added to `chain`, so that chains of moves need no recursion.
+    // Unparks a thread, finishes a session, reschedules a coroutine: ends the wait. Whom the
+    // request has woken in turn is added to `chain`, so that chains of moves need no recursion.
     using Resume = void (*)(Waiter& waiter, WakeChain& chain) noexcept;
 
-    Waiter(Serve how_to_serve, Resume how_to_resume) noexcept
-        : serve_{how_to_serve}, resume_{how_to_resume}, ticket_{draw_ticket()} {}
+    struct Behaviour {
+        Serve serve;
+        Resume resume;
+    };
+
+    explicit Waiter(const Behaviour& behaviour) noexcept
+        : behaviour_{&behaviour}, ticket_{draw_ticket()} {}
     Waiter(const Waiter&) = delete;
     Waiter& operator=(const Waiter&) = delete;
 
     [[nodiscard]] std::uint64_t ticket() const noexcept { return ticket_; }
-    [[nodiscard]] Served serve(WaitNode& node) noexcept { return serve_(node); }
+    [[nodiscard]] Served serve(WaitNode& node) noexcept { return behaviour_->serve(node); }
 
     // True for exactly one caller.
     [[nodiscard]] bool claim() noexcept {
@@ -92,7 +97,7 @@ public:
     void set_end(WaitEnd how) noexcept { how_ = how; }
 
     // Requires: claimed by the caller, who holds no lock.
-    void resume(WakeChain& chain) noexcept { resume_(*this, chain); }
+    void resume(WakeChain& chain) noexcept { behaviour_->resume(*this, chain); }
 
     // The last step of resume(): the waiting thread may go on, and the waiter may be gone.
     void end() noexcept {
@@ -119,10 +124,10 @@ public:
         }
     }
 
-    // How many of the objects that it waits on are still open; at 0 nothing can come any more.
-    std::atomic<std::uint32_t> open_sources = 1;
     // Links the waiters that a waker has claimed and not yet resumed.
     Waiter* next_woken = nullptr;
+    // How many of the objects that it waits on are still open; at 0 nothing can come any more.
+    std::atomic<std::uint32_t> open_sources = 1;
 
 private:
     static constexpr std::uint32_t waiting = 0;
@@ -132,10 +137,9 @@ private:
     static constexpr std::uint32_t parked = 4;
 
     FutexWord word_ = waiting;
-    WaitEnd how_ = WaitEnd::served;
-    const Serve serve_;
-    const Resume resume_;
+    const Behaviour* const behaviour_;
     const std::uint64_t ticket_;
+    WaitEnd how_ = WaitEnd::served;
 };
 
 }  // namespace runnel::inline v0::detail

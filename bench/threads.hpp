@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+// What a measurement asks of the machine: time, cores, threads that start together.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <barrier>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <sched.h>
+#include <thread>
+#include <vector>
+
+namespace runnel::bench {
+
+using std::chrono::nanoseconds;
+
+/// Nanoseconds of the monotonic clock; a number, so that it can travel as a message.
+inline std::uint64_t now() {
+    return static_cast<std::uint64_t>(
+        nanoseconds{std::chrono::steady_clock::now().time_since_epoch()}.count());
+}
+
+/// Makes the compiler believe that `value` is read here.
+template <class T>
+void keep(const T& value) {
+    asm volatile("" : : "g"(&value) : "memory");
+}
+
+inline unsigned core_count() {
+    return std::max(1U, std::thread::hardware_concurrency());
+}
+
+/// The calling thread runs on this core from now on; numbers beyond the last core start again.
+inline void pin_to(unsigned core) {
+    cpu_set_t cores;
+    CPU_ZERO(&cores);
+    CPU_SET(core % core_count(), &cores);
+    sched_setaffinity(0, sizeof cores, &cores);
+}
+
+/// The calling thread may run on every core from now on, whatever it inherited.
+inline void unpin() {
+    cpu_set_t cores;
+    CPU_ZERO(&cores);
+    for (unsigned core = 0; core < core_count(); ++core) CPU_SET(core, &cores);
+    sched_setaffinity(0, sizeof cores, &cores);
+}
+
+/// pinned: thread i runs on core i. free: the scheduler decides.
+enum class Placement { pinned, free };
+
+/// Runs `body(index)` on `count` threads that a barrier releases together; the time from the first
+/// start to the last end, so that starting and joining threads is not measured.
+template <class Body>
+nanoseconds run_together(unsigned count, Placement placement, const Body& body) {
+    struct Span {
+        std::uint64_t start, end;
+    };
+    std::vector<Span> spans(count);
+    std::barrier start_line{static_cast<std::ptrdiff_t>(count)};
+    {
+        std::vector<std::jthread> threads;
+        threads.reserve(count);
+        for (unsigned index = 0; index < count; ++index) {
+            threads.emplace_back([&, index] {
+                placement == Placement::pinned ? pin_to(index) : unpin();
+                start_line.arrive_and_wait();
+                spans[index].start = now();
+                body(index);
+                spans[index].end = now();
+            });
+        }
+    }
+    const auto first = std::ranges::min_element(spans, {}, &Span::start);
+    const auto last = std::ranges::max_element(spans, {}, &Span::end);
+    return nanoseconds{last->end - first->start};
+}
+
+/// How long a cache line travels from core to core right now, one way, in nanoseconds; 0 on one
+/// core. It drifts by a factor of two on shared machines, and figures of two threads with it.
+inline double cache_line_latency() {
+    if (core_count() < 2) return 0;
+    constexpr unsigned rounds = 20'000;
+    alignas(128) std::atomic<unsigned> turn{0};
+    const nanoseconds elapsed = run_together(2, Placement::pinned, [&](unsigned side) {
+        for (unsigned round = 0; round < rounds; ++round) {
+            while (turn.load(std::memory_order_acquire) != (2 * round) + side) {
+            }
+            turn.store((2 * round) + side + 1, std::memory_order_release);
+        }
+    });
+    return static_cast<double>(elapsed.count()) / (2.0 * rounds);
+}
+
+}  // namespace runnel::bench

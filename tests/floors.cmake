@@ -1,0 +1,54 @@
+# Fails unless each header of runnel includes only headers that stand above it in this list.
+cmake_minimum_required(VERSION 3.21)
+
+set(order
+    version.hpp
+    detail/annotations.hpp
+    detail/assert.hpp
+    error.hpp
+    message.hpp
+    fwd.hpp
+    stream_id.hpp
+    glob.hpp
+    key_slot.hpp
+    detail/type_key.hpp
+    detail/futex.hpp
+    detail/mutex.hpp
+    detail/waiter.hpp
+    clock.hpp
+    detail/spin.hpp
+    detail/wait_queue.hpp
+    detail/blocks.hpp
+    detail/block_deque.hpp
+    detail/handle.hpp
+    detail/list_core.hpp
+    outcome.hpp
+    detail/await.hpp
+    detail/list_state.hpp
+    detail/list_requests.hpp
+    blocking_list.hpp
+    runnel.hpp)
+
+file(GLOB_RECURSE headers RELATIVE ${ROOT}/include/runnel ${ROOT}/include/runnel/*.hpp)
+foreach(header IN LISTS headers order)
+    if(NOT header IN_LIST order)
+        message(SEND_ERROR "${header} is not in the list")
+    elseif(NOT header IN_LIST headers)
+        message(SEND_ERROR "${header} is in the list, but there is no such header")
+    endif()
+endforeach()
+
+foreach(header IN LISTS headers)
+    list(FIND order ${header} place)
+    file(STRINGS ${ROOT}/include/runnel/${header} lines REGEX "^[ \t]*#[ \t]*include")
+    foreach(line IN LISTS lines)
+        if(line MATCHES "include[ \t]*\"")
+            message(SEND_ERROR "${header}: include <runnel/...>, not a relative path")
+        elseif(line MATCHES "<runnel/([^>]+)>")
+            list(FIND order ${CMAKE_MATCH_1} other)
+            if(other EQUAL -1 OR NOT other LESS place)
+                message(SEND_ERROR "${header} includes ${CMAKE_MATCH_1}, which does not stand above it")
+            endif()
+        endif()
+    endforeach()
+endforeach()

@@ -1,0 +1,22 @@
+# Fails unless README.md shows, word for word, what each example has between its marks
+# // [readme] and // [/readme].
+cmake_minimum_required(VERSION 3.21)
+
+file(READ ${ROOT}/README.md readme)
+file(GLOB examples ${ROOT}/examples/*.cpp)
+set(shown 0)
+foreach(example IN LISTS examples)
+    file(READ ${example} text)
+    if(text MATCHES "// \\[readme\\]\n(.*\n)[ \t]*// \\[/readme\\]\n")
+        string(FIND "${readme}" "${CMAKE_MATCH_1}" found)
+        if(found EQUAL -1)
+            message(SEND_ERROR "README.md does not show ${example} as it is")
+        endif()
+        math(EXPR shown "${shown} + 1")
+    elseif(text MATCHES "\\[/?readme\\]")
+        message(SEND_ERROR "${example}: its [readme] marks are no pair")
+    endif()
+endforeach()
+if(shown EQUAL 0)
+    message(SEND_ERROR "no example has [readme] marks")
+endif()
