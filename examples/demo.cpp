@@ -73,7 +73,8 @@ struct Line {
     }
 };
 
-// Which lines have been counted: one bit for each.
+// Which lines have been counted: one bit for each. Relaxed is enough, for what is said in the end
+// is read when the threads have been joined.
 class Ledger {
 public:
     explicit Ledger(std::size_t lines) : lines_{lines}, bits_((lines + 63) / 64) {}
@@ -101,6 +102,7 @@ private:
     std::atomic<std::size_t> twice_ = 0;
 };
 
+// Aligned, so that no two workers write to one cache line.
 struct alignas(64) Worker {
     BlockingList<Line> in_hand;
     Words words;
@@ -112,7 +114,7 @@ struct alignas(64) Worker {
 struct Work {
     explicit Work(std::string_view all)
         : text{all},
-          ledger{static_cast<std::size_t>(std::count(all.begin(), all.end(), '\n')) +
+          ledger{static_cast<std::size_t>(std::ranges::count(all, '\n')) +
                  (all.empty() || all.back() == '\n' ? 0 : 1)} {}
 
     std::string_view text;
@@ -141,12 +143,11 @@ bool is_blank(char byte) {
 }
 
 void count_words(std::string_view text, Words& words) {
-    for (auto begin = text.begin();;) {
-        begin = std::find_if_not(begin, text.end(), is_blank);
-        if (begin == text.end()) return;
-        const auto end = std::find_if(begin, text.end(), is_blank);
-        ++words[std::string_view{begin, end}];
-        begin = end;
+    std::size_t begin = 0;
+    for (std::size_t at = 0; at <= text.size(); ++at) {
+        if (at != text.size() && !is_blank(text[at])) continue;
+        if (at != begin) ++words[text.substr(begin, at - begin)];
+        begin = at + 1;
     }
 }
 
@@ -161,7 +162,10 @@ void count_lines(Work& work, Worker& me, const std::stop_token& stop) {
     while (auto line = work.jobs.move_to(me.in_hand, until_stop)) {
         ++me.taken;
         const bool fatal = line->number == work.ledger.lines() / 2;
-        if (fatal && !work.accident.test_and_set()) return die(work, me, stop);
+        if (fatal && !work.accident.test_and_set()) {
+            die(work, me, stop);
+            return;
+        }
         count_words(line->text, me.words);
         work.ledger.enter(line->number);
         me.in_hand.remove(*line);
@@ -175,7 +179,7 @@ void recover(Work& work, Worker& dead, Sabotage sabotage) {
     dead.lost = dead.in_hand.size();
     if (sabotage == Sabotage::lose_one) (void)dead.in_hand.try_pop_front();
     if (sabotage == Sabotage::count_twice)
-        (void)dead.in_hand.push_back(std::move(dead.in_hand.range().front()));
+        (void)dead.in_hand.push_back(Line{dead.in_hand.range().at(0)});
     dead.in_hand.close();  // so that the last move does not wait for more
     while (dead.in_hand.move_to(work.jobs, {.from = End::back, .to = End::front})) ++dead.recovered;
 }
@@ -183,8 +187,8 @@ void recover(Work& work, Worker& dead, Sabotage sabotage) {
 // Jobs are looked at first: a line that is not there any more is in hand or done.
 bool is_done(const Work& work) {
     return work.all_read && work.jobs.size() == 0 &&
-           std::all_of(work.workers.begin(), work.workers.end(),
-                       [](const Worker& worker) { return worker.in_hand.size() == 0; });
+           std::ranges::all_of(work.workers,
+                               [](const Worker& worker) { return worker.in_hand.size() == 0; });
 }
 
 // A progress bar, redrawn in place; nothing if the output is not a terminal.
@@ -270,9 +274,10 @@ void print_top(const Words& words) {
         return one.second != other.second ? one.second > other.second : one.first < other.first;
     };
     const auto count = static_cast<std::ptrdiff_t>(std::min<std::size_t>(10, top.size()));
-    std::partial_sort(top.begin(), top.begin() + count, top.end(), rank);
+    std::ranges::partial_sort(top, top.begin() + count, rank);
     top.resize(static_cast<std::size_t>(count));
     for (const auto& [word, times] : top) std::printf("%8zu  %s\n", times, shown(word).c_str());
+    if (!top.empty()) std::puts("");
 }
 
 std::string lines_that(std::size_t count, const char* one, const char* many) {
@@ -297,10 +302,9 @@ int print_verdict(const Ledger& ledger) {
 
 int report(const Work& work, std::chrono::duration<double> elapsed) {
     const Words words = print_workers(work);
-    std::printf("\n%zu lines, %zu words, %zu different, in %.2f s. The most frequent:\n\n",
+    std::printf("\nlines %zu, words %zu, different words %zu, seconds %.2f\n\n",
                 work.ledger.lines(), sum(words), words.size(), elapsed.count());
     print_top(words);
-    std::puts("");
     const int status = print_verdict(work.ledger);
     if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
         throw std::system_error{errno, std::generic_category(), "standard output"};
@@ -325,7 +329,7 @@ std::vector<std::string> own_files() {
     std::vector<std::string> names;
     for (const auto& entry : std::filesystem::recursive_directory_iterator{root / "include"})
         if (entry.is_regular_file()) names.push_back(entry.path().string());
-    std::sort(names.begin(), names.end());
+    std::ranges::sort(names);
     names.push_back((root / "README.md").string());
     return names;
 }

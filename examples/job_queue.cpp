@@ -17,23 +17,23 @@ struct Job {
     int to;
 };
 
-std::atomic<int> primes = 0;
-
 bool is_prime(int number) {
     for (int divisor = 2; divisor * divisor <= number; ++divisor)
         if (number % divisor == 0) return false;
     return number >= 2;
 }
 
-void run(const Job& job) {
-    for (int number = job.from; number != job.to; ++number) primes += is_prime(number) ? 1 : 0;
+int primes_in(const Job& job) {
+    int count = 0;
+    for (int number = job.from; number != job.to; ++number) count += is_prime(number) ? 1 : 0;
+    return count;
 }
 
 // [readme]
-void count_primes() {
-    runnel::BlockingList<Job> jobs{{.capacity = 8}};  // a push onto a full list waits for room
-    auto work = [jobs](std::stop_token stop) {        // a handle: the copy is the same list
-        while (auto job = jobs.pop_front({.stop = stop})) run(*job);
+void count_primes(std::atomic<int>& primes) {
+    runnel::BlockingList<Job> jobs{{.capacity = 8}};                  // full: a push waits for room
+    const auto work = [jobs, &primes](const std::stop_token& stop) {  // a copy is the same list
+        while (auto job = jobs.pop_front({.stop = stop})) primes += primes_in(*job);
     };
     std::jthread one{work};
     std::jthread two{work};
@@ -46,7 +46,8 @@ void count_primes() {
 }  // namespace
 
 int main() {
-    count_primes();
+    std::atomic<int> primes = 0;
+    count_primes(primes);
     std::printf("two workers found %d primes below 100000 in 100 jobs\n", primes.load());
     return primes == 9592 ? 0 : 1;
 }

@@ -188,7 +188,8 @@ TEST_CASE("a reserved push cannot fail, whatever is taken before it", "[block_de
         BlockDeque<MoveOnly> queue;
         const int size = static_cast<int>(random() % 300);
         for (int value = 0; value != size; ++value)
-            random() % 2 == 0 ? queue.push_back(MoveOnly{value}) : queue.push_front(MoveOnly{value});
+            random() % 2 == 0 ? queue.push_back(MoveOnly{value})
+                              : queue.push_front(MoveOnly{value});
         const bool at_back = random() % 2 == 0;
         at_back ? queue.reserve_back() : queue.reserve_front();
         const BlocksLeft none{0};
@@ -378,9 +379,8 @@ public:
         const std::size_t from = expected_.empty() ? 0 : below(expected_.size());
         std::size_t at = from;
         bool right = true;
-        queue_.visit(from, expected_.size() - from, [&](const T& element) {
-            right = right && element.get() == expected_[at++];
-        });
+        queue_.visit(from, expected_.size() - from,
+                     [&](const T& element) { right = right && element.get() == expected_[at++]; });
         return right && at == expected_.size();
     }
 
@@ -398,14 +398,20 @@ private:
             right_ = right_ && queue_.append(more) == more.size();
             break;
         }
-        case 1: queue_.reserve_back(); break;
-        case 2: queue_.reserve_front(); break;
+        case 1:
+            queue_.reserve_back();
+            break;
+        case 2:
+            queue_.reserve_front();
+            break;
         case 3:
         case 4:
             queue_.push_front(T{next_});
             expected_.push_front(next_++);
             break;
-        default: queue_.push_back(T{next_}); expected_.push_back(next_++);
+        default:
+            queue_.push_back(T{next_});
+            expected_.push_back(next_++);
         }
         ++operations_;
     }
@@ -413,13 +419,17 @@ private:
     void shrink() {
         if (expected_.empty()) return;
         switch (below(6)) {
-        case 0: take_front(below(std::min<std::size_t>(expected_.size(), 60) + 1)); break;
+        case 0:
+            take_front(below(std::min<std::size_t>(expected_.size(), 60) + 1));
+            break;
         case 1:
         case 2:
             queue_.drop_back();
             expected_.pop_back();
             break;
-        default: queue_.drop_front(); expected_.pop_front();
+        default:
+            queue_.drop_front();
+            expected_.pop_front();
         }
         ++operations_;
     }
@@ -446,7 +456,8 @@ private:
             queue_.clear();
             expected_.clear();
             break;
-        default: extract(1 + below(20));
+        default:
+            extract(1 + below(20));
         }
         if (!right_) expected_.push_back(wrong);
     }

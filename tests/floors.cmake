@@ -7,7 +7,6 @@ set(order
     detail/assert.hpp
     error.hpp
     message.hpp
-    fwd.hpp
     stream_id.hpp
     glob.hpp
     key_slot.hpp

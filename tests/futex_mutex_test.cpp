@@ -128,8 +128,7 @@ TEST_CASE("a wait on a word ends at its deadline, not before, unless somebody wa
     FutexWord word = 0;
     // A deadline off the full second, so that both halves of it count.
     const SteadyClock::time_point deadline = SteadyClock::now() + 20ms;
-    while (SteadyClock::now() < deadline)
-        runnel::detail::futex_wait_until(word, 0, deadline);
+    while (SteadyClock::now() < deadline) runnel::detail::futex_wait_until(word, 0, deadline);
     CHECK(SteadyClock::now() >= deadline);
 }
 

@@ -7,6 +7,7 @@
 #include "support/stress_random.hpp"
 #include "support/stress_tally.hpp"
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstddef>
@@ -17,7 +18,6 @@
 #include <sstream>
 #include <stop_token>
 #include <string>
-#include <string_view>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -142,7 +142,7 @@ private:
     }
 
     void expect(const char* operation, const Outcome& real, const Outcome& expected) {
-        tally_.add(operation, name_of(expected.how));
+        tally_.add(operation, runnel::test::name_of(expected.how));
         if (real == expected) return;
         FAIL(options_ << "list " << at_ << ", " << operation << ": " << real << "\nexpected "
                       << expected);
@@ -388,12 +388,12 @@ TEST_CASE("a list does what a deque does", "[list][model]") {
 
 namespace {
 
-// A call that a thread of its own makes, and what became of it.
+// A call that a thread of its own makes, or the script itself, and what became of it.
 struct Running {
-    Running(std::shared_ptr<Call> made, std::string what)
-        : call{std::move(made)}, items{items_of(call->messages)}, name{std::move(what)} {}
+    Running(Call made, std::string what)
+        : call{std::move(made)}, items{items_of(call.messages)}, name{std::move(what)} {}
 
-    std::shared_ptr<Call> call;
+    Call call;
     std::vector<Item> items;
     std::string name;
     std::stop_source stop{};
@@ -403,7 +403,7 @@ struct Running {
 };
 
 // Threads wait on three lists, and a script disturbs them. After each step all threads have come to
-// rest, and each of them must have got what the reference says.
+// rest, and what became of them must be what the rules lead to.
 class Script {
 public:
     Script(Random& random, Tally& tally, std::vector<Shelf> shelves)
@@ -430,7 +430,7 @@ public:
             stop(*running_[random_.below(running_.size())]);
             compare();
         }
-        CHECK(reference_.line().empty());
+        CHECK(reference_.line.empty());
         CHECK(clock_.waiting() == 0);
     }
 
@@ -489,42 +489,45 @@ private:
         return call;
     }
 
-    static std::string description_of(const Call& call) {
+    static std::string name_of(const Call& call) {
         constexpr const char* kinds[] = {"pop",  "pop_many",  "pop_first",
                                          "push", "push_many", "move_to"};
         return kinds[static_cast<std::size_t>(call.kind)];
     }
 
+    void note(const std::string& name, const Call& call) {
+        const auto side = [](End end) { return end == End::front ? " front" : " back"; };
+        log_ << name << ": " << name_of(call) << ' ' << side(call.end) << " of";
+        for (const std::size_t list : call.lists) log_ << ' ' << list;
+        if (call.kind == Call::Kind::pop_many) log_ << ", " << call.count;
+        if (call.kind == Call::Kind::move) log_ << " to" << side(call.to) << " of " << call.target;
+        for (const int value : call.messages) log_ << ' ' << value;
+        if (call.deadline) log_ << ", with time-out";
+        log_ << '\n';
+    }
+
     // ---- what a step does, here and in the reference
 
-    void begin(Call made) {
+    void begin(Call call) {
         runnel::Timeout timeout;
         if (random_.percent(50)) {
             const auto duration = random_.below(6) * 10ms;  // ties are wanted
             timeout = duration;
-            made.deadline = clock_.now() + duration;
+            call.deadline = clock_.now() + duration;
         }
-        const auto call = std::make_shared<Call>(std::move(made));
-        Running& running = *running_.emplace_back(
-            std::make_unique<Running>(call, "call " + std::to_string(++calls_)));
-        log_ << running.name << ": " << description_of(*call) << " on";
-        for (const std::size_t list : call->lists) log_ << ' ' << list;
-        if (call->kind == Call::Kind::move) log_ << " to " << call->target;
-        log_ << (call->end == End::front ? " front" : " back");
-        for (const int value : call->messages) log_ << ' ' << value;
-        if (call->deadline) log_ << " with time-out";
-        log_ << '\n';
-
-        running.thread = clock_.thread(running.name, [this, &running, timeout] {
+        call.id = reference_.arrive(call);
+        const std::string name = "call " + std::to_string(call.id);
+        note(name, call);
+        Running& running = *running_.emplace_back(std::make_unique<Running>(std::move(call), name));
+        running.thread = clock_.thread(name, [this, &running, timeout] {
             running.outcome = make(running, timeout);
             running.outcome.at = clock_.now();
             running.back = true;
         });
-        reference_.make(call);
     }
 
     Outcome make(Running& running, const runnel::Timeout& timeout) {
-        const Call& call = *running.call;
+        const Call& call = running.call;
         const BlockingList<Item>& list = lists_[call.lists.front()];
         const runnel::WaitOptions options{timeout, running.stop.get_token()};
         const bool front = call.end == End::front;
@@ -555,53 +558,40 @@ private:
 
     // A change that the script itself makes, without waiting.
     void change() {
+        Call call{.end = any_end(), .lists = {any_list()}, .may_wait = false};
         switch (random_.below(9)) {
         case 0: return remove();
         case 1: return push_if_exists();
-        case 2: return try_call({.kind = Call::Kind::pop, .end = any_end(), .lists = {any_list()}});
+        case 2: break;
         case 3:
-            return try_call({.kind = Call::Kind::pop_many,
-                             .end = any_end(),
-                             .lists = {any_list()},
-                             .count = 1 + random_.below(4)});
+            call.kind = Call::Kind::pop_many;
+            call.count = 1 + random_.below(4);
+            break;
         case 4:
-            return try_call({.kind = Call::Kind::move,
-                             .end = any_end(),
-                             .lists = {any_list()},
-                             .target = any_list(),
-                             .to = any_end()});
+            call.kind = Call::Kind::move;
+            call.target = any_list();
+            call.to = any_end();
+            break;
         case 5:
         case 6:
-            return try_call({.kind = Call::Kind::push_many,
-                             .end = any_end(),
-                             .lists = {any_list()},
-                             .messages = messages(6)});
+            call.kind = Call::Kind::push_many;
+            call.messages = messages(6);
+            break;
         default:
-            return try_call({.kind = Call::Kind::push,
-                             .end = any_end(),
-                             .lists = {any_list()},
-                             .messages = messages(1)});
+            call.kind = Call::Kind::push;
+            call.messages = messages(1);
         }
-    }
-
-    void try_call(Call made) {
-        const auto call = std::make_shared<Call>(std::move(made));
-        const std::string name = "try " + description_of(*call);
-        log_ << name << " on " << call->lists.front();
-        if (call->kind == Call::Kind::move) log_ << " to " << call->target;
-        log_ << (call->end == End::front ? " front" : " back");
-        for (const int value : call->messages) log_ << ' ' << value;
-        log_ << '\n';
-        reference_.make(call);
-        if (!call->outcome) reference_.give_up(*call);
-        Running running{call, name};
+        call.id = reference_.arrive(call);
+        note("try", call);
+        Running& running =
+            *running_.emplace_back(std::make_unique<Running>(std::move(call), "try"));
         running.outcome = try_make(running);
         running.outcome.at = reference_.now;
-        judge(running);
+        running.back = true;
     }
 
     Outcome try_make(Running& running) {
-        const Call& call = *running.call;
+        const Call& call = running.call;
         const BlockingList<Item>& list = lists_[call.lists.front()];
         const bool front = call.end == End::front;
         switch (call.kind) {
@@ -634,11 +624,10 @@ private:
             expected.how = Ended::full;
         }
         log_ << "push_if_exists on " << at << ' ' << last_value_ << '\n';
-        if (expected.how == Ended::done) reference_.changed(at);
         const Outcome real = outcome_of(end == End::front
                                             ? lists_[at].push_front_if_exists(std::move(item))
                                             : lists_[at].push_back_if_exists(std::move(item)));
-        tally_.add("push_if_exists", name_of(expected.how));
+        tally_.add("push_if_exists", runnel::test::name_of(expected.how));
         expect("push_if_exists", real == expected);
     }
 
@@ -648,7 +637,6 @@ private:
         const int value = shelf.empty() ? 0 : random_.one_of(shelf.items);
         log_ << "remove from " << at << ' ' << value << '\n';
         const std::size_t expected = shelf.remove(value, End::front, no_bound);
-        reference_.changed(at);
         tally_.add("remove", expected == 0 ? "none" : "some");
         expect("remove() tells how many", lists_[at].remove(Item{value}) == expected);
     }
@@ -656,7 +644,7 @@ private:
     void close() {
         const std::size_t at = any_list();
         log_ << "close " << at << '\n';
-        reference_.close(at);
+        reference_.shelves[at].closed = true;
         lists_[at].close();
     }
 
@@ -669,7 +657,7 @@ private:
 
     void stop(Running& running) {
         log_ << "stop " << running.name << '\n';
-        if (!running.call->outcome) reference_.stop(*running.call);
+        reference_.stop(running.call.id);
         running.stop.request_stop();
     }
 
@@ -677,54 +665,66 @@ private:
 
     void compare() {
         clock_.settle();
+        runnel::test::Seen seen;
         for (const auto& running : running_) {
-            expect(running->name + " is back", running->back == running->call->outcome.has_value());
-            if (running->back) judge(*running);
+            if (running->back) seen.back.emplace(running->call.id, running->outcome);
         }
+        for (const auto& list : lists_) {
+            seen.data.push_back(values_of(list.range()));
+            seen.dropped.push_back(list.stats().dropped);
+        }
+        const auto ended = reference_.explain(seen);
+        if (!ended) FAIL(log_.str() << difference(seen));
+        for (const Call& call : *ended) judge(call);
         std::erase_if(running_, [](const auto& running) { return running->back; });
         for (std::size_t at = 0; at != lists_per_world; ++at) {
-            const Shelf& shelf = reference_.shelves[at];
-            const std::string list = "list " + std::to_string(at) + ' ';
-            const Values real = values_of(lists_[at].range());
             const runnel::ListStats stats = lists_[at].stats();
-            expect(list + "data",
-                   std::equal(real.begin(), real.end(), shelf.items.begin(), shelf.items.end()));
-            expect(list + "size", stats.size == shelf.items.size());
-            expect(list + "dropped", stats.dropped == shelf.dropped);
-            expect(list + "blocked_pops", stats.blocked_pops == reference_.takers(at));
-            expect(list + "blocked_pushes", stats.blocked_pushes == reference_.putters(at));
+            expect("stats().size", stats.size == reference_.shelves[at].items.size());
+            expect("stats().blocked_pops", stats.blocked_pops == reference_.takers(at));
+            expect("stats().blocked_pushes", stats.blocked_pushes == reference_.putters(at));
         }
     }
 
-    void judge(const Running& running) {
-        const Call& call = *running.call;
-        tally_.add(running.name.starts_with("try") ? running.name : description_of(call),
-                   name_of(call.outcome->how));
-        if (running.outcome != *call.outcome)
-            FAIL(history() << running.name << ": " << running.outcome << "\nexpected "
-                            << *call.outcome);
+    // Of a call that came back as it should.
+    void judge(const Call& call) {
+        const auto running =
+            std::find_if(running_.begin(), running_.end(),
+                         [&](const auto& each) { return each->call.id == call.id; });
+        const bool tried = (*running)->name == "try";
+        tally_.add(tried ? "try " + name_of(call) : name_of(call),
+                   runnel::test::name_of(call.outcome->how));
         Values left = call.messages;
         std::fill_n(left.begin(), call.pushed, Item::taken);
-        expect(running.name + ": what was not pushed is untouched",
-               values_of(running.items) == left);
+        expect((*running)->name + ": what was not pushed is untouched",
+               values_of((*running)->items) == left);
+    }
+
+    [[nodiscard]] std::string difference(const runnel::test::Seen& seen) const {
+        const Reference usual = reference_.usual_end();
+        std::ostringstream text;
+        const auto list = [&](const char* what, const auto& values) {
+            text << what;
+            for (const int value : values) text << ' ' << value;
+            text << '\n';
+        };
+        for (std::size_t at = 0; at != lists_per_world; ++at) {
+            list("list before:", reference_.shelves[at].items);
+            list("  now:", seen.data[at]);
+            list("  expected:", usual.shelves[at].items);
+        }
+        for (const Call& call : usual.line) {
+            text << "call " << call.id << ": ";
+            const auto back = seen.back.find(call.id);
+            back != seen.back.end() ? text << back->second : text << "waits";
+            text << "\n  expected: ";
+            call.outcome ? text << *call.outcome : text << "waits";
+            text << '\n';
+        }
+        return text.str();
     }
 
     void expect(const std::string& what, bool holds) {
-        if (!holds) FAIL(history() << "does not hold: " << what);
-    }
-
-    // All steps so far, and where the reference stands now.
-    [[nodiscard]] std::string history() const {
-        std::ostringstream text;
-        text << log_.str();
-        for (const Shelf& shelf : reference_.shelves) {
-            text << (shelf.closed ? "closed:" : "open:");
-            for (const int value : shelf.items) text << ' ' << value;
-            text << '\n';
-        }
-        for (const auto& running : running_)
-            if (!running->call->outcome) text << running->name << " waits\n";
-        return text.str();
+        if (!holds) FAIL(log_.str() << "does not hold: " << what);
     }
 
     Random& random_;
@@ -732,7 +732,6 @@ private:
     std::ostringstream log_;
     Reference reference_;
     int last_value_ = 0;
-    std::size_t calls_ = 0;
 
     runnel::ManualClock clock_;
     std::vector<BlockingList<Item>> lists_;

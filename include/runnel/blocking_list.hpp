@@ -107,10 +107,14 @@ public:
 
     /// Appends `message` only if the list is not empty, else Push::absent. Never waits. For caches
     /// of what is in use: who does not read has no list. Redis: RPUSHX.
-    Push push_back_if_exists(T&& message) const { return push_if_exists(End::back, message); }
+    Push push_back_if_exists(T&& message) const {
+        return push_if_exists(*state_, End::back, message);
+    }
 
     /// The same at the front. Redis: LPUSHX.
-    Push push_front_if_exists(T&& message) const { return push_if_exists(End::front, message); }
+    Push push_front_if_exists(T&& message) const {
+        return push_if_exists(*state_, End::front, message);
+    }
 
     /// Takes the first element. Redis: BLPOP.
     ///
@@ -149,20 +153,20 @@ public:
     /// Throws: Error{invalid_argument} if `count` is 0.
     /// Complexity: linear in what it takes.
     Batch<T> pop_front_many(std::size_t count, const WaitOptions& options = {}) const {
-        return pop_many(End::front, count, &options);
+        return pop_many(*state_, End::front, count, &options);
     }
 
     /// The same from the back. Redis: BLMPOP … RIGHT COUNT count.
     Batch<T> pop_back_many(std::size_t count, const WaitOptions& options = {}) const {
-        return pop_many(End::back, count, &options);
+        return pop_many(*state_, End::back, count, &options);
     }
 
     /// As pop_front_many(), pop_back_many(), but never wait. Redis: LPOP, RPOP with a count.
     Batch<T> try_pop_front_many(std::size_t count) const {
-        return pop_many(End::front, count, nullptr);
+        return pop_many(*state_, End::front, count, nullptr);
     }
     Batch<T> try_pop_back_many(std::size_t count) const {
-        return pop_many(End::back, count, nullptr);
+        return pop_many(*state_, End::back, count, nullptr);
     }
 
     // ------------------------------------------------------------------ moving
@@ -178,12 +182,12 @@ public:
     /// Ends with: Ending::full if the target is full and rejects; Ending::closed if the target
     /// is closed, or this list is and has nothing left.
     Moved<T> move_to(const BlockingList& target, const MoveOptions& options = {}) const {
-        return move(target, options, true);
+        return move(*state_, *target.state_, options, true);
     }
 
     /// As move_to(), but never waits; `timeout` and `stop` are not looked at. Redis: LMOVE.
     Moved<T> try_move_to(const BlockingList& target, const MoveOptions& options = {}) const {
-        return move(target, options, false);
+        return move(*state_, *target.state_, options, false);
     }
 
     // ------------------------------------------------------------------ looking and removing
@@ -257,45 +261,45 @@ private:
                     "BlockingList: the capacity is 0; it must be at least 1"};
     }
 
-    // Everywhere below: null options mean that the call may not wait, and after a wait nothing may
-    // be read through `this`, for the handle may have gone meanwhile.
+    // Everywhere below null options mean that the call may not wait. What waits is static: the
+    // handle that the call was made through may go meanwhile.
 
     Push push(End end, T& message, const WaitOptions* options) const {
         if (end == End::back && state_->push_back_now(message)) [[likely]]
             return Push::done;
-        return push_slowly(end, std::span{&message, 1}, options).ending;
+        return push_slowly(*state_, end, std::span{&message, 1}, options).ending;
     }
 
     Pushed push_many(End end, std::span<T> messages, const WaitOptions* options) const {
         const std::size_t done = end == End::back ? state_->push_back_now(messages) : 0;
         if (done == messages.size()) return {done, Push::done};
-        Pushed rest = push_slowly(end, messages.subspan(done), options);
+        Pushed rest = push_slowly(*state_, end, messages.subspan(done), options);
         rest.count += done;
         return rest;
     }
 
     Popped<T> pop(End end, const WaitOptions* options) const {
-        if (end == End::back) return pop_slowly(end, options);
-        return state_->pop_front_or([&](bool streamed) {
-            if (streamed && options != nullptr) return pop_after_pause(*options);
-            return pop_slowly(End::front, options);
+        if (end == End::back) return pop_slowly(*state_, end, options);
+        return state_->pop_front_or([&, &list = *state_](bool streamed) {
+            if (streamed && options != nullptr) return pop_after_pause(list, *options);
+            return pop_slowly(list, End::front, options);
         });
     }
 
-    Pushed push_slowly(End end, std::span<T> messages, const WaitOptions* options) const;
-    Push push_if_exists(End end, T& message) const;
-    Popped<T> pop_after_pause(const WaitOptions& options) const;
-    Popped<T> pop_slowly(End end, const WaitOptions* options) const;
-    Batch<T> pop_many(End end, std::size_t count, const WaitOptions* options) const;
-    Moved<T> move(const BlockingList& target, const MoveOptions& options, bool may_wait) const;
+    static Pushed push_slowly(State& list, End end, std::span<T> messages,
+                              const WaitOptions* options);
+    static Push push_if_exists(State& list, End end, T& message);
+    static Popped<T> pop_after_pause(State& list, const WaitOptions& options);
+    static Popped<T> pop_slowly(State& list, End end, const WaitOptions* options);
+    static Batch<T> pop_many(State& list, End end, std::size_t count, const WaitOptions* options);
+    static Moved<T> move(State& list, State& target, const MoveOptions& options, bool may_wait);
     static PoppedFrom<T> first_of(std::span<const BlockingList> lists, const FirstOptions& options);
     static void take_first(detail::PopOne<T>& request, std::span<const BlockingList> lists,
                            const FirstOptions& options);
 
     // Carries out a request of one list, by this thread or by one that wakes it.
     template <typename Request>
-    void run(Request& request, detail::Line line, const WaitOptions* options) const {
-        State& list = *state_;
+    static void run(Request& request, State& list, detail::Line line, const WaitOptions* options) {
         Node node{request, list};
         detail::WakeChain chain;
         const bool mine = list.enter(node, line, chain);
@@ -363,14 +367,14 @@ PoppedFrom<T> pop_first(std::initializer_list<BlockingList<T>> lists,
 }
 
 template <Message T>
-Pushed BlockingList<T>::push_slowly(End end, std::span<T> messages,
-                                    const WaitOptions* options) const {
+Pushed BlockingList<T>::push_slowly(State& list, End end, std::span<T> messages,
+                                    const WaitOptions* options) {
     std::vector<T> dropped;  // outlives the lock
-    const std::size_t done = state_->push_and_serve(end, messages, dropped);
+    const std::size_t done = list.push_and_serve(end, messages, dropped);
     if (done == messages.size()) return {done, Push::done};
-    if (state_->when_full != Full::block) options = nullptr;
-    detail::PushMany<T> request{end, messages.subspan(done), state_->clock};
-    run(request, detail::Line::pushes, options);
+    if (list.when_full != Full::block) options = nullptr;
+    detail::PushMany<T> request{end, messages.subspan(done), list.clock};
+    run(request, list, detail::Line::pushes, options);
     const std::size_t count = done + request.count;
     if (count == messages.size()) return {count, Push::done};
     if (request.failure && count != 0) return {count, Push::full};
@@ -378,8 +382,7 @@ Pushed BlockingList<T>::push_slowly(End end, std::span<T> messages,
 }
 
 template <Message T>
-Push BlockingList<T>::push_if_exists(End end, T& message) const {
-    State& list = *state_;
+Push BlockingList<T>::push_if_exists(State& list, End end, T& message) {
     std::vector<T> dropped;  // outlives the lock
     bool others = false;
     {
@@ -395,52 +398,56 @@ Push BlockingList<T>::push_if_exists(End end, T& message) const {
 }
 
 template <Message T>
-Popped<T> BlockingList<T>::pop_after_pause(const WaitOptions& options) const {
+Popped<T> BlockingList<T>::pop_after_pause(State& list, const WaitOptions& options) {
+    const detail::Owner<State> keep{list};
     detail::pause_for_a_batch();
-    return state_->pop_front_or([&](bool) { return pop_slowly(End::front, &options); });
+    return list.pop_front_or([&](bool) { return pop_slowly(list, End::front, &options); });
 }
 
 template <Message T>
-Popped<T> BlockingList<T>::pop_slowly(End end, const WaitOptions* options) const {
-    detail::PopOne<T> request{end, state_->clock};
-    run(request, detail::Line::pops, options);
+Popped<T> BlockingList<T>::pop_slowly(State& list, End end, const WaitOptions* options) {
+    detail::PopOne<T> request{end, list.clock};
+    run(request, list, detail::Line::pops, options);
     if (request.value) return Popped<T>{std::move(*request.value)};
     return ending_of(request);
 }
 
 template <Message T>
-Batch<T> BlockingList<T>::pop_many(End end, std::size_t count, const WaitOptions* options) const {
+Batch<T> BlockingList<T>::pop_many(State& list, End end, std::size_t count,
+                                   const WaitOptions* options) {
     if (count == 0) {
         throw Error{ErrorCode::invalid_argument,
                     "BlockingList: a pop of many with count 0; it must be at least 1"};
     }
+    const detail::Owner<State> keep{list};
     std::vector<T> values;
     bool streamed = false;
-    if (state_->pop_many_now(end, count, values, streamed)) return Batch<T>{std::move(values)};
+    if (list.pop_many_now(end, count, values, streamed)) return Batch<T>{std::move(values)};
     if (streamed && options != nullptr) {
         detail::pause_for_a_batch();
-        if (state_->pop_many_now(end, count, values, streamed)) return Batch<T>{std::move(values)};
+        if (list.pop_many_now(end, count, values, streamed)) return Batch<T>{std::move(values)};
     }
-    detail::PopMany<T> request{end, count, state_->clock};
-    run(request, detail::Line::pops, options);
+    detail::PopMany<T> request{end, count, list.clock};
+    run(request, list, detail::Line::pops, options);
     if (!request.values.empty()) return Batch<T>{std::move(request.values)};
     return ending_of(request);
 }
 
 template <Message T>
-Moved<T> BlockingList<T>::move(const BlockingList& target, const MoveOptions& options,
-                               bool may_wait) const {
-    State& list = *state_;
-    detail::MoveOne<T> request{list, options.from, *target.state_, options.to};
+Moved<T> BlockingList<T>::move(State& list, State& target, const MoveOptions& options,
+                               bool may_wait) {
+    detail::MoveOne<T> request{list, options.from, target, options.to};
     Node at_source{request, list};
-    Node at_target{request, *target.state_};
+    Node at_target{request, target};
     detail::WakeChain chain;
     const bool mine = request.enter(at_source, at_target, chain);
     chain.resume_all();
-    const WaitOptions wait_options{options.timeout, options.stop};
-    if (!mine) wait(request, list, may_wait ? &wait_options : nullptr);
-    if (!mine) at_source.list()->leave(at_source);
-    if (!mine) at_target.list()->leave(at_target);
+    if (!mine) {
+        const WaitOptions wait_options{options.timeout, options.stop};
+        wait(request, list, may_wait ? &wait_options : nullptr);
+        list.leave(at_source);
+        target.leave(at_target);
+    }
     if (request.copy) return Moved<T>{std::move(*request.copy)};
     if (request.rejected) return Ending::full;
     return ending_of(request);

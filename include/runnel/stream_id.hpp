@@ -28,7 +28,7 @@ struct StreamId {
     std::uint64_t seq = 0;
 
     /// The most bytes an id takes as text: two numbers of 20 digits and the hyphen.
-    static constexpr std::size_t max_text_size = 41;
+    static constexpr std::size_t max_text_size = 2 * 20 + 1;
 
     friend constexpr auto operator<=>(StreamId, StreamId) = default;
 
@@ -90,10 +90,9 @@ struct StreamId {
     ///
     /// Requires: `max_text_size` bytes at `out`.
     char* write(char* out) const noexcept {
-        char* const end = out + max_text_size;
-        out = std::to_chars(out, end, ms).ptr;
+        out = std::to_chars(out, out + 20, ms).ptr;
         *out++ = '-';
-        return std::to_chars(out, end, seq).ptr;
+        return std::to_chars(out, out + 20, seq).ptr;
     }
 
     /// "<ms>-<seq>", both decimal and without leading zeros.

@@ -28,14 +28,14 @@ class Call {
 public:
     template <typename Function>
     Call(ManualClock& clock, Function function) : clock_{clock}, made_{std::make_unique<Made>()} {
-        thread_ = clock.thread([made = made_.get(), call = std::move(function)](
-                                   const std::stop_token& stop) mutable {
-            try {
-                made->result.emplace(call(stop));
-            } catch (...) {
-                made->failure = std::current_exception();
-            }
-        });
+        thread_ = clock.thread(
+            [made = made_.get(), call = std::move(function)](const std::stop_token& stop) mutable {
+                try {
+                    made->result.emplace(call(stop));
+                } catch (...) {
+                    made->failure = std::current_exception();
+                }
+            });
         clock.settle();
     }
 
@@ -124,8 +124,8 @@ Call<Pushed> pushing_back_many(ManualClock& clock, BlockingList<T>& list, std::v
 }
 
 template <typename T>
-Call<Pushed> pushing_front_many(ManualClock& clock, BlockingList<T>& list,
-                                std::vector<T>& messages, Timeout timeout = {}) {
+Call<Pushed> pushing_front_many(ManualClock& clock, BlockingList<T>& list, std::vector<T>& messages,
+                                Timeout timeout = {}) {
     return {clock, [&list, &messages, timeout](const std::stop_token& stop) {
                 return list.push_front_many(messages, {timeout, stop});
             }};

@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <deque>
 #include <limits>
-#include <memory>
+#include <map>
 #include <optional>
 #include <ostream>
 #include <utility>
@@ -182,171 +182,276 @@ struct Call {
     Values messages{};                 // of a push
     std::size_t target = 0;            // of a move
     End to = End::back;                // of a move
+    bool may_wait = true;
     std::optional<Clock::Deadline> deadline{};
 
-    // Where it stands.
+    std::size_t id = 0;  // in the order of arrival
     std::size_t pushed = 0;
-    std::vector<std::size_t> open{};  // of `lists`, those that are not known to be closed
+    std::vector<std::size_t> open{};  // of `lists`, those that something can still come from
     std::optional<Outcome> outcome{};
 
     [[nodiscard]] bool puts() const { return kind == Kind::push || kind == Kind::push_many; }
+    [[nodiscard]] bool onto_itself() const {
+        return kind == Kind::move && target == lists.front();
+    }
     [[nodiscard]] bool takes_from(std::size_t list) const {
         return !puts() && std::find(open.begin(), open.end(), list) != open.end();
     }
     [[nodiscard]] bool puts_on(std::size_t list) const {
-        if (kind == Kind::move) return target == list && lists.front() != list;
+        if (kind == Kind::move) return target == list && !onto_itself();
         return puts() && lists.front() == list;
     }
 };
 
+/// What was seen of the real lists after an event: the calls that have come back, and the data.
+struct Seen {
+    std::map<std::size_t, Outcome> back{};
+    std::vector<Values> data{};
+    std::vector<std::uint64_t> dropped{};
+};
+
 /// Some lists and those who wait on them.
 ///
-/// After every change of a list those who stand in line there are served: first those who take, in
-/// the order of arrival, then those who put, and again while that brought something. Whoever cannot
-/// be served keeps his place and holds nobody up. A move that was carried out changes two lists;
-/// they are served after everybody at the present one, in the order in which moves were made.
+/// After an event one call after the other is carried out until none can be. At each list the one
+/// who has waited longest among those who can be served there is next: first those who take, then
+/// those who put. Whoever cannot be served keeps his place and holds nobody up. Which of several
+/// lists is next is left open, and so is whether a move that could only be made because of another
+/// move in the same event comes before those behind it: explain() looks for a way that leads to
+/// what was seen.
 class Reference {
 public:
-    std::vector<Shelf> shelves;
+    std::vector<Shelf> shelves{};
     Clock::Deadline now{};
+    std::vector<Call> line{};  // who waits, in the order of arrival
 
-    /// Those without an outcome yet, in the order of arrival.
-    [[nodiscard]] const std::vector<std::shared_ptr<Call>>& line() const { return line_; }
-
-    /// Makes the call; it may wait afterwards.
-    void make(const std::shared_ptr<Call>& call) {
-        call->open = call->lists;
-        line_.push_back(call);
-        // pop_first looks at one list after the other, and everybody else at one or two.
-        for (const std::size_t list : call->lists) {
-            if (!call->outcome) serve(list);
-        }
-        if (call->kind == Call::Kind::move) serve(call->target);
-        if (!call->outcome && (!may_wait(*call) || (call->deadline && *call->deadline <= now)))
-            time_out(*call);
-        forget_ended();
+    /// A call arrives. Returns its id.
+    std::size_t arrive(Call call) {
+        call.id = ++last_id_;
+        call.open = call.lists;
+        if (call.deadline && *call.deadline <= now) call.may_wait = false;
+        if (call.kind == Call::Kind::pop_first) take_first(call);
+        if (call.puts() && shelves[call.lists.front()].when_full != Full::block) put_now(call);
+        line.push_back(std::move(call));
+        return last_id_;
     }
 
-    /// After the data of `list` was changed from outside.
-    void changed(std::size_t list) {
-        serve(list);
-        forget_ended();
-    }
-
-    void close(std::size_t list) {
-        shelves[list].closed = true;
-        changed(list);
-    }
-
-    void stop(Call& call) {
-        end(call, Ended::stopped);
-        forget_ended();
-    }
-
-    void give_up(Call& call) {
-        time_out(call);
-        forget_ended();
+    void stop(std::size_t id) {
+        for (Call& call : line)
+            if (call.id == id) end(call, Ended::stopped);
     }
 
     void advance(Clock::Deadline until) {
         for (;;) {
             Call* due = nullptr;
-            for (const auto& call : line_) {
-                if (!call->deadline || *call->deadline > until) continue;
-                if (due == nullptr || *call->deadline < *due->deadline) due = call.get();
+            for (Call& call : line) {
+                if (call.outcome || !call.deadline || *call.deadline > until) continue;
+                if (due == nullptr || *call.deadline < *due->deadline) due = &call;
             }
             if (due == nullptr) break;
             now = std::max(now, *due->deadline);
-            give_up(*due);
+            time_out(*due);
         }
         now = until;
     }
 
+    /// Whether the rules can lead from the last event to what was `seen`. If so, what they lead to
+    /// stands here, and the calls that have ended are returned; if not, nothing has changed.
+    [[nodiscard]] std::optional<std::vector<Call>> explain(const Seen& seen) {
+        looks_ = 0;
+        auto found = search(*this, seen);
+        if (!found) return std::nullopt;
+        *this = *std::move(found);
+        std::vector<Call> ended;
+        for (Call& call : line)
+            if (call.outcome) ended.push_back(std::move(call));
+        std::erase_if(line, [](const Call& call) { return call.outcome.has_value(); });
+        moved_.clear();
+        return ended;
+    }
+
+    /// What the rules lead to if the lists are served in their order.
+    [[nodiscard]] Reference usual_end() const {
+        Reference state = *this;
+        for (;;) {
+            state.end_hopeless();
+            const auto choices = state.choices();
+            if (choices.empty()) break;
+            state.carry_out(choices.front());
+        }
+        state.end_impatient();
+        return state;
+    }
+
     [[nodiscard]] std::size_t takers(std::size_t list) const {
         return static_cast<std::size_t>(std::count_if(
-            line_.begin(), line_.end(), [&](const auto& call) { return call->takes_from(list); }));
+            line.begin(), line.end(), [&](const Call& call) { return call.takes_from(list); }));
     }
 
     [[nodiscard]] std::size_t putters(std::size_t list) const {
         return static_cast<std::size_t>(std::count_if(
-            line_.begin(), line_.end(), [&](const auto& call) { return call->puts_on(list); }));
+            line.begin(), line.end(), [&](const Call& call) { return call.puts_on(list); }));
     }
 
 private:
-    [[nodiscard]] bool may_wait(const Call& call) const {
-        return !call.puts() || shelves[call.lists.front()].when_full == Full::block;
+    // A call that may be next, and the list where it is its turn.
+    struct Choice {
+        std::size_t call;
+        std::size_t list;
+    };
+
+    static constexpr std::size_t most_looks = 100'000;
+
+    std::optional<Reference> search(Reference state, const Seen& seen) {
+        if (++looks_ > most_looks) return std::nullopt;
+        state.end_hopeless();
+        if (!state.agrees_so_far(seen)) return std::nullopt;
+        const std::vector<Choice> choices = state.choices();
+        if (choices.empty()) {
+            state.end_impatient();
+            if (!state.agrees(seen)) return std::nullopt;
+            return state;
+        }
+        for (const Choice& choice : choices) {
+            Reference next = state;
+            next.carry_out(choice);
+            if (auto found = search(std::move(next), seen)) return found;
+        }
+        if (!state.refuse()) return std::nullopt;
+        return search(std::move(state), seen);
     }
 
-    void serve(std::size_t list) {
-        serve_here(list);
-        while (!moved_.empty()) {
-            const std::size_t next = moved_.front();
-            moved_.pop_front();
-            serve_here(next);
+    // A push of many onto a list that rejects may be refused what does not fit at once, or find the
+    // room that those who are served make meanwhile.
+    bool refuse() {
+        const auto refused = std::find_if(line.begin(), line.end(), [&](const Call& call) {
+            return !call.outcome && call.puts() &&
+                   shelves[call.lists.front()].when_full == Full::reject;
+        });
+        if (refused == line.end()) return false;
+        end(*refused, Ended::full);
+        return true;
+    }
+
+    [[nodiscard]] bool agrees_so_far(const Seen& seen) const {
+        return std::all_of(line.begin(), line.end(), [&](const Call& call) {
+            if (!call.outcome) return true;
+            const auto found = seen.back.find(call.id);
+            return found != seen.back.end() && found->second == *call.outcome;
+        });
+    }
+
+    [[nodiscard]] bool agrees(const Seen& seen) const {
+        for (std::size_t at = 0; at != shelves.size(); ++at) {
+            const Shelf& shelf = shelves[at];
+            if (shelf.dropped != seen.dropped[at]) return false;
+            if (!std::equal(shelf.items.begin(), shelf.items.end(), seen.data[at].begin(),
+                            seen.data[at].end()))
+                return false;
+        }
+        return agrees_so_far(seen) && std::all_of(line.begin(), line.end(), [&](const Call& call) {
+                   return call.outcome.has_value() == seen.back.contains(call.id);
+               });
+    }
+
+    // Who may be next.
+    [[nodiscard]] std::vector<Choice> choices() const {
+        std::vector<Choice> all;
+        for (std::size_t list = 0; list != shelves.size(); ++list) {
+            const std::size_t before = all.size();
+            add_first(all, list, &Call::takes_from);
+            if (all.size() == before) add_first(all, list, &Call::puts_on);
+        }
+        return all;
+    }
+
+    void add_first(std::vector<Choice>& all, std::size_t list,
+                   bool (Call::*stands)(std::size_t) const) const {
+        for (std::size_t at = 0; at != line.size(); ++at) {
+            const Call& call = line[at];
+            if (call.outcome || !(call.*stands)(list) || !can_go(call, list)) continue;
+            all.push_back({at, list});
+            if (call.kind != Call::Kind::move || call.onto_itself()) return;
+            const std::size_t other = list == call.target ? call.lists.front() : call.target;
+            if (std::find(moved_.begin(), moved_.end(), other) == moved_.end()) return;
         }
     }
 
-    void serve_here(std::size_t list) {
-        Shelf& shelf = shelves[list];
-        for (bool grew = true; grew;) {
-            for (const auto& call : line_) {
-                if (shelf.empty() && !shelf.closed) break;
-                if (!call->outcome && call->takes_from(list)) attempt(*call, list);
-            }
-            const std::size_t before = shelf.items.size();
-            const std::uint64_t dropped = shelf.dropped;
-            for (const auto& call : line_) {
-                if (!shelf.takes_more() && !shelf.closed) break;
-                if (!call->outcome && call->puts_on(list)) attempt(*call, list);
-            }
-            grew = shelf.items.size() > before || shelf.dropped != dropped;
-        }
+    [[nodiscard]] bool can_go(const Call& call, std::size_t list) const {
+        if (call.puts()) return shelves[list].takes_more();
+        if (call.kind != Call::Kind::move || call.onto_itself()) return !shelves[list].empty();
+        const Shelf& target = shelves[call.target];
+        return !shelves[call.lists.front()].empty() &&
+               (target.takes_more() || target.when_full == Full::reject);
     }
 
-    void attempt(Call& call, std::size_t list) {
-        if (call.kind == Call::Kind::move) return attempt_move(call);
-        Shelf& shelf = shelves[list];
-        if (call.puts()) {
-            if (shelf.closed) return end(call, Ended::closed);
-            while (call.pushed != call.messages.size() &&
-                   shelf.put(call.end, call.messages[call.pushed]))
-                ++call.pushed;
-            if (call.pushed == call.messages.size()) end(call, Ended::done);
-            return;
-        }
-        if (shelf.empty()) return source_closed(call, list);
+    void carry_out(const Choice& choice) {
+        Call& call = line[choice.call];
+        if (call.kind == Call::Kind::move) return move(call);
+        call.puts() ? put(call) : take(call, choice.list);
+    }
+
+    void put(Call& call) {
+        Shelf& shelf = shelves[call.lists.front()];
+        while (call.pushed != call.messages.size() &&
+               shelf.put(call.end, call.messages[call.pushed]))
+            ++call.pushed;
+        if (call.pushed == call.messages.size()) end(call, Ended::done);
+    }
+
+    // Where a full list refuses or drops nobody waits to push.
+    void put_now(Call& call) {
+        call.may_wait = false;
+        if (shelves[call.lists.front()].closed) return end(call, Ended::closed);
+        put(call);
+    }
+
+    void take(Call& call, std::size_t list) {
         const auto named = std::find(call.lists.begin(), call.lists.end(), list);
         const std::size_t count = call.kind == Call::Kind::pop_many ? call.count : 1;
-        end(call, Ended::done, shelf.take_many(call.end, count),
-            call.kind == Call::Kind::pop_first
-                ? static_cast<std::size_t>(named - call.lists.begin())
-                : 0);
+        end(call, Ended::done, shelves[list].take_many(call.end, count),
+            static_cast<std::size_t>(named - call.lists.begin()));
     }
 
-    void attempt_move(Call& call) {
+    // For who arrives the order of the lists that it names counts.
+    void take_first(Call& call) {
+        for (const std::size_t list : call.lists) {
+            if (!shelves[list].empty()) return take(call, list);
+        }
+    }
+
+    void move(Call& call) {
         Shelf& source = shelves[call.lists.front()];
         Shelf& target = shelves[call.target];
-        const bool onto_itself = &source == &target;
-        if (!onto_itself && target.closed) return end(call, Ended::closed);
-        if (source.empty()) return source.closed ? end(call, Ended::closed) : void();
-        if (!onto_itself && !target.takes_more()) {
-            return target.when_full == Full::reject ? end(call, Ended::full) : void();
-        }
+        if (!call.onto_itself() && !target.takes_more()) return end(call, Ended::full);
         const int value = source.take(call.end);
-        if (onto_itself) {
+        if (call.onto_itself()) {
             call.to == End::front ? source.items.push_front(value) : source.items.push_back(value);
         } else {
             (void)target.put(call.to, value);
         }
         end(call, Ended::done, {value});
         moved_.push_back(call.lists.front());
-        if (!onto_itself) moved_.push_back(call.target);
+        moved_.push_back(call.target);
     }
 
-    // Nothing can come from `list` any more.
-    void source_closed(Call& call, std::size_t list) {
-        std::erase(call.open, list);
-        if (call.open.empty()) end(call, Ended::closed);
+    // Ends those who wait for what cannot come any more.
+    void end_hopeless() {
+        for (Call& call : line) {
+            if (call.outcome) continue;
+            const bool nowhere_to_put =
+                (call.puts() && shelves[call.lists.front()].closed) ||
+                (call.kind == Call::Kind::move && !call.onto_itself() &&
+                 shelves[call.target].closed);
+            std::erase_if(call.open, [&](std::size_t list) {
+                return shelves[list].closed && shelves[list].empty();
+            });
+            if (nowhere_to_put || call.open.empty()) end(call, Ended::closed);
+        }
+    }
+
+    void end_impatient() {
+        for (Call& call : line)
+            if (!call.outcome && !call.may_wait) time_out(call);
     }
 
     void time_out(Call& call) { end(call, call.puts() ? Ended::full : Ended::timed_out); }
@@ -356,12 +461,9 @@ private:
         call.outcome = Outcome{how, std::move(values), which, count, now};
     }
 
-    void forget_ended() {
-        std::erase_if(line_, [](const auto& call) { return call->outcome.has_value(); });
-    }
-
-    std::vector<std::shared_ptr<Call>> line_;
-    std::deque<std::size_t> moved_;
+    std::size_t last_id_ = 0;
+    std::vector<std::size_t> moved_{};  // lists that moves have changed in the present event
+    std::size_t looks_ = 0;
 };
 
 }  // namespace runnel::test

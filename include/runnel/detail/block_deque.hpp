@@ -172,7 +172,7 @@ public:
     }
 
 private:
-    struct alignas(T) alignas(std::max_align_t) Block {
+    struct alignas(std::max(alignof(T), alignof(void*))) Block {
         explicit Block(std::uint32_t slots) noexcept : capacity{slots} {}
 
         [[nodiscard]] bool empty() const noexcept { return begin == end; }

@@ -142,10 +142,11 @@ public:
     Served attempt(ListNode<T>&) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
         if (target_.closed && !onto_itself()) return source_closed();
         if (source_.core.empty()) return source_.closed ? source_closed() : Served::no;
-        if (!onto_itself() && target_.core.free_room() == 0) {
-            if (target_.when_full == Full::block) return Served::no;
-            if (target_.when_full == Full::reject) return reject();
-        }
+        if (onto_itself()) return carry_out();
+        const bool is_full = target_.core.free_room() == 0;
+        if (is_full && target_.when_full == Full::reject) return reject();
+        if (target_.when_full == Full::block && (is_full || target_.has_push_before(*this)))
+            return Served::no;
         return carry_out();
     }
 

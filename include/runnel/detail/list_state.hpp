@@ -224,10 +224,10 @@ public:
         bool out_of_reach = false;
         {
             const LockAll lock{core};
-            if (closed || !pushers.empty()) return 0;
+            if (closed || !is_first(Line::pushes)) return 0;
             count = push_prefix(end, messages, dropped_elements);
             Reach reach;
-            out_of_reach = serve_within(reach, chain) != nullptr;
+            out_of_reach = serve_within(reach, chain).at != nullptr;
         }
         if (out_of_reach) serve_all(chain);
         chain.resume_all();
@@ -275,11 +275,11 @@ public:
             const LockAll lock{core};
             WaitQueue& queue = line == Line::pops ? core.back.poppers : pushers;
             auto served = Served::no;
-            if (queue.empty()) served = node.waiter->serve(node);
+            if (is_first(line)) served = node.waiter->serve(node);
             if (served == Served::no) queue.insert(node);
             mine = served == Served::yes;
             Reach reach;
-            out_of_reach = serve_within(reach, chain) != nullptr;
+            out_of_reach = serve_within(reach, chain).at != nullptr;
         }
         if (out_of_reach) serve_all(chain);
         return mine;
@@ -297,15 +297,19 @@ public:
     void serve_all(WakeChain& chain) noexcept RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
         Reach reach;
         Owner<ListState> also;  // it could otherwise go together with the move that names it
-        do {
-            Owner<ListState> next;
+        for (;;) {
+            Stop stop;
+            Owner<ListState> other;
             {
-                reach.also = also.get();
-                const LockPair lock{core, also.get() != nullptr ? &also.get()->core : nullptr};
-                if (ListState* const needed = serve_within(reach, chain)) next = Owner{*needed};
+                const LockPair lock{core, reach.also != nullptr ? &reach.also->core : nullptr};
+                stop = serve_within(reach, chain);
+                if (stop.at == nullptr) return;
+                other = Owner{*stop.at};
             }
-            also = std::move(next);
-        } while (also.get() != nullptr);
+            if (stop.is_source) stop.at->serve_poppers_alone(chain);
+            reach.also = stop.is_source ? nullptr : stop.at;
+            also = std::move(other);
+        }
     }
 
     // The same for who holds no chain of his own.
@@ -313,6 +317,16 @@ public:
         WakeChain chain;
         serve_all(chain);
         chain.resume_all();
+    }
+
+    // Whether a push with a lesser ticket waits for room here.
+    [[nodiscard]] bool has_push_before(const Waiter& waiter) const noexcept
+        RUNNEL_REQUIRES(core.back.mutex) {
+        for (const WaitNode* node = pushers.first();
+             node != nullptr && node->waiter->ticket() < waiter.ticket(); node = node->next) {
+            if (other_list(*node) == nullptr && !node->waiter->claimed()) return true;
+        }
+        return false;
     }
 
     // To be called after every change that was made without serve_within().
@@ -338,13 +352,45 @@ public:
 private:
     static constexpr std::uint32_t stream_length = 4;
 
-    // How far serve_within() may go and has got: the second list whose locks are held, and the
-    // last tickets of moves to lists whose locks were not. They are not looked at twice.
+    // How far serving may go and has got: the second list whose locks are held, and the last
+    // tickets of moves from and to lists whose locks were not. They are not looked at twice.
     struct Reach {
         ListState* also = nullptr;
         std::uint64_t last_popper = 0;
         std::uint64_t last_pusher = 0;
     };
+
+    // Where serving stops: at a move to this list, or from it.
+    struct Stop {
+        ListState* at = nullptr;
+        bool is_source = false;
+    };
+
+    // Whether somebody who comes now has nobody before him. In a list that does not block, who
+    // stands in the line for room waits for something else: he is a move.
+    [[nodiscard]] bool is_first(Line line) const noexcept RUNNEL_REQUIRES(core.back.mutex) {
+        return line == Line::pops ? core.back.poppers.empty()
+                                  : pushers.empty() || when_full != Full::block;
+    }
+
+    void serve_poppers_alone(WakeChain& chain) noexcept RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        Reach reach;
+        Owner<ListState> also;
+        do {
+            Owner<ListState> other;
+            {
+                const LockPair lock{core, reach.also != nullptr ? &reach.also->core : nullptr};
+                reach.also = serve_poppers(reach, chain);
+                if (reach.also != nullptr) other = Owner{*reach.also};
+                update_attention();
+            }
+            also = std::move(other);
+        } while (reach.also != nullptr);
+    }
+
+    [[nodiscard]] static ListState* other_list(const WaitNode& node) noexcept {
+        return static_cast<const ListNode<T>&>(node).other;
+    }
 
     [[nodiscard]] Popped<T> take_first_of_front() noexcept RUNNEL_REQUIRES(core.front.mutex) {
         Popped<T> popped{std::move(core.first_of_front())};
@@ -375,7 +421,7 @@ private:
     // otherwise. True if a waiter is out of reach.
     [[nodiscard]] bool hand_over(WakeChain& chain) noexcept RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
         Reach reach;
-        return serve_within(reach, chain) != nullptr;
+        return serve_within(reach, chain).at != nullptr;
     }
 
     // Holds the back's lock alone, although the analysis believes otherwise: the front is empty.
@@ -396,44 +442,54 @@ private:
     }
 
     // Runs the requests that can be satisfied, in the order of their tickets, and again while that
-    // makes others satisfiable. Stops, and returns the list, at a move whose other list is neither
-    // this one nor the second one whose locks are held.
-    [[nodiscard]] ListState* serve_within(Reach& reach, WakeChain& chain) noexcept
+    // makes others satisfiable. Stops at a move whose other list is out of reach: the target has to
+    // be locked too; at the source others may stand before the move, so that it is served there.
+    [[nodiscard]] Stop serve_within(Reach& reach, WakeChain& chain) noexcept
         RUNNEL_REQUIRES(core.back.mutex, core.front.mutex) {
-        ListState* needed = nullptr;
+        Stop stop;
         std::size_t before = 0;
         do {
-            needed = serve_queue(core.back.poppers, reach.last_popper, reach.also, chain);
+            stop = {serve_poppers(reach, chain), false};
             before = core.size();
-            if (needed == nullptr)
-                needed = serve_queue(pushers, reach.last_pusher, reach.also, chain);
-        } while (needed == nullptr && core.size() > before && !core.back.poppers.empty());
+            if (stop.at == nullptr) stop = {serve_pushers(reach, chain), true};
+        } while (stop.at == nullptr && core.size() > before && !core.back.poppers.empty());
         update_attention();
-        return needed;
+        return stop;
     }
 
-    [[nodiscard]] ListState* serve_queue(WaitQueue& queue, std::uint64_t& last, ListState* also,
-                                         WakeChain& chain) noexcept
+    [[nodiscard]] ListState* serve_poppers(Reach& reach, WakeChain& chain) noexcept
         RUNNEL_REQUIRES(core.back.mutex, core.front.mutex) {
-        for (WaitNode* node = queue.first(); node != nullptr && is_worth_serving(queue);) {
+        WaitQueue& queue = core.back.poppers;
+        for (WaitNode* node = queue.first(); node != nullptr && (closed || !core.empty());) {
             WaitNode* const next = node->next;
-            ListState* const other = static_cast<ListNode<T>*>(node)->other;
-            if (other != nullptr && other != also) {
-                if (node->waiter->ticket() > last) {
-                    last = node->waiter->ticket();
-                    return other;
-                }
-            } else {
+            ListState* const target = other_list(*node);
+            if (target == nullptr || target == reach.also) {
                 serve_one(queue, *node, chain);
+            } else if (node->waiter->ticket() > reach.last_popper) {
+                reach.last_popper = node->waiter->ticket();
+                return target;
             }
             node = next;
         }
         return nullptr;
     }
 
-    [[nodiscard]] bool is_worth_serving(const WaitQueue& queue) const noexcept
+    [[nodiscard]] ListState* serve_pushers(Reach& reach, WakeChain& chain) noexcept
         RUNNEL_REQUIRES(core.back.mutex, core.front.mutex) {
-        return closed || (&queue == &core.back.poppers ? !core.empty() : core.free_room() != 0);
+        for (WaitNode* node = pushers.first(); node != nullptr;) {
+            WaitNode* const next = node->next;
+            ListState* const source = other_list(*node);
+            const bool may_push = core.free_room() != 0 && when_full == Full::block;
+            if (closed || (source == nullptr && may_push)) {
+                serve_one(pushers, *node, chain);
+            } else if (source != nullptr && may_push &&
+                       node->waiter->ticket() > reach.last_pusher) {
+                reach.last_pusher = node->waiter->ticket();
+                return source;
+            }
+            node = next;
+        }
+        return nullptr;
     }
 
     static void serve_one(WaitQueue& queue, WaitNode& node, WakeChain& chain) noexcept {

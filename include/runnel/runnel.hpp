@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// All of runnel.
+
+#include <runnel/blocking_list.hpp>
+#include <runnel/clock.hpp>
+#include <runnel/error.hpp>
+#include <runnel/glob.hpp>
+#include <runnel/key_slot.hpp>
+#include <runnel/message.hpp>
+#include <runnel/outcome.hpp>
+#include <runnel/stream_id.hpp>
+#include <runnel/version.hpp>
