@@ -43,7 +43,7 @@ struct BlocksLeft {
 
 }  // namespace
 
-void* operator new(std::size_t bytes, std::align_val_t alignment) {
+[[gnu::noinline]] void* operator new(std::size_t bytes, std::align_val_t alignment) {
     if (Blocks::left == 0) throw std::bad_alloc{};
     if (Blocks::left > 0) --Blocks::left;
     const auto unit = static_cast<std::size_t>(alignment);
@@ -53,11 +53,12 @@ void* operator new(std::size_t bytes, std::align_val_t alignment) {
     ++Blocks::ever;
     return memory;
 }
-void operator delete(void* memory, std::align_val_t) noexcept {
+[[gnu::noinline]] void operator delete(void* memory, std::align_val_t) noexcept {
     if (memory != nullptr) --Blocks::live;
     std::free(memory);
 }
-void operator delete(void* memory, std::size_t, std::align_val_t alignment) noexcept {
+[[gnu::noinline]] void operator delete(void* memory, std::size_t,
+                                       std::align_val_t alignment) noexcept {
     operator delete(memory, alignment);
 }
 

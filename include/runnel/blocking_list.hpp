@@ -82,8 +82,7 @@ public:
     using value_type = T;
 
     /// Throws: Error{invalid_argument} if the capacity is 0.
-    explicit BlockingList(const ListOptions& options = {})
-        : state_{new detail::ListState<T>{checked(options)}} {}
+    explicit BlockingList(const ListOptions& options = {}) : state_{made(options)} {}
 
     // ------------------------------------------------------------------ one element
 
@@ -255,8 +254,8 @@ private:
     using State = detail::ListState<T>;
     using Node = detail::ListNode<T>;
 
-    static const ListOptions& checked(const ListOptions& options) {
-        if (options.capacity != 0) return options;
+    static State* made(const ListOptions& options) {
+        if (options.capacity != 0) return new State{options};
         throw Error{ErrorCode::invalid_argument,
                     "BlockingList: the capacity is 0; it must be at least 1"};
     }
@@ -296,6 +295,8 @@ private:
     static PoppedFrom<T> first_of(std::span<const BlockingList> lists, const FirstOptions& options);
     static void take_first(detail::PopOne<T>& request, std::span<const BlockingList> lists,
                            const FirstOptions& options);
+    static void make_nodes(detail::PopOne<T>& request, std::span<const BlockingList> lists,
+                           std::deque<Node>& nodes);
 
     // Carries out a request of one list, by this thread or by one that wakes it.
     template <typename Request>
@@ -468,16 +469,23 @@ PoppedFrom<T> BlockingList<T>::first_of(std::span<const BlockingList> lists,
     return ending_of(request);
 }
 
+// One node for each list, however often it is named.
+template <Message T>
+void BlockingList<T>::make_nodes(detail::PopOne<T>& request, std::span<const BlockingList> lists,
+                                 std::deque<Node>& nodes) {
+    for (std::size_t at = 0; at != lists.size(); ++at) {
+        State* const list = &*lists[at].state_;
+        if (std::ranges::find(nodes, list, &Node::list) == nodes.end())
+            nodes.emplace_back(request, *list, at);
+    }
+    request.open_sources = static_cast<std::uint32_t>(nodes.size());
+}
+
 template <Message T>
 void BlockingList<T>::take_first(detail::PopOne<T>& request, std::span<const BlockingList> lists,
                                  const FirstOptions& options) {
     std::deque<Node> nodes;
-    for (std::size_t at = 0; at != lists.size(); ++at) {
-        const auto same = [&](const Node& node) { return node.list() == &*lists[at].state_; };
-        if (std::none_of(nodes.begin(), nodes.end(), same))
-            nodes.emplace_back(request, *lists[at].state_, at);
-    }
-    request.open_sources = static_cast<std::uint32_t>(nodes.size());
+    make_nodes(request, lists, nodes);
     detail::WakeChain chain;
     bool mine = false;
     for (auto node = nodes.begin(); node != nodes.end() && !mine && !request.claimed(); ++node)

@@ -245,8 +245,7 @@ inline void ManualClock::park(detail::Waiter& waiter, std::optional<Deadline> de
 
 inline void ManualClock::unpark(detail::Waiter& waiter) noexcept {
     const std::lock_guard lock{mutex_};
-    const auto parked = std::find_if(parked_.begin(), parked_.end(),
-                                     [&](const Parked& entry) { return entry.waiter == &waiter; });
+    const auto parked = std::ranges::find(parked_, &waiter, &Parked::waiter);
     if (parked == parked_.end()) return waiter.end();  // it has not parked yet and will not
     release(parked);
 }

@@ -144,25 +144,17 @@ public:
     // Moves the elements at `positions`, which ascend, to the end of `out`, and closes the gaps.
     // Requires: out.capacity() suffices. Complexity: O(size).
     void extract(const std::vector<std::size_t>& positions, std::vector<T>& out) noexcept {
-        std::size_t at = 0;
         auto next = positions.begin();
+        std::size_t at = 0;
         for (Block* block = first_; block != nullptr && next != positions.end();) {
             Block* const following = block->next;
-            std::uint32_t kept = block->begin;
-            for (std::uint32_t slot = block->begin; slot != block->end; ++slot, ++at) {
-                const bool taken = next != positions.end() && *next == at;
-                if (taken) {
-                    ++next;
-                    out.push_back(std::move(*block->slot(slot)));
-                } else if (kept != slot) {
-                    std::construct_at(block->slot(kept), std::move(*block->slot(slot)));
-                }
-                if (taken || kept != slot) std::destroy_at(block->slot(slot));
-                if (!taken) ++kept;
-            }
-            size_ -= block->end - kept;
-            block->end = kept;
+            const std::size_t size_before = block->size();
+            const auto end = std::lower_bound(next, positions.end(), at + size_before);
+            extract(*block, {next, end}, at, out);
+            size_ -= size_before - block->size();
             unlink_if_empty(*block);
+            next = end;
+            at += size_before;
             block = following;
         }
     }
@@ -188,6 +180,30 @@ private:
         std::uint32_t end = 0;
         const std::uint32_t capacity;
     };
+
+    // The same for one block, whose first element is at position `first`.
+    static void extract(Block& block, std::span<const std::size_t> positions, std::size_t first,
+                        std::vector<T>& out) noexcept {
+        if (positions.empty()) return;
+        std::uint32_t kept = block.begin;
+        for (std::uint32_t slot = block.begin; slot != block.end; ++slot) {
+            T& element = *block.slot(slot);
+            if (!positions.empty() && positions.front() == first + (slot - block.begin)) {
+                positions = positions.subspan(1);
+                out.push_back(std::move(element));
+                std::destroy_at(&element);
+            } else {
+                relocate(element, block.slot(kept++));
+            }
+        }
+        block.end = kept;
+    }
+
+    static void relocate(T& element, T* to) noexcept {
+        if (&element == to) return;
+        std::construct_at(to, std::move(element));
+        std::destroy_at(&element);
+    }
 
     static constexpr std::uint32_t most_slots = BlockGrowth::most(sizeof(Block), sizeof(T));
     static constexpr std::uint32_t most_spares = 2;

@@ -46,9 +46,8 @@ class Handle {
 public:
     explicit Handle(State* made) noexcept : state_{made} {}  // takes over the first handle
     Handle(const Handle& other) noexcept : state_{other.state_} { state_->add_handle(); }
-    Handle& operator=(const Handle& other) noexcept {
-        other.state_->add_handle();
-        std::exchange(state_, other.state_)->remove_handle();
+    Handle& operator=(Handle other) noexcept {
+        std::swap(state_, other.state_);
         return *this;
     }
     ~Handle() { state_->remove_handle(); }

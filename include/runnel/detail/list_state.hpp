@@ -91,19 +91,22 @@ private:
 template <Message T>
 class LockPair {
 public:
+    // `other` may be null, or the same.
     LockPair(ListCore<T>& one, ListCore<T>* other) noexcept
-        : low_{other == nullptr || std::less<>{}(&one, other) ? &one : other},
-          high_{low_ == &one ? (other == &one ? nullptr : other) : &one},
+        : low_{other != nullptr && std::less<>{}(other, &one) ? other : &one},
+          high_{low_ == &one ? other : &one},
           low_front_{LockAll<T>::lock(*low_)},
-          high_front_{high_ != nullptr && LockAll<T>::lock(*high_)} {}
+          high_front_{are_two() && LockAll<T>::lock(*high_)} {}
     ~LockPair() {
-        if (high_ != nullptr) LockAll<T>::unlock(*high_, high_front_);
+        if (are_two()) LockAll<T>::unlock(*high_, high_front_);
         LockAll<T>::unlock(*low_, low_front_);
     }
     LockPair(const LockPair&) = delete;
     LockPair& operator=(const LockPair&) = delete;
 
 private:
+    [[nodiscard]] bool are_two() const noexcept { return high_ != nullptr && high_ != low_; }
+
     ListCore<T>* const low_;
     ListCore<T>* const high_;
     const bool low_front_;
@@ -176,20 +179,7 @@ public:
             if (core.front_has() && !core.front.attention) [[likely]]
                 return take_first_of_front();
         }
-        bool streamed = false;
-        {
-            const Lock lock{core.back.mutex};
-            if (core.back.poppers.empty() && pushers.empty()) {
-                if (core.front_size() != 0) {
-                    const Lock front{core.front.mutex};
-                    if (core.front_has()) return take_first_of_front();
-                }
-                if (core.back.items.size() == 1) return take_first_of_back();
-                if (core.back.items.size() != 0) return take_over_from_back();
-                streamed = ends_a_stream();
-            }
-        }
-        return otherwise(streamed);
+        return pop_front_at_back_or(std::move(otherwise));
     }
 
     // False if there is nothing, or somebody waits. May throw, and then has taken nothing.
@@ -390,6 +380,24 @@ private:
 
     [[nodiscard]] static ListState* other_list(const WaitNode& node) noexcept {
         return static_cast<const ListNode<T>&>(node).other;
+    }
+
+    template <typename Otherwise>
+    [[nodiscard]] Popped<T> pop_front_at_back_or(Otherwise otherwise) {
+        bool streamed = false;
+        {
+            const Lock lock{core.back.mutex};
+            if (core.back.poppers.empty() && pushers.empty()) {
+                if (core.front_size() != 0) {
+                    const Lock front{core.front.mutex};
+                    if (core.front_has()) return take_first_of_front();
+                }
+                if (core.back.items.size() == 1) return take_first_of_back();
+                if (!core.back.items.empty()) return take_over_from_back();
+                streamed = ends_a_stream();
+            }
+        }
+        return otherwise(streamed);
     }
 
     [[nodiscard]] Popped<T> take_first_of_front() noexcept RUNNEL_REQUIRES(core.front.mutex) {
