@@ -172,8 +172,8 @@ TEST_CASE("a ManualClock bears threads that it does not know", "[clock][race]") 
         threads.push_back(clock.thread([&, at, &record = new_record()] {
             Random random{seed, 100 + at};
             for (std::uint64_t number = 0; !stop.stop_requested(); ++number) {
-                (void)nothing.pop_front({.timeout = 1us + random.below(300) * 1us,
-                                         .stop = stop.get_token()});
+                (void)nothing.pop_front(
+                    {.timeout = 1us + random.below(300) * 1us, .stop = stop.get_token()});
                 push(record, random, (100 + at) << 40U | number);
             }
         }));

@@ -31,8 +31,6 @@ using runnel::test::Call;
 using runnel::test::elements;
 using runnel::test::ending;
 using runnel::test::moving;
-using runnel::test::popping_back;
-using runnel::test::popping_first;
 using runnel::test::popping_front;
 using runnel::test::popping_front_many;
 using runnel::test::pushing_back;
@@ -91,6 +89,13 @@ void* allocate(std::size_t bytes, std::size_t alignment) {
 }
 [[gnu::noinline]] void* operator new(std::size_t bytes, std::align_val_t alignment) {
     return allocate(bytes, static_cast<std::size_t>(alignment));
+}
+[[gnu::noinline]] void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
+    try {
+        return operator new(bytes);
+    } catch (const std::bad_alloc&) {
+        return nullptr;
+    }
 }
 [[gnu::noinline]] void operator delete(void* memory) noexcept {
     std::free(memory);

@@ -17,8 +17,6 @@
 #include <vector>
 
 using runnel::BlockingList;
-using runnel::End;
-using runnel::Ending;
 using runnel::Error;
 using runnel::ErrorCode;
 using runnel::Full;
@@ -27,7 +25,6 @@ using runnel::ManualClock;
 using runnel::Push;
 using runnel::Pushed;
 using runnel::test::elements;
-using runnel::test::ending;
 using runnel::test::fill;
 using runnel::test::moving;
 using runnel::test::popping_back;

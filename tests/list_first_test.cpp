@@ -32,7 +32,6 @@ using runnel::PoppedFrom;
 using runnel::Push;
 using runnel::test::elements;
 using runnel::test::ending;
-using runnel::test::eventually;
 using runnel::test::fill;
 using runnel::test::moving;
 using runnel::test::popping_first;

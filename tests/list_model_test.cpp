@@ -77,7 +77,10 @@ std::string options_of(const std::vector<Shelf>& shelves) {
 class OneThread {
 public:
     OneThread(Random& random, Tally& tally, std::vector<Shelf> shelves)
-        : random_{random}, tally_{tally}, shelves_{std::move(shelves)}, lists_{lists_for(shelves_)},
+        : random_{random},
+          tally_{tally},
+          shelves_{std::move(shelves)},
+          lists_{lists_for(shelves_)},
           options_{options_of(shelves_)} {
         stopped_.request_stop();
     }
@@ -156,12 +159,11 @@ private:
         Item item{value()};
         const int sent = item.value;
         const bool back = end_ == End::back;
-        const runnel::Push real =
-            manner_ == Manner::never_waits
-                ? (back ? list().try_push_back(std::move(item))
-                        : list().try_push_front(std::move(item)))
-                : (back ? list().push_back(std::move(item), wait_options())
-                        : list().push_front(std::move(item), wait_options()));
+        const runnel::Push real = manner_ == Manner::never_waits
+                                      ? (back ? list().try_push_back(std::move(item))
+                                              : list().try_push_front(std::move(item)))
+                                      : (back ? list().push_back(std::move(item), wait_options())
+                                              : list().push_front(std::move(item), wait_options()));
         const bool in = !shelf().closed && shelf().put(end_, sent);
         expect(back ? "push_back" : "push_front", outcome_of(real),
                {.how = in ? Ended::done : refused_push()});
@@ -245,8 +247,7 @@ private:
         std::vector<BlockingList<Item>> lists;
         for (const std::size_t at : asked) lists.push_back(lists_[at]);
         runnel::FirstOptions options{.from = end_, .timeout = 0s};
-        if (manner_ == Manner::stopped)
-            options = {.from = end_, .stop = stopped_.get_token()};
+        if (manner_ == Manner::stopped) options = {.from = end_, .stop = stopped_.get_token()};
         Outcome expected{.how = Ended::closed};
         for (std::size_t which = 0; which != asked.size(); ++which) {
             Shelf& source = shelves_[asked[which]];
@@ -462,7 +463,9 @@ private:
         Call call{.end = any_end(), .lists = {any_list()}};
         switch (random_.below(10)) {
         case 0:
-        case 1: call.kind = Call::Kind::pop; break;
+        case 1:
+            call.kind = Call::Kind::pop;
+            break;
         case 2:
             call.kind = Call::Kind::pop_many;
             call.count = 1 + random_.below(4);
@@ -550,8 +553,8 @@ private:
             return outcome_of(front ? list.push_front_many(running.items, options)
                                     : list.push_back_many(running.items, options));
         case Call::Kind::move:
-            return outcome_of(list.move_to(
-                lists_[call.target], {call.end, call.to, timeout, running.stop.get_token()}));
+            return outcome_of(list.move_to(lists_[call.target],
+                                           {call.end, call.to, timeout, running.stop.get_token()}));
         }
         return {};
     }
@@ -560,9 +563,12 @@ private:
     void change() {
         Call call{.end = any_end(), .lists = {any_list()}, .may_wait = false};
         switch (random_.below(9)) {
-        case 0: return remove();
-        case 1: return push_if_exists();
-        case 2: break;
+        case 0:
+            return remove();
+        case 1:
+            return push_if_exists();
+        case 2:
+            break;
         case 3:
             call.kind = Call::Kind::pop_many;
             call.count = 1 + random_.below(4);
@@ -606,7 +612,8 @@ private:
         case Call::Kind::move:
             return outcome_of(
                 list.try_move_to(lists_[call.target], {.from = call.end, .to = call.to}));
-        default: return make(running, 0s);
+        default:
+            return make(running, 0s);
         }
     }
 
@@ -624,9 +631,9 @@ private:
             expected.how = Ended::full;
         }
         log_ << "push_if_exists on " << at << ' ' << last_value_ << '\n';
-        const Outcome real = outcome_of(end == End::front
-                                            ? lists_[at].push_front_if_exists(std::move(item))
-                                            : lists_[at].push_back_if_exists(std::move(item)));
+        const Outcome real =
+            outcome_of(end == End::front ? lists_[at].push_front_if_exists(std::move(item))
+                                         : lists_[at].push_back_if_exists(std::move(item)));
         tally_.add("push_if_exists", runnel::test::name_of(expected.how));
         expect("push_if_exists", real == expected);
     }
@@ -687,9 +694,9 @@ private:
 
     // Of a call that came back as it should.
     void judge(const Call& call) {
-        const auto running =
-            std::find_if(running_.begin(), running_.end(),
-                         [&](const auto& each) { return each->call.id == call.id; });
+        const auto running = std::find_if(running_.begin(), running_.end(), [&](const auto& each) {
+            return each->call.id == call.id;
+        });
         const bool tried = (*running)->name == "try";
         tally_.add(tried ? "try " + name_of(call) : name_of(call),
                    runnel::test::name_of(call.outcome->how));
@@ -768,5 +775,93 @@ TEST_CASE("who waits is served as the rules say", "[list][model]") {
             CAPTURE(row, column);
             CHECK(tally.of(row, column) > 0);
         }
+    }
+}
+
+// ------------------------------------------------------------------ what such scripts have found
+
+namespace {
+
+// Moves that wait, each in a thread of its own.
+class WaitingMoves {
+public:
+    void add(const BlockingList<int>& from, const BlockingList<int>& to) {
+        threads_.push_back(clock.thread(
+            [from, to, stop = stop_.get_token()] { (void)from.move_to(to, {.stop = stop}); }));
+        clock.settle();
+    }
+
+    [[nodiscard]] std::size_t waiting() {
+        clock.settle();
+        return clock.waiting();
+    }
+
+    ~WaitingMoves() { stop_.request_stop(); }
+    WaitingMoves() = default;
+    WaitingMoves(const WaitingMoves&) = delete;
+    WaitingMoves& operator=(const WaitingMoves&) = delete;
+
+    runnel::ManualClock clock{};
+
+private:
+    std::stop_source stop_{};
+    std::vector<std::jthread> threads_{};
+};
+
+}  // namespace
+
+TEST_CASE("a push onto a list that drops succeeds also while a move waits to put there",
+          "[list][move]") {
+    WaitingMoves moves;
+    const BlockingList<int> empty{{.clock = &moves.clock}};
+    const BlockingList<int> full{
+        {.capacity = 1, .when_full = Full::drop_other_end, .clock = &moves.clock}};
+    CHECK(full.push_back(1) == runnel::Push::done);
+    moves.add(empty, full);
+
+    CHECK(full.push_back(2) == runnel::Push::done);
+
+    CHECK(full.range() == std::vector{2});
+    CHECK(moves.waiting() == 1);
+}
+
+TEST_CASE("a move gets the room that comes while others before it cannot go", "[list][move]") {
+    WaitingMoves moves;
+    const BlockingList<int> full{{.capacity = 1, .clock = &moves.clock}};
+    const BlockingList<int> middle{{.capacity = 2, .clock = &moves.clock}};
+    const BlockingList<int> source{{.clock = &moves.clock}};
+    for (const auto* list : {&full, &middle, &middle, &source})
+        CHECK(list->push_back(7) == runnel::Push::done);
+    moves.add(middle, full);
+    moves.add(middle, full);
+    moves.add(source, middle);
+
+    CHECK(middle.try_pop_front());
+
+    CHECK(moves.waiting() == 2);
+    CHECK(source.size() == 0);
+    CHECK(middle.size() == 2);
+}
+
+TEST_CASE("a move ends when somebody else takes the last element of its closed list",
+          "[list][move][close]") {
+    for (const bool removed : {true, false}) {
+        WaitingMoves moves;
+        const BlockingList<int> full{{.capacity = 1, .clock = &moves.clock}};
+        const BlockingList<int> source{{.clock = &moves.clock}};
+        CHECK(full.push_back(1) == runnel::Push::done);
+        CHECK(source.push_back(2) == runnel::Push::done);
+        moves.add(source, full);
+        source.close();
+        CHECK(moves.waiting() == 1);
+
+        if (removed) {
+            CHECK(source.remove(2) == 1);
+        } else {
+            CHECK(source.try_pop_front());
+        }
+
+        CAPTURE(removed);
+        CHECK(moves.waiting() == 0);
     }
 }

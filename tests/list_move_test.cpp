@@ -29,7 +29,6 @@ using runnel::Full;
 using runnel::ListOptions;
 using runnel::ManualClock;
 using runnel::Moved;
-using runnel::MoveOptions;
 using runnel::Push;
 using runnel::test::Call;
 using runnel::test::Census;

@@ -20,12 +20,8 @@
 
 using runnel::BlockingList;
 using runnel::Ending;
-using runnel::Full;
 using runnel::ManualClock;
-using runnel::Popped;
 using runnel::Push;
-using runnel::Pushed;
-using runnel::Timeout;
 using runnel::test::elements;
 using runnel::test::ending;
 using runnel::test::eventually;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <runnel/clock.hpp>
+#include <runnel/detail/annotations.hpp>
 #include <runnel/detail/await.hpp>
 #include <runnel/detail/handle.hpp>
 #include <runnel/detail/list_core.hpp>
@@ -20,6 +21,7 @@
 #include <initializer_list>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <span>
 #include <stop_token>
 #include <utility>
@@ -272,22 +274,32 @@ private:
     Pushed push_many(End end, std::span<T> messages, const WaitOptions* options) const {
         const std::size_t done = end == End::back ? state_->push_back_now(messages) : 0;
         if (done == messages.size()) return {done, Push::done};
-        Pushed rest = push_slowly(*state_, end, messages.subspan(done), options);
-        rest.count += done;
-        return rest;
+        try {
+            const Pushed rest = push_slowly(*state_, end, messages.subspan(done), options);
+            return {done + rest.count, rest.ending};
+        } catch (...) {
+            if (done == 0) throw;
+            return {done, Push::full};
+        }
     }
 
     Popped<T> pop(End end, const WaitOptions* options) const {
         if (end == End::back) return pop_slowly(*state_, end, options);
-        return state_->pop_front_or([&, &list = *state_](bool streamed) {
-            if (streamed && options != nullptr) return pop_after_pause(list, *options);
-            return pop_slowly(list, End::front, options);
+        return pop_front_of(*state_, options);
+    }
+
+    static Popped<T> pop_front_of(State& list, const WaitOptions* options) {
+        return list.pop_front_or([&list, options] {
+            return list.pop_front_at_back_or(
+                [&list, options] { return pop_empty_handed(list, options); });
         });
     }
 
-    static Pushed push_slowly(State& list, End end, std::span<T> messages,
-                              const WaitOptions* options);
+    [[gnu::noinline]] static Pushed push_slowly(State& list, End end, std::span<T> messages,
+                                                const WaitOptions* options);
     static Push push_if_exists(State& list, End end, T& message);
+    [[gnu::noinline]] static Popped<T> pop_empty_handed(State& list, const WaitOptions* options);
+    static Popped<T> popped_in_line(detail::PopInLine<T>& in_line, const WaitOptions& options);
     static Popped<T> pop_after_pause(State& list, const WaitOptions& options);
     static Popped<T> pop_slowly(State& list, End end, const WaitOptions* options);
     static Batch<T> pop_many(State& list, End end, std::size_t count, const WaitOptions* options);
@@ -398,16 +410,44 @@ Push BlockingList<T>::push_if_exists(State& list, End end, T& message) {
     return Push::done;
 }
 
+// Called with the back's lock held, which it lets go.
+template <Message T>
+Popped<T> BlockingList<T>::pop_empty_handed(State& list, const WaitOptions* options)
+    RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+    std::optional<detail::PopInLine<T>> in_line;
+    bool streamed = false;
+    {
+        const detail::Unlock unlock{list.core.back.mutex};
+        streamed = options != nullptr && list.ends_a_stream();
+        if (options != nullptr && !streamed)
+            list.join([&]() -> Node& { return in_line.emplace(End::front, list).node; });
+    }
+    if (in_line) return popped_in_line(*in_line, *options);
+    if (streamed) return pop_after_pause(list, *options);
+    return pop_slowly(list, End::front, options);
+}
+
+template <Message T>
+Popped<T> BlockingList<T>::popped_in_line(detail::PopInLine<T>& in_line,
+                                          const WaitOptions& options) {
+    detail::PopOne<T>& request = in_line.request;
+    wait(request, *in_line.node.list(), &options);
+    if (request.value) [[likely]]
+        return Popped<T>{std::move(*request.value)};
+    if (detail::may_stand_in_line(request)) in_line.node.list()->leave(in_line.node);
+    return ending_of(request);
+}
+
 template <Message T>
 Popped<T> BlockingList<T>::pop_after_pause(State& list, const WaitOptions& options) {
     const detail::Owner<State> keep{list};
     detail::pause_for_a_batch();
-    return list.pop_front_or([&](bool) { return pop_slowly(list, End::front, &options); });
+    return pop_front_of(list, &options);
 }
 
 template <Message T>
 Popped<T> BlockingList<T>::pop_slowly(State& list, End end, const WaitOptions* options) {
-    detail::PopOne<T> request{end, list.clock};
+    detail::PopOne<T> request{end, detail::WaitsOn::one, list.clock};
     run(request, list, detail::Line::pops, options);
     if (request.value) return Popped<T>{std::move(*request.value)};
     return ending_of(request);
@@ -463,7 +503,7 @@ PoppedFrom<T> BlockingList<T>::first_of(std::span<const BlockingList> lists,
         if (auto popped = lists[at].pop(options.from, nullptr))
             return PoppedFrom<T>{at, *std::move(popped)};
     }
-    detail::PopOne<T> request{options.from, lists.front().state_->clock};
+    detail::PopOne<T> request{options.from, detail::WaitsOn::several, lists.front().state_->clock};
     take_first(request, lists, options);
     if (request.value) return PoppedFrom<T>{request.which, std::move(*request.value)};
     return ending_of(request);
@@ -508,7 +548,7 @@ std::size_t BlockingList<T>::remove(const T& value, End from,
         removed.reserve(positions.size());
         list.core.extract(std::move(positions), removed);
         list.update_attention();
-        others = !list.pushers.empty();
+        others = !list.pushers.empty() || !list.core.back.poppers.empty();
     }
     if (others) list.serve_others();
     return removed.size();

@@ -54,21 +54,30 @@ inline const char* name_of(Ended how) {
 
 inline Ended ended_by(Push push) {
     switch (push) {
-    case Push::done: return Ended::done;
-    case Push::full: return Ended::full;
-    case Push::absent: return Ended::absent;
-    case Push::stopped: return Ended::stopped;
-    case Push::closed: return Ended::closed;
+    case Push::done:
+        return Ended::done;
+    case Push::full:
+        return Ended::full;
+    case Push::absent:
+        return Ended::absent;
+    case Push::stopped:
+        return Ended::stopped;
+    case Push::closed:
+        return Ended::closed;
     }
     return Ended::done;
 }
 
 inline Ended ended_by(Ending ending) {
     switch (ending) {
-    case Ending::timed_out: return Ended::timed_out;
-    case Ending::stopped: return Ended::stopped;
-    case Ending::closed: return Ended::closed;
-    case Ending::full: return Ended::full;
+    case Ending::timed_out:
+        return Ended::timed_out;
+    case Ending::stopped:
+        return Ended::stopped;
+    case Ending::closed:
+        return Ended::closed;
+    case Ending::full:
+        return Ended::full;
     }
     return Ended::done;
 }
@@ -91,7 +100,9 @@ struct Outcome {
     }
 };
 
-inline Outcome outcome_of(Push push) { return {.how = ended_by(push)}; }
+inline Outcome outcome_of(Push push) {
+    return {.how = ended_by(push)};
+}
 
 inline Outcome outcome_of(Pushed pushed) {
     return {.how = ended_by(pushed.ending), .count = pushed.count};
@@ -114,7 +125,9 @@ inline Outcome outcome_of(const Batch<Item>& batch) {
     return outcome;
 }
 
-inline End other_end(End end) { return end == End::front ? End::back : End::front; }
+inline End other_end(End end) {
+    return end == End::front ? End::back : End::front;
+}
 
 /// The data of one list.
 struct Shelf {
@@ -191,9 +204,7 @@ struct Call {
     std::optional<Outcome> outcome{};
 
     [[nodiscard]] bool puts() const { return kind == Kind::push || kind == Kind::push_many; }
-    [[nodiscard]] bool onto_itself() const {
-        return kind == Kind::move && target == lists.front();
-    }
+    [[nodiscard]] bool onto_itself() const { return kind == Kind::move && target == lists.front(); }
     [[nodiscard]] bool takes_from(std::size_t list) const {
         return !puts() && std::find(open.begin(), open.end(), list) != open.end();
     }
@@ -438,10 +449,9 @@ private:
     void end_hopeless() {
         for (Call& call : line) {
             if (call.outcome) continue;
-            const bool nowhere_to_put =
-                (call.puts() && shelves[call.lists.front()].closed) ||
-                (call.kind == Call::Kind::move && !call.onto_itself() &&
-                 shelves[call.target].closed);
+            const bool nowhere_to_put = (call.puts() && shelves[call.lists.front()].closed) ||
+                                        (call.kind == Call::Kind::move && !call.onto_itself() &&
+                                         shelves[call.target].closed);
             std::erase_if(call.open, [&](std::size_t list) {
                 return shelves[list].closed && shelves[list].empty();
             });

@@ -27,7 +27,8 @@ namespace runnel::inline v0::detail {
 // claim(), then what cannot fail. So a request that somebody else has ended changes nothing.
 class ListRequest : public Waiter {
 public:
-    ListRequest(const Behaviour& behaviour, Clock& on) noexcept : Waiter{behaviour}, clock{on} {}
+    ListRequest(const Behaviour& behaviour, WaitsOn waits_on, Clock& on) noexcept
+        : Waiter{behaviour, waits_on}, clock{on} {}
 
     // Whether attempt() carries it out or, when it throws, ends it.
     template <typename Request, Message T>
@@ -61,7 +62,8 @@ class PopOne : public ListRequest {
 public:
     static constexpr Behaviour behaviour{serve_as<PopOne, T>, unpark};
 
-    PopOne(End at, Clock& on) noexcept : ListRequest{behaviour, on}, end{at} {}
+    PopOne(End at, WaitsOn waits_on, Clock& on) noexcept
+        : ListRequest{behaviour, waits_on, on}, end{at} {}
 
     Served attempt(ListNode<T>& node) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
         ListState<T>& list = *node.list();
@@ -78,13 +80,24 @@ public:
     std::size_t which = 0;
 };
 
+// The commonest wait, put into line under the lock that found the list empty. On lines of its own:
+// the word that the waiting thread polls is away from what the waker writes.
+template <Message T>
+struct alignas(64) PopInLine {
+    PopInLine(End end, ListState<T>& list) noexcept
+        : request{end, WaitsOn::one, list.clock}, node{request, list} {}
+
+    PopOne<T> request;
+    ListNode<T> node;
+};
+
 template <Message T>
 class PopMany : public ListRequest {
 public:
     static constexpr Behaviour behaviour{serve_as<PopMany, T>, unpark};
 
     PopMany(End at, std::size_t limit, Clock& on) noexcept
-        : ListRequest{behaviour, on}, end{at}, count{limit} {}
+        : ListRequest{behaviour, WaitsOn::one, on}, end{at}, count{limit} {}
 
     Served attempt(ListNode<T>& node) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
         ListState<T>& list = *node.list();
@@ -108,7 +121,7 @@ public:
     static constexpr Behaviour behaviour{serve_as<PushMany, T>, unpark};
 
     PushMany(End at, std::span<T> all, Clock& on) noexcept
-        : ListRequest{behaviour, on}, end{at}, messages{all} {}
+        : ListRequest{behaviour, WaitsOn::one, on}, end{at}, messages{all} {}
 
     Served attempt(ListNode<T>& node) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
         ListState<T>& list = *node.list();
@@ -133,15 +146,19 @@ template <Message T>
 class MoveOne : public ListRequest {
 public:
     MoveOne(ListState<T>& source, End from, ListState<T>& target, End to) noexcept
-        : ListRequest{behaviour, source.clock},
+        : ListRequest{behaviour, WaitsOn::several, source.clock},
           source_{source},
           target_{target},
           from_{from},
           to_{to} {}
 
-    Served attempt(ListNode<T>&) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+    // From the target's line it is attempted only when the target closes, and from the source's
+    // without the target's lock when that is closed and drained.
+    Served attempt(ListNode<T>& node) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        if (node.list() != &source_) return source_closed();
+        if (source_.core.empty() && source_.closed) return source_closed();
         if (target_.closed && !onto_itself()) return source_closed();
-        if (source_.core.empty()) return source_.closed ? source_closed() : Served::no;
+        if (source_.core.empty()) return Served::no;
         if (onto_itself()) return carry_out();
         const bool is_full = target_.core.free_room() == 0;
         if (is_full && target_.when_full == Full::reject) return reject();

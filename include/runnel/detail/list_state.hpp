@@ -170,8 +170,7 @@ public:
         return core.push_back(messages.first(std::min(messages.size(), core.back.room)));
     }
 
-    // If there is nothing, or somebody waits, returns otherwise(streamed): whether elements came in
-    // a stream until now.
+    // What is at hand at the front, else otherwise(), called without a lock.
     template <typename Otherwise>
     [[nodiscard]] Popped<T> pop_front_or(Otherwise otherwise) {
         if (core.front_size() != 0) {
@@ -179,7 +178,46 @@ public:
             if (core.front_has() && !core.front.attention) [[likely]]
                 return take_first_of_front();
         }
-        return pop_front_at_back_or(std::move(otherwise));
+        return otherwise();
+    }
+
+    // The first element, wherever it is, else otherwise(), which is called with the back's lock
+    // held and has to let go of it.
+    template <typename Otherwise>
+    [[nodiscard]] Popped<T>
+    pop_front_at_back_or(Otherwise otherwise) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        core.back.mutex.lock();
+        if (core.back.room != 0 || nobody_waits()) [[likely]] {
+            if (core.front_size() != 0) {
+                const Lock front{core.front.mutex};
+                if (core.front_has()) {
+                    const Unlock unlock{core.back.mutex};
+                    return take_first_of_front();
+                }
+            }
+            if (!core.back.items.empty()) {
+                const Unlock unlock{core.back.mutex};
+                if (core.back.items.size() == 1) return take_first_of_back();
+                return take_over_from_back();
+            }
+        }
+        return otherwise();
+    }
+
+    // Puts the node of a pop that found the list empty into line, if it may wait there.
+    // Requires: the back's lock, and an empty list, so that the front needs no attention.
+    template <typename MakeNode>
+    void join(MakeNode make_node) noexcept RUNNEL_REQUIRES(core.back.mutex) {
+        if (!nobody_waits() || closed) return;
+        core.back.poppers.insert(make_node());
+        core.back.room = 0;
+    }
+
+    // A consumer that finds nothing has taken this many elements since the last time. If they came
+    // in a stream, it leaves the producer alone for a moment, and finds several when it looks
+    // again.
+    [[nodiscard]] bool ends_a_stream() noexcept RUNNEL_REQUIRES(core.back.mutex) {
+        return nobody_waits() && std::exchange(core.back.streak, 0) >= stream_length && is_real;
     }
 
     // False if there is nothing, or somebody waits. May throw, and then has taken nothing.
@@ -334,10 +372,11 @@ public:
     const Full when_full;
     Clock& clock;
     const bool is_real;
-    SpinBudget spin;
     WaitQueue pushers RUNNEL_GUARDED_BY(core.back.mutex);
     bool closed RUNNEL_GUARDED_BY(core.back.mutex) = false;
     std::uint64_t dropped RUNNEL_GUARDED_BY(core.back.mutex) = 0;
+    // Away from what every push that finds no room looks at.
+    alignas(64) SpinBudget spin;
 
 private:
     static constexpr std::uint32_t stream_length = 4;
@@ -382,35 +421,14 @@ private:
         return static_cast<const ListNode<T>&>(node).other;
     }
 
-    template <typename Otherwise>
-    [[nodiscard]] Popped<T> pop_front_at_back_or(Otherwise otherwise) {
-        bool streamed = false;
-        {
-            const Lock lock{core.back.mutex};
-            if (core.back.poppers.empty() && pushers.empty()) {
-                if (core.front_size() != 0) {
-                    const Lock front{core.front.mutex};
-                    if (core.front_has()) return take_first_of_front();
-                }
-                if (core.back.items.size() == 1) return take_first_of_back();
-                if (!core.back.items.empty()) return take_over_from_back();
-                streamed = ends_a_stream();
-            }
-        }
-        return otherwise(streamed);
+    [[nodiscard]] bool nobody_waits() const noexcept RUNNEL_REQUIRES(core.back.mutex) {
+        return core.back.poppers.empty() && pushers.empty();
     }
 
     [[nodiscard]] Popped<T> take_first_of_front() noexcept RUNNEL_REQUIRES(core.front.mutex) {
         Popped<T> popped{std::move(core.first_of_front())};
         core.drop_first_of_front();
         return popped;
-    }
-
-    // A consumer that finds nothing has taken this many elements since the last time. If they came
-    // in a stream, it leaves the producer alone for a moment, and finds several when it looks
-    // again.
-    [[nodiscard]] bool ends_a_stream() noexcept RUNNEL_REQUIRES(core.back.mutex) {
-        return std::exchange(core.back.streak, 0) >= stream_length && is_real;
     }
 
     [[nodiscard]] Popped<T> take_over_from_back() noexcept RUNNEL_REQUIRES(core.back.mutex) {
@@ -468,7 +486,7 @@ private:
     [[nodiscard]] ListState* serve_poppers(Reach& reach, WakeChain& chain) noexcept
         RUNNEL_REQUIRES(core.back.mutex, core.front.mutex) {
         WaitQueue& queue = core.back.poppers;
-        for (WaitNode* node = queue.first(); node != nullptr && (closed || !core.empty());) {
+        for (WaitNode* node = queue.first(); node != nullptr && !core.empty();) {
             WaitNode* const next = node->next;
             ListState* const target = other_list(*node);
             if (target == nullptr || target == reach.also) {
@@ -479,6 +497,8 @@ private:
             }
             node = next;
         }
+        // Nothing can come any more: this ends all of them, also those who were passed over.
+        while (closed && core.empty() && !queue.empty()) serve_one(queue, *queue.first(), chain);
         return nullptr;
     }
 

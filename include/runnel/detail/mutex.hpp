@@ -62,4 +62,17 @@ private:
     Mutex& mutex_;
 };
 
+// Unlocks at the end of its scope what was locked before it began: for a lock that one function
+// takes and, on some paths, another one lets go.
+class RUNNEL_SCOPED_CAPABILITY Unlock {
+public:
+    explicit Unlock(Mutex& mutex) noexcept RUNNEL_REQUIRES(mutex) : mutex_{mutex} {}
+    ~Unlock() RUNNEL_RELEASE() { mutex_.unlock(); }
+    Unlock(const Unlock&) = delete;
+    Unlock& operator=(const Unlock&) = delete;
+
+private:
+    Mutex& mutex_;
+};
+
 }  // namespace runnel::inline v0::detail

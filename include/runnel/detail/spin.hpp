@@ -28,16 +28,15 @@ public:
     // Polls `waiter`; true if it ended meanwhile. Gives up at `deadline` at the latest.
     bool spin(const Waiter& waiter, std::optional<Deadline> deadline) noexcept {
         const Duration budget = next();
-        const auto spent = std::chrono::steady_clock::now() + budget;
-        const auto until = deadline ? std::min(*deadline, spent) : spent;
-        do {
-            if (polled(waiter)) {
-                paid(budget);
-                return true;
-            }
-        } while (std::chrono::steady_clock::now() < until);
-        wasted(budget);
-        return false;
+        bool ended = polled(waiter);  // before the clock is read: an answer may be as quick as that
+        if (!ended) {
+            const auto spent = std::chrono::steady_clock::now() + budget;
+            const auto until = deadline ? std::min(*deadline, spent) : spent;
+            do ended = polled(waiter);
+            while (!ended && std::chrono::steady_clock::now() < until);
+        }
+        ended ? paid(budget) : wasted(budget);
+        return ended;
     }
 
 private:
@@ -66,8 +65,11 @@ private:
         return left == 0 ? most : least;
     }
 
+    // Writes only what changes: the fields lie on one cache line for all who wait here.
     void paid(Duration budget) noexcept {
-        budget_.store(std::min(most, 2 * budget).count(), std::memory_order_relaxed);
+        const auto better = std::min(most, 2 * budget).count();
+        if (budget_.load(std::memory_order_relaxed) == better) return;
+        budget_.store(better, std::memory_order_relaxed);
         probe_pause_.store(first_pause, std::memory_order_relaxed);
         until_probe_.store(first_pause, std::memory_order_relaxed);
     }

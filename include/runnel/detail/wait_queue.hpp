@@ -42,8 +42,8 @@ public:
         return count;
     }
 
-    // From the end: a new ticket nearly always belongs there. It does not when the waiter queued
-    // up elsewhere first, or tries again with the ticket it has.
+    // After those with the same ticket. From the end: a new ticket nearly always belongs there. It
+    // does not when the waiter has queued up elsewhere first.
     void insert(WaitNode& node) noexcept {
         RUNNEL_ASSERT(node.queue == nullptr);
         WaitNode* after = last_;

@@ -31,15 +31,23 @@ enum class Served : std::uint8_t {
     gone,  // somebody else has ended it; off the queue
 };
 
-// Tickets give every wait of the process its place. Drawn once per wait, also over several objects.
+// Tickets give every wait of the process its place. A wait over several objects draws one of its
+// own, once. A wait on one object takes its place there when it gets into line; all that its ticket
+// has to tell is which waits over several began before it. So it only reads the number of those:
+// two threads that hand messages to and fro do not fight over a counter.
 template <typename = void>
 struct RUNNEL_VISIBLE Tickets {
-    static inline std::atomic<std::uint64_t> last = 0;
+    static inline std::atomic<std::uint64_t> drawn = 0;
+
+    static std::uint64_t draw() noexcept {
+        return 2 * (drawn.fetch_add(1, std::memory_order_relaxed) + 1);
+    }
+    static std::uint64_t after_drawn() noexcept {
+        return 2 * drawn.load(std::memory_order_relaxed) + 1;
+    }
 };
 
-[[nodiscard]] inline std::uint64_t draw_ticket() noexcept {
-    return Tickets<>::last.fetch_add(1, std::memory_order_relaxed) + 1;
-}
+enum class WaitsOn : std::uint8_t { one, several };
 
 // One wait: it lives in the frame of the waiting thread (or, later, in a parked session or a
 // coroutine) and is reached by wakers through the queues it stands in.
@@ -62,8 +70,9 @@ public:
         Resume resume;
     };
 
-    explicit Waiter(const Behaviour& behaviour) noexcept
-        : behaviour_{&behaviour}, ticket_{draw_ticket()} {}
+    explicit Waiter(const Behaviour& behaviour, WaitsOn waits_on = WaitsOn::several) noexcept
+        : behaviour_{&behaviour},
+          ticket_{waits_on == WaitsOn::one ? Tickets<>::after_drawn() : Tickets<>::draw()} {}
     Waiter(const Waiter&) = delete;
     Waiter& operator=(const Waiter&) = delete;
 
