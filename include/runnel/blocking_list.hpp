@@ -285,11 +285,7 @@ private:
 
     Popped<T> pop(End end, const WaitOptions* options) const {
         if (end == End::back) return pop_slowly(*state_, end, options);
-        return pop_front_of(*state_, options);
-    }
-
-    static Popped<T> pop_front_of(State& list, const WaitOptions* options) {
-        return list.pop_front_or([&list, options] {
+        return state_->pop_front_or([&list = *state_, options] {
             return list.pop_front_at_back_or(
                 [&list, options] { return pop_empty_handed(list, options); });
         });
@@ -300,7 +296,7 @@ private:
     static Push push_if_exists(State& list, End end, T& message);
     [[gnu::noinline]] static Popped<T> pop_empty_handed(State& list, const WaitOptions* options);
     static Popped<T> popped_in_line(detail::PopInLine<T>& in_line, const WaitOptions& options);
-    static Popped<T> pop_after_pause(State& list, const WaitOptions& options);
+    static Popped<T> join_line(State& list, const WaitOptions* options);
     static Popped<T> pop_slowly(State& list, End end, const WaitOptions* options);
     static Batch<T> pop_many(State& list, End end, std::size_t count, const WaitOptions* options);
     static Moved<T> move(State& list, State& target, const MoveOptions& options, bool may_wait);
@@ -414,17 +410,25 @@ Push BlockingList<T>::push_if_exists(State& list, End end, T& message) {
 template <Message T>
 Popped<T> BlockingList<T>::pop_empty_handed(State& list, const WaitOptions* options)
     RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+    if (options == nullptr || !list.ends_a_stream()) return join_line(list, options);
+    const detail::Owner<State> keep{list};
+    list.core.back.mutex.unlock();
+    detail::pause_for_a_batch();
+    return list.pop_front_or(
+        [&] { return list.pop_front_at_back_or([&] { return join_line(list, options); }); });
+}
+
+// The same.
+template <Message T>
+Popped<T> BlockingList<T>::join_line(State& list,
+                                     const WaitOptions* options) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
     std::optional<detail::PopInLine<T>> in_line;
-    bool streamed = false;
     {
         const detail::Unlock unlock{list.core.back.mutex};
-        streamed = options != nullptr && list.ends_a_stream();
-        if (options != nullptr && !streamed)
+        if (options != nullptr)
             list.join([&]() -> Node& { return in_line.emplace(End::front, list).node; });
     }
-    if (in_line) return popped_in_line(*in_line, *options);
-    if (streamed) return pop_after_pause(list, *options);
-    return pop_slowly(list, End::front, options);
+    return in_line ? popped_in_line(*in_line, *options) : pop_slowly(list, End::front, options);
 }
 
 template <Message T>
@@ -436,13 +440,6 @@ Popped<T> BlockingList<T>::popped_in_line(detail::PopInLine<T>& in_line,
         return Popped<T>{std::move(*request.value)};
     if (detail::may_stand_in_line(request)) in_line.node.list()->leave(in_line.node);
     return ending_of(request);
-}
-
-template <Message T>
-Popped<T> BlockingList<T>::pop_after_pause(State& list, const WaitOptions& options) {
-    const detail::Owner<State> keep{list};
-    detail::pause_for_a_batch();
-    return pop_front_of(list, &options);
 }
 
 template <Message T>
