@@ -93,12 +93,12 @@ public:
     ///
     /// Blocks: while the list is full, if it was made so.
     /// Wakes: the pop that has waited longest.
-    Push push_back(T&& message, const WaitOptions& options = {}) const {
+    Push push_back(T&& message, const WaitOptions& options = wait_for_ever) const {
         return push(End::back, message, &options);
     }
 
     /// The same at the front; a full list may drop the back. Redis: LPUSH.
-    Push push_front(T&& message, const WaitOptions& options = {}) const {
+    Push push_front(T&& message, const WaitOptions& options = wait_for_ever) const {
         return push(End::front, message, &options);
     }
 
@@ -121,10 +121,14 @@ public:
     ///
     /// Blocks: while the list is empty and not closed.
     /// Wakes: the push that has waited longest.
-    Popped<T> pop_front(const WaitOptions& options = {}) const { return pop(End::front, &options); }
+    Popped<T> pop_front(const WaitOptions& options = wait_for_ever) const {
+        return pop(End::front, &options);
+    }
 
     /// Takes the last element. Redis: BRPOP.
-    Popped<T> pop_back(const WaitOptions& options = {}) const { return pop(End::back, &options); }
+    Popped<T> pop_back(const WaitOptions& options = wait_for_ever) const {
+        return pop(End::back, &options);
+    }
 
     /// As pop_front(), pop_back(), but never wait. Redis: LPOP, RPOP.
     Popped<T> try_pop_front() const { return pop(End::front, nullptr); }
@@ -138,12 +142,13 @@ public:
     ///
     /// Blocks: while the list is full, if it was made so; what fits goes in meanwhile.
     /// Complexity: linear in the count.
-    Pushed push_back_many(std::span<T> messages, const WaitOptions& options = {}) const {
+    Pushed push_back_many(std::span<T> messages, const WaitOptions& options = wait_for_ever) const {
         return push_many(End::back, messages, &options);
     }
 
     /// The same at the front, one after the other: the last one comes to stand first. Redis: LPUSH.
-    Pushed push_front_many(std::span<T> messages, const WaitOptions& options = {}) const {
+    Pushed push_front_many(std::span<T> messages,
+                           const WaitOptions& options = wait_for_ever) const {
         return push_many(End::front, messages, &options);
     }
 
@@ -153,12 +158,12 @@ public:
     /// Blocks: while the list is empty and not closed.
     /// Throws: Error{invalid_argument} if `count` is 0.
     /// Complexity: linear in what it takes.
-    Batch<T> pop_front_many(std::size_t count, const WaitOptions& options = {}) const {
+    Batch<T> pop_front_many(std::size_t count, const WaitOptions& options = wait_for_ever) const {
         return pop_many(*state_, End::front, count, &options);
     }
 
     /// The same from the back. Redis: BLMPOP … RIGHT COUNT count.
-    Batch<T> pop_back_many(std::size_t count, const WaitOptions& options = {}) const {
+    Batch<T> pop_back_many(std::size_t count, const WaitOptions& options = wait_for_ever) const {
         return pop_many(*state_, End::back, count, &options);
     }
 
@@ -266,9 +271,11 @@ private:
     // handle that the call was made through may go meanwhile.
 
     Push push(End end, T& message, const WaitOptions* options) const {
-        if (end == End::back && state_->push_back_now(message)) [[likely]]
-            return Push::done;
-        return push_slowly(*state_, end, std::span{&message, 1}, options).ending;
+        if (end == End::front)
+            return push_slowly(*state_, end, std::span{&message, 1}, options).ending;
+        return state_->push_back_or(message, [&list = *state_, &message, options] {
+            return push_without_room(list, message, options);
+        });
     }
 
     Pushed push_many(End end, std::span<T> messages, const WaitOptions* options) const {
@@ -291,6 +298,8 @@ private:
         });
     }
 
+    [[gnu::noinline]] static Push push_without_room(State& list, T& message,
+                                                    const WaitOptions* options);
     [[gnu::noinline]] static Pushed push_slowly(State& list, End end, std::span<T> messages,
                                                 const WaitOptions* options);
     static Push push_if_exists(State& list, End end, T& message);
@@ -373,6 +382,13 @@ template <Message T>
 PoppedFrom<T> pop_first(std::initializer_list<BlockingList<T>> lists,
                         const FirstOptions& options = {}) {
     return pop_first(std::span<const BlockingList<T>>{lists.begin(), lists.size()}, options);
+}
+
+// Called with the back's lock held, which it lets go.
+template <Message T>
+Push BlockingList<T>::push_without_room(State& list, T& message, const WaitOptions* options) {
+    if (list.hand_over(message)) return Push::done;
+    return push_slowly(list, End::back, std::span{&message, 1}, options).ending;
 }
 
 template <Message T>

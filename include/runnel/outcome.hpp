@@ -53,6 +53,10 @@ struct WaitOptions {
     std::stop_token stop{};
 };
 
+/// What a call without options does. Made once: so a call that need not wait pays nothing for them.
+/// All zero bits mean the same, should a call come before this is made.
+inline const WaitOptions wait_for_ever{};
+
 /// Why nothing came.
 enum class Ending : std::uint8_t {
     timed_out,  ///< nothing came in the time given; also when a try_… found nothing

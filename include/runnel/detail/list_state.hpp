@@ -142,22 +142,34 @@ public:
         serve_others();
     }
 
-    // ---- the fast paths: one lock, and nobody waits but for what is pushed
+    // ---- the fast paths: one lock
 
-    // False if there is no room, or the list is closed, or others push before: `message` is
-    // untouched.
-    [[nodiscard]] bool push_back_now(T& message) {
+    // Appends `message` if there is room and nobody waits, else returns otherwise(), which is
+    // called with the back's lock held and has to let go of it.
+    template <typename Otherwise>
+    Push push_back_or(T& message, Otherwise otherwise) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        core.back.mutex.lock();
+        if (core.back.room == 0) [[unlikely]]
+            return otherwise();
+        const Unlock unlock{core.back.mutex};
+        core.push_back(std::move(message));
+        return Push::done;
+    }
+
+    // Appends `message` and serves those who wait for it, in place. False, and `message` untouched,
+    // if nobody does, or there is no room, or the list is closed, or others push before.
+    // Lets go of the back's lock, which is all of it: the front is empty.
+    [[nodiscard]] bool hand_over(T& message) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
         WakeChain chain;
         bool out_of_reach = false;
         {
-            const Lock lock{core.back.mutex};
-            if (core.back.room != 0) [[likely]] {
-                core.push_back(std::move(message));
-                return true;
-            }
-            if (!can_hand_over()) return false;
+            const Unlock unlock{core.back.mutex};
+            if (closed || core.back.poppers.empty() || !pushers.empty() || core.front_size() != 0 ||
+                core.free_room() == 0)
+                return false;
             core.back.items.push_back(std::move(message));
-            out_of_reach = hand_over(chain);
+            Reach reach;
+            out_of_reach = serve_within(reach, chain).at != nullptr;
         }
         if (out_of_reach) serve_all(chain);
         chain.resume_all();
@@ -436,18 +448,6 @@ private:
         const Lock lock{core.front.mutex};
         core.refill_front();
         return take_first_of_front();
-    }
-
-    [[nodiscard]] bool can_hand_over() const noexcept RUNNEL_REQUIRES(core.back.mutex) {
-        return !closed && !core.back.poppers.empty() && pushers.empty() && core.front_size() == 0 &&
-               core.free_room() != 0;
-    }
-
-    // Requires: can_hand_over(). So the back's lock is all of it, although the analysis believes
-    // otherwise. True if a waiter is out of reach.
-    [[nodiscard]] bool hand_over(WakeChain& chain) noexcept RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
-        Reach reach;
-        return serve_within(reach, chain).at != nullptr;
     }
 
     // Holds the back's lock alone, although the analysis believes otherwise: the front is empty.
