@@ -154,11 +154,20 @@ TEST_CASE("a waiter stays claimed after its end", "[waiter]") {
     CHECK_FALSE(guest.claim());
 }
 
-TEST_CASE("later waits have higher tickets", "[waiter]") {
+TEST_CASE("later waits over several objects have higher tickets", "[waiter]") {
     const Guest first;
     const Guest second;
     CHECK(first.ticket() < second.ticket());
-    CHECK(second.ticket() < runnel::detail::draw_ticket());
+    CHECK(second.ticket() < runnel::detail::Tickets<>::draw());
+}
+
+TEST_CASE("the ticket of a wait on one object lies between those drawn before and after",
+          "[waiter]") {
+    const auto before = runnel::detail::Tickets<>::draw();
+    const auto one = runnel::detail::Tickets<>::after_drawn();
+    CHECK(before < one);
+    CHECK(runnel::detail::Tickets<>::after_drawn() == one);
+    CHECK(one < runnel::detail::Tickets<>::draw());
 }
 
 TEST_CASE("no two threads draw the same ticket", "[waiter]") {
@@ -170,7 +179,7 @@ TEST_CASE("no two threads draw the same ticket", "[waiter]") {
         for (auto& mine : drawn) {
             drawers.emplace_back([&mine] {
                 for (std::size_t i = 0; i != each; ++i)
-                    mine.push_back(runnel::detail::draw_ticket());
+                    mine.push_back(runnel::detail::Tickets<>::draw());
             });
         }
     }
