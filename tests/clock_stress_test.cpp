@@ -62,7 +62,7 @@ TEST_CASE("advance() ends waits in the order of their deadlines, each at its own
           "[clock][race]") {
     const std::uint64_t seed = runnel::test::seed_for("waits end in the order of their deadlines");
     const std::size_t rounds = runnel::test::scaled(1'500, 50);
-    constexpr std::size_t sleepers = 16;
+    constexpr std::size_t waiters = 16;
 
     struct End {
         Clock::Deadline deadline;
@@ -76,7 +76,7 @@ TEST_CASE("advance() ends waits in the order of their deadlines, each at its own
     const auto wall_start = clock.wall();
     {
         std::vector<std::jthread> threads;
-        for (std::size_t at = 0; at != sleepers; ++at) {
+        for (std::size_t at = 0; at != waiters; ++at) {
             threads.push_back(clock.thread([&, at] {
                 Random random{seed, at};
                 for (std::size_t round = 0; round != rounds; ++round) {
@@ -89,16 +89,16 @@ TEST_CASE("advance() ends waits in the order of their deadlines, each at its own
                 }
             }));
         }
-        Random random{seed, sleepers};
+        Random random{seed, waiters};
         Clock::Deadline expected = start;
-        while (clock.waiting() != 0 || ends.size() != sleepers * rounds) {
+        while (clock.waiting() != 0 || ends.size() != waiters * rounds) {
             const auto duration = random.below(100) * 37us;
             clock.advance(duration);
             expected += duration;
             if (clock.now() != expected) FAIL("advance() did not go as far as it was told");
         }
     }
-    CHECK(ends.size() == sleepers * rounds);
+    CHECK(ends.size() == waiters * rounds);
     CHECK(std::all_of(ends.begin(), ends.end(),
                       [](const End& end) { return end.at == end.deadline; }));
     CHECK(std::is_sorted(ends.begin(), ends.end(), [](const End& one, const End& other) {

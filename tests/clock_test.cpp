@@ -508,3 +508,38 @@ TEST_CASE("a wait in system time ends after its time-out, not before", "[clock][
     CHECK(Rest{SystemClock::instance()}.wait(5ms) == WaitEnd::timed_out);
     CHECK(start.passed() >= 5ms);
 }
+
+TEST_CASE("a thread that is woken by an advance can advance the time further", "[clock][manual]") {
+    ManualClock clock;
+    const Moment start{clock};
+    const auto thread = clock.thread("mover", [&] {
+        (void)Rest{clock}.wait(1s);
+        clock.advance(1s);
+    });
+    clock.advance(5s);
+    clock.settle();
+    CHECK(start.passed() == 6s);
+}
+
+TEST_CASE("threads of the clock that settle do not wait for each other", "[clock][manual]") {
+    ManualClock clock;
+    const auto one = clock.thread([&] { clock.settle(); });
+    const auto other = clock.thread([&] { clock.settle(); });
+    CHECK_NOTHROW(clock.settle());
+}
+
+TEST_CASE("the time can be advanced to its end", "[clock][manual]") {
+    ManualClock clock;
+    std::optional<WaitEnd> end;
+    const auto thread = clock.thread([&] { end = Rest{clock}.wait(24h); });
+    clock.advance(Nanoseconds::max());
+    CHECK(end == WaitEnd::timed_out);
+}
+
+TEST_CASE("what a thread has captured is gone when the clock has settled", "[clock][manual]") {
+    ManualClock clock;
+    const auto captured = std::make_shared<int>(1);
+    const auto thread = clock.thread([captured] {});
+    clock.settle();
+    CHECK(captured.use_count() == 1);
+}

@@ -72,7 +72,9 @@ public:
     Values pop_many_of_front(std::size_t count) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
         std::vector<Countable> out;
         out.reserve(count);
-        return core_.pop_many_of_front(count, out) ? numbers(out) : Values{nothing};
+        if (!core_.front_has(count)) return {nothing};
+        core_.pop_many_of_front(count, out);
+        return numbers(out);
     }
 
     int pop(End end) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {

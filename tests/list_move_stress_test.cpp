@@ -82,9 +82,15 @@ void move_about(Shop& shop, runnel::test::StopBoard& stops, std::size_t number, 
             Token token = mover.in_hand.back();
             const auto pushed = any_list().push_back(std::move(token), {any_timeout(random), stop});
             if (pushed == runnel::Push::done) mover.in_hand.pop_back();
+        } else if (random.percent(20)) {
+            if (const auto token = any_list().try_pop_front()) mover.in_hand.push_back(*token);
         } else {
-            const auto moved = any_list().move_to(
-                any_list(), {any_end(random), any_end(random), any_timeout(random), stop});
+            const BlockingList<Token> from = any_list();
+            const BlockingList<Token> to = any_list();
+            const runnel::MoveOptions options{any_end(random), any_end(random), any_timeout(random),
+                                              stop};
+            const auto moved =
+                random.percent(30) ? from.try_move_to(to, options) : from.move_to(to, options);
             mover.tally.add("moves", moved ? "value" : name_of(moved.ending()));
             if (!moved) continue;
             ++mover.moved;

@@ -269,7 +269,7 @@ TEST_CASE("a list says what it carries", "[list][handle]") {
 }
 
 TEST_CASE("a popped value is used as a pointer is", "[list][outcome]") {
-    Popped<std::string> popped{std::string{"abc"}};
+    Popped<std::string> popped(std::in_place, std::string{"abc"});
     REQUIRE(popped);
     CHECK(*popped == "abc");
     CHECK(popped->size() == 3);

@@ -45,7 +45,8 @@ struct FirstOptions {
     std::stop_token stop{};
 };
 
-/// A snapshot of a list, taken at one moment.
+/// A snapshot of a list, taken at one moment. A move that waits counts as a pop of its source and
+/// as a push to its target. Complexity: linear in the number of waiting calls.
 struct ListStats {
     std::size_t size = 0;            ///< elements
     std::size_t blocked_pops = 0;    ///< calls that wait for an element
@@ -66,25 +67,32 @@ using Moved = Popped<detail::MovedCopy<T>>;
 ///     }};
 ///     if (jobs.push_back(std::move(job), {.timeout = 10ms}) != runnel::Push::done) spill(job);
 ///
-/// A handle: copies share one list, and const is the handle's, not the list's. When the last one
-/// goes the list is closed; a call that waits does not need the handle it was made through.
+/// A handle: copies share one list, and const is the handle's, not the list's. There is no empty
+/// one: moving copies. When the last one goes the list is closed; a call that already waits does
+/// not need the handle it was made through.
 ///
 /// Thread safety: every member may be called from any thread at any time. What a thread did before
 /// it pushed is visible to whoever pops that element.
 /// Order: elements leave in the order of the list; waiting pops are served in the order in which
 /// they began to wait, and so are waiting pushes. A push of many is served when all are in.
-/// Locks: no user code runs under a lock but the moves of T and, where a call says so, its copies
-/// and comparisons. Elements that are dropped or removed are destroyed without a lock.
+/// Locks: no user code runs under a lock but the moves of T, the destruction of what was moved from
+/// and, where a call says so, copies and comparisons. Elements that are dropped or removed are
+/// destroyed without a lock.
 /// Guarantee: a call that throws has changed nothing. A call that ends without success has taken
 /// nothing, and the message that it was to push is untouched.
 /// Complexity: constant, except where said.
+/// Requires: T is complete where BlockingList<T> is named; a T that holds a list of its own kind
+/// does so through a std::unique_ptr to a type declared before.
 template <Message T>
 class BlockingList {
 public:
     using value_type = T;
 
+    /// Without bound, on the SystemClock.
+    BlockingList() : BlockingList{ListOptions{}} {}
+
     /// Throws: Error{invalid_argument} if the capacity is 0.
-    explicit BlockingList(const ListOptions& options = {}) : state_{made(options)} {}
+    explicit BlockingList(const ListOptions& options) : state_{made(options)} {}
 
     // ------------------------------------------------------------------ one element
 
@@ -181,12 +189,12 @@ public:
     /// both. Onto the list itself it rotates. For queues whose workers may die: what a worker has
     /// in hand stands in its processing list until it is removed. Redis: BLMOVE.
     ///
-    /// Returns a copy of the element, made under the locks; for a T that cannot be copied, a
-    /// std::monostate. If the copy throws, nothing has moved.
+    /// Returns a copy of the element, made under the locks, or a std::monostate if
+    /// copies_when_moved<T> is false: T cannot be copied. If the copy throws, nothing has moved.
     ///
     /// Blocks: while this list is empty, or the target is full and made to block.
     /// Ends with: Ending::full if the target is full and rejects; Ending::closed if the target
-    /// is closed, or this list is and has nothing left.
+    /// is closed and another list, or this one is and has nothing left.
     Moved<T> move_to(const BlockingList& target, const MoveOptions& options = {}) const {
         return move(*state_, *target.state_, options, true);
     }
@@ -272,7 +280,7 @@ private:
 
     Push push(End end, T& message, const WaitOptions* options) const {
         if (end == End::front)
-            return push_slowly(*state_, end, std::span{&message, 1}, options).ending;
+            return push_slowly(*state_, end, std::span{std::addressof(message), 1}, options).ending;
         return state_->push_back_or(message, [&list = *state_, &message, options] {
             return push_without_room(list, message, options);
         });
@@ -368,7 +376,7 @@ private:
 /// Throws: Error{invalid_argument} if there is no list.
 /// Complexity: linear in the number of lists.
 template <Message T>
-PoppedFrom<T> pop_first(std::span<const BlockingList<T>> lists, const FirstOptions& options) {
+PoppedFrom<T> pop_first(std::span<const BlockingList<T>> lists, const FirstOptions& options = {}) {
     return BlockingList<T>::first_of(lists, options);
 }
 
@@ -388,7 +396,7 @@ PoppedFrom<T> pop_first(std::initializer_list<BlockingList<T>> lists,
 template <Message T>
 Push BlockingList<T>::push_without_room(State& list, T& message, const WaitOptions* options) {
     if (list.hand_over(message)) return Push::done;
-    return push_slowly(list, End::back, std::span{&message, 1}, options).ending;
+    return push_slowly(list, End::back, std::span{std::addressof(message), 1}, options).ending;
 }
 
 template <Message T>
@@ -414,7 +422,8 @@ Push BlockingList<T>::push_if_exists(State& list, End end, T& message) {
         const detail::LockAll lock{list.core};
         if (list.closed) return Push::closed;
         if (list.core.empty()) return Push::absent;
-        if (list.push_prefix(end, std::span{&message, 1}, dropped) == 0) return Push::full;
+        if (list.push_prefix(end, std::span{std::addressof(message), 1}, dropped) == 0)
+            return Push::full;
         list.update_attention();
         others = !list.core.back.poppers.empty();
     }
@@ -453,7 +462,7 @@ Popped<T> BlockingList<T>::popped_in_line(detail::PopInLine<T>& in_line,
     detail::PopOne<T>& request = in_line.request;
     wait(request, *in_line.node.list(), &options);
     if (request.value) [[likely]]
-        return Popped<T>{std::move(*request.value)};
+        return Popped<T>(std::in_place, std::move(*request.value));
     if (detail::may_stand_in_line(request)) in_line.node.list()->leave(in_line.node);
     return ending_of(request);
 }
@@ -462,7 +471,7 @@ template <Message T>
 Popped<T> BlockingList<T>::pop_slowly(State& list, End end, const WaitOptions* options) {
     detail::PopOne<T> request{end, detail::WaitsOn::one, list.clock};
     run(request, list, detail::Line::pops, options);
-    if (request.value) return Popped<T>{std::move(*request.value)};
+    if (request.value) return Popped<T>(std::in_place, std::move(*request.value));
     return ending_of(request);
 }
 
@@ -502,7 +511,7 @@ Moved<T> BlockingList<T>::move(State& list, State& target, const MoveOptions& op
         list.leave(at_source);
         target.leave(at_target);
     }
-    if (request.copy) return Moved<T>{std::move(*request.copy)};
+    if (request.moved) return Moved<T>(std::in_place, std::move(*request.copy));
     if (request.rejected) return Ending::full;
     return ending_of(request);
 }

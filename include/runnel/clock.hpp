@@ -21,6 +21,21 @@
 
 namespace runnel::inline v0 {
 
+namespace detail {
+
+// `time` plus `duration`, or the last or first moment there is.
+template <typename ClockType, typename Unit>
+[[nodiscard]] constexpr std::chrono::time_point<ClockType, Unit>
+later(std::chrono::time_point<ClockType, Unit> time, std::chrono::nanoseconds duration) noexcept {
+    using Time = std::chrono::time_point<ClockType, Unit>;
+    const auto step = std::chrono::duration_cast<Unit>(duration);
+    if (step > Unit::zero() && time > Time::max() - step) return Time::max();
+    if (step < Unit::zero() && time < Time::min() - step) return Time::min();
+    return time + step;
+}
+
+}  // namespace detail
+
 /// Where runnel takes its time from: wall time for ids and idle times, monotonic time for
 /// deadlines.
 ///
@@ -62,8 +77,9 @@ class RUNNEL_VISIBLE SystemClock final : public Clock {
 public:
     /// The one that is used where none is given.
     [[nodiscard]] static SystemClock& instance() noexcept {
-        static SystemClock clock;
-        return clock;
+        // Never destroyed: a detached thread may wait on it while the program ends.
+        static SystemClock* const clock = new SystemClock;
+        return *clock;
     }
 
     [[nodiscard]] WallTime wall() const noexcept override {
@@ -124,20 +140,24 @@ public:
     [[nodiscard]] bool is_real() const noexcept override { return false; }
 
     /// Moves both times forward by `duration`. On the way it stops at each deadline, in their
-    /// order, ties by who has waited longer: sets the time to it, ends that one wait, and lets the
-    /// threads settle before it goes on.
+    /// order, ties by who began to wait first: sets the time to it, ends that one wait, and lets
+    /// the threads settle before it goes on.
     ///
-    /// Throws: Error{invalid_argument} for a negative duration; Error{not_settled} as settle().
+    /// Waits of other threads than its own take part if they are parked by then.
+    ///
+    /// Throws: Error{invalid_argument} for a negative duration; Error{not_settled} as settle() does
+    /// after ten seconds, and then part of the time has passed.
     void advance(Duration duration);
 
     /// Moves the wall clock alone, forward or back; deadlines are not touched.
     void step_wall(Duration duration) noexcept {
         const std::lock_guard lock{mutex_};
-        wall_ += std::chrono::duration_cast<WallTime::duration>(duration);
+        wall_ = detail::later(wall_, duration);
     }
 
-    /// Starts a thread that settle() knows of; it counts as running before this returns.
-    /// `function` may take a std::stop_token. The name appears in the message of settle().
+    /// Starts a thread that settle() knows of; it counts as running before this returns, and until
+    /// `function` and what it has captured are gone. `function` may take a std::stop_token and must
+    /// not throw. The name appears in the message of settle(). The clock must outlive the thread.
     template <typename Function>
     [[nodiscard]] std::jthread thread(std::string name, Function function);
 
@@ -146,8 +166,8 @@ public:
         return thread({}, std::move(function));
     }
 
-    /// Returns once every thread of this clock waits in runnel or has finished; the calling thread
-    /// does not count.
+    /// Returns once every thread of this clock waits on it in runnel or has finished. Called by one
+    /// of them, it counts neither itself nor others that settle.
     ///
     /// Blocks: for `limit` of real time at most.
     /// Throws: Error{not_settled} that names the threads that do not wait.
@@ -156,7 +176,9 @@ public:
     /// How many waits are parked on this clock, of its own threads and of others.
     [[nodiscard]] std::size_t waiting() const noexcept {
         const std::lock_guard lock{mutex_};
-        return parked_.size();
+        std::size_t count = 0;
+        for (const Parked* entry = parked_; entry != nullptr; entry = entry->next) ++count;
+        return count;
     }
 
     void park(detail::Waiter& waiter, std::optional<Deadline> deadline) noexcept override;
@@ -167,12 +189,15 @@ private:
         ManualClock* clock;
         std::string name;
         bool running = true;
+        bool settling = false;  // in settle(), and so waiting for those who are not
     };
 
+    // A wait that is parked; lives in the frame of park().
     struct Parked {
         detail::Waiter* waiter;
         std::optional<Deadline> deadline;
         Attached* thread;  // null: not one of ours
+        Parked* next = nullptr;
     };
 
     // The attached thread that is executing, if it is one.
@@ -186,15 +211,21 @@ private:
         return thread != nullptr && thread->clock == this ? thread : nullptr;
     }
 
+    [[nodiscard]] std::unique_lock<std::mutex> take_turn();
+    void mark_own_thread(bool running) noexcept;
+
     // Everything below requires mutex_.
     void set_running(Attached* thread, bool running) noexcept;
-    void release(std::list<Parked>::iterator parked) noexcept;
-    [[nodiscard]] std::list<Parked>::iterator next_due(Deadline until) noexcept;
+    void release(Parked& parked) noexcept;
+    [[nodiscard]] Parked* next_due(Deadline until) noexcept;
     [[nodiscard]] bool end_next_due(Deadline until) noexcept;
-    [[nodiscard]] std::string names_of_running() const;
+    [[nodiscard]] static bool is_awaited(const Attached& thread, const Attached* by) noexcept;
+    [[nodiscard]] bool is_anybody_running(const Attached* self) const noexcept;
+    [[nodiscard]] std::string names_of_running(const Attached* self) const;
+    void set_settling(Attached* thread, bool settling) noexcept;
 
     void set_now(Deadline time) noexcept {
-        wall_ += std::chrono::duration_cast<WallTime::duration>(time - now_);
+        wall_ = detail::later(wall_, time - now_);
         now_ = time;
     }
 
@@ -207,69 +238,88 @@ private:
     WallTime wall_;
     Deadline now_{std::chrono::hours{1}};
     std::list<Attached> threads_;
-    std::list<Parked> parked_;
-    std::size_t running_ = 0;
+    Parked* parked_ = nullptr;  // in the order of parking
     std::size_t started_ = 0;
 };
 
 inline void ManualClock::set_running(Attached* thread, bool running) noexcept {
     if (thread == nullptr || thread->running == running) return;
     thread->running = running;
-    running_ = running ? running_ + 1 : running_ - 1;
     if (!running) changed_.notify_all();
 }
 
 // The waker, not the woken one, marks the thread as running: otherwise settle() could see it
 // asleep between the two and return too early.
-inline void ManualClock::release(std::list<Parked>::iterator parked) noexcept {
-    detail::Waiter& waiter = *parked->waiter;
-    set_running(parked->thread, true);
-    parked_.erase(parked);
-    waiter.end();
+inline void ManualClock::release(Parked& parked) noexcept {
+    Parked** link = &parked_;
+    while (*link != &parked) link = &(*link)->next;
+    *link = parked.next;
+    set_running(parked.thread, true);
+    parked.waiter->end();  // the last step: its frame, and `parked` in it, may be gone
 }
 
 inline void ManualClock::park(detail::Waiter& waiter, std::optional<Deadline> deadline) noexcept {
+    Parked parked{&waiter, deadline, nullptr};
     {
         const std::lock_guard lock{mutex_};
         if (waiter.ended()) return;
         if (deadline && *deadline <= now_) {
             if (waiter.claim(detail::WaitEnd::timed_out)) return waiter.end();
-            deadline.reset();
+            parked.deadline.reset();
         }
-        Attached* const thread = own_thread();
-        parked_.push_back({&waiter, deadline, thread});
-        set_running(thread, false);
+        parked.thread = own_thread();
+        Parked** link = &parked_;
+        while (*link != nullptr) link = &(*link)->next;
+        *link = &parked;
+        set_running(parked.thread, false);
     }
     while (!waiter.ended()) waiter.sleep({});
 }
 
 inline void ManualClock::unpark(detail::Waiter& waiter) noexcept {
     const std::lock_guard lock{mutex_};
-    const auto parked = std::ranges::find(parked_, &waiter, &Parked::waiter);
-    if (parked == parked_.end()) return waiter.end();  // it has not parked yet and will not
-    release(parked);
+    for (Parked* parked = parked_; parked != nullptr; parked = parked->next) {
+        if (parked->waiter == &waiter) return release(*parked);
+    }
+    waiter.end();  // it has not parked yet and will not
 }
 
-inline std::list<ManualClock::Parked>::iterator ManualClock::next_due(Deadline until) noexcept {
-    auto least = parked_.end();
-    for (auto entry = parked_.begin(); entry != parked_.end(); ++entry) {
+inline ManualClock::Parked* ManualClock::next_due(Deadline until) noexcept {
+    Parked* least = nullptr;
+    const auto is_before = [](const Parked& one, const Parked& other) {
+        if (*one.deadline != *other.deadline) return *one.deadline < *other.deadline;
+        return one.waiter->ticket() < other.waiter->ticket();
+    };
+    for (Parked* entry = parked_; entry != nullptr; entry = entry->next) {
         if (!entry->deadline || *entry->deadline > until || entry->waiter->claimed()) continue;
-        if (least == parked_.end() || *entry->deadline < *least->deadline ||
-            (*entry->deadline == *least->deadline &&
-             entry->waiter->ticket() < least->waiter->ticket()))
-            least = entry;
+        if (least == nullptr || is_before(*entry, *least)) least = entry;
     }
     return least;
 }
 
 inline bool ManualClock::end_next_due(Deadline until) noexcept {
-    for (auto due = next_due(until); due != parked_.end(); due = next_due(until)) {
+    for (Parked* due = next_due(until); due != nullptr; due = next_due(until)) {
         if (!due->waiter->claim(detail::WaitEnd::timed_out)) continue;
         set_now(std::max(now_, *due->deadline));
-        release(due);
+        release(*due);
         return true;
     }
     return false;
+}
+
+// While an attached thread waits for another one that moves the time, it does not run.
+inline std::unique_lock<std::mutex> ManualClock::take_turn() {
+    std::unique_lock turn{advancing_, std::try_to_lock};
+    if (turn.owns_lock()) return turn;
+    mark_own_thread(false);
+    turn.lock();
+    mark_own_thread(true);
+    return turn;
+}
+
+inline void ManualClock::mark_own_thread(bool running) noexcept {
+    const std::lock_guard lock{mutex_};
+    set_running(own_thread(), running);
 }
 
 inline void ManualClock::advance(Duration duration) {
@@ -278,9 +328,9 @@ inline void ManualClock::advance(Duration duration) {
                     "ManualClock::advance: the duration is negative; step_wall() moves the wall "
                     "clock back"};
     }
-    const std::lock_guard alone{advancing_};
+    const std::unique_lock alone = take_turn();
     settle();
-    const Deadline until = now() + duration;
+    const Deadline until = detail::later(now(), duration);
     for (;;) {
         {
             const std::lock_guard lock{mutex_};
@@ -295,20 +345,39 @@ inline void ManualClock::advance(Duration duration) {
 
 inline void ManualClock::settle(Duration limit) {
     std::unique_lock lock{mutex_};
-    const std::size_t self = own_thread() != nullptr ? 1 : 0;
-    const auto until = std::chrono::steady_clock::now() + limit;
-    while (running_ > self) {
-        if (changed_.wait_until(lock, until) == std::cv_status::timeout && running_ > self) {
-            throw Error{ErrorCode::not_settled,
-                        "ManualClock::settle: still not waiting: " + names_of_running()};
-        }
-    }
+    Attached* const self = own_thread();
+    set_settling(self, true);
+    const auto until = detail::later(std::chrono::steady_clock::now(), limit);
+    bool in_time = true;
+    while (in_time && is_anybody_running(self))
+        in_time = changed_.wait_until(lock, until) == std::cv_status::no_timeout;
+    const bool settled = in_time || !is_anybody_running(self);
+    set_settling(self, false);
+    if (settled) return;
+    throw Error{ErrorCode::not_settled,
+                "ManualClock::settle: still not waiting: " + names_of_running(self)};
 }
 
-inline std::string ManualClock::names_of_running() const {
+// Those that settle themselves count for outsiders, and not for each other.
+inline bool ManualClock::is_awaited(const Attached& thread, const Attached* by) noexcept {
+    return thread.running && &thread != by && (by == nullptr || !thread.settling);
+}
+
+inline bool ManualClock::is_anybody_running(const Attached* self) const noexcept {
+    return std::ranges::any_of(threads_,
+                               [&](const Attached& thread) { return is_awaited(thread, self); });
+}
+
+inline void ManualClock::set_settling(Attached* thread, bool settling) noexcept {
+    if (thread == nullptr) return;
+    thread->settling = settling;
+    changed_.notify_all();
+}
+
+inline std::string ManualClock::names_of_running(const Attached* self) const {
     std::string names;
     for (const Attached& thread : threads_) {
-        if (!thread.running || &thread == own_thread()) continue;
+        if (!is_awaited(thread, self)) continue;
         if (!names.empty()) names += ", ";
         names += thread.name;
     }
@@ -320,7 +389,6 @@ inline void ManualClock::attach(std::list<Attached>& node) {
     ++started_;
     if (node.front().name.empty()) node.front().name = "thread " + std::to_string(started_);
     threads_.splice(threads_.end(), node);
-    ++running_;
 }
 
 inline void ManualClock::detach(Attached& thread) noexcept {
@@ -335,12 +403,16 @@ std::jthread ManualClock::thread(std::string name, Function function) {
     node.push_back({this, std::move(name)});
     Attached& attached = node.front();
     attach(node);
-    const auto run = [this, &attached](std::stop_token stop, Function& body) {
+    // The function dies in here, and not with the thread's own copy of it: its end may wake others.
+    const auto run = [this, &attached](std::stop_token stop, Function& original) {
         current() = &attached;
-        if constexpr (std::is_invocable_v<Function&, std::stop_token>) {
-            std::invoke(body, std::move(stop));
-        } else {
-            std::invoke(body);
+        {
+            Function body(std::move(original));
+            if constexpr (std::is_invocable_v<Function&, std::stop_token>) {
+                std::invoke(body, std::move(stop));
+            } else {
+                std::invoke(body);
+            }
         }
         current() = nullptr;
         detach(attached);

@@ -16,4 +16,10 @@ template <typename T>
 concept Message = std::is_object_v<T> && std::same_as<T, std::remove_cv_t<T>> &&
     std::is_nothrow_move_constructible_v<T> && std::is_nothrow_destructible_v<T>;
 
+/// Whether a list's move hands back a copy of what it moved. To be specialised as false for a T
+/// that claims to be copyable and is not, as std::vector<std::unique_ptr<X>> does, or whose copies
+/// cost too much.
+template <typename T>
+inline constexpr bool copies_when_moved = std::is_copy_constructible_v<T>;
+
 }  // namespace runnel::inline v0

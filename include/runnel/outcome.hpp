@@ -88,7 +88,7 @@ template <typename T>
 class [[nodiscard]] Popped {
 public:
     Popped(Ending ending) noexcept : ending_{ending} {}  // NOLINT(*-explicit-*)
-    explicit Popped(T&& value) noexcept : value_{std::in_place, std::move(value)} {}
+    Popped(std::in_place_t, T&& value) noexcept : value_(std::in_place, std::move(value)) {}
 
     [[nodiscard]] explicit operator bool() const noexcept { return value_.has_value(); }
 
@@ -116,7 +116,7 @@ class [[nodiscard]] PoppedFrom : public Popped<T> {
 public:
     PoppedFrom(Ending ending) noexcept : Popped<T>{ending} {}  // NOLINT(*-explicit-*)
     PoppedFrom(std::size_t which, T&& value) noexcept
-        : Popped<T>{std::move(value)}, which_{which} {}
+        : Popped<T>(std::in_place, std::move(value)), which_{which} {}
 
     /// The position of the list among those that were asked. Requires: there is a value.
     [[nodiscard]] std::size_t which() const noexcept { return which_; }
@@ -133,12 +133,18 @@ template <typename T>
 class [[nodiscard]] Batch {
 public:
     Batch(Ending ending) noexcept : ending_{ending} {}  // NOLINT(*-explicit-*)
-    explicit Batch(std::vector<T>&& values) noexcept : values_{std::move(values)} {}
+    // Parentheses: braces would make one element of them if T is made from such a vector.
+    explicit Batch(std::vector<T>&& values) noexcept : values_(std::move(values)) {}
 
     [[nodiscard]] explicit operator bool() const noexcept { return !values_.empty(); }
     [[nodiscard]] std::size_t size() const noexcept { return values_.size(); }
-    [[nodiscard]] T& operator[](std::size_t index) noexcept { return values_[index]; }
-    [[nodiscard]] const T& operator[](std::size_t index) const noexcept { return values_[index]; }
+    [[nodiscard]] typename std::vector<T>::reference operator[](std::size_t index) noexcept {
+        return values_[index];
+    }
+    [[nodiscard]] typename std::vector<T>::const_reference
+    operator[](std::size_t index) const noexcept {
+        return values_[index];
+    }
 
     [[nodiscard]] auto begin() noexcept { return values_.begin(); }
     [[nodiscard]] auto end() noexcept { return values_.end(); }

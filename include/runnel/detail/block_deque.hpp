@@ -54,7 +54,7 @@ public:
     void push_back(T&& value) {
         if (!has_room_at_back()) [[unlikely]]
             add_block_at_back();
-        std::construct_at(last_->slot(last_->end), std::move(value));
+        std::construct_at(last_->place(last_->end), std::move(value));
         ++last_->end;
         ++size_;
     }
@@ -62,7 +62,7 @@ public:
         if (!has_room_at_front()) [[unlikely]]
             add_block_at_front();
         if (first_->empty()) first_->begin = first_->end = first_->capacity;
-        std::construct_at(first_->slot(first_->begin - 1), std::move(value));
+        std::construct_at(first_->place(first_->begin - 1), std::move(value));
         --first_->begin;
         ++size_;
     }
@@ -75,7 +75,7 @@ public:
             if (!has_room_at_back() && !try_add_block_at_back(done == 0)) break;
             const auto count =
                 std::min<std::size_t>(values.size() - done, last_->capacity - last_->end);
-            std::uninitialized_move_n(values.data() + done, count, last_->slot(last_->end));
+            std::uninitialized_move_n(values.data() + done, count, last_->place(last_->end));
             last_->end += static_cast<std::uint32_t>(count);
             size_ += count;
             done += count;
@@ -169,9 +169,14 @@ private:
 
         [[nodiscard]] bool empty() const noexcept { return begin == end; }
         [[nodiscard]] std::size_t size() const noexcept { return end - begin; }
-        [[nodiscard]] T* slot(std::uint32_t index) const noexcept {
+        // Where an element is to be made.
+        [[nodiscard]] T* place(std::uint32_t index) const noexcept {
             auto* const storage = reinterpret_cast<std::byte*>(const_cast<Block*>(this) + 1);
-            return std::launder(reinterpret_cast<T*>(storage + index * sizeof(T)));
+            return reinterpret_cast<T*>(storage + index * sizeof(T));
+        }
+        // The element that is there.
+        [[nodiscard]] T* slot(std::uint32_t index) const noexcept {
+            return std::launder(place(index));
         }
 
         Block* previous = nullptr;
@@ -191,18 +196,18 @@ private:
             if (!positions.empty() && positions.front() == first + (slot - block.begin)) {
                 positions = positions.subspan(1);
                 out.push_back(std::move(element));
-                std::destroy_at(&element);
+                std::destroy_at(std::addressof(element));
             } else {
-                relocate(element, block.slot(kept++));
+                relocate(element, block.place(kept++));
             }
         }
         block.end = kept;
     }
 
     static void relocate(T& element, T* to) noexcept {
-        if (&element == to) return;
+        if (std::addressof(element) == to) return;
         std::construct_at(to, std::move(element));
-        std::destroy_at(&element);
+        std::destroy_at(std::addressof(element));
     }
 
     static constexpr std::uint32_t most_slots = BlockGrowth::most(sizeof(Block), sizeof(T));

@@ -103,8 +103,9 @@ public:
 
     // ---- under the front's lock
 
-    [[nodiscard]] bool front_has() const noexcept RUNNEL_REQUIRES(front.mutex) {
-        return !front.items.empty();
+    [[nodiscard]] bool front_has(std::size_t count = 1) const noexcept
+        RUNNEL_REQUIRES(front.mutex) {
+        return front.items.size() >= count;
     }
 
     [[nodiscard]] T& first_of_front() noexcept RUNNEL_REQUIRES(front.mutex) {
@@ -116,13 +117,11 @@ public:
         publish_front_size();
     }
 
-    // All `count` or nothing. Requires: out.capacity() suffices.
-    [[nodiscard]] bool pop_many_of_front(std::size_t count, std::vector<T>& out) noexcept
+    // Requires: front_has(count), and out.capacity() suffices.
+    void pop_many_of_front(std::size_t count, std::vector<T>& out) noexcept
         RUNNEL_REQUIRES(front.mutex) {
-        if (front.items.size() < count) return false;
         front.items.take_front(count, out);
         publish_front_size();
-        return true;
     }
 
     // ---- with all of it: under both, or under the back's while front_size() == 0; see LockAll

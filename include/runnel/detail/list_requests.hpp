@@ -10,7 +10,6 @@
 #include <runnel/outcome.hpp>
 
 #include <algorithm>
-#include <concepts>
 #include <cstddef>
 #include <exception>
 #include <optional>
@@ -83,7 +82,7 @@ public:
 // The commonest wait, put into line under the lock that found the list empty. On lines of its own:
 // the word that the waiting thread polls is away from what the waker writes.
 template <Message T>
-struct alignas(64) PopInLine {
+struct alignas(std::max<std::size_t>(64, alignof(PopOne<T>))) PopInLine {
     PopInLine(End end, ListState<T>& list) noexcept
         : request{end, WaitsOn::one, list.clock}, node{request, list} {}
 
@@ -140,7 +139,7 @@ public:
 
 // What a move hands back: a copy, where T can be copied.
 template <typename T>
-using MovedCopy = std::conditional_t<std::copy_constructible<T>, T, std::monostate>;
+using MovedCopy = std::conditional_t<copies_when_moved<T>, T, std::monostate>;
 
 template <Message T>
 class MoveOne : public ListRequest {
@@ -170,7 +169,7 @@ public:
     // After a move both lists may have something for others; see Waiter::Resume.
     static void unpark_after_others(Waiter& waiter, WakeChain& chain) noexcept {
         auto& move = static_cast<MoveOne&>(waiter);
-        if (move.copy) move.serve_others(chain);
+        if (move.moved) move.serve_others(chain);
         unpark(move, chain);
     }
 
@@ -201,8 +200,9 @@ public:
         return mine;
     }
 
-    std::optional<MovedCopy<T>> copy;  // set if it was moved
+    bool moved = false;
     bool rejected = false;
+    std::optional<MovedCopy<T>> copy;  // lives on until the locks are gone, also of no move
 
 private:
     [[nodiscard]] bool onto_itself() const noexcept { return &source_ == &target_; }
@@ -225,22 +225,22 @@ private:
     Served carry_out() RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
         target_.core.reserve(to_);
         if (target_.core.free_room() == 0) dropped_.reserve(1);
-        std::optional<MovedCopy<T>> made = copy_of(source_.core.peek(from_));
+        make_copy(source_.core.peek(from_));
         if (!claim()) return Served::gone;
-        T element{std::move(source_.core.peek(from_))};
+        T element(std::move(source_.core.peek(from_)));  // braces could make a list of it
         source_.core.drop(from_);
         if (!onto_itself()) (void)target_.make_room(to_, dropped_);
         target_.core.push(to_, std::move(element));
         target_.update_attention();
-        copy.emplace(std::move(*made));
+        moved = true;
         return Served::yes;
     }
 
-    static std::optional<MovedCopy<T>> copy_of(const T& element) {
-        if constexpr (std::copy_constructible<T>) {
-            return std::optional<MovedCopy<T>>{std::in_place, element};
+    void make_copy(const T& element) {
+        if constexpr (copies_when_moved<T>) {
+            copy.emplace(element);
         } else {
-            return std::optional<MovedCopy<T>>{std::in_place};
+            copy.emplace();
         }
     }
 

@@ -179,6 +179,8 @@ public:
     // Pushes a prefix and returns its length.
     [[nodiscard]] std::size_t push_back_now(std::span<T> messages) {
         const Lock lock{core.back.mutex};
+        // It may be out of date; what fits goes in under one lock.
+        if (core.back.room < messages.size() && nobody_waits() && !closed) core.refill_room();
         return core.push_back(messages.first(std::min(messages.size(), core.back.room)));
     }
 
@@ -238,7 +240,11 @@ public:
         if (end == End::front && core.front_size() >= count) {
             out.reserve(count);
             const Lock lock{core.front.mutex};
-            if (!core.front.attention && core.pop_many_of_front(count, out)) return true;
+            // Its size first: the attention of an empty front belongs to the back's lock.
+            if (core.front_has(count) && !core.front.attention) {
+                core.pop_many_of_front(count, out);
+                return true;
+            }
         }
         const LockAll lock{core};
         if (core.empty() || !core.back.poppers.empty() || !pushers.empty()) {
@@ -438,7 +444,7 @@ private:
     }
 
     [[nodiscard]] Popped<T> take_first_of_front() noexcept RUNNEL_REQUIRES(core.front.mutex) {
-        Popped<T> popped{std::move(core.first_of_front())};
+        Popped<T> popped(std::in_place, std::move(core.first_of_front()));
         core.drop_first_of_front();
         return popped;
     }
@@ -456,13 +462,13 @@ private:
         core.back.streak += static_cast<std::uint32_t>(core.back.items.size());
         const Lock lock{core.front.mutex};
         core.refill_front();
-        (void)core.pop_many_of_front(count, out);
+        core.pop_many_of_front(count, out);
     }
 
     // For a single element the front's lock is not worth taking.
     [[nodiscard]] Popped<T> take_first_of_back() noexcept RUNNEL_REQUIRES(core.back.mutex) {
         ++core.back.streak;
-        Popped<T> popped{std::move(core.back.items.front())};
+        Popped<T> popped(std::in_place, std::move(core.back.items.front()));
         core.back.items.drop_front();
         return popped;
     }
