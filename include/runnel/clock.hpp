@@ -189,7 +189,8 @@ private:
         ManualClock* clock;
         std::string name;
         bool running = true;
-        bool settling = false;  // in settle(), and so waiting for those who are not
+        bool settling = false;     // in settle(), and so waiting for those who are not
+        bool awaits_turn = false;  // in advance(), and so waiting for who moves the time
     };
 
     // A wait that is parked; lives in the frame of park().
@@ -211,18 +212,25 @@ private:
         return thread != nullptr && thread->clock == this ? thread : nullptr;
     }
 
+    // Who settles: one of the clock's threads, or null for others; and whether it moves the time.
+    struct Settler {
+        const Attached* thread;
+        bool has_turn;
+    };
+
     [[nodiscard]] std::unique_lock<std::mutex> take_turn();
-    void mark_own_thread(bool running) noexcept;
+    void mark(bool Attached::*what, bool value) noexcept;
+    [[nodiscard]] std::string await_others(Settler self, Duration limit) const;
+    void settle_for_advance();
 
     // Everything below requires mutex_.
     void set_running(Attached* thread, bool running) noexcept;
     void release(Parked& parked) noexcept;
     [[nodiscard]] Parked* next_due(Deadline until) noexcept;
     [[nodiscard]] bool end_next_due(Deadline until) noexcept;
-    [[nodiscard]] static bool is_awaited(const Attached& thread, const Attached* by) noexcept;
-    [[nodiscard]] bool is_anybody_running(const Attached* self) const noexcept;
-    [[nodiscard]] std::string names_of_running(const Attached* self) const;
-    void set_settling(Attached* thread, bool settling) noexcept;
+    [[nodiscard]] static bool is_awaited(const Attached& thread, Settler by) noexcept;
+    [[nodiscard]] bool is_anybody_awaited(Settler by) const noexcept;
+    [[nodiscard]] std::string names_of_awaited(Settler by) const;
 
     void set_now(Deadline time) noexcept {
         wall_ = detail::later(wall_, time - now_);
@@ -234,7 +242,7 @@ private:
 
     std::mutex advancing_;  // taken before mutex_
     mutable std::mutex mutex_;
-    std::condition_variable changed_;
+    mutable std::condition_variable changed_;
     WallTime wall_;
     Deadline now_{std::chrono::hours{1}};
     std::list<Attached> threads_;
@@ -307,19 +315,19 @@ inline bool ManualClock::end_next_due(Deadline until) noexcept {
     return false;
 }
 
-// While an attached thread waits for another one that moves the time, it does not run.
 inline std::unique_lock<std::mutex> ManualClock::take_turn() {
     std::unique_lock turn{advancing_, std::try_to_lock};
     if (turn.owns_lock()) return turn;
-    mark_own_thread(false);
+    mark(&Attached::awaits_turn, true);
     turn.lock();
-    mark_own_thread(true);
+    mark(&Attached::awaits_turn, false);
     return turn;
 }
 
-inline void ManualClock::mark_own_thread(bool running) noexcept {
+inline void ManualClock::mark(bool Attached::*what, bool value) noexcept {
     const std::lock_guard lock{mutex_};
-    set_running(own_thread(), running);
+    if (Attached* const self = own_thread()) self->*what = value;
+    changed_.notify_all();
 }
 
 inline void ManualClock::advance(Duration duration) {
@@ -329,7 +337,7 @@ inline void ManualClock::advance(Duration duration) {
                     "clock back"};
     }
     const std::unique_lock alone = take_turn();
-    settle();
+    settle_for_advance();
     const Deadline until = detail::later(now(), duration);
     for (;;) {
         {
@@ -339,45 +347,51 @@ inline void ManualClock::advance(Duration duration) {
                 return;
             }
         }
-        settle();
+        settle_for_advance();
     }
 }
 
+inline void ManualClock::settle_for_advance() {
+    const std::string running = await_others({own_thread(), true}, std::chrono::seconds{10});
+    if (running.empty()) return;
+    throw Error{ErrorCode::not_settled, "ManualClock::advance: still not waiting: " + running};
+}
+
 inline void ManualClock::settle(Duration limit) {
-    std::unique_lock lock{mutex_};
-    Attached* const self = own_thread();
-    set_settling(self, true);
+    mark(&Attached::settling, true);
+    const std::string running = await_others({own_thread(), false}, limit);
+    mark(&Attached::settling, false);
+    if (running.empty()) return;
+    throw Error{ErrorCode::not_settled, "ManualClock::settle: still not waiting: " + running};
+}
+
+// Returns the names of those that run when the time is over; empty: none does any more.
+inline std::string ManualClock::await_others(Settler self, Duration limit) const {
     const auto until = detail::later(std::chrono::steady_clock::now(), limit);
+    std::unique_lock lock{mutex_};
     bool in_time = true;
-    while (in_time && is_anybody_running(self))
+    while (in_time && is_anybody_awaited(self))
         in_time = changed_.wait_until(lock, until) == std::cv_status::no_timeout;
-    const bool settled = in_time || !is_anybody_running(self);
-    set_settling(self, false);
-    if (settled) return;
-    throw Error{ErrorCode::not_settled,
-                "ManualClock::settle: still not waiting: " + names_of_running(self)};
+    return names_of_awaited(self);
 }
 
-// Those that settle themselves count for outsiders, and not for each other.
-inline bool ManualClock::is_awaited(const Attached& thread, const Attached* by) noexcept {
-    return thread.running && &thread != by && (by == nullptr || !thread.settling);
+// Those that settle count for outsiders, but not for each other; those that want to move the time
+// do not count for who moves it, nor for their equals.
+inline bool ManualClock::is_awaited(const Attached& thread, Settler by) noexcept {
+    if (!thread.running || &thread == by.thread) return false;
+    if (thread.awaits_turn) return by.thread == nullptr && !by.has_turn;
+    return !thread.settling || by.thread == nullptr;
 }
 
-inline bool ManualClock::is_anybody_running(const Attached* self) const noexcept {
+inline bool ManualClock::is_anybody_awaited(Settler by) const noexcept {
     return std::ranges::any_of(threads_,
-                               [&](const Attached& thread) { return is_awaited(thread, self); });
+                               [&](const Attached& thread) { return is_awaited(thread, by); });
 }
 
-inline void ManualClock::set_settling(Attached* thread, bool settling) noexcept {
-    if (thread == nullptr) return;
-    thread->settling = settling;
-    changed_.notify_all();
-}
-
-inline std::string ManualClock::names_of_running(const Attached* self) const {
+inline std::string ManualClock::names_of_awaited(Settler by) const {
     std::string names;
     for (const Attached& thread : threads_) {
-        if (!is_awaited(thread, self)) continue;
+        if (!is_awaited(thread, by)) continue;
         if (!names.empty()) names += ", ";
         names += thread.name;
     }
@@ -403,24 +417,20 @@ std::jthread ManualClock::thread(std::string name, Function function) {
     node.push_back({this, std::move(name)});
     Attached& attached = node.front();
     attach(node);
-    // The function dies in here, and not with the thread's own copy of it: its end may wake others.
-    const auto run = [this, &attached](std::stop_token stop, Function& original) {
+    const auto run = [this, &attached](std::stop_token stop, std::optional<Function>& body) {
         current() = &attached;
-        {
-            Function body(std::move(original));
-            if constexpr (std::is_invocable_v<Function&, std::stop_token>) {
-                std::invoke(body, std::move(stop));
-            } else {
-                std::invoke(body);
-            }
+        if constexpr (std::is_invocable_v<Function&, std::stop_token>) {
+            std::invoke(*body, std::move(stop));
+        } else {
+            std::invoke(*body);
         }
+        body.reset();  // before the thread counts as finished: its end may wake others
         current() = nullptr;
         detach(attached);
     };
     try {
-        return std::jthread{[run, body = std::move(function)](std::stop_token stop) mutable {
-            run(std::move(stop), body);
-        }};
+        return std::jthread{[run, body = std::optional<Function>(std::move(function))](
+                                std::stop_token stop) mutable { run(std::move(stop), body); }};
     } catch (...) {
         detach(attached);
         throw;
