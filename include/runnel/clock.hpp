@@ -6,12 +6,14 @@
 #include <runnel/error.hpp>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <list>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -78,7 +80,8 @@ public:
     /// The one that is used where none is given.
     [[nodiscard]] static SystemClock& instance() noexcept {
         // Never destroyed: a detached thread may wait on it while the program ends.
-        static SystemClock* const clock = new SystemClock;
+        alignas(SystemClock) static std::array<std::byte, sizeof(SystemClock)> room;
+        static auto* const clock = std::construct_at(reinterpret_cast<SystemClock*>(room.data()));
         return *clock;
     }
 
