@@ -247,7 +247,7 @@ public:
             }
         }
         const LockAll lock{core};
-        if (core.empty() || !core.back.poppers.empty() || !pushers.empty()) {
+        if (core.empty() || !nobody_waits()) {
             streamed = ends_a_stream();
             return false;
         }
@@ -377,7 +377,7 @@ public:
 
     // To be called after every change that was made without serve_within().
     void update_attention() noexcept RUNNEL_REQUIRES(core.back.mutex, core.front.mutex) {
-        const bool anybody = !core.back.poppers.empty() || !pushers.empty();
+        const bool anybody = !nobody_waits();
         core.refill_room();
         if (anybody || closed) core.back.room = 0;
         // Pops that wait for elements need no attention there: the front is empty. Not to write
