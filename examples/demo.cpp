@@ -1,20 +1,23 @@
 // SPDX-License-Identifier: MIT
 //
-// Counts the words of a text by several threads over a BlockingList. One of them dies on the way
-// with lines in hand, and nothing is lost:
+// Counts the words of a text by several threads that share a Stream as a consumer group. One of
+// them dies on the way with lines in hand, and nothing is lost:
 //
-//     reader --push_back--> jobs --move_to--> a worker's list of lines in hand --remove--> done
-//                             ^                            |
-//                             +---move_to, if it has died--+
+//     reader --add--> lines --read--> a worker --ack--> counted
+//                        ^               |  \-- nack, after three deliveries: --> dead letters
+//                        +---autoclaim---+
 //
-// A line is taken by moving it: it stands either in `jobs` or in the list of the worker that has it
-// in hand, and leaves that only when it has been counted. So what a dead worker had in hand is
-// still there for the supervisor to find. A bitmap of all lines proves it in the end.
+// What a worker has read is pending until it acknowledges it, so what a dead one had in hand is
+// still there, and is claimed by another once it has been idle for a while. A line is counted only
+// if its acknowledgement was good: if it was claimed away meanwhile, another one counts it. A line
+// that nobody can handle (here: with a zero byte in it, for that is no text) goes to the dead
+// letters, as a reference to the entry and not as a copy. A bitmap of all lines proves it in the
+// end.
 //
 // A word is a run of bytes other than blanks: space, tab, line feed, vertical tab, form feed and
 // carriage return. Upper and lower case differ.
 
-#include <runnel/blocking_list.hpp>
+#include <runnel/stream.hpp>
 
 #include <algorithm>
 #include <array>
@@ -47,9 +50,11 @@
 namespace {
 
 using namespace std::chrono_literals;
-using runnel::BlockingList;
-using runnel::End;
+using runnel::Stream;
 using Words = std::unordered_map<std::string_view, std::size_t>;
+
+constexpr std::size_t most_deliveries = 3;
+constexpr auto dead_after = 100ms;  // so long without a sign, and its lines are claimed
 
 constexpr const char* usage = R"(usage: demo [--sabotage=lose-one|count-twice] [FILE]
 
@@ -60,21 +65,18 @@ headers and README, by several threads. One of them dies on the way.
   --sabotage=count-twice   have one of them counted twice
   --help                   show this
 
-The exit status is 0 if every line was counted once, 1 if not, 2 on an error.
+A line that is no text goes to the dead letters. The exit status is 0 if every
+line is accounted for once, 1 if not, 2 on an error.
 )";
 
 // Cheap to copy: the text belongs to the one buffer that holds the whole input.
 struct Line {
     std::size_t number = 0;  // from 0
     std::string_view text;
-
-    friend bool operator==(const Line& one, const Line& other) {
-        return one.number == other.number;
-    }
 };
 
-// Which lines have been counted: one bit for each. Relaxed is enough, for what is said in the end
-// is read when the threads have been joined.
+// Which lines have been counted, or are dead letters: one bit for each. Relaxed is enough, for what
+// is said in the end is read when the threads have been joined.
 class Ledger {
 public:
     explicit Ledger(std::size_t lines) : lines_{lines}, bits_((lines + 63) / 64) {}
@@ -102,38 +104,31 @@ private:
     std::atomic<std::size_t> twice_ = 0;
 };
 
-// Aligned, so that no two workers write to one cache line.
-struct alignas(64) Worker {
-    BlockingList<Line> in_hand;
-    Words words;
-    std::size_t taken = 0;
-    std::size_t lost = 0;  // in hand when it died
-    std::size_t recovered = 0;
-};
+enum class Sabotage { none, lose_one, count_twice };
 
 struct Work {
-    explicit Work(std::string_view all)
+    Work(std::string_view all, Sabotage how)
         : text{all},
+          sabotage{how},
           ledger{static_cast<std::size_t>(std::ranges::count(all, '\n')) +
                  (all.empty() || all.back() == '\n' ? 0 : 1)} {}
 
     std::string_view text;
+    Sabotage sabotage;
     Ledger ledger;
-    BlockingList<Line> jobs{{.capacity = 1000, .when_full = runnel::Full::block}};
-    std::array<Worker, 4> workers;
-    BlockingList<std::size_t> exits;  // the workers that have left, by their position
+    Stream<Line> lines;
+    runnel::ConsumerGroup<Line> counters = lines.group("counters");
+    Stream<runnel::KeptEntry<Line>> dead_letters;
     std::atomic<bool> all_read = false;
     std::atomic_flag accident;
 };
 
-// Waits whenever the workers are a whole list behind.
 void read_lines(Work& work, const std::stop_token& stop) {
-    const runnel::WaitOptions until_stop{.stop = stop};
     std::string_view rest = work.text;
-    for (std::size_t number = 0; !rest.empty(); ++number) {
+    for (std::size_t number = 0; !rest.empty() && !stop.stop_requested(); ++number) {
         const std::string_view text = rest.substr(0, rest.find('\n'));
         rest.remove_prefix(std::min(text.size() + 1, rest.size()));
-        if (work.jobs.push_back({number, text}, until_stop) != runnel::Push::done) return;
+        work.lines.add({number, text});
     }
     work.all_read = true;
 }
@@ -142,53 +137,101 @@ bool is_blank(char byte) {
     return byte == ' ' || (byte >= '\t' && byte <= '\r');
 }
 
-void count_words(std::string_view text, Words& words) {
+// The words of a line; throws if it is no text.
+void split(std::string_view text, std::vector<std::string_view>& words) {
+    if (text.find('\0') != text.npos) throw std::invalid_argument{"a zero byte"};
+    words.clear();
     std::size_t begin = 0;
     for (std::size_t at = 0; at <= text.size(); ++at) {
         if (at != text.size() && !is_blank(text[at])) continue;
-        if (at != begin) ++words[text.substr(begin, at - begin)];
+        if (at != begin) words.push_back(text.substr(begin, at - begin));
         begin = at + 1;
     }
 }
 
-// Takes a few more lines in hand, and is gone without a word.
-void die(Work& work, Worker& me, const std::stop_token& stop) {
-    const runnel::MoveOptions briefly{.timeout = 10ms, .stop = stop};
-    for (int more = 0; more < 4 && work.jobs.move_to(me.in_hand, briefly); ++more) ++me.taken;
-}
+// A member of the group. Aligned, so that no two write to one cache line.
+class alignas(64) Worker {
+public:
+    using Delivery = runnel::Delivery<Line>;
 
-void count_lines(Work& work, Worker& me, const std::stop_token& stop) {
-    const runnel::MoveOptions until_stop{.stop = stop};
-    while (auto line = work.jobs.move_to(me.in_hand, until_stop)) {
-        ++me.taken;
-        const bool fatal = line->number == work.ledger.lines() / 2;
-        if (fatal && !work.accident.test_and_set()) {
-            die(work, me, stop);
-            return;
+    std::string name;
+    Words words;
+    std::size_t taken = 0;
+    std::size_t left_behind = 0;  // in hand when it died
+    std::size_t claimed = 0;      // from the dead
+
+    void run(Work& work, const std::stop_token& stop) {
+        const auto me = work.counters.consumer(name);
+        const runnel::GroupReadOptions some{.count = 32, .timeout = 10ms, .stop = stop};
+        while (!work.lines.closed()) {
+            const auto lines = me.read(some);
+            taken += lines.size();
+            for (std::size_t at = 0; at != lines.size(); ++at) {
+                if (is_fatal(work, lines[at])) {
+                    left_behind = lines.size() - at;
+                    return;  // gone without a word
+                }
+                handle(work, lines[at]);
+            }
+            if (!lines) look_after_others(work, me);
         }
-        count_words(line->text, me.words);
-        work.ledger.enter(line->number);
-        me.in_hand.remove(*line);
     }
-}
 
-enum class Sabotage { none, lose_one, count_twice };
+private:
+    static bool is_middle(const Work& work, const Delivery& line) {
+        return line.value.number == work.ledger.lines() / 2;
+    }
 
-// Gives the lines that a dead worker had in hand back to the front of the jobs, in their order.
-void recover(Work& work, Worker& dead, Sabotage sabotage) {
-    dead.lost = dead.in_hand.size();
-    if (sabotage == Sabotage::lose_one) (void)dead.in_hand.try_pop_front();
-    if (sabotage == Sabotage::count_twice)
-        (void)dead.in_hand.push_back(Line{dead.in_hand.range().at(0)});
-    dead.in_hand.close();  // so that the last move does not wait for more
-    while (dead.in_hand.move_to(work.jobs, {.from = End::back, .to = End::front})) ++dead.recovered;
-}
+    static bool is_fatal(Work& work, const Delivery& line) {
+        return is_middle(work, line) && !work.accident.test_and_set();
+    }
 
-// Jobs are looked at first: a line that is not there any more is in hand or done.
+    // What others have released, or left behind when they died.
+    void look_after_others(Work& work, const runnel::Consumer<Line>& me) {
+        const auto lines = me.autoclaim({.min_idle = dead_after});
+        for (const Delivery& line : lines) {
+            if (line.attempt == 2 && is_middle(work, line) && sabotaged(work, line)) continue;
+            handle(work, line);
+        }
+    }
+
+    void handle(Work& work, const Delivery& line) {
+        bool is_text = true;
+        try {
+            split(line.value.text, found_);
+        } catch (const std::invalid_argument&) {
+            if (line.attempt < most_deliveries) {
+                line.nack();
+                return;
+            }
+            is_text = false;
+        }
+        if (line.ack() == runnel::Ack::stale) return;  // somebody else has it now
+        if (is_text) {
+            for (const std::string_view word : found_) ++words[word];
+        } else {
+            work.dead_letters.add(line.keep());
+        }
+        claimed += line.attempt > 1 ? 1 : 0;
+        work.ledger.enter(line.value.number);
+    }
+
+    // Whether it has forgotten the line on purpose.
+    static bool sabotaged(Work& work, const Delivery& line) {
+        if (work.sabotage == Sabotage::count_twice) work.ledger.enter(line.value.number);
+        if (work.sabotage != Sabotage::lose_one) return false;
+        line.ack();
+        return true;
+    }
+
+    std::vector<std::string_view> found_;
+};
+
+using Workers = std::array<Worker, 4>;
+
+// Once all were read nothing is new any more, and what was delivered is pending or done.
 bool is_done(const Work& work) {
-    return work.all_read && work.jobs.size() == 0 &&
-           std::ranges::all_of(work.workers,
-                               [](const Worker& worker) { return worker.in_hand.size() == 0; });
+    return work.all_read && work.counters.lag() == 0 && work.counters.pending().count == 0;
 }
 
 // A progress bar, redrawn in place; nothing if the output is not a terminal.
@@ -204,27 +247,20 @@ void erase_bar() {
     if (isatty(STDOUT_FILENO) == 1) std::printf("\r%60s\r", "");
 }
 
-// Until the jobs are closed only the dead leave.
-void supervise(Work& work, Sabotage sabotage) {
+void run(Work& work, Workers& workers) {
+    std::vector<std::jthread> threads;
+    threads.emplace_back([&work](const std::stop_token& stop) { read_lines(work, stop); });
+    for (std::size_t at = 0; at != workers.size(); ++at) {
+        Worker& worker = workers.at(at);
+        worker.name = std::to_string(at + 1);
+        threads.emplace_back([&](const std::stop_token& stop) { worker.run(work, stop); });
+    }
     while (!is_done(work)) {
         draw_bar(work.ledger);
-        if (const auto dead = work.exits.pop_front({.timeout = 10ms}))
-            recover(work, work.workers.at(*dead), sabotage);
+        std::this_thread::sleep_for(10ms);
     }
-    work.jobs.close();
+    work.lines.close();
     erase_bar();
-}
-
-void run(Work& work, Sabotage sabotage) {
-    std::vector<std::jthread> threads;
-    for (std::size_t at = 0; at != work.workers.size(); ++at) {
-        threads.emplace_back([&work, at](const std::stop_token& stop) {
-            count_lines(work, work.workers.at(at), stop);
-            (void)work.exits.push_back(std::size_t{at});
-        });
-    }
-    threads.emplace_back([&work](const std::stop_token& stop) { read_lines(work, stop); });
-    supervise(work, sabotage);
 }
 
 std::size_t sum(const Words& words) {
@@ -234,20 +270,19 @@ std::size_t sum(const Words& words) {
 }
 
 void print_row(const std::string& name, const Worker& worker) {
-    std::printf("%-8s %12zu %13zu %10zu %12zu\n", name.c_str(), worker.taken, worker.lost,
-                worker.recovered, sum(worker.words));
+    std::printf("%-8s %12zu %13zu %10zu %12zu\n", name.c_str(), worker.taken, worker.left_behind,
+                worker.claimed, sum(worker.words));
 }
 
 // Prints a row for each worker, and returns the words of all.
-Words print_workers(const Work& work) {
-    std::puts("worker    lines taken  lost in hand  recovered        words");
+Words print_workers(const Workers& workers) {
+    std::puts("worker     lines read   left behind    claimed        words");
     Worker all;
-    for (std::size_t at = 0; at != work.workers.size(); ++at) {
-        const Worker& worker = work.workers.at(at);
-        print_row(std::to_string(at + 1) + (worker.lost != 0 ? " died" : ""), worker);
+    for (const Worker& worker : workers) {
+        print_row(worker.name + (worker.left_behind != 0 ? " died" : ""), worker);
         all.taken += worker.taken;
-        all.lost += worker.lost;
-        all.recovered += worker.recovered;
+        all.left_behind += worker.left_behind;
+        all.claimed += worker.claimed;
         for (const auto& [word, times] : worker.words) all.words[word] += times;
     }
     print_row("all", all);
@@ -280,6 +315,17 @@ void print_top(const Words& words) {
     if (!top.empty()) std::puts("");
 }
 
+void print_dead_letters(const Stream<runnel::KeptEntry<Line>>& letters) {
+    if (letters.size() == 0) return;
+    std::printf("dead letters, delivered %zu times each: %zu, the first of them\n", most_deliveries,
+                letters.size());
+    for (const auto& letter : letters.range({.count = 3})) {
+        const Line& line = *letter.value;
+        std::printf("    line %zu: %s\n", line.number + 1, shown(line.text).c_str());
+    }
+    std::puts("");
+}
+
 std::string lines_that(std::size_t count, const char* one, const char* many) {
     return std::to_string(count) + (count == 1 ? " line " : " lines ") + (count == 1 ? one : many);
 }
@@ -300,11 +346,12 @@ int print_verdict(const Ledger& ledger) {
     return verdict.empty() ? 0 : 1;
 }
 
-int report(const Work& work, std::chrono::duration<double> elapsed) {
-    const Words words = print_workers(work);
+int report(const Work& work, const Workers& workers, std::chrono::duration<double> elapsed) {
+    const Words words = print_workers(workers);
     std::printf("\nlines %zu, words %zu, different words %zu, seconds %.2f\n\n",
                 work.ledger.lines(), sum(words), words.size(), elapsed.count());
     print_top(words);
+    print_dead_letters(work.dead_letters);
     const int status = print_verdict(work.ledger);
     if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
         throw std::system_error{errno, std::generic_category(), "standard output"};
@@ -369,9 +416,10 @@ int main(int argc, char** argv) try {
     for (const auto& name : options.file ? std::vector{*options.file} : own_files())
         append_file(name, text);
     const auto start = std::chrono::steady_clock::now();
-    Work work{text};
-    run(work, options.sabotage);
-    return report(work, std::chrono::steady_clock::now() - start);
+    Work work{text, options.sabotage};
+    Workers workers;
+    run(work, workers);
+    return report(work, workers, std::chrono::steady_clock::now() - start);
 } catch (const std::exception& error) {
     std::fprintf(stderr, "demo: %s\n", error.what());
     return 2;

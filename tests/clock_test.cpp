@@ -325,6 +325,7 @@ TEST_CASE("settling in vain names the threads that do not wait, and no others", 
     CHECK(contains(text, "the reader, the writer"));
     CHECK_FALSE(contains(text, "the waiting"));
     CHECK_FALSE(contains(text, "the early bird"));
+    CHECK(contains(text, "made without `.clock`"));
 }
 
 TEST_CASE("a thread without a name is named by its number", "[clock][manual]") {

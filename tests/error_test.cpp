@@ -37,5 +37,7 @@ TEST_CASE("every code has the name it has in the source", "[error]") {
     STATIC_REQUIRE(to_string(ErrorCode::invalid_argument) == "invalid_argument");
     STATIC_REQUIRE(to_string(ErrorCode::id_exhausted) == "id_exhausted");
     STATIC_REQUIRE(to_string(ErrorCode::not_settled) == "not_settled");
+    STATIC_REQUIRE(to_string(ErrorCode::id_too_small) == "id_too_small");
+    STATIC_REQUIRE(to_string(ErrorCode::closed) == "closed");
     STATIC_REQUIRE(to_string(ErrorCode::wrong_type) == "wrong_type");
 }

@@ -15,17 +15,37 @@ set(order
     detail/mutex.hpp
     detail/waiter.hpp
     clock.hpp
+    options.hpp
     detail/spin.hpp
     detail/wait_queue.hpp
     detail/blocks.hpp
     detail/block_deque.hpp
     detail/handle.hpp
+    detail/id_offset.hpp
+    detail/radix_tree.hpp
+    detail/slots.hpp
+    detail/log_block.hpp
+    detail/segmented_log.hpp
+    detail/effect.hpp
+    detail/stream_facts.hpp
+    detail/stream_log.hpp
+    detail/pending_leaf.hpp
+    detail/pending_entries.hpp
+    ack.hpp
+    detail/group_state.hpp
     detail/list_core.hpp
     outcome.hpp
+    entries.hpp
+    delivery.hpp
+    detail/log_cursor.hpp
     detail/await.hpp
+    detail/request.hpp
     detail/list_state.hpp
     detail/list_requests.hpp
+    detail/stream_state.hpp
     blocking_list.hpp
+    consumer_group.hpp
+    stream.hpp
     runnel.hpp)
 
 file(GLOB_RECURSE headers RELATIVE ${ROOT}/include/runnel ${ROOT}/include/runnel/*.hpp)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <runnel/detail/annotations.hpp>
 #include <runnel/detail/list_core.hpp>
+#include <runnel/options.hpp>
 
 #include "support/catch.hpp"
 #include "support/lifetime.hpp"

@@ -10,6 +10,7 @@
 #include <runnel/detail/list_state.hpp>
 #include <runnel/error.hpp>
 #include <runnel/message.hpp>
+#include <runnel/options.hpp>
 #include <runnel/outcome.hpp>
 
 #include <algorithm>
@@ -17,7 +18,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
-#include <exception>
 #include <initializer_list>
 #include <limits>
 #include <memory>
@@ -68,8 +68,8 @@ using Moved = Popped<detail::MovedCopy<T>>;
 ///     if (jobs.push_back(std::move(job), {.timeout = 10ms}) != runnel::Push::done) spill(job);
 ///
 /// A handle: copies share one list, and const is the handle's, not the list's. There is no empty
-/// one: moving copies. When the last one goes the list is closed; a call that already waits does
-/// not need the handle it was made through.
+/// one: moving copies. When the last one goes the list is closed, so the copy in a worker such as
+/// this one keeps it open; a call that already waits does not need the handle it was made through.
 ///
 /// Thread safety: every member may be called from any thread at any time. What a thread did before
 /// it pushed is visible to whoever pops that element.
@@ -99,7 +99,7 @@ public:
     /// Appends `message`. On a full list waits, is refused or drops the front, as the list's
     /// options say. Redis: RPUSH.
     ///
-    /// Blocks: while the list is full, if it was made so.
+    /// Blocks: while the list is full, if it was made so. Push::full if no room came in time.
     /// Wakes: the pop that has waited longest.
     Push push_back(T&& message, const WaitOptions& options = wait_for_ever) const {
         return push(End::back, message, &options);
@@ -127,7 +127,8 @@ public:
 
     /// Takes the first element. Redis: BLPOP.
     ///
-    /// Blocks: while the list is empty and not closed.
+    /// Blocks: while the list is empty and not closed. A stop ends this wait and no more: what is
+    /// there is taken, also after the stop; see WaitOptions::stop.
     /// Wakes: the push that has waited longest.
     Popped<T> pop_front(const WaitOptions& options = wait_for_ever) const {
         return pop(End::front, &options);
@@ -340,18 +341,6 @@ private:
         detail::await(request, list.clock, list.spin, options->timeout, options->stop);
     }
 
-    static Ending ending_of(const detail::ListRequest& request) {
-        if (request.failure) std::rethrow_exception(request.failure);
-        switch (request.how()) {
-        case detail::WaitEnd::stopped:
-            return Ending::stopped;
-        case detail::WaitEnd::closed:
-            return Ending::closed;
-        default:
-            return Ending::timed_out;
-        }
-    }
-
     static Push refusal_of(Ending ending) noexcept {
         switch (ending) {
         case Ending::stopped:
@@ -411,7 +400,7 @@ Pushed BlockingList<T>::push_slowly(State& list, End end, std::span<T> messages,
     const std::size_t count = done + request.count;
     if (count == messages.size()) return {count, Push::done};
     if (request.failure && count != 0) return {count, Push::full};
-    return {count, refusal_of(ending_of(request))};
+    return {count, refusal_of(request.ending())};
 }
 
 template <Message T>
@@ -464,7 +453,7 @@ Popped<T> BlockingList<T>::popped_in_line(detail::PopInLine<T>& in_line,
     if (request.value) [[likely]]
         return Popped<T>(std::in_place, std::move(*request.value));
     if (detail::may_stand_in_line(request)) in_line.node.list()->leave(in_line.node);
-    return ending_of(request);
+    return request.ending();
 }
 
 template <Message T>
@@ -472,7 +461,7 @@ Popped<T> BlockingList<T>::pop_slowly(State& list, End end, const WaitOptions* o
     detail::PopOne<T> request{end, detail::WaitsOn::one, list.clock};
     run(request, list, detail::Line::pops, options);
     if (request.value) return Popped<T>(std::in_place, std::move(*request.value));
-    return ending_of(request);
+    return request.ending();
 }
 
 template <Message T>
@@ -493,7 +482,7 @@ Batch<T> BlockingList<T>::pop_many(State& list, End end, std::size_t count,
     detail::PopMany<T> request{end, count, list.clock};
     run(request, list, detail::Line::pops, options);
     if (!request.values.empty()) return Batch<T>{std::move(request.values)};
-    return ending_of(request);
+    return request.ending();
 }
 
 template <Message T>
@@ -513,7 +502,7 @@ Moved<T> BlockingList<T>::move(State& list, State& target, const MoveOptions& op
     }
     if (request.moved) return Moved<T>(std::in_place, std::move(*request.copy));
     if (request.rejected) return Ending::full;
-    return ending_of(request);
+    return request.ending();
 }
 
 template <Message T>
@@ -528,7 +517,7 @@ PoppedFrom<T> BlockingList<T>::first_of(std::span<const BlockingList> lists,
     detail::PopOne<T> request{options.from, detail::WaitsOn::several, lists.front().state_->clock};
     take_first(request, lists, options);
     if (request.value) return PoppedFrom<T>{request.which, std::move(*request.value)};
-    return ending_of(request);
+    return request.ending();
 }
 
 // One node for each list, however often it is named.

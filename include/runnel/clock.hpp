@@ -119,6 +119,10 @@ public:
 ///     auto worker = clock.thread([&] { late = !jobs.pop_front({.timeout = 1h}); });
 ///     clock.advance(1h);
 ///
+/// Other threads, such as a plain std::jthread or the test's own, may wait on it too, but nobody
+/// waits for them: advance() ends those of their waits that it finds, and does not see them begin
+/// or go on. A wait in the test's own thread blocks until another thread ends it or advances.
+///
 /// Thread safety: every member may be called from any thread. Time is moved by one thread at a
 /// time; a second one waits for the first.
 class RUNNEL_VISIBLE ManualClock final : public Clock {
@@ -145,8 +149,6 @@ public:
     /// Moves both times forward by `duration`. On the way it stops at each deadline, in their
     /// order, ties by who began to wait first: sets the time to it, ends that one wait, and lets
     /// the threads settle before it goes on.
-    ///
-    /// Waits of other threads than its own take part if they are parked by then.
     ///
     /// Throws: Error{invalid_argument} for a negative duration; Error{not_settled} as settle() does
     /// after ten seconds, and then part of the time has passed.
@@ -224,6 +226,7 @@ private:
     [[nodiscard]] std::unique_lock<std::mutex> take_turn();
     void mark(bool Attached::*what, bool value) noexcept;
     [[nodiscard]] std::string await_others(Settler self, Duration limit) const;
+    [[noreturn]] static void fail_to_settle(const std::string& call, const std::string& threads);
     void settle_for_advance();
 
     // Everything below requires mutex_.
@@ -356,16 +359,20 @@ inline void ManualClock::advance(Duration duration) {
 
 inline void ManualClock::settle_for_advance() {
     const std::string running = await_others({own_thread(), true}, std::chrono::seconds{10});
-    if (running.empty()) return;
-    throw Error{ErrorCode::not_settled, "ManualClock::advance: still not waiting: " + running};
+    if (!running.empty()) fail_to_settle("advance", running);
 }
 
 inline void ManualClock::settle(Duration limit) {
     mark(&Attached::settling, true);
     const std::string running = await_others({own_thread(), false}, limit);
     mark(&Attached::settling, false);
-    if (running.empty()) return;
-    throw Error{ErrorCode::not_settled, "ManualClock::settle: still not waiting: " + running};
+    if (!running.empty()) fail_to_settle("settle", running);
+}
+
+inline void ManualClock::fail_to_settle(const std::string& call, const std::string& threads) {
+    throw Error{ErrorCode::not_settled,
+                "ManualClock::" + call + ": still not waiting on this clock: " + threads +
+                    " (at work, or waiting elsewhere: on an object made without `.clock`?)"};
 }
 
 // Returns the names of those that run when the time is over; empty: none does any more.

@@ -16,6 +16,10 @@ enum class ErrorCode {
     invalid_argument,
     /// The stream has given out the last id there is (18446744073709551615-18446744073709551615).
     id_exhausted,
+    /// The id is not greater than the last one of the stream, or is 0-0.
+    id_too_small,
+    /// What was to take the message is closed.
+    closed,
     /// Threads attached to a ManualClock did not come to rest within its real-time limit.
     not_settled,
     /// The name stands for something of another kind, or of another message type.
@@ -29,6 +33,10 @@ enum class ErrorCode {
         return "invalid_argument";
     case ErrorCode::id_exhausted:
         return "id_exhausted";
+    case ErrorCode::id_too_small:
+        return "id_too_small";
+    case ErrorCode::closed:
+        return "closed";
     case ErrorCode::not_settled:
         return "not_settled";
     case ErrorCode::wrong_type:
@@ -38,8 +46,9 @@ enum class ErrorCode {
 }
 
 /// What runnel throws on misuse; nothing else is thrown but std::bad_alloc and what user code
-/// throws. What was called has had no effect. `what()` names the thing and the reason; it is for
-/// people and may change, programs look at `code()`.
+/// throws. What was called has had no effect; only ManualClock::advance() may have come part of its
+/// way. `what()` names the thing and the reason; it is for people and may change, programs look at
+/// `code()`.
 ///
 /// May be thrown in one shared object and caught in another.
 class RUNNEL_VISIBLE Error : public std::runtime_error {

@@ -49,7 +49,10 @@ private:
 /// What ends a wait besides its success. A call that waits in a loop is cheaper with one
 /// WaitOptions made before the loop: copying a stop token is an atomic increment.
 struct WaitOptions {
+    /// A push whose time is over says Push::full: no room came in time.
     Timeout timeout{};
+    /// A stop ends a wait, and only that: success comes first, so a worker goes on as long as there
+    /// is something to take. To leave a backlog behind, its loop asks stop.stop_requested() itself.
     std::stop_token stop{};
 };
 
@@ -63,6 +66,7 @@ enum class Ending : std::uint8_t {
     stopped,    ///< the stop token was asked to stop
     closed,     ///< closed, and nothing is left to take
     full,       ///< of a move: the target is full and rejects
+    gone,       ///< of a read: its group was removed
 };
 
 /// What became of a push. Unless `done`, the message is untouched and still the sender's.
@@ -92,12 +96,12 @@ public:
 
     [[nodiscard]] explicit operator bool() const noexcept { return value_.has_value(); }
 
-    /// Require: there is a value.
-    [[nodiscard]] T& operator*() & noexcept { return *value_; }
-    [[nodiscard]] const T& operator*() const& noexcept { return *value_; }
-    [[nodiscard]] T&& operator*() && noexcept { return *std::move(value_); }
-    [[nodiscard]] T* operator->() noexcept { return &*value_; }
-    [[nodiscard]] const T* operator->() const noexcept { return &*value_; }
+    /// Requires: there is a value. Checked if RUNNEL_ASSERTS is defined as 1.
+    [[nodiscard]] T& operator*() & noexcept { return checked(); }
+    [[nodiscard]] const T& operator*() const& noexcept { return checked(); }
+    [[nodiscard]] T&& operator*() && noexcept { return std::move(checked()); }
+    [[nodiscard]] T* operator->() noexcept { return &checked(); }
+    [[nodiscard]] const T* operator->() const noexcept { return &checked(); }
 
     /// Why there is no value. Requires: there is none.
     [[nodiscard]] Ending ending() const noexcept {
@@ -106,6 +110,15 @@ public:
     }
 
 private:
+    [[nodiscard]] T& checked() noexcept {
+        RUNNEL_ASSERT(value_);
+        return *value_;
+    }
+    [[nodiscard]] const T& checked() const noexcept {
+        RUNNEL_ASSERT(value_);
+        return *value_;
+    }
+
     std::optional<T> value_;
     Ending ending_ = Ending::timed_out;
 };
@@ -119,7 +132,10 @@ public:
         : Popped<T>(std::in_place, std::move(value)), which_{which} {}
 
     /// The position of the list among those that were asked. Requires: there is a value.
-    [[nodiscard]] std::size_t which() const noexcept { return which_; }
+    [[nodiscard]] std::size_t which() const noexcept {
+        RUNNEL_ASSERT(*this);
+        return which_;
+    }
 
 private:
     std::size_t which_ = 0;

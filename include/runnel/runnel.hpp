@@ -3,12 +3,18 @@
 
 // All of runnel.
 
+#include <runnel/ack.hpp>
 #include <runnel/blocking_list.hpp>
 #include <runnel/clock.hpp>
+#include <runnel/consumer_group.hpp>
+#include <runnel/delivery.hpp>
+#include <runnel/entries.hpp>
 #include <runnel/error.hpp>
 #include <runnel/glob.hpp>
 #include <runnel/key_slot.hpp>
 #include <runnel/message.hpp>
+#include <runnel/options.hpp>
 #include <runnel/outcome.hpp>
+#include <runnel/stream.hpp>
 #include <runnel/stream_id.hpp>
 #include <runnel/version.hpp>

@@ -40,7 +40,8 @@ struct StreamId {
 
     /// The id `seq` of the millisecond that `time` lies in. Times before 1970 have no ids of their
     /// own and give millisecond 0.
-    [[nodiscard]] static constexpr StreamId at(std::chrono::system_clock::time_point time,
+    template <typename Duration>
+    [[nodiscard]] static constexpr StreamId at(std::chrono::sys_time<Duration> time,
                                                std::uint64_t seq = 0) noexcept {
         const auto since = std::chrono::floor<std::chrono::milliseconds>(time.time_since_epoch());
         return {since.count() < 0 ? 0 : static_cast<std::uint64_t>(since.count()), seq};

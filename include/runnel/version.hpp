@@ -30,5 +30,5 @@
 #    include <version>
 #endif
 #if !defined(__cpp_lib_jthread)
-#    error "runnel needs std::jthread: use libstdc++ 11, or libc++ with -fexperimental-library"
+#    error "runnel needs std::jthread: use libstdc++ 12 or newer"
 #endif

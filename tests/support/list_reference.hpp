@@ -78,6 +78,8 @@ inline Ended ended_by(Ending ending) {
         return Ended::closed;
     case Ending::full:
         return Ended::full;
+    case Ending::gone:
+        break;  // of streams
     }
     return Ended::done;
 }

@@ -4,10 +4,10 @@
 #include <cstdio>
 #include <cstdlib>
 
-// RUNNEL_ASSERT(expression) names what only a bug in runnel can break. It checks, and aborts with
-// the place and the expression, when RUNNEL_ASSERTS is defined and not 0; otherwise the expression
-// is not evaluated. No member and no base class may depend on RUNNEL_ASSERTS: files built with and
-// without it share objects.
+// RUNNEL_ASSERT(expression) names what only a bug can break: one in runnel, or one of a caller who
+// does not keep to what a call requires. It checks, and aborts with the place and the expression,
+// when RUNNEL_ASSERTS is defined and not 0; otherwise the expression is not evaluated. No member
+// and no base class may depend on RUNNEL_ASSERTS: files built with and without it share objects.
 #if defined(RUNNEL_ASSERTS) && RUNNEL_ASSERTS + 0
 
 namespace runnel::inline v0::detail {

@@ -83,7 +83,7 @@ public:
         return done;
     }
 
-    // Require: not empty.
+    // These require: not empty.
     [[nodiscard]] T& front() noexcept { return *first_->slot(first_->begin); }
     [[nodiscard]] T& back() noexcept { return *last_->slot(last_->end - 1); }
 

@@ -15,8 +15,13 @@ struct BlockMemory {
         return ::operator new (bytes, std::align_val_t{alignment});
     }
 
-    static void release(void* memory, std::size_t bytes, std::size_t alignment) noexcept {
+    static void release(void* memory, [[maybe_unused]] std::size_t bytes,
+                        std::size_t alignment) noexcept {
+#if defined(__cpp_sized_deallocation)
         ::operator delete (memory, bytes, std::align_val_t{alignment});
+#else  // clang before 19, unless told otherwise
+        ::operator delete (memory, std::align_val_t{alignment});
+#endif
     }
 };
 

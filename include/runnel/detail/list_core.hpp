@@ -7,6 +7,7 @@
 #include <runnel/detail/mutex.hpp>
 #include <runnel/detail/wait_queue.hpp>
 #include <runnel/message.hpp>
+#include <runnel/options.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -17,12 +18,7 @@
 #include <utility>
 #include <vector>
 
-namespace runnel::inline v0 {
-
-/// One of the two ends of a list. Redis: LEFT is front, RIGHT is back.
-enum class End : std::uint8_t { front, back };
-
-namespace detail {
+namespace runnel::inline v0::detail {
 
 // The rules of a list over its data: they never wait and take no lock; their owner does.
 //
@@ -246,5 +242,4 @@ private:
     const std::size_t capacity_;
 };
 
-}  // namespace detail
-}  // namespace runnel::inline v0
+}  // namespace runnel::inline v0::detail

@@ -4,6 +4,7 @@
 #include <runnel/clock.hpp>
 #include <runnel/detail/annotations.hpp>
 #include <runnel/detail/list_state.hpp>
+#include <runnel/detail/request.hpp>
 #include <runnel/detail/wait_queue.hpp>
 #include <runnel/detail/waiter.hpp>
 #include <runnel/message.hpp>
@@ -11,7 +12,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <exception>
 #include <optional>
 #include <span>
 #include <type_traits>
@@ -21,48 +21,13 @@
 
 namespace runnel::inline v0::detail {
 
-// What the calls on a list ask of it. A request is carried out by attempt(), under the locks of the
-// lists it names, by the thread that makes it or by one that wakes it: first what may throw, then
-// claim(), then what cannot fail. So a request that somebody else has ended changes nothing.
-class ListRequest : public Waiter {
-public:
-    ListRequest(const Behaviour& behaviour, WaitsOn waits_on, Clock& on) noexcept
-        : Waiter{behaviour, waits_on}, clock{on} {}
-
-    // Whether attempt() carries it out or, when it throws, ends it.
-    template <typename Request, Message T>
-    static Served serve_as(WaitNode& node) noexcept {
-        auto& request = static_cast<Request&>(*node.waiter);
-        try {
-            return request.attempt(static_cast<ListNode<T>&>(node));
-        } catch (...) {
-            if (!request.claim(WaitEnd::failed)) return Served::gone;
-            request.failure = std::current_exception();
-            return Served::yes;
-        }
-    }
-
-    static void unpark(Waiter& waiter, WakeChain&) noexcept {
-        static_cast<ListRequest&>(waiter).clock.unpark(waiter);
-    }
-
-    // Ends it if nothing that it waits on is open any more.
-    Served source_closed() noexcept {
-        const bool last = open_sources.fetch_sub(1, std::memory_order_relaxed) == 1;
-        return last && claim(WaitEnd::closed) ? Served::yes : Served::gone;
-    }
-
-    Clock& clock;
-    std::exception_ptr failure;
-};
-
 template <Message T>
-class PopOne : public ListRequest {
+class PopOne : public Request {
 public:
-    static constexpr Behaviour behaviour{serve_as<PopOne, T>, unpark};
+    static constexpr Behaviour behaviour{serve_as<PopOne, ListNode<T>>, unpark};
 
     PopOne(End at, WaitsOn waits_on, Clock& on) noexcept
-        : ListRequest{behaviour, waits_on, on}, end{at} {}
+        : Request{behaviour, waits_on, on}, end{at} {}
 
     Served attempt(ListNode<T>& node) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
         ListState<T>& list = *node.list();
@@ -91,12 +56,12 @@ struct alignas(std::max<std::size_t>(64, alignof(PopOne<T>))) PopInLine {
 };
 
 template <Message T>
-class PopMany : public ListRequest {
+class PopMany : public Request {
 public:
-    static constexpr Behaviour behaviour{serve_as<PopMany, T>, unpark};
+    static constexpr Behaviour behaviour{serve_as<PopMany, ListNode<T>>, unpark};
 
     PopMany(End at, std::size_t limit, Clock& on) noexcept
-        : ListRequest{behaviour, WaitsOn::one, on}, end{at}, count{limit} {}
+        : Request{behaviour, WaitsOn::one, on}, end{at}, count{limit} {}
 
     Served attempt(ListNode<T>& node) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
         ListState<T>& list = *node.list();
@@ -115,12 +80,12 @@ public:
 // Pushes as many as there is room for, again and again until all are in. It may be ended while it
 // pushes; then the thread that waits reads `count` after it has left the line, under the lock.
 template <Message T>
-class PushMany : public ListRequest {
+class PushMany : public Request {
 public:
-    static constexpr Behaviour behaviour{serve_as<PushMany, T>, unpark};
+    static constexpr Behaviour behaviour{serve_as<PushMany, ListNode<T>>, unpark};
 
     PushMany(End at, std::span<T> all, Clock& on) noexcept
-        : ListRequest{behaviour, WaitsOn::one, on}, end{at}, messages{all} {}
+        : Request{behaviour, WaitsOn::one, on}, end{at}, messages{all} {}
 
     Served attempt(ListNode<T>& node) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
         ListState<T>& list = *node.list();
@@ -142,10 +107,10 @@ template <typename T>
 using MovedCopy = std::conditional_t<copies_when_moved<T>, T, std::monostate>;
 
 template <Message T>
-class MoveOne : public ListRequest {
+class MoveOne : public Request {
 public:
     MoveOne(ListState<T>& source, End from, ListState<T>& target, End to) noexcept
-        : ListRequest{behaviour, WaitsOn::several, source.clock},
+        : Request{behaviour, WaitsOn::several, source.clock},
           source_{source},
           target_{target},
           from_{from},
@@ -173,7 +138,7 @@ public:
         unpark(move, chain);
     }
 
-    static constexpr Behaviour behaviour{serve_as<MoveOne, T>, unpark_after_others};
+    static constexpr Behaviour behaviour{serve_as<MoveOne, ListNode<T>>, unpark_after_others};
 
     void serve_others(WakeChain& chain) noexcept {
         source_.serve_all(chain);

@@ -8,35 +8,18 @@
 #include <runnel/detail/spin.hpp>
 #include <runnel/detail/wait_queue.hpp>
 #include <runnel/message.hpp>
+#include <runnel/options.hpp>
 #include <runnel/outcome.hpp>
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <limits>
 #include <span>
 #include <utility>
 #include <vector>
 
-namespace runnel::inline v0 {
-
-/// What a push onto a full list does.
-enum class Full : std::uint8_t {
-    block,           ///< waits for room
-    reject,          ///< is refused: Push::full
-    drop_other_end,  ///< throws away the element at the other end and succeeds
-};
-
-struct ListOptions {
-    /// In elements, at least 1.
-    std::size_t capacity = std::numeric_limits<std::size_t>::max();
-    Full when_full = Full::block;
-    /// Null means the SystemClock. Must outlive the list.
-    Clock* clock = nullptr;
-};
-
-namespace detail {
+namespace runnel::inline v0::detail {
 
 template <Message T>
 class ListState;
@@ -534,5 +517,4 @@ private:
     }
 };
 
-}  // namespace detail
-}  // namespace runnel::inline v0
+}  // namespace runnel::inline v0::detail

@@ -21,6 +21,7 @@ enum class WaitEnd : std::uint8_t {
     timed_out,  // the deadline passed first
     stopped,    // the stop token was asked to stop first
     closed,     // everything it waited on was closed
+    gone,       // what it waited on was removed
     failed,     // carrying out the request threw; nothing was changed, and the request has it
 };
 

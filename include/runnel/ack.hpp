@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <runnel/version.hpp>
+
+#include <cstdint>
+
+namespace runnel::inline v0 {
+
+/// What became of an acknowledgement, a release or an extension.
+enum class Ack : std::uint8_t {
+    done,
+    stale,  ///< the entry is no longer this consumer's by this delivery: nothing was changed
+};
+
+/// What the release of an entry says about the attempt. Redis: the mode of XNACK.
+enum class Nack : std::uint8_t {
+    fail,    ///< it counts as a delivery
+    silent,  ///< it does not count: undone
+    fatal,   ///< it will never do: the count of deliveries goes to the greatest number
+};
+
+}  // namespace runnel::inline v0

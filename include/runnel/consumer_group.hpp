@@ -1,0 +1,598 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <runnel/ack.hpp>
+#include <runnel/delivery.hpp>
+#include <runnel/detail/group_state.hpp>
+#include <runnel/detail/handle.hpp>
+#include <runnel/detail/spin.hpp>
+#include <runnel/detail/stream_state.hpp>
+#include <runnel/entries.hpp>
+#include <runnel/error.hpp>
+#include <runnel/message.hpp>
+#include <runnel/outcome.hpp>
+#include <runnel/stream_id.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <limits>
+#include <optional>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace runnel::inline v0 {
+
+/// Where a group or a cursor begins: behind an id, before the first entry, or behind the last one.
+class From {
+public:
+    /// Before the first entry there is. Redis: 0.
+    static const From start;
+    /// Behind the last entry there is: only what is added later counts. Redis: $.
+    static const From end;
+
+    /// Behind that id.
+    constexpr From(StreamId id) noexcept : id_{id} {}  // NOLINT(*-explicit-*)
+
+    /// Nothing: the end.
+    [[nodiscard]] constexpr std::optional<StreamId> id() const noexcept { return id_; }
+
+private:
+    constexpr From() = default;
+
+    std::optional<StreamId> id_;
+};
+
+inline constexpr From From::start{StreamId{}};
+inline constexpr From From::end{};
+
+struct GroupOptions {
+    From from = From::start;
+    /// How many entries up to there were ever added, if it is known: for the lag. Redis:
+    /// ENTRIESREAD.
+    std::optional<std::uint64_t> entries_read{};
+};
+
+struct ConsumerOptions {
+    /// How many entries the consumer may have pending: with as many in hand it gets no new ones
+    /// through this handle, and its reads wait until some are acknowledged, released or claimed
+    /// away.
+    std::size_t max_pending = std::numeric_limits<std::size_t>::max();
+};
+
+struct GroupReadOptions {
+    /// At most so many entries at a time, at least 1.
+    std::size_t count = std::numeric_limits<std::size_t>::max();
+    Timeout timeout{};
+    std::stop_token stop{};
+    /// Delivered entries are done with: they never become pending. At most once. Redis: NOACK.
+    bool acknowledged = false;
+};
+
+struct HistoryOptions {
+    /// Only entries behind this id.
+    StreamId after{};
+    std::size_t count = std::numeric_limits<std::size_t>::max();
+};
+
+struct ClaimOptions {
+    using Duration = std::chrono::milliseconds;
+
+    /// Only entries that were delivered so long ago, or belong to nobody.
+    Duration min_idle{0};
+    /// How long they count as idle from now on; more than the time since 1970 counts as 0.
+    /// Redis: IDLE.
+    Duration idle{0};
+    /// The new count of deliveries; nothing: one more than before. Redis: RETRYCOUNT.
+    std::optional<std::uint64_t> deliveries{};
+    /// False: the count stays as it is. Redis: JUSTID.
+    bool counts = true;
+    /// Also entries that are not pending. Redis: FORCE.
+    bool force = false;
+    /// The group has delivered up to here, at least. Redis: LASTID.
+    StreamId last_id{};
+};
+
+struct AutoclaimOptions {
+    using Duration = std::chrono::milliseconds;
+
+    Duration min_idle{0};
+    /// Where to begin: next() of the claim before.
+    StreamId start{};
+    /// At most so many entries at a time, at least 1; ten times as many are looked at.
+    std::size_t count = 100;
+    bool counts = true;
+};
+
+/// What a group has pending, by consumer. Redis: XPENDING in its short form.
+struct PendingSummary {
+    struct Share {
+        std::string consumer;
+        std::size_t count = 0;
+
+        friend bool operator==(const Share&, const Share&) = default;
+    };
+
+    std::size_t count = 0;
+    StreamId least{};
+    StreamId greatest{};
+    std::vector<Share> consumers{};  ///< those that have any, by name
+};
+
+/// A pending entry. Redis: a row of XPENDING in its long form.
+struct PendingEntry {
+    StreamId id;
+    std::string consumer{};             ///< empty if it belongs to nobody
+    bool is_released = false;           ///< it belongs to nobody
+    std::chrono::milliseconds idle{0};  ///< since its last delivery; 0 if it belongs to nobody
+    std::uint64_t deliveries = 0;
+
+    friend bool operator==(const PendingEntry&, const PendingEntry&) = default;
+};
+
+struct PendingOptions {
+    StreamId first{};
+    StreamId last = StreamId::max();
+    std::size_t count = std::numeric_limits<std::size_t>::max();
+    /// Only what this consumer has.
+    std::optional<std::string_view> consumer{};
+    /// Only what was delivered so long ago, or belongs to nobody.
+    std::chrono::milliseconds min_idle{0};
+};
+
+/// Redis: a row of XINFO CONSUMERS.
+struct ConsumerInfo {
+    std::string name;
+    std::size_t pending = 0;
+    std::chrono::milliseconds idle{0};  ///< since it last asked for entries
+    /// Since it last got one; nothing: never.
+    std::optional<std::chrono::milliseconds> inactive{};
+};
+
+/// Redis: a row of XINFO GROUPS.
+struct GroupInfo {
+    std::string name;
+    std::size_t consumers = 0;
+    std::size_t pending = 0;
+    std::size_t released = 0;  ///< of those, the ones that belong to nobody
+    StreamId last_delivered{};
+    /// How many entries it has been delivered, ever, as far as Redis can tell.
+    std::optional<std::uint64_t> entries_read{};
+    /// How many entries are still to be delivered, by Redis' reckoning: nothing where entries were
+    /// erased behind last_delivered, or the group began in the middle. ConsumerGroup::lag() counts.
+    std::optional<std::uint64_t> lag{};
+};
+
+template <Message T>
+class ConsumerGroup;
+
+/// A member of a consumer group: what it reads belongs to it until it acknowledges it.
+///
+///     auto me = billing.consumer("till-1", {.max_pending = 100});
+///     while (auto batch = me.read({.count = 10, .stop = stop}))
+///         for (auto& delivery : batch)
+///             charge(delivery.value) ? delivery.ack() : delivery.nack();
+///
+/// A handle by name: copies, and others of the same name, are the same consumer. The group knows
+/// it from its first call on, and forgets it with ConsumerGroup::remove_consumer(); the call after
+/// that makes it anew.
+///
+/// Thread safety: every member may be called from any thread at any time.
+/// Guarantee: a call that throws has changed nothing.
+template <Message T>
+class Consumer {
+public:
+    [[nodiscard]] const std::string& name() const noexcept { return name_; }
+
+    /// The next entries that the group has not delivered to anybody. They are pending until they
+    /// are acknowledged. Who waited first gets them first. Redis: XREADGROUP … >.
+    ///
+    /// Blocks: while there are none, or the consumer has as many pending as it may.
+    /// Ends with: Ending::gone if the group is removed; Ending::closed once the stream is closed
+    /// and the group has delivered all of it.
+    /// Complexity: linear in what it gets.
+    Deliveries<T> read(const GroupReadOptions& options = {}) const {
+        return read(&options, options);
+    }
+
+    /// As read(), but never waits; `timeout` and `stop` are not looked at.
+    Deliveries<T> try_read(const GroupReadOptions& options = {}) const {
+        return read(static_cast<const GroupReadOptions*>(nullptr), options);
+    }
+
+    /// What this consumer has pending, by id: after a restart, before it reads on. Counts as
+    /// another delivery. Entries that the stream has lost are told by lost() of the result; they
+    /// stay pending until they are acknowledged. Redis: XREADGROUP with an id.
+    ///
+    /// Complexity: linear in what the group has pending from there on.
+    Deliveries<T> history(const HistoryOptions& options = {}) const;
+
+    /// Takes over those entries that are pending with anybody, and idle for long enough: of two
+    /// who claim at once, the second gets nothing, as the first has started the idle time anew.
+    /// What the stream has lost is dropped from the pending ones, and told by lost().
+    /// Redis: XCLAIM.
+    Deliveries<T> claim(std::span<const StreamId> ids, const ClaimOptions& options = {}) const;
+    Deliveries<T> claim(std::initializer_list<StreamId> ids,
+                        const ClaimOptions& options = {}) const {
+        return claim(std::span{ids.begin(), ids.size()}, options);
+    }
+
+    /// Looks through what the group has pending, in the order of ids, and takes over what is idle
+    /// for long enough. Called again with `start` = next(), it comes to the end: next() is 0-0.
+    /// Redis: XAUTOCLAIM.
+    ///
+    /// Throws: Error{invalid_argument} if `count` is 0.
+    Deliveries<T> autoclaim(const AutoclaimOptions& options = {}) const;
+
+private:
+    friend class ConsumerGroup<T>;
+
+    using State = detail::StreamState<T>;
+    using Group = detail::StreamGroup<T>;
+
+    Consumer(const detail::Handle<State>& stream, const detail::Owner<Group>& group,
+             std::string_view name, std::size_t max_pending)
+        : stream_{stream}, group_{group}, name_{name}, max_pending_{max_pending} {}
+
+    Deliveries<T> read(const GroupReadOptions* waiting, const GroupReadOptions& options) const;
+
+    // Calls step(consumer, now, result) under the lock, unless the group is gone.
+    template <typename Step>
+    Deliveries<T> locked(Step step) const;
+
+    detail::Handle<State> stream_;
+    detail::Owner<Group> group_;
+    std::string name_;
+    std::size_t max_pending_;
+};
+
+/// Consumers that share the entries of a stream: each goes to one of them.
+///
+/// A handle: copies are the same group. It keeps working on what it is when the group is removed
+/// by name: then there is nothing to read any more, and what is pending can still be acknowledged.
+///
+/// Thread safety: every member may be called from any thread at any time.
+/// Guarantee: a call that throws has changed nothing.
+template <Message T>
+class ConsumerGroup {
+public:
+    [[nodiscard]] const std::string& name() const noexcept { return group_->name; }
+
+    /// The member of that name; made if there is none. Redis: XGROUP CREATECONSUMER.
+    Consumer<T> consumer(std::string_view name, const ConsumerOptions& options = {}) const;
+
+    /// Removes a consumer. What it has pending is dropped and delivered to nobody again: claim it
+    /// before. Returns how many entries that were. Redis: XGROUP DELCONSUMER.
+    std::size_t remove_consumer(std::string_view name) const;
+
+    /// Ends the delivery of these entries, whoever has them; returns how many were pending.
+    /// Delivery::ack() is the safer one. Redis: XACK.
+    std::size_t ack(std::span<const StreamId> ids) const;
+    std::size_t ack(std::initializer_list<StreamId> ids) const {
+        return ack(std::span{ids.begin(), ids.size()});
+    }
+
+    /// Gives back these entries, whoever has them; returns how many were pending. Redis: XNACK.
+    std::size_t nack(std::span<const StreamId> ids, Nack mode = Nack::fail) const;
+    std::size_t nack(std::initializer_list<StreamId> ids, Nack mode = Nack::fail) const {
+        return nack(std::span{ids.begin(), ids.size()}, mode);
+    }
+
+    /// What is pending, in figures. Redis: XPENDING.
+    [[nodiscard]] PendingSummary pending() const;
+
+    /// What is pending, entry by entry, by id. Redis: XPENDING … IDLE start end count consumer.
+    ///
+    /// Complexity: linear in what is pending between the two ids.
+    [[nodiscard]] std::vector<PendingEntry> pending(const PendingOptions& options) const;
+
+    /// By name. Redis: XINFO CONSUMERS.
+    [[nodiscard]] std::vector<ConsumerInfo> consumers() const;
+
+    /// Redis: a row of XINFO GROUPS.
+    [[nodiscard]] GroupInfo info() const;
+
+    /// How many entries of the stream are still to be delivered: exact, unlike info().lag.
+    ///
+    /// Complexity: linear in the lag, one step for a block of 64 entries; constant for none.
+    [[nodiscard]] std::size_t lag() const;
+
+    /// Where the group reads on; back or forward. What is pending stays so, and nobody is woken.
+    /// Redis: XGROUP SETID.
+    void set_position(From from, std::optional<std::uint64_t> entries_read = {}) const;
+
+    /// Whether both are handles of the same group.
+    friend bool operator==(const ConsumerGroup& one, const ConsumerGroup& other) noexcept {
+        return one.group_.get() == other.group_.get();
+    }
+
+    // By the stream.
+    ConsumerGroup(const detail::Handle<detail::StreamState<T>>& stream,
+                  detail::Owner<detail::StreamGroup<T>> group) noexcept
+        : stream_{stream}, group_{std::move(group)} {}
+
+private:
+    using State = detail::StreamState<T>;
+
+    // Calls step(rules) under the lock, and serves those whom its effect makes room for.
+    template <typename Step>
+    detail::Effect serving(Step step) const;
+
+    detail::Handle<State> stream_;
+    detail::Owner<detail::StreamGroup<T>> group_;
+};
+
+// ---------------------------------------------------------------------- Delivery
+
+template <Message T>
+template <typename Step>
+Ack Delivery<T>::fenced(Step step) const noexcept {
+    detail::StreamState<T>& stream = *group_->stream.get();
+    detail::WakeChain chain;
+    detail::Effect effect;
+    {
+        const detail::Lock lock{stream.mutex};
+        effect = step(stream, group_->rules, detail::Fence{consumer_, attempt});
+        if (effect) stream.serve(*group_, chain);
+    }
+    chain.resume_all();
+    return effect ? Ack::done : Ack::stale;
+}
+
+template <Message T>
+Ack Delivery<T>::ack() const noexcept {
+    return fenced([this](auto&, detail::GroupState& group, detail::Fence fence) {
+        return group.acknowledge(id, &fence);
+    });
+}
+
+template <Message T>
+Ack Delivery<T>::nack(Nack mode) const noexcept {
+    return fenced([this, mode](auto&, detail::GroupState& group, detail::Fence fence) {
+        return group.release(id, mode, &fence);
+    });
+}
+
+template <Message T>
+Ack Delivery<T>::extend() const noexcept {
+    return fenced([this](auto& stream, detail::GroupState& group, detail::Fence fence) {
+        return group.extend(id, stream.now(), fence);
+    });
+}
+
+// ---------------------------------------------------------------------- Consumer
+
+template <Message T>
+Deliveries<T> Consumer<T>::read(const GroupReadOptions* waiting,
+                                const GroupReadOptions& options) const {
+    if (options.count == 0) {
+        throw Error{ErrorCode::invalid_argument,
+                    "Consumer: a read with count 0; it must be at least 1"};
+    }
+    detail::ReadNew<T> request{name_, options.count, max_pending_, options.acknowledged,
+                               stream_->clock};
+    stream_->run(request, group_.get(), waiting);
+    if (!request.delivered) return request.ending();
+    return std::move(request.delivered);
+}
+
+template <Message T>
+template <typename Step>
+Deliveries<T> Consumer<T>::locked(Step step) const {
+    Deliveries<T> result;  // outlives the lock
+    detail::WakeChain chain;
+    {
+        State& stream = *stream_;
+        const detail::Lock lock{stream.mutex};
+        const detail::Milliseconds now = stream.now();
+        detail::ConsumerRecord& consumer = group_->rules.consumer(name_, now);
+        consumer.seen = now;
+        result.belong_to(*group_.get(), consumer.number);
+        step(stream.log, consumer, now, result);
+        stream.serve(*group_.get(), chain);
+    }
+    chain.resume_all();
+    return result;
+}
+
+template <Message T>
+Deliveries<T> Consumer<T>::history(const HistoryOptions& options) const {
+    return locked([&](const auto& log, detail::ConsumerRecord& me, auto now, auto& result) {
+        detail::GroupState& rules = group_->rules;
+        std::size_t left = std::min(options.count, me.pending);
+        result.reserve(left);
+        result.reserve_lost(left);
+        if (options.after == StreamId::max()) return;
+        auto place =
+            rules.pending().next_of(me.number, rules.pending().lower_bound(*options.after.next()));
+        for (; place && left != 0; --left) {
+            const StreamId id = rules.pending()[place].id;
+            if (const auto entry = log.find(id)) {
+                rules.deliver_again(place, now);
+                result.add(entry, rules.pending()[place].deliveries);
+            } else {
+                result.lose(id);
+            }
+            place = rules.pending().next_of(me.number, rules.pending().next(place));
+        }
+    });
+}
+
+template <Message T>
+Deliveries<T> Consumer<T>::claim(std::span<const StreamId> ids, const ClaimOptions& options) const {
+    return locked([&](const auto& log, detail::ConsumerRecord& me, auto now, auto& result) {
+        detail::GroupState& rules = group_->rules;
+        result.reserve(ids.size());
+        result.reserve_lost(ids.size());
+        // As Redis does: what cannot be is taken for now.
+        const auto idle = std::max<detail::Milliseconds>(0, options.idle.count());
+        const detail::Milliseconds delivered = idle > now ? now : now - idle;
+        const detail::ClaimRules how{options.min_idle.count(), delivered, options.deliveries,
+                                     options.counts, options.force};
+        if (options.last_id > rules.last_delivered()) {
+            rules.raise_last_delivered(options.last_id);
+            group_->next.reset(options.last_id);
+        }
+        for (const StreamId id : ids) {
+            const auto entry = log.find(id);
+            const auto claimed = rules.claim(id, static_cast<bool>(entry), me, how, now);
+            if (claimed.what == detail::Claim::taken)
+                result.add(entry, claimed.deliveries);
+            else if (claimed.what == detail::Claim::lost)
+                result.lose(id);
+        }
+    });
+}
+
+template <Message T>
+Deliveries<T> Consumer<T>::autoclaim(const AutoclaimOptions& options) const {
+    if (options.count == 0) {
+        throw Error{ErrorCode::invalid_argument,
+                    "Consumer: an autoclaim with count 0; it must be at least 1"};
+    }
+    return locked([&](const auto& log, detail::ConsumerRecord& me, auto now, auto& result) {
+        detail::GroupState& rules = group_->rules;
+        const std::size_t most = std::min(options.count, rules.pending().size());
+        result.reserve(most);
+        result.reserve_lost(most);
+        const detail::ClaimRules how{options.min_idle.count(), now, {}, options.counts, false};
+        result.set_next(rules.autoclaim(
+            options.start, options.count, me, how, now, [&](StreamId id) { return log.find(id); },
+            [&](auto entry, std::uint64_t deliveries) { result.add(entry, deliveries); },
+            [&](StreamId id) { result.lose(id); }));
+    });
+}
+
+// ---------------------------------------------------------------------- ConsumerGroup
+
+template <Message T>
+Consumer<T> ConsumerGroup<T>::consumer(std::string_view name,
+                                       const ConsumerOptions& options) const {
+    Consumer<T> made{stream_, group_, name, options.max_pending};
+    const detail::Lock lock{stream_->mutex};
+    (void)group_->rules.consumer(name, stream_->now());
+    return made;
+}
+
+template <Message T>
+template <typename Step>
+detail::Effect ConsumerGroup<T>::serving(Step step) const {
+    State& stream = *stream_;
+    detail::WakeChain chain;
+    detail::Effect effect;
+    {
+        const detail::Lock lock{stream.mutex};
+        effect = step(group_->rules);
+        if (effect) stream.serve(*group_.get(), chain);
+    }
+    chain.resume_all();
+    return effect;
+}
+
+template <Message T>
+std::size_t ConsumerGroup<T>::remove_consumer(std::string_view name) const {
+    const auto effect =
+        serving([&](detail::GroupState& rules) { return rules.remove_consumer(name); });
+    return effect.acknowledged;
+}
+
+template <Message T>
+std::size_t ConsumerGroup<T>::ack(std::span<const StreamId> ids) const {
+    const auto effect = serving([&](detail::GroupState& rules) {
+        detail::Effect all;
+        for (const StreamId id : ids) all += rules.acknowledge(id);
+        return all;
+    });
+    return effect.acknowledged;
+}
+
+template <Message T>
+std::size_t ConsumerGroup<T>::nack(std::span<const StreamId> ids, Nack mode) const {
+    const auto effect = serving([&](detail::GroupState& rules) {
+        detail::Effect all;
+        for (const StreamId id : ids) all += rules.release(id, mode);
+        return all;
+    });
+    return effect.released;
+}
+
+template <Message T>
+PendingSummary ConsumerGroup<T>::pending() const {
+    const detail::Lock lock{stream_->mutex};
+    const detail::GroupState& rules = group_->rules;
+    PendingSummary summary;
+    summary.count = rules.pending().size();
+    if (summary.count == 0) return summary;
+    summary.least = rules.pending()[rules.pending().first()].id;
+    summary.greatest = rules.pending()[rules.pending().last()].id;
+    for (const auto& [name, consumer] : rules.consumers())
+        if (consumer.pending != 0) summary.consumers.push_back({name, consumer.pending});
+    return summary;
+}
+
+template <Message T>
+std::vector<PendingEntry> ConsumerGroup<T>::pending(const PendingOptions& options) const {
+    std::vector<PendingEntry> entries;
+    const detail::Lock lock{stream_->mutex};
+    group_->rules.list(
+        {options.first, options.last, options.count, options.min_idle.count()}, options.consumer,
+        stream_->now(),
+        [&](const detail::Pending& entry, const std::string* owner, detail::Milliseconds idle) {
+            entries.push_back({entry.id, owner != nullptr ? *owner : std::string{},
+                               owner == nullptr, std::chrono::milliseconds{idle},
+                               entry.deliveries});
+        });
+    return entries;
+}
+
+template <Message T>
+std::vector<ConsumerInfo> ConsumerGroup<T>::consumers() const {
+    using std::chrono::milliseconds;
+    std::vector<ConsumerInfo> infos;
+    const detail::Lock lock{stream_->mutex};
+    const detail::Milliseconds now = stream_->now();
+    for (const auto& [name, consumer] : group_->rules.consumers()) {
+        ConsumerInfo& info = infos.emplace_back();
+        info.name = name;
+        info.pending = consumer.pending;
+        info.idle = milliseconds{std::max<detail::Milliseconds>(0, now - consumer.seen)};
+        if (consumer.active != detail::ConsumerRecord::never)
+            info.inactive = milliseconds{std::max<detail::Milliseconds>(0, now - consumer.active)};
+    }
+    return infos;
+}
+
+template <Message T>
+GroupInfo ConsumerGroup<T>::info() const {
+    const detail::Lock lock{stream_->mutex};
+    const detail::GroupState& rules = group_->rules;
+    return {group_->name,
+            rules.consumers().size(),
+            rules.pending().size(),
+            rules.pending().released(),
+            rules.last_delivered(),
+            rules.entries_read(),
+            rules.lag(stream_->log.facts())};
+}
+
+template <Message T>
+std::size_t ConsumerGroup<T>::lag() const {
+    const detail::Lock lock{stream_->mutex};
+    return stream_->log.count_after(group_->rules.last_delivered());
+}
+
+template <Message T>
+void ConsumerGroup<T>::set_position(From from, std::optional<std::uint64_t> entries_read) const {
+    const detail::Lock lock{stream_->mutex};
+    const StreamId position = from.id().value_or(stream_->log.last_id());
+    group_->rules.set_position(position, entries_read, stream_->log.facts());
+    group_->next.reset(position);
+}
+
+}  // namespace runnel::inline v0

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <runnel/ack.hpp>
+#include <runnel/detail/assert.hpp>
+#include <runnel/detail/handle.hpp>
+#include <runnel/detail/log_block.hpp>
+#include <runnel/detail/stream_log.hpp>
+#include <runnel/entries.hpp>
+#include <runnel/message.hpp>
+#include <runnel/outcome.hpp>
+#include <runnel/stream_id.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+namespace runnel::inline v0 {
+
+namespace detail {
+
+template <Message T>
+class StreamGroup;
+
+}  // namespace detail
+
+template <Message T>
+class Deliveries;
+
+/// One entry that a group has delivered to a consumer, in place: valid as long as the batch is.
+///
+/// ack(), nack() and extend() are fenced: they work as long as the entry is pending with this
+/// consumer and has been delivered as often as `attempt` says, and are `stale` once another one has
+/// claimed it or it was acknowledged or released. So a consumer that was thought dead and comes
+/// back does no harm.
+///
+/// Thread safety: different deliveries of a batch may be used by different threads.
+template <Message T>
+class Delivery {
+public:
+    StreamId id;
+    const T& value;
+    std::uint64_t attempt;  ///< how often it has been delivered, this time included: 1, 2, …
+
+    /// The entry is done with: it is no longer pending. It stays in the stream. Redis: XACK.
+    Ack ack() const noexcept;
+
+    /// Gives the entry back: it stays pending and belongs to nobody, and the next claim takes it,
+    /// whatever its idle time. Redis: XNACK.
+    Ack nack(Nack mode = Nack::fail) const noexcept;
+
+    /// Starts its idle time anew, for work that takes long: nobody who goes by idle times claims
+    /// it meanwhile. Redis: XCLAIM … JUSTID by the owner.
+    Ack extend() const noexcept;
+
+    /// A reference that outlives the batch. Nothing is copied.
+    [[nodiscard]] KeptEntry<T> keep() const noexcept {
+        block_->pin();
+        return {*block_, slot_};
+    }
+
+    // By the group.
+    Delivery(detail::LogPlace<T> place, std::uint64_t deliveries, bool has_pin,
+             detail::StreamGroup<T>& group, std::uint32_t consumer) noexcept
+        : id{place.id()},
+          value{place.value()},
+          attempt{deliveries},
+          block_{place.block},
+          slot_{place.slot},
+          consumer_{consumer},
+          group_{&group},
+          has_pin_{has_pin} {}
+
+private:
+    friend class Deliveries<T>;
+
+    template <typename Step>
+    Ack fenced(Step step) const noexcept;
+
+    detail::LogBlock<T>* block_;
+    std::uint32_t slot_;
+    std::uint32_t consumer_;
+    detail::StreamGroup<T>* group_;
+    bool has_pin_;  // that of all that follow in the same block
+};
+
+/// What a consumer got of its group, in place and in order, or the reason why there is nothing.
+/// Nothing is copied: while it lives, so do the entries, also those that are erased or trimmed
+/// meanwhile. Let it go before the next one is awaited.
+///
+///     while (auto batch = me.read({.count = 10}))
+///         for (auto& delivery : batch)
+///             charge(delivery.value) ? delivery.ack() : delivery.nack();
+///
+/// Letting it go acknowledges nothing: what was not acknowledged stays pending. Its destructor may
+/// destroy values that were erased meanwhile, and so run destructors of T.
+template <Message T>
+class [[nodiscard]] Deliveries {
+public:
+    using Iterator = typename std::vector<Delivery<T>>::const_iterator;
+
+    Deliveries(Ending ending) noexcept : ending_{ending} {}  // NOLINT(*-explicit-*)
+    Deliveries(Deliveries&& other) noexcept
+        : all_(std::move(other.all_)),
+          lost_(std::move(other.lost_)),
+          next_{other.next_},
+          group_{std::move(other.group_)},
+          consumer_{other.consumer_},
+          ending_{other.ending_} {
+        other.all_.clear();
+    }
+    Deliveries& operator=(Deliveries&& other) noexcept {
+        all_.swap(other.all_);
+        lost_.swap(other.lost_);
+        std::swap(next_, other.next_);
+        std::swap(group_, other.group_);
+        std::swap(consumer_, other.consumer_);
+        std::swap(ending_, other.ending_);
+        return *this;
+    }
+    ~Deliveries() {
+        for (const Delivery<T>& delivery : all_)
+            if (delivery.has_pin_) delivery.block_->unpin();
+    }
+
+    [[nodiscard]] explicit operator bool() const noexcept { return !all_.empty(); }
+    [[nodiscard]] std::size_t size() const noexcept { return all_.size(); }
+    [[nodiscard]] const Delivery<T>& operator[](std::size_t index) const& noexcept {
+        return all_[index];
+    }
+    const Delivery<T>& operator[](std::size_t index) const&& = delete;
+
+    [[nodiscard]] Iterator begin() const& noexcept { return all_.begin(); }
+    [[nodiscard]] Iterator end() const& noexcept { return all_.end(); }
+    Iterator begin() const&& = delete;
+    Iterator end() const&& = delete;
+
+    /// These require: not empty.
+    [[nodiscard]] const Delivery<T>& front() const& noexcept { return all_.front(); }
+    [[nodiscard]] const Delivery<T>& back() const& noexcept { return all_.back(); }
+    const Delivery<T>& front() const&& = delete;
+    const Delivery<T>& back() const&& = delete;
+
+    /// Ids that were pending, and whose entries the stream has erased or trimmed: nobody can work
+    /// on them any more. Claims drop them from the pending ones; a read of history leaves them
+    /// there, to be acknowledged.
+    [[nodiscard]] const std::vector<StreamId>& lost() const noexcept { return lost_; }
+
+    /// Of autoclaim(): where to go on; 0-0 once all pending entries have been looked at.
+    [[nodiscard]] StreamId next() const noexcept { return next_; }
+
+    /// Why there is nothing. Requires: there is nothing.
+    [[nodiscard]] Ending ending() const noexcept {
+        RUNNEL_ASSERT(all_.empty());
+        return ending_;
+    }
+
+    // ---- what reads and claims fill, under the stream's lock
+
+    Deliveries() = default;
+
+    // Whose they are; before the first add().
+    void belong_to(detail::StreamGroup<T>& group, std::uint32_t consumer) noexcept {
+        group_ = detail::Owner{group};
+        consumer_ = consumer;
+    }
+
+    // Make the next add(), lose() noexcept; may throw.
+    void reserve(std::size_t count) { all_.reserve(count); }
+    void reserve_one() {
+        if (all_.size() == all_.capacity()) all_.reserve(2 * all_.size() + 1);
+    }
+    void reserve_lost(std::size_t count) { lost_.reserve(count); }
+
+    void add(detail::LogPlace<T> place, std::uint64_t deliveries) noexcept {
+        const bool is_new = all_.empty() || all_.back().block_ != place.block;
+        if (is_new) place.block->pin();
+        all_.emplace_back(place, deliveries, is_new, *group_.get(), consumer_);
+    }
+    void lose(StreamId id) noexcept { lost_.push_back(id); }
+    void set_next(StreamId id) noexcept { next_ = id; }
+
+private:
+    std::vector<Delivery<T>> all_;
+    std::vector<StreamId> lost_;
+    StreamId next_{};
+    detail::Owner<detail::StreamGroup<T>> group_;
+    std::uint32_t consumer_ = 0;
+    Ending ending_ = Ending::timed_out;
+};
+
+}  // namespace runnel::inline v0

@@ -1,0 +1,360 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <runnel/ack.hpp>
+#include <runnel/detail/assert.hpp>
+#include <runnel/detail/effect.hpp>
+#include <runnel/detail/pending_entries.hpp>
+#include <runnel/detail/stream_facts.hpp>
+#include <runnel/stream_id.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace runnel::inline v0 {
+
+namespace detail {
+
+using Milliseconds = std::int64_t;
+
+struct ConsumerRecord {
+    static constexpr Milliseconds never = -1;
+
+    const std::string* name = nullptr;
+    std::uint32_t number = PendingEntries::nobody;  // never used again
+    Milliseconds seen = 0;
+    Milliseconds active = never;
+    std::size_t pending = 0;
+};
+
+// The delivery that an acknowledgement refers to: it does nothing unless that is still the last
+// one.
+struct Fence {
+    std::uint32_t owner;
+    std::uint64_t deliveries;
+};
+
+// What a claim does with an entry.
+struct ClaimRules {
+    Milliseconds min_idle = 0;
+    Milliseconds delivered = 0;               // the new delivery time
+    std::optional<std::uint64_t> deliveries;  // the new count; nothing: one more than before
+    bool counts = true;                       // false: as it was. Redis: JUSTID
+    bool force = false;                       // also what is not pending
+};
+
+enum class Claim : std::uint8_t {
+    taken,
+    passed_over,  // not pending, or not idle for long enough
+    lost,         // it was pending, and is no longer in the stream: dropped
+};
+struct Claimed {
+    Claim what;
+    std::uint64_t deliveries = 0;  // if taken
+};
+
+// One consumer group: what it has delivered, to whom, and what is not acknowledged yet. The rules
+// of XREADGROUP, XACK, XCLAIM, XAUTOCLAIM, XNACK, XPENDING and of lag; whether an entry is still
+// in the stream is told by the caller, and so is the time, in milliseconds since 1970.
+//
+// Guarded by its owner's lock. What throws has changed nothing.
+class GroupState {
+public:
+    using Consumers = std::map<std::string, ConsumerRecord, std::less<>>;
+
+    GroupState(StreamId last_delivered, std::optional<std::uint64_t> entries_read,
+               const LogFacts& log) noexcept {
+        set_position(last_delivered, entries_read, log);
+    }
+
+    [[nodiscard]] StreamId last_delivered() const noexcept { return last_delivered_; }
+    [[nodiscard]] std::optional<std::uint64_t> entries_read() const noexcept {
+        return entries_read_;
+    }
+    [[nodiscard]] const PendingEntries& pending() const noexcept { return pending_; }
+    [[nodiscard]] const Consumers& consumers() const noexcept { return consumers_; }
+
+    // As XGROUP SETID does: more than all entries cannot have been read.
+    void set_position(StreamId last_delivered, std::optional<std::uint64_t> entries_read,
+                      const LogFacts& log) noexcept {
+        last_delivered_ = last_delivered;
+        entries_read_ = entries_read;
+        if (entries_read_) entries_read_ = std::min(*entries_read_, log.entries_added);
+    }
+
+    // As the option LASTID of XCLAIM does: never back.
+    void raise_last_delivered(StreamId id) noexcept {
+        last_delivered_ = std::max(last_delivered_, id);
+    }
+
+    // ---- consumers
+
+    // The consumer of that name, made if there is none. May throw.
+    [[nodiscard]] ConsumerRecord& consumer(std::string_view name, Milliseconds now) {
+        if (const auto found = consumers_.find(name); found != consumers_.end())
+            return found->second;
+        if (numbers_.size() == numbers_.capacity()) numbers_.reserve(2 * numbers_.size() + 1);
+        const auto made = consumers_.emplace(name, ConsumerRecord{}).first;
+        made->second.name = &made->first;
+        made->second.number = next_number_++;
+        made->second.seen = now;
+        numbers_.emplace_back(made->second.number, &made->second);
+        return made->second;
+    }
+
+    [[nodiscard]] const ConsumerRecord* find(std::string_view name) const noexcept {
+        const auto found = consumers_.find(name);
+        return found == consumers_.end() ? nullptr : &found->second;
+    }
+
+    // Null for nobody.
+    [[nodiscard]] ConsumerRecord* find(std::uint32_t number) const noexcept {
+        if (number == PendingEntries::nobody) return nullptr;
+        const auto found = std::ranges::lower_bound(numbers_, number, {}, &Numbered::first);
+        return found == numbers_.end() || found->first != number ? nullptr : found->second;
+    }
+
+    // What the consumer has pending goes, too: as if it were acknowledged.
+    Effect remove_consumer(std::string_view name) noexcept {
+        const auto found = consumers_.find(name);
+        if (found == consumers_.end()) return {};
+        const std::uint32_t number = found->second.number;
+        const std::size_t dropped = found->second.pending;
+        StreamId id;
+        for (auto left = dropped; left != 0; --left) {
+            const auto place = pending_.next_of(number, pending_.lower_bound(id));
+            id = pending_.id(place);
+            pending_.erase(place);
+        }
+        std::erase_if(numbers_, [number](const Numbered& one) { return one.first == number; });
+        consumers_.erase(found);
+        return {.acknowledged = dropped};
+    }
+
+    // ---- delivering
+
+    // Delivers an entry that follows last_delivered(). May throw.
+    void deliver(StreamId id, ConsumerRecord& to, Milliseconds now, const LogFacts& log,
+                 bool acknowledged) {
+        if (!acknowledged) {
+            hand(pending_.find_or_insert(id), to, now, 1);
+            to.active = now;
+        }
+        entries_read_ = entries_read_after(log, id);
+        last_delivered_ = id;
+    }
+
+    // Delivers an entry once more to the consumer that has it pending, as a read of history does.
+    void deliver_again(PendingEntries::Place place, Milliseconds now) noexcept {
+        const Pending entry = pending_[place];
+        pending_.deliver(place, entry.owner, now, one_more(entry.deliveries));
+    }
+
+    // ---- acknowledging; no effect: it is not pending, or not behind the fence
+
+    Effect acknowledge(StreamId id, const Fence* fence = nullptr) noexcept {
+        const auto place = place_of(id, fence);
+        if (!place) return {};
+        drop(place);
+        return {.acknowledged = 1};
+    }
+
+    // Releases the entry: it belongs to nobody, and whoever claims next gets it.
+    Effect release(StreamId id, Nack mode, const Fence* fence = nullptr) noexcept {
+        const auto place = place_of(id, fence);
+        if (!place) return {};
+        const Pending entry = pending_[place];
+        take_from_owner(entry);
+        pending_.release(place, deliveries_after(mode, entry.deliveries));
+        return {.released = 1};
+    }
+
+    // Starts the idle time of the entry anew.
+    Effect extend(StreamId id, Milliseconds now, const Fence& fence) noexcept {
+        const auto place = place_of(id, &fence);
+        if (!place) return {};
+        pending_.deliver(place, fence.owner, now, fence.deliveries);
+        if (ConsumerRecord* const owner = find(fence.owner)) owner->active = owner->seen = now;
+        return {.extended = 1};
+    }
+
+    // ---- claiming
+
+    // As XCLAIM does with one id; `is_live`: the entry is still in the stream. May throw if forced.
+    Claimed claim(StreamId id, bool is_live, ConsumerRecord& by, const ClaimRules& rules,
+                  Milliseconds now) {
+        auto place = pending_.find(id);
+        if (!is_live) {
+            if (!place) return {Claim::passed_over};
+            drop(place);
+            return {Claim::lost};
+        }
+        if (!place) {
+            if (!rules.force) return {Claim::passed_over};
+            place = pending_.insert(id);
+            pending_.release(place, 1);
+        }
+        if (!is_claimable(pending_[place], rules.min_idle, now)) return {Claim::passed_over};
+        return {Claim::taken, take(place, by, rules, now)};
+    }
+
+    // Never negative, though the clock may have been stepped back.
+    [[nodiscard]] static Milliseconds idle_time(const Pending& entry, Milliseconds now) noexcept {
+        return std::max<Milliseconds>(0, now - entry.delivered_ms);
+    }
+    [[nodiscard]] static bool is_claimable(const Pending& entry, Milliseconds min_idle,
+                                           Milliseconds now) noexcept {
+        return entry.owner == PendingEntries::nobody || idle_time(entry, now) >= min_idle;
+    }
+
+    // As XAUTOCLAIM does: find(id) gives the entry or something false, took(entry, deliveries) and
+    // lost(id) hear what became of it. Returns where to go on, 0-0 at the end.
+    template <typename Find, typename Took, typename Lost>
+    StreamId autoclaim(StreamId start, std::size_t count, ConsumerRecord& by,
+                       const ClaimRules& rules, Milliseconds now, Find find, Took took,
+                       Lost lost) noexcept {
+        constexpr std::size_t looks_per_claim = 10;  // as in Redis
+        std::size_t looks = std::min(count, pending_.size()) * looks_per_claim;
+        auto place = pending_.lower_bound(start);
+        for (; place && looks != 0 && count != 0; --looks) {
+            const Pending entry = pending_[place];
+            const auto found = find(entry.id);
+            if (!found) {
+                drop(place);
+                lost(entry.id);
+                place = pending_.lower_bound(entry.id);
+                --count;
+                continue;
+            }
+            if (is_claimable(entry, rules.min_idle, now)) {
+                took(found, take(place, by, rules, now));
+                --count;
+            }
+            place = pending_.next(place);
+        }
+        return place ? pending_.id(place) : StreamId{};
+    }
+
+    // ---- listing
+
+    struct Listed {
+        StreamId first;
+        StreamId last;
+        std::size_t count;
+        Milliseconds min_idle;
+    };
+
+    // As XPENDING does in its long form: visit(entry, owner's name or null, idle time).
+    template <typename Visit>
+    void list(const Listed& what, std::optional<std::string_view> owner, Milliseconds now,
+              Visit visit) const {
+        const ConsumerRecord* const only = owner ? find(*owner) : nullptr;
+        if (owner && only == nullptr) return;
+        std::size_t left = what.count;
+        for (auto place = pending_.lower_bound(what.first); place && left != 0;
+             place = pending_.next(place)) {
+            const Pending entry = pending_[place];
+            if (entry.id > what.last) return;
+            if (only != nullptr && entry.owner != only->number) continue;
+            if (!is_claimable(entry, what.min_idle, now)) continue;
+            const ConsumerRecord* const owned_by = find(entry.owner);
+            visit(entry, owned_by != nullptr ? owned_by->name : nullptr,
+                  owned_by != nullptr ? idle_time(entry, now) : 0);
+            --left;
+        }
+    }
+
+    // ---- lag
+
+    // How many entries of the stream are still to be delivered, by Redis' reckoning; nothing where
+    // it cannot tell.
+    [[nodiscard]] std::optional<std::uint64_t> lag(const LogFacts& log) const noexcept {
+        if (log.entries_added == 0 || log.length == 0) return 0;
+        if (last_delivered_ < log.first_id && log.max_deleted_id < log.first_id) return log.length;
+        if (entries_read_ && !log.has_tombstone_from(last_delivered_))
+            return log.entries_added - std::min(*entries_read_, log.entries_added);
+        const auto read = log.entries_up_to(last_delivered_);
+        if (!read) return std::nullopt;
+        return log.entries_added - *read;
+    }
+
+private:
+    using Numbered = std::pair<std::uint32_t, ConsumerRecord*>;
+
+    static constexpr std::uint64_t most_deliveries = std::numeric_limits<std::int64_t>::max();
+
+    [[nodiscard]] static std::uint64_t one_more(std::uint64_t deliveries) noexcept {
+        return std::min(deliveries, most_deliveries - 1) + 1;
+    }
+
+    [[nodiscard]] static std::uint64_t deliveries_after(Nack mode, std::uint64_t before) noexcept {
+        if (mode == Nack::fatal) return most_deliveries;
+        return mode == Nack::silent && before != 0 ? before - 1 : before;
+    }
+
+    [[nodiscard]] static std::uint64_t deliveries_after(const ClaimRules& rules,
+                                                        std::uint64_t before) noexcept {
+        if (rules.deliveries) return *rules.deliveries;
+        return rules.counts ? one_more(before) : before;
+    }
+
+    [[nodiscard]] PendingEntries::Place place_of(StreamId id, const Fence* fence) const noexcept {
+        const auto place = pending_.find(id);
+        if (!place || fence == nullptr) return place;
+        const Pending entry = pending_[place];
+        const bool holds = entry.owner == fence->owner && entry.deliveries == fence->deliveries;
+        return holds ? place : PendingEntries::Place{};
+    }
+
+    void take_from_owner(const Pending& entry) noexcept {
+        if (ConsumerRecord* const owner = find(entry.owner)) --owner->pending;
+    }
+
+    void drop(PendingEntries::Place place) noexcept {
+        take_from_owner(pending_[place]);
+        pending_.erase(place);
+    }
+
+    // Returns the new count of deliveries.
+    std::uint64_t take(PendingEntries::Place place, ConsumerRecord& by, const ClaimRules& rules,
+                       Milliseconds now) noexcept {
+        const auto deliveries = deliveries_after(rules, pending_[place].deliveries);
+        hand(place, by, rules.delivered, deliveries);
+        by.active = now;
+        return deliveries;
+    }
+
+    void hand(PendingEntries::Place place, ConsumerRecord& to, Milliseconds delivered,
+              std::uint64_t deliveries) noexcept {
+        take_from_owner(pending_[place]);
+        pending_.deliver(place, to.number, delivered, deliveries);
+        ++to.pending;
+    }
+
+    // The count of entries that were read, once `id` has been, too.
+    [[nodiscard]] std::optional<std::uint64_t> entries_read_after(const LogFacts& log,
+                                                                  StreamId id) const noexcept {
+        const bool is_known = entries_read_ && last_delivered_ >= log.first_id;
+        if (is_known && !log.has_tombstone_from(last_delivered_)) return *entries_read_ + 1;
+        return log.entries_added != 0 ? log.entries_up_to(id) : entries_read_;
+    }
+
+    StreamId last_delivered_;
+    std::optional<std::uint64_t> entries_read_;
+    PendingEntries pending_;
+    Consumers consumers_;
+    std::vector<Numbered> numbers_;  // by number, which only grows
+    std::uint32_t next_number_ = 0;
+};
+
+}  // namespace detail
+}  // namespace runnel::inline v0

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <runnel/stream_id.hpp>
+
+#include <cstdint>
+#include <limits>
+#include <optional>
+
+namespace runnel::inline v0::detail {
+
+// An id as its distance from a base, in half the bytes: the milliseconds in the high 32 bits, the
+// sequence number in the low ones, counted from that of the base where the millisecond is the same.
+// Distances from one base are ordered as the ids are.
+
+// The farthest that an id can be from the base, in milliseconds, is one less than this.
+inline constexpr std::uint64_t offset_limit = std::numeric_limits<std::uint32_t>::max();
+
+// The least offset that an id can have which is not less than `id`; it may be one that no id has,
+// and is that for all that are too far. Requires: base <= id.
+[[nodiscard]] constexpr std::uint64_t least_offset(StreamId base, StreamId id) noexcept {
+    const std::uint64_t ms = id.ms - base.ms;
+    const std::uint64_t seq = ms == 0 ? id.seq - base.seq : id.seq;
+    if (ms >= offset_limit) return offset_limit << 32U;
+    return seq > offset_limit ? (ms + 1) << 32U : (ms << 32U) | seq;
+}
+
+[[nodiscard]] constexpr StreamId id_at(StreamId base, std::uint64_t offset) noexcept {
+    const std::uint64_t ms = offset >> 32U;
+    const std::uint64_t seq = offset & std::numeric_limits<std::uint32_t>::max();
+    return {base.ms + ms, ms == 0 ? base.seq + seq : seq};
+}
+
+// Whether `id` has an offset: it is neither before the base nor too far from it. If not, a block
+// has to end and another one to begin.
+[[nodiscard]] constexpr bool has_offset(StreamId base, StreamId id) noexcept {
+    return base <= id && id.ms - base.ms < offset_limit &&
+           id_at(base, least_offset(base, id)) == id;
+}
+
+[[nodiscard]] constexpr std::optional<std::uint64_t> id_offset(StreamId base,
+                                                               StreamId id) noexcept {
+    if (!has_offset(base, id)) return std::nullopt;
+    return least_offset(base, id);
+}
+
+}  // namespace runnel::inline v0::detail

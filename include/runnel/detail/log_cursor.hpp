@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <runnel/detail/log_block.hpp>
+#include <runnel/detail/slots.hpp>
+#include <runnel/detail/stream_log.hpp>
+#include <runnel/entries.hpp>
+#include <runnel/message.hpp>
+#include <runnel/stream_id.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+namespace runnel::inline v0::detail {
+
+// A place between two entries of a stream: those up to position() are behind it. Owns the block in
+// which it goes on, and pins nothing.
+//
+// Used by one thread at a time; what needs the log's lock says so, and the rest needs none.
+template <Message T>
+class LogCursor {
+public:
+    using Block = LogBlock<T>;
+    using Place = LogPlace<T>;
+
+    explicit LogCursor(StreamId position = {}) noexcept : position_{position} {}
+    LogCursor(LogCursor&& other) noexcept
+        : block_{std::exchange(other.block_, nullptr)},
+          slot_{other.slot_},
+          position_{other.position_} {}
+    LogCursor& operator=(LogCursor&& other) noexcept {
+        std::swap(block_, other.block_);
+        std::swap(slot_, other.slot_);
+        std::swap(position_, other.position_);
+        return *this;
+    }
+    ~LogCursor() {
+        if (block_ != nullptr) block_->remove_owner();
+    }
+
+    [[nodiscard]] StreamId position() const noexcept { return position_; }
+
+    void reset(StreamId position) noexcept {
+        move_to(nullptr, 0);
+        position_ = position;
+    }
+
+    // Up to `count` entries that are at hand in this block, and a pin on it; no slots, and no pin:
+    // there are none.
+    [[nodiscard]] PinnedSlots<T> take(std::size_t count) noexcept {
+        if (block_ == nullptr || slot_ >= block_->count()) return {};
+        block_->pin();
+        const std::uint32_t end = block_->count();
+        const SlotMask slots =
+            lowest_slots(block_->live() & slots_before(end) & ~slots_before(slot_), count);
+        if (slots != 0) {
+            slot_ = last_slot(slots) + 1;
+            position_ = block_->id(slot_ - 1);
+            return {block_, slots};
+        }
+        slot_ = end;
+        position_ = block_->id(end - 1);
+        block_->unpin();
+        return {};
+    }
+
+    // Whether to go on needs the log's lock: nothing more comes in this block.
+    [[nodiscard]] bool is_at_end_of_block() const noexcept {
+        return block_ == nullptr || (block_->is_full() && slot_ >= block_->count());
+    }
+
+    // ---- under the log's lock
+
+    // The next entry, if there is one; goes to the block in which it is or will be.
+    Place seek(const StreamLog<T>& log) noexcept {
+        const bool is_there = block_ != nullptr && !block_->has_left;
+        const Place place = is_there ? log.from(block_, slot_) : log.after(position_);
+        if (place) {
+            move_to(place.block, place.slot);
+        } else if (position_ <= log.last_id()) {
+            Block* const last = log.last_block();
+            move_to(last, last != nullptr ? last->count() : 0);
+        } else {
+            move_to(nullptr, 0);  // it is ahead of the stream: ids up to it do not count
+        }
+        return place;
+    }
+
+    // Puts `place`, which seek() has found, behind it.
+    void pass(Place place) noexcept {
+        slot_ = place.slot + 1;
+        position_ = place.id();
+    }
+
+private:
+    // A block that has left the log holds no values that could die here, under the lock.
+    void move_to(Block* block, std::uint32_t slot) noexcept {
+        slot_ = slot;
+        if (block == block_) return;
+        if (block != nullptr) block->add_owner();
+        if (block_ != nullptr) block_->remove_owner();
+        block_ = block;
+    }
+
+    Block* block_ = nullptr;
+    std::uint32_t slot_ = 0;
+    StreamId position_;
+};
+
+// Adds the entries from `first` to `last`, up to `count`, in the order of `entries`.
+// Requires: the log's lock. Throws: std::bad_alloc.
+template <Message T>
+void collect(const StreamLog<T>& log, StreamId first, StreamId last, std::size_t count,
+             Entries<T>& entries) {
+    const bool forward = entries.order() == Entries<T>::Order::ascending;
+    LogBlock<T>* block = (forward ? log.lower_bound(first) : log.at_most(last)).block;
+    for (; block != nullptr && count != 0; block = forward ? block->next : block->previous) {
+        const SlotMask inside = log.slots_between(*block, first, last);
+        if (inside == 0) return;
+        const SlotMask slots = forward ? lowest_slots(inside, count) : highest_slots(inside, count);
+        entries.reserve();
+        block->pin();
+        entries.add({block, slots});
+        count -= count_slots(slots);
+    }
+}
+
+}  // namespace runnel::inline v0::detail

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <runnel/detail/assert.hpp>
+#include <runnel/detail/effect.hpp>
+#include <runnel/detail/radix_tree.hpp>
+#include <runnel/detail/segmented_log.hpp>
+#include <runnel/detail/slots.hpp>
+#include <runnel/detail/stream_facts.hpp>
+#include <runnel/message.hpp>
+#include <runnel/stream_id.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <utility>
+
+namespace runnel::inline v0::detail {
+
+// A live entry, as long as the lock is held; false: there is none.
+template <Message T>
+struct LogPlace {
+    LogBlock<T>* block = nullptr;
+    std::uint32_t slot = 0;
+
+    friend bool operator==(const LogPlace&, const LogPlace&) = default;
+    [[nodiscard]] explicit operator bool() const noexcept { return block != nullptr; }
+    [[nodiscard]] StreamId id() const noexcept { return block->id(slot); }
+    [[nodiscard]] const T& value() const noexcept { return block->value(slot); }
+};
+
+// The entries of a stream, ordered by id, and the rules of XADD, XRANGE, XDEL, XTRIM and XSETID.
+//
+//     tree       [ 5-0 . . . . . 7-2 . . . . . . 9-0 ]     indexes the blocks by their first id
+//                   |             |               |
+//     blocks     [ 5-0 5-1 6-0 ] [ 7-2 7-9 8-0 ] [ 9-0 - - ]
+//
+// Guarded by its owner's lock. A block without live entries leaves the log, unless more can be
+// appended to it.
+template <Message T>
+class StreamLog {
+public:
+    using Block = LogBlock<T>;
+    using Place = LogPlace<T>;
+
+    explicit StreamLog(std::uint32_t slots = Block::most_slots) noexcept : blocks_{slots} {}
+
+    [[nodiscard]] std::size_t size() const noexcept { return size_; }
+    [[nodiscard]] StreamId last_id() const noexcept { return last_id_; }
+    [[nodiscard]] LogFacts facts() const noexcept {
+        const Place place = first();
+        return {size_, place ? place.id() : StreamId{}, last_id_, max_deleted_id_, entries_added_};
+    }
+
+    // ---- appending: prepare, commit
+
+    // Makes append(id) possible. Throws: std::bad_alloc, and then nothing has changed that can be
+    // seen. Requires: id > last_id().
+    void reserve(StreamId id, Disposal<T>& disposal) {
+        RUNNEL_ASSERT(id > last_id_);
+        Block* const last = blocks_.last();
+        if (last != nullptr && last->offset_for(id)) [[likely]]
+            return;
+        // It would stay empty: also if it was made for an id that was not appended in the end.
+        if (last != nullptr && last->live() == 0) remove(*last, disposal);
+        Block* const block = blocks_.make(id);
+        try {
+            tree_.insert(*block);
+        } catch (...) {
+            block->remove_owner();
+            throw;
+        }
+        blocks_.append(*block);
+    }
+
+    // Requires: reserve(id) before, and nothing else since.
+    Effect append(StreamId id, T&& value) noexcept {
+        Block& block = *blocks_.last();
+        block.append(least_offset(block.key, id), std::move(value));
+        last_id_ = id;
+        ++entries_added_;
+        ++size_;
+        return {.appended = 1};
+    }
+
+    // ---- finding: the tree, or what was found last
+
+    [[nodiscard]] Block* last_block() const noexcept { return blocks_.last(); }
+
+    [[nodiscard]] Place first() const noexcept { return from(blocks_.first(), 0); }
+    [[nodiscard]] Place last() const noexcept {
+        return back_from(blocks_.last(), Block::most_slots);
+    }
+
+    // The first entry whose id is not less than `id`.
+    [[nodiscard]] Place lower_bound(StreamId id) const noexcept {
+        Block* const block = block_of(id);
+        return block == nullptr ? first() : from(block, block->lower_bound(id));
+    }
+
+    // The first entry whose id is greater.
+    [[nodiscard]] Place after(StreamId id) const noexcept {
+        if (id >= last_id_) return {};
+        return lower_bound(*id.next());
+    }
+
+    // The last entry whose id is not greater.
+    [[nodiscard]] Place at_most(StreamId id) const noexcept {
+        Block* const block = block_of(id);
+        if (block == nullptr) return {};
+        const std::uint32_t slot = block->lower_bound(id);
+        const bool is_there = slot != block->count() && block->id(slot) == id;
+        return back_from(block, slot + (is_there ? 1 : 0));
+    }
+
+    [[nodiscard]] Place find(StreamId id) const noexcept {
+        Block* const block = block_of(id);
+        if (block == nullptr) return {};
+        // In most loops it follows the one that was found before.
+        if (!block->has(found_slot_, id)) found_slot_ = block->lower_bound(id);
+        if (!block->has(found_slot_, id)) return {};
+        return {block, found_slot_++};
+    }
+
+    // The first entry at or behind that slot, which may be the end of its block.
+    [[nodiscard]] static Place from(Block* block, std::uint32_t slot) noexcept {
+        for (; block != nullptr; block = block->next, slot = 0) {
+            const SlotMask slots = block->live() & ~slots_before(slot);
+            if (slots != 0) return {block, first_slot(slots)};
+        }
+        return {};
+    }
+
+    [[nodiscard]] static Place next(Place place) noexcept {
+        return from(place.block, place.slot + 1);
+    }
+    [[nodiscard]] static Place previous(Place place) noexcept {
+        return back_from(place.block, place.slot);
+    }
+
+    // The live entries of `block` from `first` to `last`.
+    [[nodiscard]] static SlotMask slots_between(const Block& block, StreamId first,
+                                                StreamId last) noexcept {
+        const SlotMask from = block.live() & ~slots_before(block.lower_bound(first));
+        const auto behind = last.next();
+        return behind ? from & slots_before(block.lower_bound(*behind)) : from;
+    }
+
+    // How many entries follow `id`. Linear in their blocks.
+    [[nodiscard]] std::size_t count_after(StreamId id) const noexcept {
+        const Place place = after(id);
+        if (!place) return 0;
+        std::size_t count = count_slots(place.block->live() & ~slots_before(place.slot));
+        for (const Block* block = place.block->next; block != nullptr; block = block->next)
+            count += count_slots(block->live());
+        return count;
+    }
+
+    // ---- erasing; the values die with `disposal`
+
+    // As XDEL does.
+    Effect erase(Place place, Disposal<T>& disposal) noexcept {
+        if (place.id() > max_deleted_id_) max_deleted_id_ = place.id();
+        erase(*place.block, slot_bit(place.slot), disposal);
+        return {.removed = 1};
+    }
+
+    // As XTRIM MAXLEN and MINID do: the oldest entries, while there are more than `length`, or
+    // those before `id`.
+    Effect trim_to_length(std::size_t length, Disposal<T>& disposal) noexcept {
+        std::size_t removed = 0;
+        while (size_ > length) {
+            Block& block = *first().block;
+            const SlotMask slots = lowest_slots(block.live(), size_ - length);
+            removed += count_slots(slots);
+            erase(block, slots, disposal);
+        }
+        return {.removed = removed};
+    }
+    Effect trim_before(StreamId id, Disposal<T>& disposal) noexcept {
+        std::size_t removed = 0;
+        for (Place place = first(); place && place.id() < id; place = first()) {
+            Block& block = *place.block;
+            const SlotMask slots = block.live() & slots_before(block.lower_bound(id));
+            removed += count_slots(slots);
+            erase(block, slots, disposal);
+        }
+        return {.removed = removed};
+    }
+
+private:
+    // The block whose ids begin at or before `id`, and the last one of those.
+    [[nodiscard]] Block* block_of(StreamId id) const noexcept {
+        if (found_ == nullptr || !is_within(*found_, id)) found_ = look_up(id);
+        return found_;
+    }
+    [[nodiscard]] Block* look_up(StreamId id) const noexcept {
+        Block* const last = blocks_.last();
+        if (last == nullptr || last->key <= id) return last;
+        return static_cast<Block*>(tree_.floor(id));
+    }
+    [[nodiscard]] static bool is_within(const Block& block, StreamId id) noexcept {
+        return block.key <= id && (block.next == nullptr || id < block.next->key);
+    }
+
+    // The last live entry before that slot.
+    [[nodiscard]] static Place back_from(Block* block, std::uint32_t end) noexcept {
+        for (; block != nullptr; block = block->previous, end = Block::most_slots) {
+            const SlotMask slots = block->live() & slots_before(end);
+            if (slots != 0) return {block, last_slot(slots)};
+        }
+        return {};
+    }
+
+    void erase(Block& block, SlotMask slots, Disposal<T>& disposal) noexcept {
+        size_ -= count_slots(slots);
+        disposal.erase(block, slots);
+        const bool may_grow = &block == blocks_.last() && block.count() != block.capacity();
+        if (block.live() == 0 && !may_grow) remove(block, disposal);
+    }
+
+    void remove(Block& block, Disposal<T>& disposal) noexcept {
+        if (found_ == &block) found_ = nullptr;
+        tree_.erase(block);
+        blocks_.remove(block);
+        disposal.take(block);
+    }
+
+    SegmentedLog<T> blocks_;
+    RadixTree tree_;
+    // Where find() looks first.
+    mutable Block* found_ = nullptr;
+    mutable std::uint32_t found_slot_ = 0;
+    std::size_t size_ = 0;
+    StreamId last_id_{};
+    StreamId max_deleted_id_{};
+    std::uint64_t entries_added_ = 0;
+};
+
+}  // namespace runnel::inline v0::detail

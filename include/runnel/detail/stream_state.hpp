@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <runnel/clock.hpp>
+#include <runnel/delivery.hpp>
+#include <runnel/detail/annotations.hpp>
+#include <runnel/detail/await.hpp>
+#include <runnel/detail/group_state.hpp>
+#include <runnel/detail/handle.hpp>
+#include <runnel/detail/log_cursor.hpp>
+#include <runnel/detail/mutex.hpp>
+#include <runnel/detail/request.hpp>
+#include <runnel/detail/spin.hpp>
+#include <runnel/detail/stream_log.hpp>
+#include <runnel/detail/wait_queue.hpp>
+#include <runnel/entries.hpp>
+#include <runnel/error.hpp>
+#include <runnel/message.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <map>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace runnel::inline v0 {
+
+/// What a stream throws away by itself: the oldest entries, when one is added.
+struct Keep {
+    /// In entries.
+    std::size_t count = std::numeric_limits<std::size_t>::max();
+};
+
+struct StreamOptions {
+    Keep keep{};
+    /// How many entries a block of memory holds at most, 4 to 64. Memory comes and goes by the
+    /// block, of 4 KiB at most unless an entry is larger.
+    std::uint32_t block_entries = 64;
+    /// Null means the SystemClock. Must outlive the stream.
+    Clock* clock = nullptr;
+};
+
+namespace detail {
+
+template <Message T>
+class StreamState;
+
+// A group, and who waits for what it delivers next. Guarded by the lock of its stream, which it
+// keeps in memory: the stream lets go of its groups when its last handle goes.
+template <Message T>
+class StreamGroup final : public Owned {
+public:
+    StreamGroup(StreamState<T>& of, std::string_view called, StreamId after,
+                std::optional<std::uint64_t> entries_read, const LogFacts& log)
+        : stream{of}, name{called}, rules{after, entries_read, log}, next{after} {}
+
+    const Owner<StreamState<T>> stream;
+    const std::string name;
+    GroupState rules;
+    LogCursor<T> next;  // what follows rules.last_delivered()
+    WaitQueue readers;
+    bool is_removed = false;
+};
+
+// The place of a wait in the queue of a stream's readers or, with `group`, of those of a group.
+// Keeps the memory of both meanwhile.
+template <Message T>
+struct StreamNode : WaitNode {
+    StreamNode(Waiter& of, StreamState<T>& in, StreamGroup<T>* at) noexcept
+        : WaitNode{of}, keep{in}, group{at != nullptr ? Owner{*at} : Owner<StreamGroup<T>>{}} {}
+
+    const Owner<StreamState<T>> keep;
+    const Owner<StreamGroup<T>> group;
+};
+
+// The cores of a stream and its groups, the waits in it, and what wakes them.
+//
+// Invariant outside the lock: an entry and a wait that it would end never coexist.
+template <Message T>
+class StreamState final : public Shared {
+public:
+    using Group = StreamGroup<T>;
+    using Groups = std::map<std::string, Owner<Group>, std::less<>>;
+
+    explicit StreamState(const StreamOptions& options)
+        : clock{options.clock != nullptr ? *options.clock : SystemClock::instance()},
+          is_real{clock.is_real()},
+          keep{options.keep},
+          log{options.block_entries} {}
+
+    void last_handle_gone() noexcept override {
+        Groups gone;  // they own this state; nobody can reach them through it any more
+        WakeChain chain;
+        {
+            const Lock lock{mutex};
+            closed = is_abandoned = true;
+            serve_all(chain);
+            gone.swap(groups);
+        }
+        chain.resume_all();
+    }
+
+    void close() noexcept {
+        WakeChain chain;
+        {
+            const Lock lock{mutex};
+            closed = true;
+            serve_all(chain);
+        }
+        chain.resume_all();
+    }
+
+    // Milliseconds since 1970.
+    [[nodiscard]] Milliseconds now() const noexcept {
+        return std::chrono::duration_cast<std::chrono::milliseconds>(
+                   clock.wall().time_since_epoch())
+            .count();
+    }
+
+    // Adds `message` under the id that next_id(last id) gives; both may throw, and then `message`
+    // is untouched. Then come the trimming, and those who wait.
+    template <typename NextId>
+    StreamId add(T& message, NextId next_id) {
+        Disposal<T> disposal;
+        WakeChain chain;
+        StreamId id;
+        {
+            const Lock lock{mutex};
+            if (closed) throw Error{ErrorCode::closed, "Stream: it is closed"};
+            id = next_id(log.last_id());
+            log.reserve(id, disposal);
+            (void)log.append(id, std::move(message));  // those who wait, wait for just that
+            if (log.size() > keep.count) (void)log.trim_to_length(keep.count, disposal);
+            if (waits != 0) [[unlikely]]
+                serve_all(chain);
+        }
+        chain.resume_all();
+        return id;
+    }
+
+    // ---- waiting
+
+    // Carries out `request` of that group, or of no group, at once or, unless options are null,
+    // once somebody else can. What is only needed to wait is made only then.
+    template <typename Kind, typename Options>
+    void run(Kind& request, Group* group, const Options* options) RUNNEL_EXCLUDES(mutex) {
+        std::optional<StreamNode<T>> node;
+        {
+            const Lock lock{mutex};
+            if (request.attempt(*this, group) != Served::no) return;
+            if (options == nullptr) return request.set_end(WaitEnd::timed_out);
+            node.emplace(request, *this, group);
+            queue_of(*node).insert(*node);
+            ++waits;
+        }
+        await(request, clock, spin, options->timeout, options->stop);
+        if (may_stand_in_line(request)) leave(*node);
+    }
+
+    // Requires: the lock.
+    void serve_all(WakeChain& chain) noexcept RUNNEL_REQUIRES(mutex) {
+        serve(readers, chain);
+        for (auto& [name, group] : groups) serve(group.get()->readers, chain);
+    }
+
+    // After what may have made room for a consumer of the group. Where there is nothing to deliver,
+    // those who wait are not asked: it would count as a call of theirs.
+    void serve(Group& group, WakeChain& chain) noexcept RUNNEL_REQUIRES(mutex) {
+        if (!group.readers.empty() && group.next.seek(log)) serve(group.readers, chain);
+    }
+
+    void serve(WaitQueue& queue, WakeChain& chain) noexcept RUNNEL_REQUIRES(mutex) {
+        for (WaitNode* node = queue.first(); node != nullptr;) {
+            WaitNode* const next = node->next;
+            Waiter& waiter = *node->waiter;
+            const Served served = waiter.serve(*node);
+            if (served != Served::no) {
+                queue.remove(*node);
+                --waits;
+            }
+            if (served == Served::yes) chain.add(waiter);
+            node = next;
+        }
+    }
+
+    // ---- groups
+
+    // The group of that name, made if there is none.
+    [[nodiscard]] Owner<Group> group(std::string_view name, std::optional<StreamId> after,
+                                     std::optional<std::uint64_t> entries_read) {
+        const Lock lock{mutex};
+        const auto found = groups.find(name);
+        if (found != groups.end()) return Owner{*found->second.get()};
+        const StreamId start = after.value_or(log.last_id());
+        Owner<Group> made(std::in_place, *this, name, start, entries_read, log.facts());
+        groups.emplace(std::string{name}, Owner{*made.get()});
+        return made;
+    }
+
+    [[nodiscard]] Owner<Group> find_group(std::string_view name) noexcept {
+        const Lock lock{mutex};
+        const auto found = groups.find(name);
+        return found == groups.end() ? Owner<Group>{} : Owner{*found->second.get()};
+    }
+
+    bool remove_group(std::string_view name) noexcept {
+        Owner<Group> removed;  // outlives the lock
+        WakeChain chain;
+        {
+            const Lock lock{mutex};
+            const auto found = groups.find(name);
+            if (found == groups.end()) return false;
+            removed = std::move(found->second);
+            groups.erase(found);
+            removed.get()->is_removed = true;
+            serve(removed.get()->readers, chain);
+        }
+        chain.resume_all();
+        return true;
+    }
+
+    mutable Mutex mutex;
+    bool closed RUNNEL_GUARDED_BY(mutex) = false;
+    bool is_abandoned RUNNEL_GUARDED_BY(mutex) = false;  // the last handle has gone
+    std::uint32_t waits RUNNEL_GUARDED_BY(mutex) = 0;    // all that stand in a queue here
+    Clock& clock;
+    const bool is_real;
+    const Keep keep;
+    StreamLog<T> log RUNNEL_GUARDED_BY(mutex);
+    WaitQueue readers RUNNEL_GUARDED_BY(mutex);
+    Groups groups RUNNEL_GUARDED_BY(mutex);
+    SpinBudget spin;
+
+private:
+    [[nodiscard]] WaitQueue& queue_of(StreamNode<T>& node) noexcept RUNNEL_REQUIRES(mutex) {
+        return node.group.get() != nullptr ? node.group.get()->readers : readers;
+    }
+
+    void leave(StreamNode<T>& node) noexcept RUNNEL_EXCLUDES(mutex) {
+        const Lock lock{mutex};
+        if (node.queue == nullptr) return;
+        node.queue->remove(node);
+        --waits;
+    }
+};
+
+// Reads on from where a cursor stands: up to `count` entries, of one block or of as many as it
+// takes.
+template <Message T>
+class ReadOn : public Request {
+public:
+    static constexpr Behaviour behaviour{serve_as<ReadOn, StreamNode<T>>, unpark};
+
+    ReadOn(LogCursor<T>& from, std::size_t limit, bool several_blocks, Clock& on) noexcept
+        : Request{behaviour, WaitsOn::one, on},
+          cursor_{from},
+          count_{limit},
+          several_blocks_{several_blocks} {}
+
+    Served attempt(StreamNode<T>& node) { return attempt(*node.keep.get(), nullptr); }
+    Served attempt(StreamState<T>& stream,
+                   StreamGroup<T>* /*none*/) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        if (!cursor_.seek(stream.log)) return stream.closed ? source_closed() : Served::no;
+        if (!claim()) return Served::gone;
+        add_block();
+        if (several_blocks_) add_others(stream.log);
+        return Served::yes;
+    }
+
+    Entries<T> entries{Entries<T>::Order::ascending};
+
+private:
+    void add_block() {
+        const PinnedSlots<T> part = cursor_.take(count_);
+        count_ -= count_slots(part.slots);
+        entries.add(part);
+    }
+
+    // Fewer than asked for when memory runs out: the others come with the next read.
+    void add_others(const StreamLog<T>& log) noexcept {
+        try {
+            while (count_ != 0 && cursor_.seek(log)) {
+                entries.reserve();
+                add_block();
+            }
+        } catch (const std::bad_alloc&) {
+        }
+    }
+
+    LogCursor<T>& cursor_;
+    std::size_t count_;
+    const bool several_blocks_;
+};
+
+// Delivers what a group has not delivered yet to one of its consumers.
+template <Message T>
+class ReadNew : public Request {
+public:
+    static constexpr Behaviour behaviour{serve_as<ReadNew, StreamNode<T>>, unpark};
+
+    ReadNew(std::string_view consumer, std::size_t limit, std::size_t max_pending,
+            bool acknowledged, Clock& on)
+        : Request{behaviour, WaitsOn::one, on},
+          consumer_{consumer},
+          count_{limit},
+          max_pending_{max_pending},
+          acknowledged_{acknowledged} {}
+
+    Served attempt(StreamNode<T>& node) { return attempt(*node.keep.get(), node.group.get()); }
+    Served attempt(StreamState<T>& stream, StreamGroup<T>* of) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        StreamGroup<T>& group = *of;
+        if (group.is_removed) return claim(WaitEnd::gone) ? Served::yes : Served::gone;
+        const Milliseconds now = stream.now();
+        ConsumerRecord& consumer = group.rules.consumer(consumer_, now);
+        consumer.seen = now;
+        const bool has_next = static_cast<bool>(group.next.seek(stream.log));
+        if (!has_next) return stream.closed ? source_closed() : Served::no;
+        const std::size_t room = max_pending_ - std::min(max_pending_, consumer.pending);
+        const std::size_t count = acknowledged_ ? count_ : std::min(count_, room);
+        if (count == 0) return stream.is_abandoned ? source_closed() : Served::no;
+        delivered.belong_to(group, consumer.number);
+        delivered.reserve(std::min<std::size_t>(count, LogBlock<T>::most_slots));
+        if (!claim()) return Served::gone;
+        deliver(stream, group, consumer, count, now);
+        return Served::yes;
+    }
+
+    Deliveries<T> delivered;
+
+private:
+    // It is claimed already: so what throws ends it here, unless something was delivered before.
+    void deliver(StreamState<T>& stream, StreamGroup<T>& group, ConsumerRecord& consumer,
+                 std::size_t count, Milliseconds now) noexcept RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        const LogFacts facts = stream.log.facts();
+        try {
+            for (auto place = group.next.seek(stream.log); place && count != 0; --count) {
+                delivered.reserve_one();
+                group.rules.deliver(place.id(), consumer, now, facts, acknowledged_);
+                delivered.add(place, 1);
+                group.next.pass(place);
+                place = group.next.seek(stream.log);
+            }
+        } catch (...) {
+            if (delivered) return;
+            failure = std::current_exception();
+            set_end(WaitEnd::failed);
+        }
+    }
+
+    const std::string consumer_;  // the handle may go meanwhile
+    const std::size_t count_;
+    const std::size_t max_pending_;
+    const bool acknowledged_;
+};
+
+}  // namespace detail
+}  // namespace runnel::inline v0

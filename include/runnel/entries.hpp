@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <runnel/detail/assert.hpp>
+#include <runnel/detail/log_block.hpp>
+#include <runnel/message.hpp>
+#include <runnel/outcome.hpp>
+#include <runnel/stream_id.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <utility>
+#include <vector>
+
+namespace runnel::inline v0 {
+
+namespace detail {
+
+// Entries of one block under one pin.
+template <Message T>
+struct PinnedSlots {
+    LogBlock<T>* block = nullptr;
+    SlotMask slots = 0;
+};
+
+}  // namespace detail
+
+/// One entry of a stream, kept for as long as this lives: also when the stream erases or trims it
+/// or is gone. Copies share the entry. For what has to outlive a batch, such as dead letters;
+/// it keeps the memory of some 64 entries from being freed.
+///
+/// Thread safety: as a std::shared_ptr.
+template <Message T>
+class KeptEntry {
+public:
+    KeptEntry(const KeptEntry& other) noexcept : block_{other.block_}, slot_{other.slot_} {
+        if (block_ != nullptr) block_->pin();
+    }
+    KeptEntry(KeptEntry&& other) noexcept
+        : block_{std::exchange(other.block_, nullptr)}, slot_{other.slot_} {}
+    KeptEntry& operator=(KeptEntry other) noexcept {
+        std::swap(block_, other.block_);
+        std::swap(slot_, other.slot_);
+        return *this;
+    }
+    /// May destroy values that were erased meanwhile, and so runs destructors of T.
+    ~KeptEntry() {
+        if (block_ != nullptr) block_->unpin();
+    }
+
+    /// The id in the stream it was read from. These require: not moved from.
+    [[nodiscard]] StreamId id() const noexcept { return block_->id(slot_); }
+    [[nodiscard]] const T& value() const noexcept { return block_->value(slot_); }
+    [[nodiscard]] const T& operator*() const noexcept { return value(); }
+    [[nodiscard]] const T* operator->() const noexcept { return &value(); }
+
+    // Takes over a pin of `block`.
+    KeptEntry(detail::LogBlock<T>& block, std::uint32_t slot) noexcept
+        : block_{&block}, slot_{slot} {}
+
+private:
+    detail::LogBlock<T>* block_;
+    std::uint32_t slot_;
+};
+
+/// One entry of a batch, in place: valid as long as the batch is.
+template <Message T>
+class Entry {
+public:
+    StreamId id;
+    const T& value;
+
+    /// A reference that outlives the batch. Nothing is copied.
+    [[nodiscard]] KeptEntry<T> keep() const noexcept {
+        block_->pin();
+        return {*block_, slot_};
+    }
+
+    Entry(detail::LogBlock<T>& block, std::uint32_t slot) noexcept
+        : id{block.id(slot)}, value{block.value(slot)}, block_{&block}, slot_{slot} {}
+
+private:
+    detail::LogBlock<T>* block_;
+    std::uint32_t slot_;
+};
+
+/// Some entries of a stream, in place and in order, or the reason why there are none. Nothing is
+/// copied: while it lives, so do the entries, also those that are erased or trimmed meanwhile. Let
+/// it go before the next one is awaited.
+///
+///     for (const auto& entry : orders.range({.count = 10})) print(entry.id, entry.value);
+///
+/// Its destructor may destroy values that were erased meanwhile, and so run destructors of T.
+template <Message T>
+class [[nodiscard]] Entries {
+public:
+    class Iterator;
+
+    Entries(Ending ending) noexcept : ending_{ending} {}  // NOLINT(*-explicit-*)
+    Entries(Entries&& other) noexcept
+        : first_{std::exchange(other.first_, {})},
+          others_(std::move(other.others_)),
+          size_{std::exchange(other.size_, 0)},
+          is_reverse_{other.is_reverse_},
+          ending_{other.ending_} {
+        other.others_.clear();
+    }
+    Entries& operator=(Entries&& other) noexcept {
+        Entries old(std::move(*this));
+        first_ = std::exchange(other.first_, {});
+        others_.swap(other.others_);
+        size_ = std::exchange(other.size_, 0);
+        is_reverse_ = other.is_reverse_;
+        ending_ = other.ending_;
+        return *this;
+    }
+    ~Entries() {
+        if (first_.block != nullptr) first_.block->unpin();
+        for (const auto& part : others_) part.block->unpin();
+    }
+
+    [[nodiscard]] explicit operator bool() const noexcept { return size_ != 0; }
+    [[nodiscard]] std::size_t size() const noexcept { return size_; }
+
+    [[nodiscard]] Iterator begin() const& noexcept { return Iterator{*this}; }
+    [[nodiscard]] Iterator end() const& noexcept { return Iterator{}; }
+    Iterator begin() const&& = delete;
+    Iterator end() const&& = delete;
+
+    /// These require: not empty.
+    [[nodiscard]] Entry<T> front() const& noexcept {
+        const auto slots = first_.slots;
+        return {*first_.block, is_reverse_ ? detail::last_slot(slots) : detail::first_slot(slots)};
+    }
+    [[nodiscard]] Entry<T> back() const& noexcept {
+        const auto& part = others_.empty() ? first_ : others_.back();
+        return {*part.block,
+                is_reverse_ ? detail::first_slot(part.slots) : detail::last_slot(part.slots)};
+    }
+    Entry<T> front() const&& = delete;
+    Entry<T> back() const&& = delete;
+
+    /// Why there is nothing. Requires: there is nothing.
+    [[nodiscard]] Ending ending() const noexcept {
+        RUNNEL_ASSERT(size_ == 0);
+        return ending_;
+    }
+
+    // What reads fill. add() takes over a pin; after the first it needs reserve(), which may throw.
+    enum class Order : bool { ascending, descending };
+    explicit Entries(Order order) noexcept : is_reverse_{order == Order::descending} {}
+    [[nodiscard]] Order order() const noexcept {
+        return is_reverse_ ? Order::descending : Order::ascending;
+    }
+    void reserve() {
+        if (size_ != 0 && others_.size() == others_.capacity())
+            others_.reserve(2 * others_.size() + 1);
+    }
+    void add(detail::PinnedSlots<T> part) noexcept {
+        if (size_ == 0) {
+            first_ = part;
+        } else {
+            others_.push_back(part);
+        }
+        size_ += detail::count_slots(part.slots);
+    }
+
+private:
+    detail::PinnedSlots<T> first_;
+    std::vector<detail::PinnedSlots<T>> others_;
+    std::size_t size_ = 0;
+    bool is_reverse_ = false;
+    Ending ending_ = Ending::timed_out;
+};
+
+template <Message T>
+class Entries<T>::Iterator {
+public:
+    using value_type = Entry<T>;
+    using difference_type = std::ptrdiff_t;
+    using iterator_category = std::input_iterator_tag;  // it makes the entries it refers to
+    using iterator_concept = std::forward_iterator_tag;
+
+    Iterator() = default;
+    explicit Iterator(const Entries& of) noexcept
+        : of_{&of}, block_{of.first_.block}, slots_{of.first_.slots} {}
+
+    [[nodiscard]] Entry<T> operator*() const noexcept { return {*block_, slot()}; }
+
+    Iterator& operator++() noexcept {
+        slots_ &= ~detail::slot_bit(slot());
+        if (slots_ != 0) return *this;
+        const bool is_last = part_ == of_->others_.size();
+        block_ = is_last ? nullptr : of_->others_[part_].block;
+        slots_ = is_last ? 0 : of_->others_[part_].slots;
+        ++part_;
+        return *this;
+    }
+    Iterator operator++(int) noexcept {
+        const Iterator before = *this;
+        ++*this;
+        return before;
+    }
+
+    // Of one batch; the end is where no slots are left.
+    friend bool operator==(const Iterator& one, const Iterator& other) noexcept {
+        return one.block_ == other.block_ && one.slots_ == other.slots_;
+    }
+
+private:
+    [[nodiscard]] std::uint32_t slot() const noexcept {
+        return of_->is_reverse_ ? detail::last_slot(slots_) : detail::first_slot(slots_);
+    }
+
+    const Entries* of_ = nullptr;
+    detail::LogBlock<T>* block_ = nullptr;
+    detail::SlotMask slots_ = 0;
+    std::size_t part_ = 0;  // of `others_`, the one after this
+};
+
+}  // namespace runnel::inline v0

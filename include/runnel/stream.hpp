@@ -1,0 +1,430 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <runnel/consumer_group.hpp>
+#include <runnel/detail/handle.hpp>
+#include <runnel/detail/log_cursor.hpp>
+#include <runnel/detail/mutex.hpp>
+#include <runnel/detail/spin.hpp>
+#include <runnel/detail/stream_state.hpp>
+#include <runnel/entries.hpp>
+#include <runnel/error.hpp>
+#include <runnel/message.hpp>
+#include <runnel/outcome.hpp>
+#include <runnel/stream_id.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <limits>
+#include <optional>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace runnel::inline v0 {
+
+/// One end of a range of ids: an id, included unless it was made by exclusive().
+class Bound {
+public:
+    constexpr Bound(StreamId id) noexcept : id_{id} {}  // NOLINT(*-explicit-*)
+
+    /// All but that id itself. Redis: "(" before the id.
+    [[nodiscard]] static constexpr Bound exclusive(StreamId id) noexcept {
+        Bound bound{id};
+        bound.is_exclusive_ = true;
+        return bound;
+    }
+
+    /// The first, the last id of a range that begins, ends here; nothing: there is none.
+    [[nodiscard]] constexpr std::optional<StreamId> first() const noexcept {
+        return is_exclusive_ ? id_.next() : id_;
+    }
+    [[nodiscard]] constexpr std::optional<StreamId> last() const noexcept {
+        return is_exclusive_ ? id_.previous() : id_;
+    }
+
+private:
+    StreamId id_;
+    bool is_exclusive_ = false;
+};
+
+struct RangeOptions {
+    Bound from = StreamId{};
+    Bound to = StreamId::max();
+    std::size_t count = std::numeric_limits<std::size_t>::max();
+};
+
+struct ReadOptions {
+    /// At most so many entries at a time, at least 1.
+    std::size_t count = std::numeric_limits<std::size_t>::max();
+    Timeout timeout{};
+    std::stop_token stop{};
+};
+
+/// What to throw away: the oldest entries, while there are more than `count`, and those before
+/// `before`.
+struct TrimOptions {
+    std::size_t count = std::numeric_limits<std::size_t>::max();
+    StreamId before{};
+};
+
+/// Redis: XINFO STREAM.
+struct StreamInfo {
+    std::size_t length = 0;
+    StreamId first_id{};              ///< of the entries that are there; 0-0 if there are none
+    StreamId last_id{};               ///< the last one given out, whether it is there or not
+    StreamId max_deleted_id{};        ///< the greatest one that was erased; trimming does not count
+    std::uint64_t entries_added = 0;  ///< ever
+    std::size_t groups = 0;
+    std::size_t waiting = 0;  ///< reads that wait, of groups too
+};
+
+template <Message T>
+class Stream;
+
+/// Reads a stream entry after entry, at its own pace, and without a lock while there is something
+/// at hand. For readers that want everything; see ConsumerGroup for those that share.
+///
+///     auto cursor = orders.cursor({runnel::From::start});
+///     while (auto batch = cursor.read({.stop = stop}))
+///         for (const auto& entry : batch) print(entry.id, entry.value);
+///
+/// It keeps the stream's memory, but does not keep it open; an entry that it has not read yet may
+/// be trimmed away. It can be moved from thread to thread, and is used by one at a time.
+template <Message T>
+class Cursor {
+public:
+    /// The next entries, at most those of one block of memory at a time.
+    ///
+    /// Blocks: while there are none.
+    /// Ends with: Ending::closed once the stream is closed and has nothing more.
+    /// Complexity: constant, but for finding the place again when it was trimmed away meanwhile.
+    Entries<T> read(const ReadOptions& options = {}) {
+        if (options.count == 0) Stream<T>::refuse_count();
+        if (auto entries = at_hand(options.count)) return entries;
+        return go_on(options.count, &options);
+    }
+
+    /// As read(), but never waits; `timeout` and `stop` are not looked at.
+    Entries<T> try_read(const ReadOptions& options = {}) {
+        if (options.count == 0) Stream<T>::refuse_count();
+        if (auto entries = at_hand(options.count)) return entries;
+        return go_on(options.count, nullptr);
+    }
+
+    /// It reads on behind this id: that of the last entry it has read, of one that was erased
+    /// behind that, or where it began.
+    [[nodiscard]] StreamId position() const noexcept { return cursor_.position(); }
+
+private:
+    friend class Stream<T>;
+
+    Cursor(detail::StreamState<T>& stream, StreamId after) noexcept
+        : stream_{stream}, cursor_{after} {}
+
+    Entries<T> at_hand(std::size_t count) noexcept {
+        Entries<T> entries{Entries<T>::Order::ascending};
+        const detail::PinnedSlots<T> part = cursor_.take(count);
+        if (part.slots == 0) return entries;
+        streak_ += detail::count_slots(part.slots);
+        entries.add(part);
+        return entries;
+    }
+
+    [[gnu::noinline]] Entries<T> go_on(std::size_t count, const ReadOptions* waiting) {
+        detail::StreamState<T>& stream = *stream_.get();
+        if (cursor_.is_at_end_of_block()) {
+            const detail::Lock lock{stream.mutex};
+            cursor_.seek(stream.log);
+        } else if (waiting != nullptr && stream.is_real &&
+                   std::exchange(streak_, 0) >= stream_length) {
+            // Looking again and again would take the cache line from the writer each time.
+            detail::pause_for_a_batch();
+        }
+        if (auto entries = at_hand(count)) return entries;
+        detail::ReadOn<T> request{cursor_, count, false, stream.clock};
+        stream.run(request, nullptr, waiting);
+        if (!request.entries) return request.ending();
+        return std::move(request.entries);
+    }
+
+    // So many entries in a row make it worth while to wait for a batch.
+    static constexpr std::uint32_t stream_length = 4;
+
+    detail::Owner<detail::StreamState<T>> stream_;
+    detail::LogCursor<T> cursor_;
+    std::uint32_t streak_ = 0;
+};
+
+/// An append-only log: entries stay when they are read, each reader goes at its own pace, and
+/// consumer groups share the work. Redis: the stream.
+///
+///     runnel::Stream<Order> orders{{.keep = {.count = 1'000'000}}};
+///     runnel::StreamId id = orders.add({"apple", 3});
+///     for (const auto& entry : orders.range({.count = 10})) print(entry.id, entry.value);
+///
+/// A handle: copies share one stream, and const is the handle's, not the stream's. There is no
+/// empty one: moving copies. When the last one goes, groups and consumers included, the stream is
+/// closed; a call that already waits does not need the handle it was made through.
+///
+/// Values are constructed once, and read in place: batches keep the entries they show.
+///
+/// Thread safety: every member may be called from any thread at any time.
+/// Locks: no user code runs under a lock but the moves of T. Entries that are erased are destroyed
+/// without one: by the thread that erases, or that lets the last batch go which shows them.
+/// Guarantee: a call that throws has changed nothing, and a message that was to be added is
+/// untouched.
+/// Requires: T is complete where Stream<T> is named.
+template <Message T>
+class Stream {
+public:
+    using value_type = T;
+
+    /// Without bound, on the SystemClock.
+    Stream() : Stream{StreamOptions{}} {}
+
+    /// Throws: Error{invalid_argument} if `block_entries` is not 4 to 64.
+    explicit Stream(const StreamOptions& options) : state_{made(options)} {}
+
+    // ------------------------------------------------------------------ adding
+
+    /// Adds `message` behind all others, under an id of the wall clock: the millisecond, and a
+    /// number within it. Ids never go back, even when the clock does. Then trims as `keep` says.
+    /// Redis: XADD *.
+    ///
+    /// Wakes: every read that waits for it, and of each group one that it is enough for.
+    /// Throws: Error{closed}; Error{id_exhausted} once the greatest id was given out.
+    /// Complexity: constant.
+    StreamId add(T&& message) const {
+        const auto now =
+            static_cast<std::uint64_t>(std::max<detail::Milliseconds>(0, state_->now()));
+        return state_->add(message, [now](StreamId last) {
+            const auto id = id_after(last, now);
+            if (!id) refuse_exhausted();
+            return *id;
+        });
+    }
+
+    /// Adds `message` under the given id. Redis: XADD <ms>-<seq>.
+    ///
+    /// Throws: as add(); Error{id_too_small} unless `id` is greater than last_id().
+    StreamId add(StreamId id, T&& message) const {
+        return state_->add(message, [id](StreamId last) {
+            if (last == StreamId::max()) refuse_exhausted();
+            if (id <= last) refuse_id(id, last);
+            return id;
+        });
+    }
+
+    /// Adds `message` under the next free id of the given millisecond. Redis: XADD <ms>-*.
+    ///
+    /// Throws: as add(); Error{id_too_small} if there is no such id behind last_id().
+    StreamId add(std::chrono::sys_time<std::chrono::milliseconds> at, T&& message) const {
+        const std::uint64_t ms = StreamId::at(at).ms;
+        return state_->add(message, [ms](StreamId last) {
+            if (last == StreamId::max()) refuse_exhausted();
+            const auto id = id_after_within(last, ms);
+            if (!id) refuse_id({ms, last.seq}, last);
+            return *id;
+        });
+    }
+
+    // ------------------------------------------------------------------ reading
+
+    /// The entries between two ids, both included unless exclusive(), in the order of ids.
+    /// Redis: XRANGE.
+    ///
+    /// Complexity: logarithmic in the size, and linear in the result, one step for 64 entries.
+    Entries<T> range(const RangeOptions& options = {}) const {
+        return range(options, Entries<T>::Order::ascending);
+    }
+
+    /// The same from the last to the first: `from` is the lesser bound here, too.
+    /// Redis: XREVRANGE.
+    Entries<T> reverse_range(const RangeOptions& options = {}) const {
+        return range(options, Entries<T>::Order::descending);
+    }
+
+    /// That entry, if it is there.
+    ///
+    /// Complexity: logarithmic in the size.
+    [[nodiscard]] std::optional<KeptEntry<T>> find(StreamId id) const {
+        const detail::Lock lock{state_->mutex};
+        const auto place = state_->log.find(id);
+        if (!place) return std::nullopt;
+        place.block->pin();
+        return KeptEntry<T>{*place.block, place.slot};
+    }
+
+    /// The entries behind an id. A cursor reads on faster. Redis: XREAD.
+    ///
+    /// Blocks: while there are none. From::end is where the stream ends when the call begins.
+    /// Ends with: Ending::closed once the stream is closed and has nothing more.
+    Entries<T> read(From after, const ReadOptions& options = {}) const {
+        return read(after, options, &options);
+    }
+
+    /// As read(), but never waits; `timeout` and `stop` are not looked at.
+    Entries<T> try_read(From after, const ReadOptions& options = {}) const {
+        return read(after, options, nullptr);
+    }
+
+    /// A reader of its own place.
+    [[nodiscard]] Cursor<T> cursor(From from = From::start) const {
+        return {*state_, position(from)};
+    }
+
+    // ------------------------------------------------------------------ groups
+
+    /// The consumer group of that name; made by the options if there is none.
+    /// Redis: XGROUP CREATE.
+    ///
+    /// Complexity: logarithmic in the number of groups.
+    [[nodiscard]] ConsumerGroup<T> group(std::string_view name,
+                                         const GroupOptions& options = {}) const {
+        return {state_, state_->group(name, options.from.id(), options.entries_read)};
+    }
+
+    [[nodiscard]] std::optional<ConsumerGroup<T>> find_group(std::string_view name) const {
+        const auto found = state_->find_group(name);
+        if (found.get() == nullptr) return std::nullopt;
+        return ConsumerGroup<T>{state_, found};
+    }
+
+    /// Removes a group, with its consumers and what they have pending. Its waiting reads end with
+    /// Ending::gone. False if there is none. Redis: XGROUP DESTROY.
+    bool remove_group(std::string_view name) const noexcept { return state_->remove_group(name); }
+
+    /// The names of the groups, in order. Redis: XINFO GROUPS.
+    [[nodiscard]] std::vector<std::string> groups() const {
+        std::vector<std::string> names;
+        const detail::Lock lock{state_->mutex};
+        for (const auto& [name, group] : state_->groups) names.push_back(name);
+        return names;
+    }
+
+    // ------------------------------------------------------------------ removing
+
+    /// Erases these entries; returns how many were there. Groups keep them pending. Redis: XDEL.
+    ///
+    /// Complexity: logarithmic in the size, for each id.
+    std::size_t erase(std::span<const StreamId> ids) const noexcept {
+        detail::Disposal<T> disposal;
+        const detail::Lock lock{state_->mutex};
+        detail::Effect effect;
+        for (const StreamId id : ids)
+            if (const auto place = state_->log.find(id))
+                effect += state_->log.erase(place, disposal);
+        return effect.removed;
+    }
+    std::size_t erase(std::initializer_list<StreamId> ids) const noexcept {
+        return erase(std::span{ids.begin(), ids.size()});
+    }
+
+    /// Throws away the oldest entries; returns how many. Groups keep them pending. Redis: XTRIM.
+    ///
+    /// Complexity: linear in the result, one step for 64 entries.
+    std::size_t trim(const TrimOptions& options) const noexcept {
+        detail::Disposal<T> disposal;
+        const detail::Lock lock{state_->mutex};
+        detail::Effect effect = state_->log.trim_to_length(options.count, disposal);
+        effect += state_->log.trim_before(options.before, disposal);
+        return effect.removed;
+    }
+
+    // ------------------------------------------------------------------ looking
+
+    /// How many entries there were at one moment of the call. Redis: XLEN.
+    [[nodiscard]] std::size_t size() const {
+        const detail::Lock lock{state_->mutex};
+        return state_->log.size();
+    }
+
+    /// The last id that was given out, 0-0 if none was. Never goes back.
+    [[nodiscard]] StreamId last_id() const {
+        const detail::Lock lock{state_->mutex};
+        return state_->log.last_id();
+    }
+
+    /// Several figures of one moment. Redis: XINFO STREAM.
+    [[nodiscard]] StreamInfo info() const {
+        const detail::Lock lock{state_->mutex};
+        const detail::LogFacts facts = state_->log.facts();
+        return {facts.length,        facts.first_id,        facts.last_id, facts.max_deleted_id,
+                facts.entries_added, state_->groups.size(), state_->waits};
+    }
+
+    // ------------------------------------------------------------------ closing
+
+    /// Refuses every add from now on; what is in the stream can still be read. Ends the reads that
+    /// wait. Closing twice does nothing.
+    void close() const noexcept { state_->close(); }
+
+    [[nodiscard]] bool closed() const {
+        const detail::Lock lock{state_->mutex};
+        return state_->closed;
+    }
+
+    /// Whether both are handles of the same stream.
+    friend bool operator==(const Stream& one, const Stream& other) noexcept {
+        return &*one.state_ == &*other.state_;
+    }
+
+private:
+    friend class Cursor<T>;
+
+    using State = detail::StreamState<T>;
+
+    static State* made(const StreamOptions& options) {
+        if (options.block_entries >= 4 && options.block_entries <= detail::LogBlock<T>::most_slots)
+            return new State{options};
+        throw Error{ErrorCode::invalid_argument, "Stream: block_entries is " +
+                                                     std::to_string(options.block_entries) +
+                                                     "; it must be 4 to 64"};
+    }
+
+    [[noreturn]] static void refuse_exhausted() {
+        throw Error{ErrorCode::id_exhausted, "Stream: the last possible id was given out"};
+    }
+    [[noreturn]] static void refuse_id(StreamId id, StreamId last) {
+        throw Error{ErrorCode::id_too_small, "Stream: the id " + to_string(id) +
+                                                 " is not greater than the last one, " +
+                                                 to_string(last)};
+    }
+    [[noreturn]] static void refuse_count() {
+        throw Error{ErrorCode::invalid_argument,
+                    "Stream: a read with count 0; it must be at least 1"};
+    }
+
+    [[nodiscard]] StreamId position(From from) const { return from.id() ? *from.id() : last_id(); }
+
+    Entries<T> range(const RangeOptions& options, typename Entries<T>::Order order) const {
+        const auto first = options.from.first();
+        const auto last = options.to.last();
+        Entries<T> entries{order};  // outlives the lock
+        if (!first || !last) return entries;
+        const detail::Lock lock{state_->mutex};
+        detail::collect(state_->log, *first, *last, options.count, entries);
+        return entries;
+    }
+
+    Entries<T> read(From after, const ReadOptions& options, const ReadOptions* waiting) const {
+        if (options.count == 0) refuse_count();
+        State& stream = *state_;
+        detail::LogCursor<T> cursor{position(after)};
+        detail::ReadOn<T> request{cursor, options.count, true, stream.clock};
+        stream.run(request, nullptr, waiting);
+        if (!request.entries) return request.ending();
+        return std::move(request.entries);
+    }
+
+    detail::Handle<State> state_;
+};
+
+}  // namespace runnel::inline v0
