@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: MIT
+#include <runnel/detail/log_block.hpp>
+#include <runnel/detail/log_cursor.hpp>
+#include <runnel/detail/segmented_log.hpp>
+#include <runnel/detail/stream_log.hpp>
+#include <runnel/stream_id.hpp>
+
+#include "support/block_memory.hpp"
+#include "support/catch.hpp"
+#include "support/lifetime.hpp"
+
+#include <array>
+#include <cstdint>
+#include <limits>
+#include <new>
+#include <optional>
+#include <utility>
+
+using runnel::StreamId;
+using runnel::detail::Disposal;
+using runnel::detail::LogBlock;
+using runnel::detail::LogCursor;
+using runnel::detail::StreamLog;
+using runnel::test::Blocks;
+using runnel::test::Census;
+using runnel::test::MoveOnly;
+
+namespace {
+
+constexpr std::uint64_t last_half = std::numeric_limits<std::uint32_t>::max();
+
+struct Log {
+    StreamLog<MoveOnly> log;
+
+    void add(std::uint64_t ms) {
+        Disposal<MoveOnly> disposal;
+        log.reserve({ms, 0}, disposal);
+        log.append({ms, 0}, MoveOnly{static_cast<int>(ms)});
+    }
+    void add_range(std::uint64_t first, std::uint64_t last) {
+        for (auto ms = first; ms <= last; ++ms) add(ms);
+    }
+    void erase(std::uint64_t ms) {
+        Disposal<MoveOnly> disposal;
+        log.erase(log.find({ms, 0}), disposal);
+    }
+};
+
+}  // namespace
+
+// ------------------------------------------------------------------ blocks in a row
+
+TEST_CASE("blocks grow from 4 to 64 slots, or to the limit that is asked for", "[log][blocks]") {
+    STATIC_REQUIRE(LogBlock<int>::capacity_after(0, 64) == 4);
+    STATIC_REQUIRE(LogBlock<int>::capacity_after(4, 64) == 8);
+    STATIC_REQUIRE(LogBlock<int>::capacity_after(32, 64) == 64);
+    STATIC_REQUIRE(LogBlock<int>::capacity_after(64, 64) == 64);
+    STATIC_REQUIRE(LogBlock<int>::capacity_after(16, 20) == 20);
+    using Page = std::array<char, 1'000>;
+    STATIC_REQUIRE(LogBlock<Page>::capacity_after(64, 64) == 3);
+    using Book = std::array<char, 100'000>;
+    STATIC_REQUIRE(LogBlock<Book>::capacity_after(0, 64) == 1);
+}
+
+TEST_CASE_METHOD(Log, "a block without live entries leaves the log, but not if it may still grow",
+                 "[log][blocks]") {
+    add_range(1, 5);  // [1 2 3 4] [5 - - -...]
+    CHECK(Blocks::live == 2);
+    for (const std::uint64_t ms : {1, 2, 3}) erase(ms);
+    CHECK(Blocks::live == 2);
+    erase(4);
+    CHECK(Blocks::live == 1);
+    erase(5);
+    CHECK(Blocks::live == 1);
+    CHECK(log.size() == 0);
+    add(6);
+    CHECK(Blocks::live == 1);
+    CHECK(log.first().id() == StreamId{6});
+}
+
+TEST_CASE_METHOD(Log, "an empty block whose ids are too far away makes room for another",
+                 "[log][blocks]") {
+    add(1);
+    erase(1);
+    add(2 + last_half);
+    CHECK(Blocks::live == 1);
+    CHECK(log.first().id().ms == 2 + last_half);
+    CHECK(log.find({2 + last_half}).value().get() == static_cast<int>(2 + last_half));
+}
+
+TEST_CASE_METHOD(Log, "a log of ids far apart has a block for each, and finds them",
+                 "[log][blocks]") {
+    for (const std::uint64_t step : {0, 1, 2, 3}) add(1 + step * last_half);
+    CHECK(Blocks::live == 4);
+    CHECK(log.find({1 + last_half}).id() == StreamId{1 + last_half});
+    CHECK(log.lower_bound({2}).id() == StreamId{1 + last_half});
+    CHECK(log.at_most({3 * last_half}).id() == StreamId{1 + 2 * last_half});
+    Disposal<MoveOnly> disposal;
+    CHECK(log.trim_before({1 + 3 * last_half}, disposal).removed == 3);
+    CHECK(log.first() == log.last());
+}
+
+TEST_CASE_METHOD(Log, "an id that finds no memory leaves the log as it was", "[log][blocks]") {
+    add_range(1, 4);
+    {
+        Disposal<MoveOnly> disposal;
+        Blocks::refused = true;
+        CHECK_THROWS_AS(log.reserve({5}, disposal), std::bad_alloc);
+        Blocks::refused = false;
+    }
+    CHECK(log.last_id() == StreamId{4});
+    CHECK(log.size() == 4);
+    add(5);
+    CHECK(log.last().id() == StreamId{5});
+}
+
+TEST_CASE("a log that is trimmed as it grows takes no more and more memory", "[log][blocks]") {
+    const Census census;
+    {
+        Log few;
+        for (std::uint64_t ms = 1; ms <= 2'000; ++ms) {
+            few.add(ms);
+            Disposal<MoveOnly> disposal;
+            few.log.trim_to_length(10, disposal);
+            REQUIRE(Blocks::live <= 3);
+        }
+        CHECK(census.alive() == 10);
+    }
+    CHECK(census.alive() == 0);
+    CHECK(Blocks::live == 0);
+}
+
+// ------------------------------------------------------------------ cursors
+
+TEST_CASE_METHOD(Log, "a cursor keeps its block, and lets it go when it goes on or goes away",
+                 "[log][cursor]") {
+    add_range(1, 4);
+    std::optional<LogCursor<MoveOnly>> cursor{std::in_place};
+    CHECK(cursor->is_at_end_of_block());
+    CHECK(cursor->seek(log).id() == StreamId{1});
+    {
+        Disposal<MoveOnly> disposal;
+        CHECK(log.trim_to_length(0, disposal).removed == 4);
+    }
+    CHECK(Blocks::live == 1);
+    CHECK_FALSE(cursor->take(9).block);
+    CHECK_FALSE(cursor->seek(log));
+    CHECK(Blocks::live == 0);
+    add_range(5, 12);  // as many as the next block holds
+    CHECK(cursor->seek(log).id() == StreamId{5});
+    const auto part = cursor->take(2);
+    CHECK(part.slots == 0b11);
+    CHECK(cursor->position() == StreamId{6});
+    part.block->unpin();
+    cursor.reset();
+    {
+        Disposal<MoveOnly> disposal;
+        log.trim_to_length(0, disposal);
+    }
+    CHECK(Blocks::live == 0);
+}
+
+TEST_CASE_METHOD(Log, "a cursor takes what is at hand in its block without the log",
+                 "[log][cursor]") {
+    LogCursor<MoveOnly> cursor;
+    CHECK_FALSE(cursor.take(1).block);
+    add_range(1, 2);
+    REQUIRE(cursor.seek(log));
+    add_range(3, 5);
+    const auto part = cursor.take(9);
+    CHECK(part.slots == 0b1111);
+    part.block->unpin();
+    CHECK(cursor.is_at_end_of_block());
+    CHECK_FALSE(cursor.take(9).block);
+    CHECK(cursor.seek(log).id() == StreamId{5});
+    CHECK_FALSE(cursor.is_at_end_of_block());
+}
+
+TEST_CASE_METHOD(Log, "a cursor passes over an entry, and over erased ones", "[log][cursor]") {
+    add_range(1, 4);
+    LogCursor<MoveOnly> cursor;
+    cursor.pass(cursor.seek(log));
+    CHECK(cursor.position() == StreamId{1});
+    erase(2);
+    erase(4);
+    const auto part = cursor.take(9);
+    CHECK(part.slots == 0b100);
+    part.block->unpin();
+    CHECK_FALSE(cursor.take(9).block);
+    cursor.reset({2});
+    CHECK(cursor.seek(log).id() == StreamId{3});
+    cursor.reset({9});
+    CHECK_FALSE(cursor.seek(log));
+}
