@@ -222,7 +222,7 @@ TEST_CASE_METHOD(ThirtyPending, "an autoclaim looks at ten times as many as it m
 TEST_CASE_METHOD(ThirtyPending, "to go on with autoclaims comes to the end, and takes each once",
                  "[group][autoclaim]") {
     stream.erase({{5}, {27}});
-    for (const std::size_t count : {1, 3, 100}) {
+    for (const std::size_t count : {1U, 3U, 100U}) {
         Ids claimed;
         AutoclaimOptions options{.min_idle = 1h, .count = count};
         do {

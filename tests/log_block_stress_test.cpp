@@ -28,6 +28,8 @@ using runnel::test::Random;
 using runnel::test::Specimen;
 using runnel::test::Tally;
 
+using runnel::StreamId;
+
 namespace {
 
 using Block = runnel::detail::LogBlock<Specimen>;
@@ -107,9 +109,9 @@ private:
         {
             const std::lock_guard lock{ward.mutex};
             const std::uint32_t count = block.count();
-            const auto offset = block.offset_for({1, 1 + count});
-            if (offset && random_.percent(60)) {
-                block.append(*offset, Specimen{count + 1});
+            const StreamId next{1, 1 + count};
+            if (block.takes(next) && random_.percent(60)) {
+                block.append(next, Specimen{count + 1});
                 ++events[appended];
                 return;
             }

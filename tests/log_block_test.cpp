@@ -43,9 +43,8 @@ constexpr std::uint64_t last_number = std::numeric_limits<std::uint64_t>::max();
 constexpr std::uint64_t last_half = std::numeric_limits<std::uint32_t>::max();
 
 void append(Block& block, StreamId id, int value) {
-    const auto offset = block.offset_for(id);
-    REQUIRE(offset);
-    block.append(*offset, MoveOnly{value});
+    REQUIRE(block.takes(id));
+    block.append(id, MoveOnly{value});
 }
 
 // A block of four slots, of which three are taken: 5-0, 5-1, 6-0.
@@ -194,18 +193,18 @@ TEST_CASE_METHOD(ThreeInABlock, "a block takes entries until it is full or seale
                  "[log][block]") {
     CHECK(block->capacity() == 4);
     CHECK_FALSE(block->is_full());
-    CHECK(block->offset_for({6, 1}));
-    CHECK_FALSE(block->offset_for({5 + last_half, 0}));
+    CHECK(block->takes({6, 1}));
+    CHECK_FALSE(block->takes({5 + last_half, 0}));
     append(*block, {6, 1}, 4);
     CHECK(block->is_full());
-    CHECK_FALSE(block->offset_for({6, 2}));
+    CHECK_FALSE(block->takes({6, 2}));
 }
 
 TEST_CASE_METHOD(ThreeInABlock, "a sealed block takes no more, and shows what it has",
                  "[log][block]") {
     block->seal();
     CHECK(block->is_full());
-    CHECK_FALSE(block->offset_for({6, 1}));
+    CHECK_FALSE(block->takes({6, 1}));
     CHECK(block->count() == 3);
     CHECK(block->live() == 0b111);
     CHECK(block->lower_bound(StreamId::max()) == 3);

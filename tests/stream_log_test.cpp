@@ -66,7 +66,7 @@ TEST_CASE_METHOD(Log, "a block without live entries leaves the log, but not if i
                  "[log][blocks]") {
     add_range(1, 5);  // [1 2 3 4] [5 - - -...]
     CHECK(Blocks::live == 2);
-    for (const std::uint64_t ms : {1, 2, 3}) erase(ms);
+    for (const std::uint64_t ms : {1U, 2U, 3U}) erase(ms);
     CHECK(Blocks::live == 2);
     erase(4);
     CHECK(Blocks::live == 1);
@@ -76,6 +76,20 @@ TEST_CASE_METHOD(Log, "a block without live entries leaves the log, but not if i
     add(6);
     CHECK(Blocks::live == 1);
     CHECK(log.first().id() == StreamId{6});
+}
+
+TEST_CASE_METHOD(Log, "what is erased or trimmed dies with the disposal, after the lock",
+                 "[log][blocks]") {
+    const Census census;
+    add_range(1, 10);
+    std::optional<Disposal<MoveOnly>> disposal{std::in_place};
+    log.erase(log.find({7, 0}), *disposal);
+    log.erase(log.find({8, 0}), *disposal);
+    log.trim_to_length(3, *disposal);
+    CHECK(log.first().id() == StreamId{6});
+    CHECK(census.alive() == 10);
+    disposal.reset();
+    CHECK(census.alive() == 3);
 }
 
 TEST_CASE_METHOD(Log, "an empty block whose ids are too far away makes room for another",
@@ -90,7 +104,7 @@ TEST_CASE_METHOD(Log, "an empty block whose ids are too far away makes room for 
 
 TEST_CASE_METHOD(Log, "a log of ids far apart has a block for each, and finds them",
                  "[log][blocks]") {
-    for (const std::uint64_t step : {0, 1, 2, 3}) add(1 + step * last_half);
+    for (const std::uint64_t step : {0U, 1U, 2U, 3U}) add(1 + step * last_half);
     CHECK(Blocks::live == 4);
     CHECK(log.find({1 + last_half}).id() == StreamId{1 + last_half});
     CHECK(log.lower_bound({2}).id() == StreamId{1 + last_half});

@@ -101,7 +101,6 @@ public:
     Entries(Entries&& other) noexcept
         : first_{std::exchange(other.first_, {})},
           others_(std::move(other.others_)),
-          size_{std::exchange(other.size_, 0)},
           is_reverse_{other.is_reverse_},
           ending_{other.ending_} {
         other.others_.clear();
@@ -110,7 +109,6 @@ public:
         Entries old(std::move(*this));
         first_ = std::exchange(other.first_, {});
         others_.swap(other.others_);
-        size_ = std::exchange(other.size_, 0);
         is_reverse_ = other.is_reverse_;
         ending_ = other.ending_;
         return *this;
@@ -120,8 +118,14 @@ public:
         for (const auto& part : others_) part.block->unpin();
     }
 
-    [[nodiscard]] explicit operator bool() const noexcept { return size_ != 0; }
-    [[nodiscard]] std::size_t size() const noexcept { return size_; }
+    [[nodiscard]] explicit operator bool() const noexcept { return first_.block != nullptr; }
+
+    /// Complexity: linear, one step for 64 entries.
+    [[nodiscard]] std::size_t size() const noexcept {
+        std::size_t count = detail::count_slots(first_.slots);
+        for (const auto& part : others_) count += detail::count_slots(part.slots);
+        return count;
+    }
 
     [[nodiscard]] Iterator begin() const& noexcept { return Iterator{*this}; }
     [[nodiscard]] Iterator end() const& noexcept { return Iterator{}; }
@@ -143,7 +147,7 @@ public:
 
     /// Why there is nothing. Requires: there is nothing.
     [[nodiscard]] Ending ending() const noexcept {
-        RUNNEL_ASSERT(size_ == 0);
+        RUNNEL_ASSERT(!*this);
         return ending_;
     }
 
@@ -154,22 +158,20 @@ public:
         return is_reverse_ ? Order::descending : Order::ascending;
     }
     void reserve() {
-        if (size_ != 0 && others_.size() == others_.capacity())
+        if (first_.block != nullptr && others_.size() == others_.capacity())
             others_.reserve(2 * others_.size() + 1);
     }
     void add(detail::PinnedSlots<T> part) noexcept {
-        if (size_ == 0) {
+        if (first_.block == nullptr) {
             first_ = part;
         } else {
             others_.push_back(part);
         }
-        size_ += detail::count_slots(part.slots);
     }
 
 private:
     detail::PinnedSlots<T> first_;
     std::vector<detail::PinnedSlots<T>> others_;
-    std::size_t size_ = 0;
     bool is_reverse_ = false;
     Ending ending_ = Ending::timed_out;
 };

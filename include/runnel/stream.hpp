@@ -139,13 +139,12 @@ private:
 
     [[gnu::noinline]] Entries<T> go_on(std::size_t count, const ReadOptions* waiting) {
         detail::StreamState<T>& stream = *stream_.get();
+        const bool streamed = std::exchange(streak_, 0) >= detail::stream_length;
         if (cursor_.is_at_end_of_block()) {
             const detail::Lock lock{stream.mutex};
             cursor_.seek(stream.log);
-        } else if (waiting != nullptr && stream.is_real &&
-                   std::exchange(streak_, 0) >= stream_length) {
-            // Looking again and again would take the cache line from the writer each time.
-            detail::pause_for_a_batch();
+        } else if (streamed && waiting != nullptr && stream.is_real) {
+            detail::leave_for_a_batch([this] { return cursor_.may_have_next(); });
         }
         if (auto entries = at_hand(count)) return entries;
         detail::ReadOn<T> request{cursor_, count, false, stream.clock};
@@ -154,12 +153,9 @@ private:
         return std::move(request.entries);
     }
 
-    // So many entries in a row make it worth while to wait for a batch.
-    static constexpr std::uint32_t stream_length = 4;
-
     detail::Owner<detail::StreamState<T>> stream_;
     detail::LogCursor<T> cursor_;
-    std::uint32_t streak_ = 0;
+    std::size_t streak_ = 0;  // entries read since there was nothing
 };
 
 /// An append-only log: entries stay when they are read, each reader goes at its own pace, and

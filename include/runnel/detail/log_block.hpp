@@ -15,7 +15,6 @@
 #include <cstdint>
 #include <memory>
 #include <new>
-#include <optional>
 #include <utility>
 
 namespace runnel::inline v0::detail {
@@ -118,19 +117,18 @@ public:
 
     [[nodiscard]] std::uint32_t capacity() const noexcept { return capacity_; }
 
-    // The offset of `id`, if it can be appended here.
-    [[nodiscard]] std::optional<std::uint64_t> offset_for(StreamId id) const noexcept {
+    // Whether `id` can be appended here.
+    [[nodiscard]] bool takes(StreamId id) const noexcept {
         const auto word = published_.load(std::memory_order_relaxed);
-        if (word >= capacity_) return std::nullopt;  // also if sealed
-        return id_offset(key, id);
+        return word < capacity_ && has_offset(key, id);  // it is greater if sealed
     }
 
-    // Requires: offset_for() gave `offset`, and it is greater than all that are here.
-    void append(std::uint64_t offset, T&& value) noexcept {
+    // Requires: takes(id), and it is greater than all that are here.
+    void append(StreamId id, T&& value) noexcept {
         const auto slot = published_.load(std::memory_order_relaxed);
         RUNNEL_ASSERT(slot < capacity_);
         std::construct_at(place(slot), std::move(value));
-        offsets()[slot] = offset;
+        offsets()[slot] = least_offset(key, id);
         published_.store(slot + 1, std::memory_order_release);
     }
 

@@ -8,6 +8,7 @@
 #include <runnel/message.hpp>
 #include <runnel/stream_id.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <utility>
@@ -63,6 +64,11 @@ public:
         position_ = block_->id(end - 1);
         block_->unpin();
         return {};
+    }
+
+    // Whether take() may find something; it may have been erased.
+    [[nodiscard]] bool may_have_next() const noexcept {
+        return block_ != nullptr && slot_ < block_->count();
     }
 
     // Whether to go on needs the log's lock: nothing more comes in this block.
@@ -122,7 +128,8 @@ void collect(const StreamLog<T>& log, StreamId first, StreamId last, std::size_t
         entries.reserve();
         block->pin();
         entries.add({block, slots});
-        count -= count_slots(slots);
+        if (slots != inside) return;
+        count -= std::min<std::size_t>(count, count_slots(slots));
     }
 }
 

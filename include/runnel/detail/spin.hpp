@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <thread>
 
 namespace runnel::inline v0::detail {
 
@@ -96,6 +97,15 @@ private:
 // take the cache line from the producer at each look. About a microsecond.
 inline void pause_for_a_batch() noexcept {
     for (int i = 0; i < 60; ++i) pause();
+}
+
+// The same for one that reads without a lock. If nothing has come after that, the writer may have
+// no core to run on: it is given this one, some times, before it costs more to sleep and be woken.
+template <typename HasCome>
+void leave_for_a_batch(HasCome has_come) noexcept {
+    constexpr int most_turns = 8;
+    pause_for_a_batch();
+    for (int turn = 0; turn != most_turns && !has_come(); ++turn) std::this_thread::yield();
 }
 
 }  // namespace runnel::inline v0::detail

@@ -59,25 +59,15 @@ public:
     // seen. Requires: id > last_id().
     void reserve(StreamId id, Disposal<T>& disposal) {
         RUNNEL_ASSERT(id > last_id_);
-        Block* const last = blocks_.last();
-        if (last != nullptr && last->offset_for(id)) [[likely]]
-            return;
-        // It would stay empty: also if it was made for an id that was not appended in the end.
-        if (last != nullptr && last->live() == 0) remove(*last, disposal);
-        Block* const block = blocks_.make(id);
-        try {
-            tree_.insert(*block);
-        } catch (...) {
-            block->remove_owner();
-            throw;
-        }
-        blocks_.append(*block);
+        const Block* const last = blocks_.last();
+        if (last == nullptr || !last->takes(id)) [[unlikely]]
+            add_block(id, disposal);
     }
 
     // Requires: reserve(id) before, and nothing else since.
     Effect append(StreamId id, T&& value) noexcept {
         Block& block = *blocks_.last();
-        block.append(least_offset(block.key, id), std::move(value));
+        block.append(id, std::move(value));
         last_id_ = id;
         ++entries_added_;
         ++size_;
@@ -190,6 +180,20 @@ public:
     }
 
 private:
+    [[gnu::noinline]] void add_block(StreamId id, Disposal<T>& disposal) {
+        Block* const last = blocks_.last();
+        // It would stay empty: also if it was made for an id that was not appended in the end.
+        if (last != nullptr && last->live() == 0) remove(*last, disposal);
+        Block* const block = blocks_.make(id);
+        try {
+            tree_.insert(*block);
+        } catch (...) {
+            block->remove_owner();
+            throw;
+        }
+        blocks_.append(*block);
+    }
+
     // The block whose ids begin at or before `id`, and the last one of those.
     [[nodiscard]] Block* block_of(StreamId id) const noexcept {
         if (found_ == nullptr || !is_within(*found_, id)) found_ = look_up(id);

@@ -52,6 +52,9 @@ namespace detail {
 template <Message T>
 class StreamState;
 
+// So many entries in a row are a stream, that is likely to go on.
+inline constexpr std::size_t stream_length = 4;
+
 // A group, and who waits for what it delivers next. Guarded by the lock of its stream, which it
 // keeps in memory: the stream lets go of its groups when its last handle goes.
 template <Message T>
@@ -67,6 +70,14 @@ public:
     LogCursor<T> next;  // what follows rules.last_delivered()
     WaitQueue readers;
     bool is_removed = false;
+
+    // For a consumer that finds nothing: whether entries have come in a stream since the last time.
+    // Then it pays to leave the writer alone for a moment, and to find several.
+    [[nodiscard]] bool ends_a_stream() noexcept {
+        return std::exchange(streak, 0) >= stream_length;
+    }
+
+    std::size_t streak = 0;  // entries delivered since a consumer found nothing
 };
 
 // The place of a wait in the queue of a stream's readers or, with `group`, of those of a group.
@@ -152,13 +163,17 @@ public:
     template <typename Kind, typename Options>
     void run(Kind& request, Group* group, const Options* options) RUNNEL_EXCLUDES(mutex) {
         std::optional<StreamNode<T>> node;
-        {
-            const Lock lock{mutex};
-            if (request.attempt(*this, group) != Served::no) return;
-            if (options == nullptr) return request.set_end(WaitEnd::timed_out);
-            node.emplace(request, *this, group);
-            queue_of(*node).insert(*node);
-            ++waits;
+        for (bool may_pause = is_real; !node; may_pause = false) {
+            {
+                const Lock lock{mutex};
+                if (request.attempt(*this, group) != Served::no) return;
+                if (options == nullptr) return request.set_end(WaitEnd::timed_out);
+                if (!may_pause || group == nullptr || !group->ends_a_stream()) {
+                    queue_of(node.emplace(request, *this, group)).insert(*node);
+                    ++waits;
+                }
+            }
+            if (!node) pause_for_a_batch();
         }
         await(request, clock, spin, options->timeout, options->stop);
         if (may_stand_in_line(request)) leave(*node);
@@ -345,6 +360,7 @@ private:
                 group.rules.deliver(place.id(), consumer, now, facts, acknowledged_);
                 delivered.add(place, 1);
                 group.next.pass(place);
+                ++group.streak;
                 place = group.next.seek(stream.log);
             }
         } catch (...) {
