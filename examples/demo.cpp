@@ -139,7 +139,7 @@ bool is_blank(char byte) {
 
 // The words of a line; throws if it is no text.
 void split(std::string_view text, std::vector<std::string_view>& words) {
-    if (text.find('\0') != text.npos) throw std::invalid_argument{"a zero byte"};
+    if (text.find('\0') != std::string_view::npos) throw std::invalid_argument{"a zero byte"};
     words.clear();
     std::size_t begin = 0;
     for (std::size_t at = 0; at <= text.size(); ++at) {

@@ -540,14 +540,18 @@ template <Message T>
 std::vector<PendingEntry> ConsumerGroup<T>::pending(const PendingOptions& options) const {
     std::vector<PendingEntry> entries;
     const detail::Lock lock{stream_->mutex};
-    group_->rules.list(
-        {options.first, options.last, options.count, options.min_idle.count()}, options.consumer,
-        stream_->now(),
-        [&](const detail::Pending& entry, const std::string* owner, detail::Milliseconds idle) {
-            entries.push_back({entry.id, owner != nullptr ? *owner : std::string{},
-                               owner == nullptr, std::chrono::milliseconds{idle},
-                               entry.deliveries});
-        });
+    group_->rules.list({options.first, options.last, options.count, options.min_idle.count()},
+                       options.consumer, stream_->now(),
+                       [&](const detail::Pending& entry, const detail::ConsumerRecord* owner,
+                           detail::Milliseconds idle) {
+                           PendingEntry& row = entries.emplace_back();
+                           row.id = entry.id;
+                           row.deliveries = entry.deliveries;
+                           row.is_released = owner == nullptr;
+                           if (owner == nullptr) return;
+                           row.consumer = *owner->name;
+                           row.idle = std::chrono::milliseconds{idle};
+                       });
     return entries;
 }
 

@@ -181,8 +181,6 @@ class Entries<T>::Iterator {
 public:
     using value_type = Entry<T>;
     using difference_type = std::ptrdiff_t;
-    using iterator_category = std::input_iterator_tag;  // it makes the entries it refers to
-    using iterator_concept = std::forward_iterator_tag;
 
     Iterator() = default;
     explicit Iterator(const Entries& of) noexcept

@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <memory>
 #include <ostream>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,8 +20,8 @@
 namespace runnel::test {
 
 /// What checks here throw, so that the test can tell how it came to that.
-struct Mismatch {
-    std::string what;
+struct Mismatch : std::runtime_error {
+    using std::runtime_error::runtime_error;
 };
 
 inline void expect(const char* what, bool holds) {

@@ -20,9 +20,7 @@
 #include <utility>
 #include <vector>
 
-namespace runnel::inline v0 {
-
-namespace detail {
+namespace runnel::inline v0::detail {
 
 using Milliseconds = std::int64_t;
 
@@ -253,22 +251,21 @@ public:
         Milliseconds min_idle;
     };
 
-    // As XPENDING does in its long form: visit(entry, owner's name or null, idle time).
+    // As XPENDING does in its long form: visit(entry, owner or null, idle time).
     template <typename Visit>
     void list(const Listed& what, std::optional<std::string_view> owner, Milliseconds now,
               Visit visit) const {
         const ConsumerRecord* const only = owner ? find(*owner) : nullptr;
-        if (owner && only == nullptr) return;
-        std::size_t left = what.count;
+        const bool is_unknown = owner && only == nullptr;
+        std::size_t left = is_unknown ? 0 : what.count;
         for (auto place = pending_.lower_bound(what.first); place && left != 0;
              place = pending_.next(place)) {
             const Pending entry = pending_[place];
             if (entry.id > what.last) return;
-            if (only != nullptr && entry.owner != only->number) continue;
-            if (!is_claimable(entry, what.min_idle, now)) continue;
+            const bool is_asked_for = only == nullptr || entry.owner == only->number;
+            if (!is_asked_for || !is_claimable(entry, what.min_idle, now)) continue;
             const ConsumerRecord* const owned_by = find(entry.owner);
-            visit(entry, owned_by != nullptr ? owned_by->name : nullptr,
-                  owned_by != nullptr ? idle_time(entry, now) : 0);
+            visit(entry, owned_by, idle_time(entry, now));
             --left;
         }
     }
@@ -315,7 +312,7 @@ private:
         return holds ? place : PendingEntries::Place{};
     }
 
-    void take_from_owner(const Pending& entry) noexcept {
+    void take_from_owner(const Pending& entry) const noexcept {
         if (ConsumerRecord* const owner = find(entry.owner)) --owner->pending;
     }
 
@@ -356,5 +353,4 @@ private:
     std::uint32_t next_number_ = 0;
 };
 
-}  // namespace detail
-}  // namespace runnel::inline v0
+}  // namespace runnel::inline v0::detail

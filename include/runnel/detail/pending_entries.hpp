@@ -273,9 +273,15 @@ private:
             if (reaches && has_room(*leaf, is_behind_all))
                 return insert_at(*leaf, make_room(*leaf, slot), id);
             if (is_behind_all) return insert_behind(leaf, id);
-            // Then there is room, or what lies behind it is out of the way.
-            split(*leaf, reaches ? leaf->capacity() / 2 : leaf->first_from(slot));
+            split(*leaf, split_point(*leaf, slot, reaches));
         }
+    }
+
+    // Where to split a leaf so that there is room for what belongs before `slot`, or that what lies
+    // behind it is out of the way.
+    [[nodiscard]] static std::uint32_t split_point(const PendingLeaf& leaf, std::uint32_t slot,
+                                                   bool reaches) noexcept {
+        return reaches ? leaf.capacity() / 2 : leaf.first_from(slot);
     }
 
     // Rather than to close gaps in the last leaf again and again, begin the next one.

@@ -265,20 +265,26 @@ private:
         Child above;
     };
 
+    // Puts what stands beside `key` in the node into `found`, and returns what stands at it, or
+    // nullptr.
+    static const Child* narrow(const Node& node, StreamId key, Neighbours& found) noexcept {
+        const std::uint64_t bit = node.bit_of(key);
+        const std::uint32_t before = node.rank(bit);
+        const bool is_present = (node.present & bit) != 0;
+        const std::uint32_t up_to = before + (is_present ? 1 : 0);
+        if (before != 0) found.below = node.children()[before - 1];
+        if (up_to != node.count()) found.above = node.children()[up_to];
+        return is_present ? node.children() + before : nullptr;
+    }
+
     [[nodiscard]] Neighbours around(StreamId key) const noexcept {
         Neighbours found;
         if (root_.is_none()) return found;
         Child child = root_;
         while (child.is_node() && child.node().leads_to(key)) {
-            const Node& node = child.node();
-            const std::uint64_t bit = node.bit_of(key);
-            const std::uint32_t before = node.rank(bit);
-            const bool is_present = (node.present & bit) != 0;
-            const std::uint32_t up_to = before + (is_present ? 1 : 0);
-            if (before != 0) found.below = node.children()[before - 1];
-            if (up_to != node.count()) found.above = node.children()[up_to];
-            if (!is_present) return found;
-            child = node.children()[before];
+            const Child* const below = narrow(child.node(), key, found);
+            if (below == nullptr) return found;
+            child = *below;
         }
         // All that is below it comes on the same side, as it differs before the digit of the node.
         const std::strong_ordering order = child.key() <=> key;

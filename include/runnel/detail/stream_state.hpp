@@ -300,12 +300,15 @@ private:
 
     // Fewer than asked for when memory runs out: the others come with the next read.
     void add_others(const StreamLog<T>& log) noexcept {
+        while (count_ != 0 && cursor_.seek(log) && has_room()) add_block();
+    }
+
+    bool has_room() noexcept {
         try {
-            while (count_ != 0 && cursor_.seek(log)) {
-                entries.reserve();
-                add_block();
-            }
+            entries.reserve();
+            return true;
         } catch (const std::bad_alloc&) {
+            return false;
         }
     }
 
