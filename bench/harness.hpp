@@ -14,9 +14,11 @@
 #include <cstdio>
 #include <functional>
 #include <limits>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -40,11 +42,12 @@ struct Case {
 enum class Better { less, more };
 
 /// Runnel's figure is to be at least (more is better) or at most (less is better) `factor` times
-/// that of the best peer whose name begins with `rival`.
+/// that of the best peer whose name begins with `rival`; without a rival, `factor` itself.
 struct Target {
     std::string label;
     double factor;
-    std::string rival;
+    std::optional<std::string> rival{};
+    std::string group{};  ///< where the rival is, if elsewhere; there it may be runnel itself
 };
 
 struct Metric {
@@ -58,6 +61,21 @@ struct Group {
     std::vector<Metric> metrics;
     std::vector<Case> cases;
 };
+
+/// Types of peers, behind one face.
+template <class... Peer>
+struct Peers {};
+
+template <class... First, class... Second>
+Peers<First..., Second...> operator+(Peers<First...> /*these*/, Peers<Second...> /*those*/) {
+    return {};
+}
+
+/// One case for each peer: `workload` is called with a std::type_identity of it.
+template <class Workload, class... Peer>
+std::vector<Case> cases(Peers<Peer...> /*which*/, Workload workload) {
+    return {Case{Peer::name, [=] { return workload(std::type_identity<Peer>{}); }, {}}...};
+}
 
 inline double median(Series values) {
     if (values.empty()) return std::numeric_limits<double>::quiet_NaN();
@@ -100,9 +118,16 @@ private:
 
     void register_cases();
     void measure(benchmark::State& state, const Group& group, const Case& one);
-    static void print_metric(const Group& group, std::size_t metric, Score& score);
-    static void print_target(const Group& group, std::size_t metric, const Target& target,
-                             Score& score);
+    void print_metric(const Group& group, std::size_t metric, Score& score) const;
+    void print_target(const Group& group, std::size_t metric, const Target& target,
+                      Score& score) const;
+    static void print_limit(const Target& target, const char* at, const Case* rival);
+    [[nodiscard]] const Case* rival_of(const Group& group, std::size_t metric,
+                                       const Target& target) const;
+    static std::string title(const Group& group, const Metric& metric) {
+        return group.name + " [" + metric.unit + ']';
+    }
+    [[nodiscard]] int width_of_names() const;
     static const Case* runnel_in(const Group& group);
     static const Case* best(const Group& group, std::size_t metric, std::string_view prefix);
 
@@ -142,6 +167,7 @@ private:
 
 inline void Suite::measure(benchmark::State& state, const Group& group, const Case& one) {
     latencies_.push_back(cache_line_latency());
+    tidy_heap();
     for ([[maybe_unused]] auto iteration : state) {
         const Sample sample = one.run();
         state.SetIterationTime(std::chrono::duration<double>{sample.elapsed}.count());
@@ -196,32 +222,60 @@ inline const Case* Suite::runnel_in(const Group& group) {
     return nullptr;
 }
 
+inline const Case* Suite::rival_of(const Group& group, std::size_t metric,
+                                   const Target& target) const {
+    if (target.group.empty()) return best(group, metric, *target.rival);
+    const auto other = std::ranges::find(groups_, target.group, &Group::name);
+    if (other == groups_.end()) return nullptr;
+    return target.rival == "runnel" ? runnel_in(*other) : best(*other, metric, *target.rival);
+}
+
+inline void Suite::print_limit(const Target& target, const char* at, const Case* rival) {
+    std::printf("%s: at %s %.2f", target.label.c_str(), at, target.factor);
+    if (!target.rival) return;
+    std::printf(" x %s", rival != nullptr ? rival->name.c_str() : target.rival->c_str());
+    if (!target.group.empty()) std::printf(" of %s", target.group.c_str());
+}
+
 inline void Suite::print_target(const Group& group, std::size_t metric, const Target& target,
-                                Score& score) {
+                                Score& score) const {
     const bool less = group.metrics[metric].better == Better::less;
     const Case* ours = runnel_in(group);
-    const Case* rival = best(group, metric, target.rival);
-    std::printf("%s: at %s %.2f x %s: ", target.label.c_str(), less ? "most" : "least",
-                target.factor, rival != nullptr ? rival->name.c_str() : target.rival.c_str());
-    if (ours == nullptr || rival == nullptr) {
-        std::printf("not measured");
+    const Case* rival = target.rival ? rival_of(group, metric, target) : nullptr;
+    print_limit(target, less ? "most" : "least", rival);
+    if (ours == nullptr || (target.rival && rival == nullptr)) {
+        std::printf(": not measured");
         return;
     }
-    const double ratio = median_ratio(ours->figures[metric], rival->figures[metric]);
-    const bool met = less ? ratio <= target.factor : ratio >= target.factor;
-    std::printf("%.3f, %s", ratio, met ? "met" : "NOT met");
+    const Series& figures = ours->figures[metric];
+    const double reached =
+        rival != nullptr ? median_ratio(figures, rival->figures[metric]) : median(figures);
+    const bool met = less ? reached <= target.factor : reached >= target.factor;
+    std::printf(": %.3f, %s", reached, met ? "met" : "NOT met");
     ++score.asked;
     if (met) ++score.met;
 }
 
-inline void Suite::print_metric(const Group& group, std::size_t metric, Score& score) {
-    const std::string title = group.name + " [" + group.metrics[metric].unit + ']';
-    std::printf("\n%-52s %10s %10s %10s %8s %12s\n", title.c_str(), "median", "min", "max",
-                "x hand", "x moodycamel");
+inline int Suite::width_of_names() const {
+    std::size_t width = 0;
+    for (const Group& group : groups_) {
+        for (const Metric& metric : group.metrics)
+            width = std::max(width, title(group, metric).size());
+        for (const Case& one : group.cases) width = std::max(width, one.name.size());
+    }
+    return static_cast<int>(width);
+}
+
+inline void Suite::print_metric(const Group& group, std::size_t metric, Score& score) const {
+    const int names = width_of_names();
+    std::printf("\n%-*s %10s %10s %10s %8s %12s\n", names,
+                title(group, group.metrics[metric]).c_str(), "median", "min", "max", "x hand",
+                "x moodycamel");
     for (const Case& one : group.cases) {
         const Series& figures = one.figures[metric];
         const auto [min, max] = std::ranges::minmax(figures);
-        std::printf("%-52s %10.2f %10.2f %10.2f", one.name.c_str(), median(figures), min, max);
+        std::printf("%-*s %10.2f %10.2f %10.2f", names, one.name.c_str(), median(figures), min,
+                    max);
         for (const auto& [rival, width] : {std::pair{"hand", 9}, std::pair{"moodycamel", 13}}) {
             const Case* other = best(group, metric, rival);
             if (other == nullptr) {
@@ -251,7 +305,7 @@ inline void Suite::print() const {
                 rank(10), rank(50), rank(90));
     std::puts(
         "x = median of the ratios within a repetition, to hand and to the best moodycamel row;"
-        "\nM/s = million messages a second, more is better; ns: less is better");
+        "\nM/s = million messages a second, more is better; ns, bytes: less is better");
     Score score;
     for (const Group& group : groups_) {
         for (std::size_t metric = 0; metric < group.metrics.size(); ++metric) {

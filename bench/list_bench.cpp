@@ -4,63 +4,23 @@
 //
 //   list_bench [part of "group/queue"]       REPS=7 in the environment: repetitions
 #include "harness.hpp"
+#include "messages.hpp"
+#include "program.hpp"
 #include "queues.hpp"
+#include "threads.hpp"
 
 #include <algorithm>
 #include <atomic>
-#include <charconv>
-#include <concepts>
+#include <cstddef>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
-#include <fstream>
 #include <memory>
-#include <sched.h>
-#include <stop_token>
 #include <string>
-#include <string_view>
-#include <thread>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
 namespace runnel::bench {
 namespace {
-
-using std::uint64_t;
-
-// ---- messages: 8 bytes, or a string of 64 that is made for each message -------------------------
-
-template <class T>
-T message(uint64_t number) {
-    if constexpr (std::same_as<T, std::string>) {
-        std::string text(64, 'x');
-        std::memcpy(text.data(), &number, sizeof number);
-        return text;
-    } else {
-        return number;
-    }
-}
-
-uint64_t number_in(uint64_t message) {
-    return message;
-}
-
-uint64_t number_in(const std::string& message) {
-    uint64_t number = 0;
-    std::memcpy(&number, message.data(), sizeof number);
-    return number;
-}
-
-/// 1 + 2 + ... + count
-uint64_t sum_to(uint64_t count) {
-    return count * (count + 1) / 2;
-}
-
-double per_message(nanoseconds elapsed, uint64_t messages) {
-    return static_cast<double>(elapsed.count()) / static_cast<double>(messages);
-}
 
 double percentile(std::vector<uint64_t> values, std::size_t percent) {
     std::ranges::sort(values);
@@ -181,12 +141,6 @@ Sample ping_pong() {
     return {elapsed, {percentile(round_trips, 50) / 2, percentile(round_trips, 99) / 2}};
 }
 
-/// Waits, leaving the core to whoever needs it.
-template <class Condition>
-void yield_until(Condition holds) {
-    while (!holds()) sched_yield();
-}
-
 /// Latency from push to pop when `consumers` threads are blocked on one queue and one message comes
 /// every 100 us, 500 in all; mostly what it costs to wake a thread. The message is the time of its
 /// push; 0 ends a consumer. Figures: p50 and p99.
@@ -231,12 +185,6 @@ Sample wake_one(unsigned consumers) {
 
 // ---- groups -------------------------------------------------------------------------------------
 
-/// One case for each queue: `workload` is called with a std::type_identity of it.
-template <class Workload, class... Queue>
-std::vector<Case> cases(Queues<Queue...> /*which*/, Workload workload) {
-    return {Case{Queue::name, [=] { return workload(std::type_identity<Queue>{}); }, {}}...};
-}
-
 void add_one_thread(Suite& suite) {
     const auto bursts_of = [](uint64_t burst) {
         return
@@ -257,8 +205,7 @@ void add_one_thread(Suite& suite) {
 template <class T>
 void add_stream(Suite& suite, Sides sides, Placement placement, std::vector<Target> targets) {
     const std::string name = std::to_string(sides.producers) + ':' +
-                             std::to_string(sides.consumers) +
-                             (std::same_as<T, std::string> ? ", 64-byte strings" : ", u64") +
+                             std::to_string(sides.consumers) + ", " + kind_of_message<T> +
                              (placement == Placement::pinned ? ", pinned to two cores" : "");
     suite.add({name,
                {{"M/s", Better::more, std::move(targets)}},
@@ -306,82 +253,14 @@ void add_latencies(Suite& suite) {
     }
 }
 
-// ---- the program --------------------------------------------------------------------------------
-
-#ifdef __clang__
-constexpr const char* compiler = __VERSION__;
-#else
-constexpr const char* compiler = "g++ " __VERSION__;
-#endif
-
-#ifndef RUNNEL_BENCH_BUILD_TYPE
-#    define RUNNEL_BENCH_BUILD_TYPE "unknown"
-#endif
-
-std::string processor() {
-    std::ifstream cpuinfo{"/proc/cpuinfo"};
-    for (std::string line; std::getline(cpuinfo, line);) {
-        if (!line.starts_with("model name")) continue;
-        return line.substr(std::min(line.size(), line.find(':') + 2));
-    }
-    return "unknown";
-}
-
-void print_environment(std::size_t repetitions) {
-    double load = 0;
-    getloadavg(&load, 1);
-    std::printf("processor: %s, %u cores; load before the run: %.1f\n", processor().c_str(),
-                core_count(), load);
-    std::printf("compiler: %s, build type: %s\n", compiler, RUNNEL_BENCH_BUILD_TYPE);
-    std::printf("repetitions: %zu%s\n", repetitions,
-                repetitions < 7 ? " (to be quoted, a figure needs at least 7)" : "");
-    if (!RUNNEL_BENCH_MOODYCAMEL) {
-        std::puts("moodycamel's queue was not installed, its rows are missing; "
-                  "to have them: apt-get install libconcurrentqueue-dev");
-    }
-    std::fflush(stdout);
-}
-
-/// From REPS in the environment; 0 if that is not a number.
-std::size_t repetitions_wanted() {
-    const char* const text = std::getenv("REPS");  // NOLINT(concurrency-mt-unsafe)
-    if (text == nullptr) return 7;
-    const std::string_view digits{text};
-    std::size_t repetitions = 0;
-    const auto [end, error] =
-        std::from_chars(digits.data(), digits.data() + digits.size(), repetitions);
-    return error == std::errc{} && end == digits.data() + digits.size() ? repetitions : 0;
-}
-
-int run(std::string filter) {
-    const std::size_t repetitions = repetitions_wanted();
-    if (repetitions == 0) {
-        std::fputs("list_bench: REPS must be a number from 1\n", stderr);
-        return 2;
-    }
-    Suite suite{std::move(filter)};
-    add_one_thread(suite);
-    add_streams(suite);
-    add_latencies(suite);
-    if (suite.empty()) {
-        std::fputs("list_bench: no \"group/queue\" has that in its name\n", stderr);
-        return 2;
-    }
-    pin_to(0);
-    // The C library takes short cuts while there is one thread; programs with queues have more.
-    const std::jthread second_thread{[](const std::stop_token& stop) {
-        pin_to(1);
-        while (!stop.stop_requested()) std::this_thread::sleep_for(std::chrono::milliseconds{50});
-    }};
-    print_environment(repetitions);
-    suite.run(repetitions);
-    suite.print();
-    return 0;
-}
-
 }  // namespace
 }  // namespace runnel::bench
 
 int main(int argc, char** argv) {
-    return runnel::bench::run(argc > 1 ? argv[1] : "");
+    using namespace runnel::bench;
+    return run_program("list_bench", argc > 1 ? argv[1] : "", [](Suite& suite) {
+        add_one_thread(suite);
+        add_streams(suite);
+        add_latencies(suite);
+    });
 }

@@ -7,6 +7,9 @@
 
 #include <runnel/blocking_list.hpp>
 
+#include "harness.hpp"
+#include "messages.hpp"
+
 #if RUNNEL_BENCH_MOODYCAMEL  // set by bench/CMakeLists.txt
 #    include <concurrentqueue/blockingconcurrentqueue.h>
 #endif
@@ -16,8 +19,6 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <deque>
 #include <iterator>
 #include <limits>
@@ -27,13 +28,6 @@
 #include <vector>
 
 namespace runnel::bench {
-
-/// A benchmark that lost a message measured nothing.
-inline void check(bool holds, const char* what) {
-    if (holds) return;
-    std::fprintf(stderr, "list_bench: %s\n", what);
-    std::abort();
-}
 
 /// How many messages travel together in the rows that say so.
 inline constexpr std::size_t bulk_size = 32;
@@ -273,32 +267,24 @@ struct RunnelBulk {
     runnel::BlockingList<T> list;
 };
 
-template <class... Queue>
-struct Queues {};
-
-template <class... First, class... Second>
-Queues<First..., Second...> operator+(Queues<First...> /*these*/, Queues<Second...> /*those*/) {
-    return {};
-}
-
 /// The rows of a group where messages travel one by one, the baseline first.
 template <class T>
 auto one_by_one() {
-    return Queues<HandQueue<T>>{}
+    return Peers<HandQueue<T>>{}
 #if RUNNEL_BENCH_MOODYCAMEL
-           + Queues<Moodycamel<T>, MoodycamelTokens<T>>{}
+           + Peers<Moodycamel<T>, MoodycamelTokens<T>>{}
 #endif
-           + Queues<RunnelList<T>>{};
+           + Peers<RunnelList<T>>{};
 }
 
 /// The rows of a group where messages travel in bulks; the baseline knows none.
 template <class T>
 auto in_bulk() {
-    return Queues<HandQueue<T>>{}
+    return Peers<HandQueue<T>>{}
 #if RUNNEL_BENCH_MOODYCAMEL
-           + Queues<MoodycamelBulk<T>>{}
+           + Peers<MoodycamelBulk<T>>{}
 #endif
-           + Queues<RunnelBulk<T>>{};
+           + Peers<RunnelBulk<T>>{};
 }
 
 }  // namespace runnel::bench

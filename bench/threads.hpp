@@ -8,8 +8,10 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <sched.h>
 #include <thread>
+#include <time.h>
 #include <vector>
 
 namespace runnel::bench {
@@ -22,10 +24,25 @@ inline std::uint64_t now() {
         nanoseconds{std::chrono::steady_clock::now().time_since_epoch()}.count());
 }
 
+/// How long the calling thread has been running, in nanoseconds.
+inline std::uint64_t own_time() {
+    timespec time{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return static_cast<std::uint64_t>(
+        (std::chrono::seconds{time.tv_sec} + nanoseconds{time.tv_nsec}).count());
+}
+
 /// Makes the compiler believe that `value` is read here.
 template <class T>
 void keep(const T& value) {
     asm volatile("" : : "g"(&value) : "memory");
+}
+
+/// Small blocks that were freed lie in heaps until somebody asks for a large one, who then has to
+/// merge them: so that it is not the next measurement that pays for the one before.
+inline void tidy_heap() {
+    const std::unique_ptr<std::byte[]> large{new std::byte[4096]};
+    keep(large);
 }
 
 inline unsigned core_count() {
@@ -48,6 +65,12 @@ inline void unpin() {
     sched_setaffinity(0, sizeof cores, &cores);
 }
 
+/// Waits, leaving the core to whoever needs it.
+template <class Condition>
+void yield_until(Condition holds) {
+    while (!holds()) sched_yield();
+}
+
 /// pinned: thread i runs on core i. free: the scheduler decides.
 enum class Placement { pinned, free };
 
@@ -66,6 +89,7 @@ nanoseconds run_together(unsigned count, Placement placement, const Body& body) 
         for (unsigned index = 0; index < count; ++index) {
             threads.emplace_back([&, index] {
                 placement == Placement::pinned ? pin_to(index) : unpin();
+                tidy_heap();
                 start_line.arrive_and_wait();
                 spans[index].start = now();
                 body(index);

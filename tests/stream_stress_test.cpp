@@ -287,3 +287,90 @@ TEST_CASE("reads end when the last handle goes, and what was read lives on", "[s
     CHECK(Specimen::faults() == 0);
     CHECK(wrong == 0);
 }
+
+namespace {
+
+// Two streams, between which one message after the other goes to and fro. No wait has a time-out:
+// a wake-up that is missed shows as a test that does not end.
+struct Conversation {
+    Stream questions{{.block_entries = 8}};
+    Stream answers{{.block_entries = 4}};
+    std::atomic<std::size_t> seen = 0;
+
+    // Waits for the answer to each question.
+    void ask(std::uint64_t first, std::uint64_t count) {
+        auto cursor = answers.cursor(From::end);
+        for (auto number = first; number != first + count; ++number) {
+            questions.add(Specimen{number});
+            for (bool is_answered = false; !is_answered;)
+                for (const auto& answer : cursor.read({.count = 2}))
+                    is_answered |= answer.value.number() == number;
+        }
+    }
+
+    // Erases each question at once, while others look at it.
+    void answer(const char* name) {
+        const auto me = questions.group("all").consumer(name);
+        while (const auto batch = me.read({.count = 2})) {
+            for (const auto& question : batch) {
+                questions.erase({question.id});
+                answers.add(Specimen{question.value.number()});
+                question.ack();
+            }
+        }
+    }
+
+    // Reads what is about to be erased.
+    template <typename Read>
+    void watch(Read read) {
+        std::size_t count = 0;
+        while (const auto batch = read())
+            for (const auto& entry : batch) count += entry.value.number() != 0 ? 1 : 0;
+        seen += count;
+    }
+    void watch_by_cursor() {
+        watch([cursor = questions.cursor()]() mutable { return cursor.read({.count = 1}); });
+    }
+    void watch_by_id() {
+        watch([this, last = StreamId{}]() mutable {
+            auto batch = questions.read(last, {.count = 3});
+            if (batch) last = batch.back().id;
+            return batch;
+        });
+    }
+};
+
+}  // namespace
+
+TEST_CASE("no read sleeps through what it waits for, or sees it die", "[stream][race]") {
+    constexpr std::uint64_t askers = 3;
+    const auto each = static_cast<std::uint64_t>(runnel::test::scaled(20'000, 500));
+    {
+        Conversation conversation;
+        std::vector<std::jthread> others;
+        for (const char* const name : {"ann", "bob"})
+            others.emplace_back([&conversation, name] { conversation.answer(name); });
+        others.emplace_back([&] { conversation.watch_by_cursor(); });
+        others.emplace_back([&] { conversation.watch_by_cursor(); });
+        others.emplace_back([&] { conversation.watch_by_id(); });
+        {
+            std::vector<std::jthread> crew_of_askers;
+            for (std::uint64_t asker = 0; asker != askers; ++asker)
+                crew_of_askers.emplace_back(
+                    [&, asker] { conversation.ask(1 + (asker << 40U), each); });
+        }
+        conversation.questions.close();
+        others.clear();
+        const auto group = conversation.questions.group("all");
+        CHECK(group.info().pending == 0);
+        CHECK(group.lag() == 0);
+        CHECK(conversation.questions.size() == 0);
+        CHECK(conversation.answers.size() == askers * each);
+        CHECK(Specimen::alive() == static_cast<long>(askers * each));
+        CHECK(conversation.questions.info().waiting == 0);
+        std::cout << "questions seen by others " << conversation.seen << " of " << 3 * askers * each
+                  << std::endl;
+    }
+    CHECK(Specimen::alive() == 0);
+    CHECK(Specimen::faults() == 0);
+}

@@ -19,6 +19,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <limits>
+#include <new>
 #include <optional>
 #include <span>
 #include <stop_token>
@@ -215,8 +216,8 @@ public:
 
     /// Takes over those entries that are pending with anybody, and idle for long enough: of two
     /// who claim at once, the second gets nothing, as the first has started the idle time anew.
-    /// What the stream has lost is dropped from the pending ones, and told by lost().
-    /// Redis: XCLAIM.
+    /// What the stream has lost is dropped from the pending ones, and told by lost(). When memory
+    /// runs out after some were taken, the result ends there. Redis: XCLAIM.
     Deliveries<T> claim(std::span<const StreamId> ids, const ClaimOptions& options = {}) const;
     Deliveries<T> claim(std::initializer_list<StreamId> ids,
                         const ClaimOptions& options = {}) const {
@@ -435,17 +436,23 @@ Deliveries<T> Consumer<T>::claim(std::span<const StreamId> ids, const ClaimOptio
         const detail::Milliseconds delivered = idle > now ? now : now - idle;
         const detail::ClaimRules how{options.min_idle.count(), delivered, options.deliveries,
                                      options.counts, options.force};
-        if (options.last_id > rules.last_delivered()) {
-            rules.raise_last_delivered(options.last_id);
-            group_->next.reset(options.last_id);
-        }
         for (const StreamId id : ids) {
             const auto entry = log.find(id);
-            const auto claimed = rules.claim(id, static_cast<bool>(entry), me, how, now);
+            detail::Claimed claimed{};
+            try {
+                claimed = rules.claim(id, static_cast<bool>(entry), me, how, now);
+            } catch (const std::bad_alloc&) {
+                if (!result && result.lost().empty()) throw;
+                break;
+            }
             if (claimed.what == detail::Claim::taken)
                 result.add(entry, claimed.deliveries);
             else if (claimed.what == detail::Claim::lost)
                 result.lose(id);
+        }
+        if (options.last_id > rules.last_delivered()) {
+            rules.raise_last_delivered(options.last_id);
+            group_->next.reset(options.last_id);
         }
     });
 }

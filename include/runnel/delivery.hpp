@@ -23,9 +23,13 @@ namespace detail {
 
 template <Message T>
 class StreamGroup;
+template <Message T>
+class ReadNew;
 
 }  // namespace detail
 
+template <Message T>
+class Consumer;
 template <Message T>
 class Deliveries;
 
@@ -157,6 +161,10 @@ public:
         return ending_;
     }
 
+private:
+    friend class Consumer<T>;
+    friend class detail::ReadNew<T>;
+
     // ---- what reads and claims fill, under the stream's lock
 
     Deliveries() = default;
@@ -182,7 +190,6 @@ public:
     void lose(StreamId id) noexcept { lost_.push_back(id); }
     void set_next(StreamId id) noexcept { next_ = id; }
 
-private:
     std::vector<Delivery<T>> all_;
     std::vector<StreamId> lost_;
     StreamId next_{};

@@ -56,7 +56,7 @@ enum class Claim : std::uint8_t {
     lost,         // it was pending, and is no longer in the stream: dropped
 };
 struct Claimed {
-    Claim what;
+    Claim what = Claim::passed_over;
     std::uint64_t deliveries = 0;  // if taken
 };
 

@@ -350,7 +350,7 @@ public:
         return Served::yes;
     }
 
-    Deliveries<T> delivered;
+    Deliveries<T> delivered{Ending::timed_out};
 
 private:
     // It is claimed already: so what throws ends it here, unless something was delivered before.
