@@ -122,18 +122,18 @@ TEST_CASE_METHOD(ThreePending, "an entry cannot be claimed before it has been id
 TEST_CASE_METHOD(ThreePending, "a claim may say how long the entry counts as idle",
                  "[group][claim][time]") {
     REQUIRE(bob.claim({{1}}, {.idle = 1h}));
-    CHECK(group.pending({.consumer = "bob"})[0].idle == 1h);
+    CHECK(group.pending({.consumer = "bob"}).at(0).idle == 1h);
     CHECK(ann.claim({{1}}, {.min_idle = 1h}));
     REQUIRE(bob.claim({{2}}, {.idle = -1h}));
-    CHECK(group.pending({.consumer = "bob"})[0].idle == 0h);
+    CHECK(group.pending({.consumer = "bob"}).at(0).idle == 0h);
     REQUIRE(bob.claim({{3}}, {.idle = 24h * 365 * 100}));
-    CHECK(group.pending({.first = StreamId{3}})[0].idle == 0h);
+    CHECK(group.pending({.first = StreamId{3}}).at(0).idle == 0h);
 }
 
 TEST_CASE_METHOD(ThreePending, "a clock that goes back makes no idle time negative",
                  "[group][claim][time]") {
     clock.step_wall(-1h);
-    CHECK(group.pending({})[0].idle == 0h);
+    CHECK(group.pending({}).at(0).idle == 0h);
     CHECK(bob.claim({{1}}));
     CHECK(bob.autoclaim().size() == 3);
     CHECK_FALSE(ann.claim({{1}}, {.min_idle = 1ms}));
@@ -291,13 +291,13 @@ TEST_CASE_METHOD(ThreePending,
 TEST_CASE_METHOD(ThreePending, "counts of deliveries go neither below zero nor over the greatest",
                  "[group][nack]") {
     CHECK(group.nack({{1}, {1}, {1}}, Nack::silent) == 3);
-    CHECK(group.pending({})[0].deliveries == 0);
+    CHECK(group.pending({}).at(0).deliveries == 0);
     CHECK(attempts(bob.claim({{1}})) == Numbers{1});
     CHECK(group.nack({{2}}, Nack::fatal) == 1);
     REQUIRE(bob.claim({{2}}));
-    CHECK(group.pending({})[1].deliveries == most_deliveries);
+    CHECK(group.pending({}).at(1).deliveries == most_deliveries);
     REQUIRE(bob.history().size() == 2);
-    CHECK(group.pending({})[1].deliveries == most_deliveries);
+    CHECK(group.pending({}).at(1).deliveries == most_deliveries);
 }
 
 TEST_CASE_METHOD(ThreePending, "what belongs to nobody can be acknowledged, and stays with no one",
@@ -374,7 +374,7 @@ TEST_CASE_METHOD(ThreePending, "a consumer that comes back too late does no harm
     clock.advance(1h);
     CHECK(late[2].extend() == Ack::stale);
     CHECK(pending() == Rows{"1-0 bob 3", "2-0 bob 3", "3-0 bob 3"});
-    CHECK(group.pending({})[2].idle == 1h);
+    CHECK(group.pending({}).at(2).idle == 1h);
 }
 
 TEST_CASE_METHOD(ThreePending, "a delivery is stale once it was repeated, and the repetition works",

@@ -272,6 +272,18 @@ TEST_CASE_METHOD(NumberGroup, "an acknowledgement is by hand, and so no sign of 
     CHECK(info_of("ann").inactive == 1h);
 }
 
+TEST_CASE_METHOD(NumberGroup, "who waits is not asked when another has finished with entries",
+                 "[group][info]") {
+    add({1, 2, 3});
+    REQUIRE(bob.try_read().size() == 3);
+    auto read = reading(clock, ann);
+    clock.advance(1h);
+    REQUIRE(group.ack({{1}}) == 1);
+    REQUIRE(group.nack({{2}}) == 1);
+    for (const auto& delivery : bob.history()) REQUIRE(delivery.ack() == runnel::Ack::done);
+    CHECK(info_of("ann").idle == 1h);
+}
+
 TEST_CASE_METHOD(AnHourLater, "a clock that goes back makes no time negative", "[group][info]") {
     clock.step_wall(-2h);
     CHECK(times() == Times{0h, 0h});
@@ -375,6 +387,18 @@ TEST_CASE_METHOD(Progress, "a group that began in the middle knows its lag once 
     check(group, {3}, 3, 0);
     add({4});
     check(group, {3}, 3, 1);
+}
+
+TEST_CASE_METHOD(Progress, "what was trimmed away before the group came there counts as read",
+                 "[group][info][lag]") {
+    const auto group = stream.group("g");
+    const auto ann = group.consumer("ann");
+    add({4, 5});
+    REQUIRE(ann.try_read({.count = 1}));
+    REQUIRE(stream.trim({.count = 2}) == 3);
+    check(group, {1}, 1, 2);
+    REQUIRE(ann.try_read({.count = 1}));
+    check(group, {4}, 4, 1);
 }
 
 TEST_CASE_METHOD(Progress, "entries that are delivered acknowledged count as read",

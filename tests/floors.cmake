@@ -44,6 +44,7 @@ set(order
     detail/list_requests.hpp
     detail/stream_state.hpp
     blocking_list.hpp
+    group_options.hpp
     consumer_group.hpp
     stream.hpp
     runnel.hpp)

@@ -395,7 +395,7 @@ TEST_CASE_METHOD(StreamOfThree, "a cursor may be moved", "[stream][cursor]") {
 }
 
 TEST_CASE("a cursor reads to the end when the last handle has gone", "[stream][cursor][close]") {
-    auto stream = std::make_unique<Stream<int>>();  // g++ 12 warns of an optional that it has seen empty
+    auto stream = std::make_unique<Stream<int>>();
     for (int number = 1; number <= 100; ++number) stream->add(int{number});
     auto cursor = stream->cursor();
     REQUIRE(cursor.read({.count = 3}));

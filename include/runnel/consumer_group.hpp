@@ -9,6 +9,7 @@
 #include <runnel/detail/stream_state.hpp>
 #include <runnel/entries.hpp>
 #include <runnel/error.hpp>
+#include <runnel/group_options.hpp>
 #include <runnel/message.hpp>
 #include <runnel/outcome.hpp>
 #include <runnel/stream_id.hpp>
@@ -29,146 +30,6 @@
 #include <vector>
 
 namespace runnel::inline v0 {
-
-/// Where a group or a cursor begins: behind an id, before the first entry, or behind the last one.
-class From {
-public:
-    /// Before the first entry there is. Redis: 0.
-    static const From start;
-    /// Behind the last entry there is: only what is added later counts. Redis: $.
-    static const From end;
-
-    /// Behind that id.
-    constexpr From(StreamId id) noexcept : id_{id} {}  // NOLINT(*-explicit-*)
-
-    /// Nothing: the end.
-    [[nodiscard]] constexpr std::optional<StreamId> id() const noexcept { return id_; }
-
-private:
-    constexpr From() = default;
-
-    std::optional<StreamId> id_;
-};
-
-inline constexpr From From::start{StreamId{}};
-inline constexpr From From::end{};
-
-struct GroupOptions {
-    From from = From::start;
-    /// How many entries up to there were ever added, if it is known: for the lag. Redis:
-    /// ENTRIESREAD.
-    std::optional<std::uint64_t> entries_read{};
-};
-
-struct ConsumerOptions {
-    /// How many entries the consumer may have pending: with as many in hand it gets no new ones
-    /// through this handle, and its reads wait until some are acknowledged, released or claimed
-    /// away.
-    std::size_t max_pending = std::numeric_limits<std::size_t>::max();
-};
-
-struct GroupReadOptions {
-    /// At most so many entries at a time, at least 1.
-    std::size_t count = std::numeric_limits<std::size_t>::max();
-    Timeout timeout{};
-    std::stop_token stop{};
-    /// Delivered entries are done with: they never become pending. At most once. Redis: NOACK.
-    bool acknowledged = false;
-};
-
-struct HistoryOptions {
-    /// Only entries behind this id.
-    StreamId after{};
-    std::size_t count = std::numeric_limits<std::size_t>::max();
-};
-
-struct ClaimOptions {
-    using Duration = std::chrono::milliseconds;
-
-    /// Only entries that were delivered so long ago, or belong to nobody.
-    Duration min_idle{0};
-    /// How long they count as idle from now on; more than the time since 1970 counts as 0.
-    /// Redis: IDLE.
-    Duration idle{0};
-    /// The new count of deliveries; nothing: one more than before. Redis: RETRYCOUNT.
-    std::optional<std::uint64_t> deliveries{};
-    /// False: the count stays as it is. Redis: JUSTID.
-    bool counts = true;
-    /// Also entries that are not pending. Redis: FORCE.
-    bool force = false;
-    /// The group has delivered up to here, at least. Redis: LASTID.
-    StreamId last_id{};
-};
-
-struct AutoclaimOptions {
-    using Duration = std::chrono::milliseconds;
-
-    Duration min_idle{0};
-    /// Where to begin: next() of the claim before.
-    StreamId start{};
-    /// At most so many entries at a time, at least 1; ten times as many are looked at.
-    std::size_t count = 100;
-    bool counts = true;
-};
-
-/// What a group has pending, by consumer. Redis: XPENDING in its short form.
-struct PendingSummary {
-    struct Share {
-        std::string consumer;
-        std::size_t count = 0;
-
-        friend bool operator==(const Share&, const Share&) = default;
-    };
-
-    std::size_t count = 0;
-    StreamId least{};
-    StreamId greatest{};
-    std::vector<Share> consumers{};  ///< those that have any, by name
-};
-
-/// A pending entry. Redis: a row of XPENDING in its long form.
-struct PendingEntry {
-    StreamId id;
-    std::string consumer{};             ///< empty if it belongs to nobody
-    bool is_released = false;           ///< it belongs to nobody
-    std::chrono::milliseconds idle{0};  ///< since its last delivery; 0 if it belongs to nobody
-    std::uint64_t deliveries = 0;
-
-    friend bool operator==(const PendingEntry&, const PendingEntry&) = default;
-};
-
-struct PendingOptions {
-    StreamId first{};
-    StreamId last = StreamId::max();
-    std::size_t count = std::numeric_limits<std::size_t>::max();
-    /// Only what this consumer has.
-    std::optional<std::string_view> consumer{};
-    /// Only what was delivered so long ago, or belongs to nobody.
-    std::chrono::milliseconds min_idle{0};
-};
-
-/// Redis: a row of XINFO CONSUMERS.
-struct ConsumerInfo {
-    std::string name;
-    std::size_t pending = 0;
-    std::chrono::milliseconds idle{0};  ///< since it last asked for entries
-    /// Since it last got one; nothing: never.
-    std::optional<std::chrono::milliseconds> inactive{};
-};
-
-/// Redis: a row of XINFO GROUPS.
-struct GroupInfo {
-    std::string name;
-    std::size_t consumers = 0;
-    std::size_t pending = 0;
-    std::size_t released = 0;  ///< of those, the ones that belong to nobody
-    StreamId last_delivered{};
-    /// How many entries it has been delivered, ever, as far as Redis can tell.
-    std::optional<std::uint64_t> entries_read{};
-    /// How many entries are still to be delivered, by Redis' reckoning: nothing where entries were
-    /// erased behind last_delivered, or the group began in the middle. ConsumerGroup::lag() counts.
-    std::optional<std::uint64_t> lag{};
-};
 
 template <Message T>
 class ConsumerGroup;
@@ -243,9 +104,13 @@ private:
 
     Deliveries<T> read(const GroupReadOptions* waiting, const GroupReadOptions& options) const;
 
-    // Calls step(consumer, now, result) under the lock, unless the group is gone.
+    // Calls step(log, consumer, now, result) under the lock, and serves those who wait.
     template <typename Step>
     Deliveries<T> locked(Step step) const;
+
+    bool claim_one(StreamId id, const detail::StreamLog<T>& log, detail::ConsumerRecord& me,
+                   const detail::ClaimRules& how, detail::Milliseconds now,
+                   Deliveries<T>& result) const;
 
     detail::Handle<State> stream_;
     detail::Owner<Group> group_;
@@ -428,7 +293,6 @@ Deliveries<T> Consumer<T>::history(const HistoryOptions& options) const {
 template <Message T>
 Deliveries<T> Consumer<T>::claim(std::span<const StreamId> ids, const ClaimOptions& options) const {
     return locked([&](const auto& log, detail::ConsumerRecord& me, auto now, auto& result) {
-        detail::GroupState& rules = group_->rules;
         result.reserve(ids.size());
         result.reserve_lost(ids.size());
         // As Redis does: what cannot be is taken for now.
@@ -436,25 +300,29 @@ Deliveries<T> Consumer<T>::claim(std::span<const StreamId> ids, const ClaimOptio
         const detail::Milliseconds delivered = idle > now ? now : now - idle;
         const detail::ClaimRules how{options.min_idle.count(), delivered, options.deliveries,
                                      options.counts, options.force};
-        for (const StreamId id : ids) {
-            const auto entry = log.find(id);
-            detail::Claimed claimed{};
-            try {
-                claimed = rules.claim(id, static_cast<bool>(entry), me, how, now);
-            } catch (const std::bad_alloc&) {
-                if (!result && result.lost().empty()) throw;
-                break;
-            }
-            if (claimed.what == detail::Claim::taken)
-                result.add(entry, claimed.deliveries);
-            else if (claimed.what == detail::Claim::lost)
-                result.lose(id);
-        }
-        if (options.last_id > rules.last_delivered()) {
-            rules.raise_last_delivered(options.last_id);
-            group_->next.reset(options.last_id);
-        }
+        for (const StreamId id : ids)
+            if (!claim_one(id, log, me, how, now, result)) break;
+        if (options.last_id <= group_->rules.last_delivered()) return;
+        group_->rules.raise_last_delivered(options.last_id);
+        group_->next.reset(options.last_id);
     });
+}
+
+// False when memory has run out after some were taken.
+template <Message T>
+bool Consumer<T>::claim_one(StreamId id, const detail::StreamLog<T>& log,
+                            detail::ConsumerRecord& me, const detail::ClaimRules& how,
+                            detail::Milliseconds now, Deliveries<T>& result) const {
+    const auto entry = log.find(id);
+    try {
+        const auto claimed = group_->rules.claim(id, static_cast<bool>(entry), me, how, now);
+        if (claimed.what == detail::Claim::taken) result.add(entry, claimed.deliveries);
+        if (claimed.what == detail::Claim::lost) result.lose(id);
+        return true;
+    } catch (const std::bad_alloc&) {
+        if (!result && result.lost().empty()) throw;
+        return false;
+    }
 }
 
 template <Message T>

@@ -11,6 +11,7 @@
 #include <runnel/entries.hpp>
 #include <runnel/error.hpp>
 #include <runnel/glob.hpp>
+#include <runnel/group_options.hpp>
 #include <runnel/key_slot.hpp>
 #include <runnel/message.hpp>
 #include <runnel/options.hpp>
