@@ -174,6 +174,17 @@ TEST_CASE_METHOD(NumberGroup, "reads that wait end when their group is removed",
     CHECK(ending(ann.try_read()) == Ending::gone);
 }
 
+TEST_CASE_METHOD(ThreePending, "nobody is a member of a removed group any more",
+                 "[group][remove]") {
+    REQUIRE(stream.remove_group("group"));
+    REQUIRE(group.remove_consumer("bob") == 0);
+    CHECK(ending(ann.history()) == Ending::gone);
+    CHECK(ending(bob.claim({{1}})) == Ending::gone);
+    CHECK(ending(bob.autoclaim()) == Ending::gone);
+    CHECK(pending() == Rows{"1-0 ann 1", "2-0 ann 1", "3-0 ann 1"});
+    CHECK(group.consumers().size() == 1);
+}
+
 TEST_CASE_METHOD(ThreePending, "what is pending in a removed group can still be acknowledged",
                  "[group][remove]") {
     const auto batch = ann.history();

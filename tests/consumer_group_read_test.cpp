@@ -17,10 +17,13 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 using runnel::Ack;
+using runnel::Deliveries;
+using runnel::Delivery;
 using runnel::Ending;
 using runnel::ErrorCode;
 using runnel::From;
@@ -145,6 +148,13 @@ TEST_CASE_METHOD(NumberGroup, "a group goes on behind what was trimmed away befo
     CHECK_FALSE(ann.try_read());
     add({201});
     CHECK(ids(ann.read()) == ids({201}));
+}
+
+TEST_CASE("a delivery belongs to its batch, which can be moved, but not copied", "[group][read]") {
+    STATIC_REQUIRE_FALSE(std::is_copy_constructible_v<Delivery<int>>);
+    STATIC_REQUIRE_FALSE(std::is_copy_constructible_v<Deliveries<int>>);
+    STATIC_REQUIRE(std::is_nothrow_move_constructible_v<Deliveries<int>>);
+    STATIC_REQUIRE(std::is_nothrow_move_assignable_v<Deliveries<int>>);
 }
 
 TEST_CASE_METHOD(NumberGroup, "a read of no entries is refused", "[group][read]") {
@@ -290,6 +300,13 @@ TEST_CASE_METHOD(NumberGroup, "a consumer gets no more than it may have pending"
     CHECK(group.ack({{2}}) == 1);
     CHECK(ids(cid.try_read({.count = 5})) == ids({4}));
     CHECK(ids(ann.try_read({.count = 1})) == ids({5}));
+}
+
+TEST_CASE_METHOD(NumberGroup, "a consumer must be allowed to have something pending",
+                 "[group][read][limit]") {
+    CHECK(error_of([&] { return group.consumer("cid", {.max_pending = 0}); }) ==
+          ErrorCode::invalid_argument);
+    CHECK(group.consumers().size() == 2);
 }
 
 TEST_CASE_METHOD(NumberGroup, "a consumer that has enough waits until something is off its hands",

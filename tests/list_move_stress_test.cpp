@@ -65,6 +65,8 @@ const char* name_of(Ending ending) {
         return "closed";
     case Ending::full:
         return "full";
+    case Ending::gone:
+        break;  // of streams
     }
     return "?";
 }

@@ -55,7 +55,8 @@ public:
     Clock& operator=(const Clock&) = delete;
     virtual ~Clock() = default;
 
-    /// The time of day; may be stepped back.
+    /// The time of day; may be stepped back. Called under locks of runnel's: must not use its
+    /// objects.
     [[nodiscard]] virtual WallTime wall() const noexcept = 0;
 
     /// A time that never goes back; deadlines are points of it.

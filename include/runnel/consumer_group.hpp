@@ -86,7 +86,8 @@ public:
     }
 
     /// Looks through what the group has pending, in the order of ids, and takes over what is idle
-    /// for long enough. Called again with `start` = next(), it comes to the end: next() is 0-0.
+    /// for long enough. Called again with `start` = next(), it comes to the end: next() is 0-0. A
+    /// call that finds nothing idle may not be the last one.
     /// Redis: XAUTOCLAIM.
     ///
     /// Throws: Error{invalid_argument} if `count` is 0.
@@ -104,7 +105,8 @@ private:
 
     Deliveries<T> read(const GroupReadOptions* waiting, const GroupReadOptions& options) const;
 
-    // Calls step(log, consumer, now, result) under the lock, and serves those who wait.
+    // Calls step(log, consumer, now, result) under the lock, unless the group was removed, and
+    // serves those who wait.
     template <typename Step>
     Deliveries<T> locked(Step step) const;
 
@@ -131,6 +133,8 @@ public:
     [[nodiscard]] const std::string& name() const noexcept { return group_->name; }
 
     /// The member of that name; made if there is none. Redis: XGROUP CREATECONSUMER.
+    ///
+    /// Throws: Error{invalid_argument} if `max_pending` is 0.
     Consumer<T> consumer(std::string_view name, const ConsumerOptions& options = {}) const;
 
     /// Removes a consumer. What it has pending is dropped and delivered to nobody again: claim it
@@ -256,6 +260,7 @@ Deliveries<T> Consumer<T>::locked(Step step) const {
     {
         State& stream = *stream_;
         const detail::Lock lock{stream.mutex};
+        if (group_->is_removed) return Ending::gone;
         const detail::Milliseconds now = stream.now();
         detail::ConsumerRecord& consumer = group_->rules.consumer(name_, now);
         consumer.seen = now;
@@ -349,6 +354,10 @@ Deliveries<T> Consumer<T>::autoclaim(const AutoclaimOptions& options) const {
 template <Message T>
 Consumer<T> ConsumerGroup<T>::consumer(std::string_view name,
                                        const ConsumerOptions& options) const {
+    if (options.max_pending == 0) {
+        throw Error{ErrorCode::invalid_argument,
+                    "ConsumerGroup: a consumer with max_pending 0; it must be at least 1"};
+    }
     Consumer<T> made{stream_, group_, name, options.max_pending};
     const detail::Lock lock{stream_->mutex};
     (void)group_->rules.consumer(name, stream_->now());

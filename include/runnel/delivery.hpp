@@ -38,7 +38,11 @@ class Deliveries;
 /// ack(), nack() and extend() are fenced: they work as long as the entry is pending with this
 /// consumer and has been delivered as often as `attempt` says, and are `stale` once another one has
 /// claimed it or it was acknowledged or released. So a consumer that was thought dead and comes
-/// back does no harm.
+/// back does no harm. They go by that count: what the same consumer gets again with the same one,
+/// after set_position(), Nack::silent or a claim that does not count, is taken for this delivery.
+/// Of reads with `.acknowledged` nothing is pending, so all three are `stale` at once.
+///
+/// It is part of its batch and cannot be copied; keep() makes what outlives it.
 ///
 /// Thread safety: different deliveries of a batch may be used by different threads.
 template <Message T>
@@ -64,6 +68,11 @@ public:
         block_->pin();
         return {*block_, slot_};
     }
+
+    Delivery(const Delivery&) = delete;
+    Delivery& operator=(const Delivery&) = delete;
+    Delivery(Delivery&&) noexcept = default;  // within the batch
+    ~Delivery() = default;
 
     // By the group.
     Delivery(detail::LogPlace<T> place, std::uint64_t deliveries, bool has_pin,
@@ -129,6 +138,8 @@ public:
             if (delivery.has_pin_) delivery.block_->unpin();
     }
 
+    /// Whether there are entries; there may be none, and still something in lost(), or in next()
+    /// where to go on.
     [[nodiscard]] explicit operator bool() const noexcept { return !all_.empty(); }
     [[nodiscard]] std::size_t size() const noexcept { return all_.size(); }
     [[nodiscard]] const Delivery<T>& operator[](std::size_t index) const& noexcept {
@@ -155,7 +166,8 @@ public:
     /// Of autoclaim(): where to go on; 0-0 once all pending entries have been looked at.
     [[nodiscard]] StreamId next() const noexcept { return next_; }
 
-    /// Why there is nothing. Requires: there is nothing.
+    /// Why there are no entries: Ending::timed_out also where a call that does not wait found none.
+    /// Requires: there are none.
     [[nodiscard]] Ending ending() const noexcept {
         RUNNEL_ASSERT(all_.empty());
         return ending_;

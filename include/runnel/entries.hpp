@@ -27,8 +27,9 @@ struct PinnedSlots {
 }  // namespace detail
 
 /// One entry of a stream, kept for as long as this lives: also when the stream erases or trims it
-/// or is gone. Copies share the entry. For what has to outlive a batch, such as dead letters;
-/// it keeps the memory of some 64 entries from being freed.
+/// or is gone. Copies share the entry. For what has to outlive a batch, such as dead letters. It
+/// keeps its block of up to 64 entries: neither is that memory freed, nor are values of the block
+/// destroyed that are erased meanwhile.
 ///
 /// Thread safety: as a std::shared_ptr.
 template <Message T>
@@ -51,8 +52,10 @@ public:
 
     /// The id in the stream it was read from. These require: not moved from.
     [[nodiscard]] StreamId id() const noexcept { return block_->id(slot_); }
-    [[nodiscard]] const T& value() const noexcept { return block_->value(slot_); }
-    [[nodiscard]] const T& operator*() const noexcept { return value(); }
+    [[nodiscard]] const T& value() const& noexcept { return block_->value(slot_); }
+    [[nodiscard]] const T& operator*() const& noexcept { return value(); }
+    const T& value() const&& = delete;
+    const T& operator*() const&& = delete;
     [[nodiscard]] const T* operator->() const noexcept { return &value(); }
 
     // Takes over a pin of `block`.
@@ -86,8 +89,8 @@ private:
 };
 
 /// Some entries of a stream, in place and in order, or the reason why there are none. Nothing is
-/// copied: while it lives, so do the entries, also those that are erased or trimmed meanwhile. Let
-/// it go before the next one is awaited.
+/// copied: while it lives, so do the entries, also those that are erased or trimmed meanwhile, and
+/// whatever is erased of the same blocks. Let it go before the next one is awaited.
 ///
 ///     for (const auto& entry : orders.range({.count = 10})) print(entry.id, entry.value);
 ///

@@ -49,12 +49,13 @@ struct GroupOptions {
 struct ConsumerOptions {
     /// How many entries the consumer may have pending: with as many in hand it gets no new ones
     /// through this handle, and its reads wait until some are acknowledged, released or claimed
-    /// away.
+    /// away. At least 1.
     std::size_t max_pending = std::numeric_limits<std::size_t>::max();
 };
 
 struct GroupReadOptions {
-    /// At most so many entries at a time, at least 1.
+    /// At most so many entries at a time, at least 1. By default all that there are, which leaves
+    /// nothing for others.
     std::size_t count = std::numeric_limits<std::size_t>::max();
     Timeout timeout{};
     std::stop_token stop{};

@@ -91,7 +91,7 @@ class Stream;
 /// Reads a stream entry after entry, at its own pace, and without a lock while there is something
 /// at hand. For readers that want everything; see ConsumerGroup for those that share.
 ///
-///     auto cursor = orders.cursor({runnel::From::start});
+///     auto cursor = orders.cursor(runnel::From::start);
 ///     while (auto batch = cursor.read({.stop = stop}))
 ///         for (const auto& entry : batch) print(entry.id, entry.value);
 ///
@@ -143,13 +143,15 @@ private:
         if (cursor_.is_at_end_of_block()) {
             const detail::Lock lock{stream.mutex};
             cursor_.seek(stream.log);
-        } else if (streamed && waiting != nullptr && stream.is_real) {
+        } else if (streamed && waiting != nullptr && stream.is_real &&
+                   detail::may_take_time(waiting->timeout, waiting->stop)) {
             detail::leave_for_a_batch([this] { return cursor_.may_have_next(); });
         }
         if (auto entries = at_hand(count)) return entries;
         detail::ReadOn<T> request{cursor_, count, false, stream.clock};
         stream.run(request, nullptr, waiting);
         if (!request.entries) return request.ending();
+        streak_ = detail::stream_length;  // one that comes to who waits may be the first of many
         return std::move(request.entries);
     }
 
@@ -196,7 +198,7 @@ public:
     ///
     /// Wakes: every read that waits for it, and of each group one that it is enough for.
     /// Throws: Error{closed}; Error{id_exhausted} once the greatest id was given out.
-    /// Complexity: constant.
+    /// Complexity: constant, and linear in the reads that it ends.
     StreamId add(T&& message) const {
         const auto now =
             static_cast<std::uint64_t>(std::max<detail::Milliseconds>(0, state_->now()));
@@ -226,7 +228,7 @@ public:
         return state_->add(message, [ms](StreamId last) {
             if (last == StreamId::max()) refuse_exhausted();
             const auto id = id_after_within(last, ms);
-            if (!id) refuse_id({ms, last.seq}, last);
+            if (!id) refuse_millisecond(ms, last);
             return *id;
         });
     }
@@ -391,6 +393,11 @@ private:
     [[noreturn]] static void refuse_id(StreamId id, StreamId last) {
         throw Error{ErrorCode::id_too_small, "Stream: the id " + to_string(id) +
                                                  " is not greater than the last one, " +
+                                                 to_string(last)};
+    }
+    [[noreturn]] static void refuse_millisecond(std::uint64_t ms, StreamId last) {
+        throw Error{ErrorCode::id_too_small, "Stream: no id of millisecond " + std::to_string(ms) +
+                                                 " is greater than the last one, " +
                                                  to_string(last)};
     }
     [[noreturn]] static void refuse_count() {

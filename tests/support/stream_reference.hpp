@@ -243,6 +243,7 @@ struct GroupReference {
 
     Handout history(const LogReference& log, const std::string& name, const HistoryOptions& options,
                     Millis now) {
+        if (removed) return {.ending = Ending::gone};
         Handout handout;
         seen(name, now);
         std::size_t left = options.count;
@@ -292,6 +293,7 @@ struct GroupReference {
 
     Handout claim(const LogReference& log, const std::string& name, std::span<const StreamId> ids,
                   const ClaimOptions& options, Millis now) {
+        if (removed) return {.ending = Ending::gone};
         Handout handout;
         Member& me = seen(name, now);
         last_delivered = std::max(last_delivered, options.last_id);
@@ -315,6 +317,7 @@ struct GroupReference {
 
     Handout autoclaim(const LogReference& log, const std::string& name,
                       const AutoclaimOptions& options, Millis now) {
+        if (removed) return {.ending = Ending::gone};
         Handout handout;
         seen(name, now);
         std::size_t count = std::min(options.count, pending.size());

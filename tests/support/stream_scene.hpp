@@ -219,7 +219,7 @@ protected:
     void make_consumer() { make_consumer(*some_pair()); }
     void make_consumer(GroupPair& pair) {
         const std::string& name = random.one_of(consumer_names);
-        const std::size_t limit = random.percent(60) ? no_limit : random.below(6);
+        const std::size_t limit = random.percent(60) ? no_limit : 1 + random.below(5);
         tell('\'', name, "' of '", pair.real.name(), "', max_pending ", limit);
         tally.add("consumer", pair.model->members.contains(name) ? "found" : "made");
         if (pair.handles.size() == 4) pair.handles.erase(pair.handles.begin());

@@ -309,8 +309,7 @@ private:
     }
 
     void work_on(const Parcel& parcel) {
-        // Copies: different deliveries may be used by different threads.
-        for (const Delivery<Specimen> delivery : parcel.deliveries) work_on(parcel, delivery);
+        for (const Delivery<Specimen>& delivery : parcel.deliveries) work_on(parcel, delivery);
     }
 
     // Works on a batch, leaves it to others or, dying, to nobody.

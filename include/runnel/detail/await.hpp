@@ -22,6 +22,12 @@ namespace runnel::inline v0::detail {
     return now + *duration;
 }
 
+// Whether a call may pause before it waits.
+[[nodiscard]] inline bool may_take_time(const Timeout& timeout,
+                                        const std::stop_token& stop) noexcept {
+    return timeout.duration() != Timeout::Duration::zero() && !stop.stop_requested();
+}
+
 // Ends a wait from outside: claims it and resumes it, unless it has ended otherwise.
 inline void end_wait(Waiter& waiter, WaitEnd how) noexcept {
     if (!waiter.claim(how)) return;

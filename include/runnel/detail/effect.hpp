@@ -7,8 +7,8 @@
 
 namespace runnel::inline v0::detail {
 
-// What a change of a stream or of a group has done. Whoever has to know of changes (those who wait;
-// later a journal) goes by this, and not by what was called.
+// What a change of a stream or of a group has done: what those who wait for room, the counts that
+// calls return and, later, a journal go by.
 struct Effect {
     std::size_t appended = 0;      // entries that are new in the stream
     std::size_t removed = 0;       // entries that were erased or trimmed

@@ -43,7 +43,7 @@ struct StreamOptions {
     /// How many entries a block of memory holds at most, 4 to 64. Memory comes and goes by the
     /// block, of 4 KiB at most unless an entry is larger.
     std::uint32_t block_entries = 64;
-    /// Null means the SystemClock. Must outlive the stream.
+    /// Null means the SystemClock. Must outlive the stream, its cursors and its batches.
     Clock* clock = nullptr;
 };
 
@@ -112,7 +112,7 @@ public:
         {
             const Lock lock{mutex};
             closed = is_abandoned = true;
-            serve_all(chain);
+            ask_all(chain);
             gone.swap(groups);
         }
         chain.resume_all();
@@ -123,7 +123,7 @@ public:
         {
             const Lock lock{mutex};
             closed = true;
-            serve_all(chain);
+            ask_all(chain);
         }
         chain.resume_all();
     }
@@ -163,7 +163,9 @@ public:
     template <typename Kind, typename Options>
     void run(Kind& request, Group* group, const Options* options) RUNNEL_EXCLUDES(mutex) {
         std::optional<StreamNode<T>> node;
-        for (bool may_pause = is_real; !node; may_pause = false) {
+        bool may_pause =
+            is_real && options != nullptr && may_take_time(options->timeout, options->stop);
+        for (; !node; may_pause = false) {
             {
                 const Lock lock{mutex};
                 if (request.attempt(*this, group) != Served::no) return;
@@ -179,30 +181,23 @@ public:
         if (may_stand_in_line(request)) leave(*node);
     }
 
-    // Requires: the lock.
+    // After an entry was added: all readers get it, and of a group those it is enough for.
     void serve_all(WakeChain& chain) noexcept RUNNEL_REQUIRES(mutex) {
-        serve(readers, chain);
-        for (auto& [name, group] : groups) serve(group.get()->readers, chain);
+        ask(readers, chain);
+        for (auto& [name, group] : groups) serve(*group.get(), chain);
     }
 
-    // After what may have made room for a consumer of the group. Where there is nothing to deliver,
-    // those who wait are not asked: it would count as a call of theirs.
+    // After what may end any wait.
+    void ask_all(WakeChain& chain) noexcept RUNNEL_REQUIRES(mutex) {
+        ask(readers, chain);
+        for (auto& [name, group] : groups) ask(group.get()->readers, chain);
+    }
+
+    // After what may have made room for a consumer of the group, too. Where there is nothing to
+    // deliver, those who wait are not asked: it would count as a call of theirs.
     void serve(Group& group, WakeChain& chain) noexcept RUNNEL_REQUIRES(mutex) {
-        if (!group.readers.empty() && group.next.seek(log)) serve(group.readers, chain);
-    }
-
-    void serve(WaitQueue& queue, WakeChain& chain) noexcept RUNNEL_REQUIRES(mutex) {
-        for (WaitNode* node = queue.first(); node != nullptr;) {
-            WaitNode* const next = node->next;
-            Waiter& waiter = *node->waiter;
-            const Served served = waiter.serve(*node);
-            if (served != Served::no) {
-                queue.remove(*node);
-                --waits;
-            }
-            if (served == Served::yes) chain.add(waiter);
-            node = next;
-        }
+        for (WaitNode* node = group.readers.first(); node != nullptr && group.next.seek(log);)
+            node = ask(group.readers, *node, chain);
     }
 
     // ---- groups
@@ -235,7 +230,7 @@ public:
             removed = std::move(found->second);
             groups.erase(found);
             removed.get()->is_removed = true;
-            serve(removed.get()->readers, chain);
+            ask(removed.get()->readers, chain);
         }
         chain.resume_all();
         return true;
@@ -254,6 +249,24 @@ public:
     SpinBudget spin;
 
 private:
+    void ask(WaitQueue& queue, WakeChain& chain) noexcept RUNNEL_REQUIRES(mutex) {
+        for (WaitNode* node = queue.first(); node != nullptr;) node = ask(queue, *node, chain);
+    }
+
+    // Runs the request of one who waits; returns who stands behind him.
+    WaitNode* ask(WaitQueue& queue, WaitNode& node, WakeChain& chain) noexcept
+        RUNNEL_REQUIRES(mutex) {
+        WaitNode* const next = node.next;
+        Waiter& waiter = *node.waiter;
+        const Served served = waiter.serve(node);
+        if (served != Served::no) {
+            queue.remove(node);
+            --waits;
+        }
+        if (served == Served::yes) chain.add(waiter);
+        return next;
+    }
+
     [[nodiscard]] WaitQueue& queue_of(StreamNode<T>& node) noexcept RUNNEL_REQUIRES(mutex) {
         return node.group.get() != nullptr ? node.group.get()->readers : readers;
     }
@@ -338,15 +351,16 @@ public:
         const Milliseconds now = stream.now();
         ConsumerRecord& consumer = group.rules.consumer(consumer_, now);
         consumer.seen = now;
-        const bool has_next = static_cast<bool>(group.next.seek(stream.log));
-        if (!has_next) return stream.closed ? source_closed() : Served::no;
+        const LogPlace<T> first = group.next.seek(stream.log);
+        if (!first) return stream.closed ? source_closed() : Served::no;
         const std::size_t room = max_pending_ - std::min(max_pending_, consumer.pending);
         const std::size_t count = acknowledged_ ? count_ : std::min(count_, room);
         if (count == 0) return stream.is_abandoned ? source_closed() : Served::no;
         delivered.belong_to(group, consumer.number);
-        delivered.reserve(std::min<std::size_t>(count, LogBlock<T>::most_slots));
+        const SlotMask at_hand = first.block->live() & ~slots_before(first.slot);
+        delivered.reserve(std::min<std::size_t>(count, count_slots(at_hand)));
         if (!claim()) return Served::gone;
-        deliver(stream, group, consumer, count, now);
+        deliver(stream, group, first, consumer, count, now);
         return Served::yes;
     }
 
@@ -354,17 +368,18 @@ public:
 
 private:
     // It is claimed already: so what throws ends it here, unless something was delivered before.
-    void deliver(StreamState<T>& stream, StreamGroup<T>& group, ConsumerRecord& consumer,
-                 std::size_t count, Milliseconds now) noexcept RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+    void deliver(StreamState<T>& stream, StreamGroup<T>& group, LogPlace<T> place,
+                 ConsumerRecord& consumer, std::size_t count,
+                 Milliseconds now) noexcept RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
         const LogFacts facts = stream.log.facts();
         try {
-            for (auto place = group.next.seek(stream.log); place && count != 0; --count) {
+            while (place) {
                 delivered.reserve_one();
                 group.rules.deliver(place.id(), consumer, now, facts, acknowledged_);
                 delivered.add(place, 1);
                 group.next.pass(place);
                 ++group.streak;
-                place = group.next.seek(stream.log);
+                place = --count != 0 ? group.next.seek(stream.log) : LogPlace<T>{};
             }
         } catch (...) {
             if (delivered) return;
