@@ -13,6 +13,7 @@ set(order
     detail/type_key.hpp
     detail/futex.hpp
     detail/mutex.hpp
+    detail/asymmetric.hpp
     detail/waiter.hpp
     clock.hpp
     options.hpp
@@ -43,10 +44,22 @@ set(order
     detail/list_state.hpp
     detail/list_requests.hpp
     detail/stream_state.hpp
+    channel_options.hpp
+    detail/channel_log.hpp
+    detail/handler.hpp
+    detail/overdue.hpp
+    detail/seat.hpp
+    detail/inbox_state.hpp
+    detail/channel_state.hpp
+    detail/channel_requests.hpp
     blocking_list.hpp
     group_options.hpp
     consumer_group.hpp
     stream.hpp
+    connection.hpp
+    messages.hpp
+    channel.hpp
+    inbox.hpp
     runnel.hpp)
 
 file(GLOB_RECURSE headers RELATIVE ${ROOT}/include/runnel ${ROOT}/include/runnel/*.hpp)

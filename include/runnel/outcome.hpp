@@ -62,20 +62,30 @@ inline const WaitOptions wait_for_ever{};
 
 /// Why nothing came.
 enum class Ending : std::uint8_t {
-    timed_out,  ///< nothing came in the time given; also when a try_… found nothing
-    stopped,    ///< the stop token was asked to stop
-    closed,     ///< closed, and nothing is left to take
-    full,       ///< of a move: the target is full and rejects
-    gone,       ///< of a read: its group was removed
+    timed_out,     ///< nothing came in the time given; also when a try_… found nothing
+    stopped,       ///< the stop token was asked to stop
+    closed,        ///< closed, and nothing is left to take
+    full,          ///< of a move: the target is full and rejects
+    gone,          ///< of a read: its group was removed
+    disconnected,  ///< of a subscription: it was too far behind
 };
 
-/// What became of a push. Unless `done`, the message is untouched and still the sender's.
+/// How a reader of a stream or a channel reads.
+struct ReadOptions {
+    /// At most so many entries or messages at a time, at least 1.
+    std::size_t count = std::numeric_limits<std::size_t>::max();
+    Timeout timeout{};
+    std::stop_token stop{};
+};
+
+/// What became of a push or a publish. Unless `done`, the message is untouched and still the
+/// sender's.
 enum class [[nodiscard]] Push : std::uint8_t{
-    done,     ///< it is in the list
+    done,     ///< it is in the list, or published
     full,     ///< no room: rejected, or none came in the time given
     absent,   ///< of push_…_if_exists: the list is empty
     stopped,  ///< the stop token was asked to stop
-    closed,   ///< the list takes nothing any more
+    closed,   ///< closed: nothing is taken any more
 };
 
 /// What became of a push of many: the first `count` messages are in the list, the others are

@@ -5,15 +5,20 @@
 
 #include <runnel/ack.hpp>
 #include <runnel/blocking_list.hpp>
+#include <runnel/channel.hpp>
+#include <runnel/channel_options.hpp>
 #include <runnel/clock.hpp>
+#include <runnel/connection.hpp>
 #include <runnel/consumer_group.hpp>
 #include <runnel/delivery.hpp>
 #include <runnel/entries.hpp>
 #include <runnel/error.hpp>
 #include <runnel/glob.hpp>
 #include <runnel/group_options.hpp>
+#include <runnel/inbox.hpp>
 #include <runnel/key_slot.hpp>
 #include <runnel/message.hpp>
+#include <runnel/messages.hpp>
 #include <runnel/options.hpp>
 #include <runnel/outcome.hpp>
 #include <runnel/stream.hpp>

@@ -60,13 +60,6 @@ struct RangeOptions {
     std::size_t count = std::numeric_limits<std::size_t>::max();
 };
 
-struct ReadOptions {
-    /// At most so many entries at a time, at least 1.
-    std::size_t count = std::numeric_limits<std::size_t>::max();
-    Timeout timeout{};
-    std::stop_token stop{};
-};
-
 /// What to throw away: the oldest entries, while there are more than `count`, and those before
 /// `before`.
 struct TrimOptions {

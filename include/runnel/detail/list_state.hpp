@@ -380,8 +380,6 @@ public:
     alignas(64) SpinBudget spin;
 
 private:
-    static constexpr std::uint32_t stream_length = 4;
-
     // How far serving may go and has got: the second list whose locks are held, and the last
     // tickets of moves from and to lists whose locks were not. They are not looked at twice.
     struct Reach {

@@ -53,6 +53,8 @@ public:
             return Ending::closed;
         case WaitEnd::gone:
             return Ending::gone;
+        case WaitEnd::disconnected:
+            return Ending::disconnected;
         default:
             return Ending::timed_out;
         }

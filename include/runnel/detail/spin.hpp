@@ -93,6 +93,9 @@ private:
     std::atomic<std::uint32_t> until_probe_ = first_pause;
 };
 
+// So many messages in a row are a stream, that is likely to go on.
+inline constexpr std::uint32_t stream_length = 4;
+
 // What a consumer does at the end of a stream, before it looks whether it goes on: polling would
 // take the cache line from the producer at each look. About a microsecond.
 inline void pause_for_a_batch() noexcept {

@@ -52,9 +52,6 @@ namespace detail {
 template <Message T>
 class StreamState;
 
-// So many entries in a row are a stream, that is likely to go on.
-inline constexpr std::size_t stream_length = 4;
-
 // A group, and who waits for what it delivers next. Guarded by the lock of its stream, which it
 // keeps in memory: the stream lets go of its groups when its last handle goes.
 template <Message T>

@@ -97,4 +97,23 @@ private:
     Waiter* last_ = nullptr;
 };
 
+// Runs the request of `node`, which stands in `queue`; false: it keeps its place.
+inline bool ask(WaitQueue& queue, WaitNode& node, WakeChain& chain) noexcept {
+    Waiter& waiter = *node.waiter;
+    const Served served = waiter.serve(node);
+    if (served == Served::no) return false;
+    queue.remove(node);
+    if (served == Served::yes) chain.add(waiter);
+    return true;
+}
+
+// Runs the requests of all that stand in `queue`, in order.
+inline void ask_all(WaitQueue& queue, WakeChain& chain) noexcept {
+    for (WaitNode* node = queue.first(); node != nullptr;) {
+        WaitNode* const next = node->next;
+        ask(queue, *node, chain);
+        node = next;
+    }
+}
+
 }  // namespace runnel::inline v0::detail

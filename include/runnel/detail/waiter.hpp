@@ -17,12 +17,13 @@ class WakeChain;
 
 // How a wait came to its end.
 enum class WaitEnd : std::uint8_t {
-    served,     // a waker ran the request
-    timed_out,  // the deadline passed first
-    stopped,    // the stop token was asked to stop first
-    closed,     // everything it waited on was closed
-    gone,       // what it waited on was removed
-    failed,     // carrying out the request threw; nothing was changed, and the request has it
+    served,        // a waker ran the request
+    timed_out,     // the deadline passed first
+    stopped,       // the stop token was asked to stop first
+    closed,        // everything it waited on was closed
+    gone,          // what it waited on was removed
+    disconnected,  // it was too far behind what it waited on
+    failed,        // carrying out the request threw; nothing was changed, and the request has it
 };
 
 // What a waker is told when it runs a request.

@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <runnel/channel_options.hpp>
+#include <runnel/connection.hpp>
+#include <runnel/detail/await.hpp>
+#include <runnel/detail/channel_log.hpp>
+#include <runnel/detail/channel_requests.hpp>
+#include <runnel/detail/channel_state.hpp>
+#include <runnel/detail/handle.hpp>
+#include <runnel/detail/mutex.hpp>
+#include <runnel/detail/seat.hpp>
+#include <runnel/detail/spin.hpp>
+#include <runnel/detail/wait_queue.hpp>
+#include <runnel/error.hpp>
+#include <runnel/message.hpp>
+#include <runnel/messages.hpp>
+#include <runnel/outcome.hpp>
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+namespace runnel::inline v0 {
+
+template <Message T>
+class Inbox;
+
+/// A subscription to one channel, with a place of its own in it: it costs publishers nothing, reads
+/// without a lock while it keeps up, and what is too much for it is decided by its options. Gone,
+/// it is unsubscribed. Redis: SUBSCRIBE.
+///
+///     auto view = ticks.subscribe({.bound = 1024, .when_behind = runnel::Behind::skip_oldest});
+///     while (auto batch = view.read({.stop = stop})) {
+///         if (batch.missed() != 0) resync(batch.missed());
+///         for (const Tick& tick : batch) draw(tick);
+///     }
+///
+/// It keeps the channel's memory, but does not keep it open. It can be moved from thread to thread,
+/// and is used by one at a time.
+template <Message T>
+class Subscription {
+public:
+    Subscription(Subscription&& other) noexcept = default;
+    Subscription& operator=(Subscription&& other) noexcept {
+        Subscription old(std::move(*this));
+        std::swap(channel_, other.channel_);
+        std::swap(seat_, other.seat_);
+        streak_ = other.streak_;
+        return *this;
+    }
+    ~Subscription() {
+        if (seat_ != nullptr) channel_->remove_seat(*seat_);
+    }
+
+    /// The next messages, at most those of one block of memory at a time, and how many were missed
+    /// just before them.
+    ///
+    /// Blocks: while there are none.
+    /// Ends with: Ending::disconnected if it was too far behind, again and again; Ending::closed
+    /// once the channel is closed and has nothing more for it.
+    /// Throws: Error{invalid_argument} if `count` is 0.
+    /// Complexity: constant; logarithmic in the bound after it has missed some.
+    Messages<T> read(const ReadOptions& options = {}) { return read(options, &options.timeout); }
+
+    /// As read(), but never waits; `timeout` and `stop` are not looked at.
+    Messages<T> try_read(const ReadOptions& options = {}) { return read(options, nullptr); }
+
+    /// How many messages it has missed, all in all.
+    [[nodiscard]] std::uint64_t missed() const noexcept { return seat_->missed; }
+
+    /// False once it was disconnected for being too far behind. A closed channel does not count.
+    [[nodiscard]] bool connected() const noexcept {
+        return !seat_->is_disconnected.load(std::memory_order_acquire);
+    }
+
+private:
+    friend class Channel<T>;
+
+    using State = detail::ChannelState<T>;
+
+    Subscription(State& channel, std::unique_ptr<detail::Seat<T>> seat) noexcept
+        : channel_{channel}, seat_{std::move(seat)} {}
+
+    Messages<T> read(const ReadOptions& options, const Timeout* timeout) {
+        if (options.count == 0) refuse_count();
+        const auto part = at_hand(options.count);
+        if (part.slots != 0) return Messages<T>{part, 0};
+        return go_on(options, timeout);
+    }
+
+    [[noreturn]] static void refuse_count() {
+        throw Error{ErrorCode::invalid_argument,
+                    "Subscription: a read with count 0; it must be at least 1"};
+    }
+
+    // What can be read without the lock.
+    detail::PinnedSlots<detail::Logged<T>> at_hand(std::size_t count) noexcept {
+        detail::Seat<T>& seat = *seat_;
+        if (!seat.cursor.may_have_next() || !channel_->is_within_reach(seat)) return {};
+        const auto part = seat.cursor.take(count);
+        if (part.slots == 0) return part;
+        streak_ += detail::count_slots(part.slots);
+        seat.tell_position();
+        if (seat.when_behind == Behind::block &&
+            channel_->has_publishers.load(std::memory_order_seq_cst)) [[unlikely]]
+            channel_->make_room();
+        return part;
+    }
+
+    [[gnu::noinline]] Messages<T> go_on(const ReadOptions& options, const Timeout* timeout) {
+        State& channel = *channel_.get();
+        pause_at_end_of_stream(options, timeout);
+        detail::ReadMessages<T> request{*seat_, options.count, channel.clock};
+        channel.run(request, &State::readers, timeout, options.stop);
+        if (request.messages.slots == 0) return Messages<T>{request.ending(), request.missed};
+        if (seat_->when_behind == Behind::block) channel.make_room();
+        return {request.messages, request.missed};
+    }
+
+    // Entries that come in a stream are worth waiting for a moment without taking the lock.
+    void pause_at_end_of_stream(const ReadOptions& options, const Timeout* timeout) {
+        const bool streamed =
+            std::exchange(streak_, detail::stream_length) >= detail::stream_length;
+        if (!streamed || timeout == nullptr || !channel_->is_real) return;
+        if (!detail::may_take_time(*timeout, options.stop)) return;
+        if (seat_->cursor.may_have_next() || seat_->cursor.is_at_end_of_block()) return;
+        detail::leave_for_a_batch([this] { return seat_->cursor.may_have_next(); });
+    }
+
+    detail::Owner<State> channel_;
+    std::unique_ptr<detail::Seat<T>> seat_;
+    std::size_t streak_ = 0;  // messages read since there was nothing
+};
+
+/// Publish and subscribe: each message goes to all who are there, at most once, and is kept for
+/// nobody. Redis: Pub/Sub.
+///
+///     runnel::Channel<Tick> ticks;
+///     auto view = ticks.subscribe();
+///     auto alarm = ticks.on_message([](const Tick& tick) { ring(tick); });
+///     std::size_t reached = ticks.publish({"kr", 101});
+///
+/// A handle: copies share one channel, and const is the handle's, not the channel's. There is no
+/// empty one: moving copies. When the last one goes, the channel is closed; a call that already
+/// waits does not need the handle it was made through.
+///
+/// Order: all see the messages of a channel in one order; those of one thread, over all channels,
+/// in the order in which it has published them. A subscription is effective once the call that
+/// makes it has returned.
+/// Memory: what a publisher did before it published is visible to whoever gets the message.
+///
+/// Thread safety: every member may be called from any thread at any time.
+/// Locks: no user code runs under a lock but the moves of T. Handlers run in the thread that
+/// publishes, or in that of another publisher; messages are destroyed in that of a publisher or of
+/// a reader.
+/// Guarantee: a call that throws has changed nothing, and a message that was to be published is
+/// untouched.
+/// Requires: T is complete where Channel<T> is named.
+template <Message T>
+class Channel {
+public:
+    using value_type = T;
+
+    Channel() : Channel{ChannelOptions<T>{}} {}
+    explicit Channel(const ChannelOptions<T>& options) : Channel{options, {}} {}
+
+    // ------------------------------------------------------------------ publishing
+
+    /// Publishes `message`, and tells how many it goes to: subscriptions, handlers, and deliveries
+    /// to inboxes. Then runs the handlers with it, in the order in which they were connected, in
+    /// this thread; if they run already, in another thread or because a handler publishes, the
+    /// message is left to whoever runs them, and this returns at once. Redis: PUBLISH.
+    ///
+    /// Blocks: while a subscription with Behind::block is too far behind, or the handlers are.
+    /// Wakes: every read that waits for it.
+    /// Returns: a result that converts to std::size_t; if it was refused, 0, and the reason.
+    /// Throws: Error{would_deadlock} inside a handler, if the handlers of this channel are too far
+    /// behind; what ChannelOptions::weigh throws.
+    /// Complexity: constant, however many subscriptions there are; linear in the handlers, in the
+    /// inboxes, and in the reads that it ends.
+    Published publish(T&& message, const WaitOptions& options = wait_for_ever) const {
+        return detail::publish(*state_, message, &options);
+    }
+    Published
+    publish(const T& message,
+            const WaitOptions& options = wait_for_ever) const requires std::copy_constructible<T> {
+        T copy(message);
+        return publish(std::move(copy), options);
+    }
+
+    /// As publish(), but never waits: Push::full instead.
+    Published try_publish(T&& message) const { return detail::publish(*state_, message, nullptr); }
+
+    // ------------------------------------------------------------------ subscribing
+
+    /// Reads what is published from now on, at its own pace.
+    ///
+    /// Throws: Error{invalid_argument} for bounds of 0, Behind::drop_newest, and soft limits
+    /// without Behind::disconnect; Error{closed}.
+    [[nodiscard]] Subscription<T> subscribe(const SubscribeOptions& options = {}) const;
+
+    /// Calls `handler`, a function of const T&, with what is published from now on: one call at a
+    /// time, in the order of the channel, without a lock, in a publisher's thread; see publish().
+    /// It may publish, subscribe, connect, disconnect and destroy whatever it likes, itself too.
+    /// What it throws goes to `on_error`. It may be move-only, and its captures are destroyed
+    /// when it is disconnected.
+    ///
+    /// Throws: Error{invalid_argument} for a bound of 0; Error{closed}.
+    /// Complexity: linear in the handlers.
+    template <typename Function>
+    requires std::invocable<Function&, const T&> Connection on_message(Function handler,
+                                                                       HandlerOptions options = {})
+    const;
+
+    /// How many messages go to now: subscriptions, handlers, and inboxes, each time they have
+    /// joined. Redis: PUBSUB NUMSUB.
+    [[nodiscard]] std::size_t subscribers() const {
+        const detail::Lock lock{state_->mutex};
+        return state_->subscribers();
+    }
+
+    /// Waits until there are at least so many. False if that did not come.
+    [[nodiscard]] bool wait_for_subscribers(std::size_t count,
+                                            const WaitOptions& options = wait_for_ever) const {
+        detail::AwaitSubscribers<T> request{count, state_->clock};
+        state_->run(request, &State::watchers, &options.timeout, options.stop);
+        return request.how() == detail::WaitEnd::served;
+    }
+
+    // ------------------------------------------------------------------ looking
+
+    /// Several figures of one moment. Redis: PUBSUB NUMSUB.
+    [[nodiscard]] ChannelInfo info() const {
+        State& channel = *state_;
+        const detail::Lock lock{channel.mutex};
+        return {channel.log.last(),
+                channel.seats.size(),
+                channel.handlers.size(),
+                channel.links.size(),
+                channel.log.entries().size(),
+                channel.readers.size() + channel.publishers.size() + channel.watchers.size() +
+                    channel.leavers.size()};
+    }
+
+    /// What the Broker calls it; empty if none has made it.
+    [[nodiscard]] const std::string& name() const noexcept { return state_->name; }
+
+    // ------------------------------------------------------------------ closing
+
+    /// Refuses every publish and every subscriber from now on. What subscriptions and inboxes have
+    /// not read yet they still can; every wait ends. Closing twice does nothing.
+    void close() const noexcept { state_->close(); }
+
+    [[nodiscard]] bool closed() const {
+        const detail::Lock lock{state_->mutex};
+        return state_->closed;
+    }
+
+    /// Whether both are handles of the same channel.
+    friend bool operator==(const Channel& one, const Channel& other) noexcept {
+        return &*one.state_ == &*other.state_;
+    }
+
+    // By the Broker.
+    Channel(const ChannelOptions<T>& options, std::string name)
+        : state_{new State{options, std::move(name)}} {}
+
+private:
+    friend class Inbox<T>;
+
+    using State = detail::ChannelState<T>;
+
+    detail::Handle<State> state_;
+};
+
+template <Message T>
+Subscription<T> Channel<T>::subscribe(const SubscribeOptions& options) const {
+    detail::check_bounds("Channel::subscribe", options.bound, options.bytes, options.when_behind);
+    if (options.when_behind == Behind::drop_newest) {
+        throw Error{ErrorCode::invalid_argument,
+                    "Channel::subscribe: Behind::drop_newest; an Inbox does that"};
+    }
+    State& channel = *state_;
+    auto seat = std::make_unique<detail::Seat<T>>(options);
+    detail::Seat<T>& place = *seat;
+    detail::WakeChain chain;
+    {
+        const detail::Lock lock{channel.mutex};
+        channel.refuse_if_closed();
+        channel.add_seat(place, chain);
+    }
+    chain.resume_all();
+    return {channel, std::move(seat)};
+}
+
+template <Message T>
+template <typename Function>
+requires std::invocable<Function&, const T&>
+    Connection Channel<T>::on_message(Function handler, HandlerOptions options)
+const {
+    detail::check_bounds("Channel::on_message", options.bound, {}, Behind::block);
+    using Made = detail::HandlerOf<T, Function>;
+    const detail::Owner<Made> made(std::in_place, detail::Owner{*state_}, std::move(handler),
+                                   std::move(options));
+    state_->add_handler(*made.get());
+    return Connection{detail::Owner<detail::Connected>{*made.get()}};
+}
+
+}  // namespace runnel::inline v0

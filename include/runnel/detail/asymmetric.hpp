@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <atomic>
+#include <linux/membarrier.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace runnel::inline v0::detail {
+
+// A barrier in two halves, for two threads of which each stores first and then loads what the other
+// one has stored: at least one of them sees the other. The light half, for the one that does it all
+// the time, costs nothing, as the heavy half makes every running thread of the process pass a full
+// barrier. Where the kernel cannot do that, is_available() is false, and the light half has to be a
+// sequentially consistent store instead.
+class AsymmetricBarrier {
+public:
+    // Registers the process, the first time.
+    [[nodiscard]] static bool is_available() noexcept {
+        static const bool registered =
+            syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
+        return registered;
+    }
+
+    // Between the store and the load of the one. For the compiler only.
+    static void light() noexcept { std::atomic_signal_fence(std::memory_order_seq_cst); }
+
+    // Between the store and the load of the other. Requires: is_available().
+    static void heavy() noexcept {
+        syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+    }
+};
+
+}  // namespace runnel::inline v0::detail

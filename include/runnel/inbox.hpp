@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <runnel/channel.hpp>
+#include <runnel/channel_options.hpp>
+#include <runnel/detail/assert.hpp>
+#include <runnel/detail/await.hpp>
+#include <runnel/detail/channel_state.hpp>
+#include <runnel/detail/handle.hpp>
+#include <runnel/detail/inbox_state.hpp>
+#include <runnel/detail/mutex.hpp>
+#include <runnel/error.hpp>
+#include <runnel/message.hpp>
+#include <runnel/outcome.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace runnel::inline v0 {
+
+/// A message of an inbox, in place: valid as long as its batch is.
+template <Message T>
+struct InboxMessage {
+    const T& value;
+    const std::string& channel;  ///< its name; empty if no Broker has made it
+    const std::string& pattern;  ///< that it came by; empty: directly
+    std::uint64_t missed;        ///< how many the inbox has missed just before it
+};
+
+/// Some messages of an inbox, in the order in which they came, or the reason why there are none.
+/// Nothing is copied: while it lives, so do the messages.
+template <Message T>
+class [[nodiscard]] InboxMessages {
+public:
+    class Iterator;
+
+    [[nodiscard]] explicit operator bool() const noexcept { return !entries_.empty(); }
+    [[nodiscard]] std::size_t size() const noexcept { return entries_.size(); }
+
+    /// Requires: index < size().
+    [[nodiscard]] InboxMessage<T> operator[](std::size_t index) const& noexcept {
+        const detail::InboxEntry<T>& entry = entries_[index];
+        return {entry.message->value, entry.link->channel->name, entry.link->pattern, entry.missed};
+    }
+    InboxMessage<T> operator[](std::size_t index) const&& = delete;
+
+    [[nodiscard]] Iterator begin() const& noexcept { return {*this, 0}; }
+    [[nodiscard]] Iterator end() const& noexcept { return {*this, size()}; }
+    Iterator begin() const&& = delete;
+    Iterator end() const&& = delete;
+
+    /// How many the inbox has missed before and between these; each message has its own share.
+    [[nodiscard]] std::uint64_t missed() const noexcept {
+        std::uint64_t count = 0;
+        for (const auto& entry : entries_) count += entry.missed;
+        return count;
+    }
+
+    /// Why there is nothing. Requires: there is nothing.
+    [[nodiscard]] Ending ending() const noexcept {
+        RUNNEL_ASSERT(entries_.empty());
+        return ending_;
+    }
+
+private:
+    friend class Inbox<T>;
+
+    explicit InboxMessages(Ending ending) noexcept : ending_{ending} {}
+    explicit InboxMessages(std::vector<detail::InboxEntry<T>>&& entries) noexcept
+        : entries_(std::move(entries)) {}
+
+    std::vector<detail::InboxEntry<T>> entries_;
+    Ending ending_ = Ending::timed_out;
+};
+
+template <Message T>
+class InboxMessages<T>::Iterator {
+public:
+    using value_type = InboxMessage<T>;
+    using difference_type = std::ptrdiff_t;
+
+    Iterator() = default;
+    Iterator(const InboxMessages& of, std::size_t index) noexcept : of_{&of}, index_{index} {}
+
+    [[nodiscard]] InboxMessage<T> operator*() const noexcept { return (*of_)[index_]; }
+    Iterator& operator++() noexcept {
+        ++index_;
+        return *this;
+    }
+    Iterator operator++(int) noexcept { return {*of_, index_++}; }
+
+    // Of one batch.
+    friend bool operator==(const Iterator& one, const Iterator& other) noexcept {
+        return one.index_ == other.index_;
+    }
+
+private:
+    const InboxMessages* of_ = nullptr;
+    std::size_t index_ = 0;
+};
+
+/// Messages of several channels, in the order in which they come, by reference and never a copy. A
+/// channel that it has joined in more ways than one, directly and by patterns of a Broker, delivers
+/// each message once for each. Redis: a client that subscribes to channels and patterns.
+///
+///     runnel::Inbox<Order> inbox{{.bound = 100}};
+///     inbox.join(apples);
+///     inbox.join(pears);
+///     while (auto batch = inbox.read({.stop = stop}))
+///         for (const auto& message : batch) handle(message.channel, message.value);
+///
+/// When it is full, what comes is not delivered, and does not count as reached. A message that
+/// waits keeps its block of up to 64 messages in memory.
+///
+/// Thread safety: it can be moved from thread to thread, and is used by one at a time. Channels
+/// deliver from any thread.
+template <Message T>
+class Inbox {
+public:
+    Inbox() : Inbox{InboxOptions{}} {}
+
+    /// Throws: Error{invalid_argument} for bounds of 0, and for what is neither Behind::drop_newest
+    /// nor Behind::disconnect.
+    explicit Inbox(const InboxOptions& options) : state_{made(options)} {}
+
+    Inbox(Inbox&& other) noexcept = default;
+    Inbox& operator=(Inbox&& other) noexcept {
+        Inbox old(std::move(*this));
+        std::swap(state_, other.state_);
+        std::swap(channels_, other.channels_);
+        return *this;
+    }
+    /// Leaves all channels.
+    ~Inbox() {
+        for (const auto& channel : channels_) channel->remove_links(*state_.get());
+    }
+
+    /// Gets what `channel` publishes from now on; once more if it has joined already.
+    /// Redis: SUBSCRIBE.
+    ///
+    /// Throws: Error{closed}.
+    void join(const Channel<T>& channel) {
+        detail::Owner<detail::ChannelState<T>> owner{*channel.state_};
+        channels_.reserve(channels_.size() + 1);
+        detail::Owner<detail::InboxLink<T>> link(std::in_place, owner, state_, std::string{});
+        owner->add_link(std::move(link));
+        channels_.push_back(std::move(owner));
+    }
+
+    /// Gets nothing of `channel` any more; what waits already stays. False if it had not joined.
+    /// Redis: UNSUBSCRIBE.
+    bool leave(const Channel<T>& channel) noexcept {
+        static const std::string directly;
+        const auto* const meant = &*channel.state_;
+        std::erase_if(channels_, [&](const auto& one) { return one.get() == meant; });
+        return channel.state_->remove_links(*state_.get(), &directly) != 0;
+    }
+
+    /// What has come, up to `count` messages.
+    ///
+    /// Blocks: while there is nothing.
+    /// Ends with: Ending::disconnected if too much was waiting; what waited is lost.
+    /// Ending::closed once all channels it has joined are closed, or it has joined none.
+    /// Throws: Error{invalid_argument} if `count` is 0.
+    /// Complexity: linear in the result.
+    InboxMessages<T> read(const ReadOptions& options = {}) {
+        return read(options, &options.timeout);
+    }
+
+    /// As read(), but never waits; `timeout` and `stop` are not looked at.
+    InboxMessages<T> try_read(const ReadOptions& options = {}) { return read(options, nullptr); }
+
+    /// How many messages it has missed, all in all.
+    [[nodiscard]] std::uint64_t missed() const {
+        const detail::Lock lock{state_->mutex};
+        return state_->missed;
+    }
+
+    /// False once it was disconnected because too much was waiting.
+    [[nodiscard]] bool connected() const {
+        const detail::Lock lock{state_->mutex};
+        return !state_->disconnected;
+    }
+
+private:
+    using State = detail::InboxState<T>;
+
+    static detail::Owner<State> made(const InboxOptions& options) {
+        detail::check_bounds("Inbox", options.bound, options.bytes, options.when_behind);
+        if (options.when_behind != Behind::drop_newest && options.when_behind != Behind::disconnect)
+            refuse("when_behind must be drop_newest or disconnect; a Subscription does the others");
+        return detail::Owner<State>(std::in_place, options);
+    }
+
+    [[noreturn]] static void refuse(const char* why) {
+        throw Error{ErrorCode::invalid_argument, std::string{"Inbox: "} + why};
+    }
+
+    InboxMessages<T> read(const ReadOptions& options, const Timeout* timeout) {
+        if (options.count == 0) refuse("a read with count 0; it must be at least 1");
+        detail::ReadInbox<T> request{options.count, state_->clock};
+        state_->run(request, timeout, options.stop);
+        if (!request.entries.empty()) return InboxMessages<T>{std::move(request.entries)};
+        if (request.how() == detail::WaitEnd::disconnected) state_->drop_lost();
+        return InboxMessages<T>{request.ending()};
+    }
+
+    detail::Owner<State> state_;
+    std::vector<detail::Owner<detail::ChannelState<T>>> channels_;
+};
+
+}  // namespace runnel::inline v0

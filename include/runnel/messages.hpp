@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <runnel/detail/assert.hpp>
+#include <runnel/detail/channel_log.hpp>
+#include <runnel/detail/slots.hpp>
+#include <runnel/entries.hpp>
+#include <runnel/message.hpp>
+#include <runnel/outcome.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <utility>
+
+namespace runnel::inline v0 {
+
+template <Message T>
+class Subscription;
+
+/// Some messages of a channel, in place and in order, or the reason why there are none. Nothing is
+/// copied: while it lives, so do the messages, and whatever else leaves the same block of up to 64
+/// messages meanwhile. Let it go before the next one is awaited.
+///
+///     while (auto batch = view.read()) {
+///         if (batch.missed() != 0) resync();
+///         for (const Tick& tick : batch) draw(tick);
+///     }
+///
+/// Its destructor may be what destroys messages, and so run destructors of T.
+template <Message T>
+class [[nodiscard]] Messages {
+public:
+    class Iterator;
+
+    Messages(Messages&& other) noexcept
+        : part_{std::exchange(other.part_, {})}, missed_{other.missed_}, ending_{other.ending_} {}
+    Messages& operator=(Messages&& other) noexcept {
+        Messages old(std::move(*this));
+        part_ = std::exchange(other.part_, {});
+        missed_ = other.missed_;
+        ending_ = other.ending_;
+        return *this;
+    }
+    ~Messages() {
+        if (part_.block != nullptr) part_.block->unpin();
+    }
+
+    [[nodiscard]] explicit operator bool() const noexcept { return part_.block != nullptr; }
+    [[nodiscard]] std::size_t size() const noexcept { return detail::count_slots(part_.slots); }
+
+    [[nodiscard]] Iterator begin() const& noexcept { return {part_.block, part_.slots}; }
+    [[nodiscard]] Iterator end() const& noexcept { return {}; }
+    Iterator begin() const&& = delete;
+    Iterator end() const&& = delete;
+
+    /// These require: not empty.
+    [[nodiscard]] const T& front() const& noexcept {
+        return part_.block->value(detail::first_slot(part_.slots)).value;
+    }
+    [[nodiscard]] const T& back() const& noexcept {
+        return part_.block->value(detail::last_slot(part_.slots)).value;
+    }
+    const T& front() const&& = delete;
+    const T& back() const&& = delete;
+
+    /// How many messages the subscription has skipped just before these; when it was disconnected,
+    /// how many it has lost.
+    [[nodiscard]] std::uint64_t missed() const noexcept { return missed_; }
+
+    /// Why there is nothing. Requires: there is nothing.
+    [[nodiscard]] Ending ending() const noexcept {
+        RUNNEL_ASSERT(!*this);
+        return ending_;
+    }
+
+private:
+    friend class Subscription<T>;
+
+    explicit Messages(Ending ending, std::uint64_t missed = 0) noexcept
+        : missed_{missed}, ending_{ending} {}
+    // Takes over a pin.
+    Messages(detail::PinnedSlots<detail::Logged<T>> part, std::uint64_t missed) noexcept
+        : part_{part}, missed_{missed} {}
+
+    detail::PinnedSlots<detail::Logged<T>> part_;
+    std::uint64_t missed_ = 0;
+    Ending ending_ = Ending::timed_out;
+};
+
+template <Message T>
+class Messages<T>::Iterator {
+public:
+    using value_type = T;
+    using difference_type = std::ptrdiff_t;
+
+    Iterator() = default;
+    Iterator(const detail::LogBlock<detail::Logged<T>>* block, detail::SlotMask slots) noexcept
+        : block_{block}, slots_{slots} {}
+
+    [[nodiscard]] const T& operator*() const noexcept {
+        return block_->value(detail::first_slot(slots_)).value;
+    }
+    [[nodiscard]] const T* operator->() const noexcept { return &**this; }
+
+    Iterator& operator++() noexcept {
+        slots_ &= slots_ - 1;
+        return *this;
+    }
+    Iterator operator++(int) noexcept {
+        const Iterator before = *this;
+        ++*this;
+        return before;
+    }
+
+    // Of one batch.
+    friend bool operator==(const Iterator& one, const Iterator& other) noexcept {
+        return one.slots_ == other.slots_;
+    }
+
+private:
+    const detail::LogBlock<detail::Logged<T>>* block_ = nullptr;
+    detail::SlotMask slots_ = 0;
+};
+
+}  // namespace runnel::inline v0
