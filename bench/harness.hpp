@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <benchmark/benchmark.h>
 #include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <functional>
 #include <limits>
@@ -82,6 +83,11 @@ inline double median(Series values) {
     std::ranges::sort(values);
     const std::size_t half = values.size() / 2;
     return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
+}
+
+inline double percentile(std::vector<std::uint64_t> values, std::size_t percent) {
+    std::ranges::sort(values);
+    return static_cast<double>(values[values.size() * percent / 100]);
 }
 
 /// The median of the ratios that were taken within a repetition.

@@ -22,11 +22,6 @@
 namespace runnel::bench {
 namespace {
 
-double percentile(std::vector<uint64_t> values, std::size_t percent) {
-    std::ranges::sort(values);
-    return static_cast<double>(values[values.size() * percent / 100]);
-}
-
 // ---- workloads ----------------------------------------------------------------------------------
 
 /// Throughput of one thread that pushes `burst` messages and pops them again, 2,000,000 messages

@@ -65,6 +65,15 @@ inline void unpin() {
     sched_setaffinity(0, sizeof cores, &cores);
 }
 
+/// A moment's rest between two looks at what another core writes.
+inline void relax() {
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__) || defined(__arm__)
+    asm volatile("yield");
+#endif
+}
+
 /// Waits, leaving the core to whoever needs it.
 template <class Condition>
 void yield_until(Condition holds) {
