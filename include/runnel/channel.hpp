@@ -117,6 +117,7 @@ private:
         pause_at_end_of_stream(options, timeout);
         detail::ReadMessages<T> request{*seat_, options.count, channel.clock};
         channel.run(request, &State::readers, timeout, options.stop);
+        request.wake_others();
         if (request.messages.slots == 0) return Messages<T>{request.ending(), request.missed};
         if (seat_->when_behind == Behind::block) channel.make_room();
         return {request.messages, request.missed};

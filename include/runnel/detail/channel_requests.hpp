@@ -5,6 +5,7 @@
 #include <runnel/detail/annotations.hpp>
 #include <runnel/detail/channel_log.hpp>
 #include <runnel/detail/channel_state.hpp>
+#include <runnel/detail/futex.hpp>
 #include <runnel/detail/handler.hpp>
 #include <runnel/detail/request.hpp>
 #include <runnel/detail/seat.hpp>
@@ -16,9 +17,11 @@
 #include <runnel/message.hpp>
 #include <runnel/outcome.hpp>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <utility>
 
 namespace runnel::inline v0::detail {
@@ -114,10 +117,19 @@ Published publish(ChannelState<T>& channel, T& message, const WaitOptions* optio
 }
 
 // Reads on from a seat.
+//
+// A message may wake a great many readers, and each call that wakes one costs as much as fifty
+// publishes. So the publisher wakes some of them, and each of those wakes some others.
 template <Message T>
 class ReadMessages : public Request {
 public:
-    static constexpr Behaviour behaviour{serve_as<ReadMessages, ChannelNode<T>>, unpark};
+    static void unpark_in_turn(Waiter& waiter, WakeChain& chain) noexcept {
+        auto& self = static_cast<ReadMessages&>(waiter);
+        if (self.clock.is_real()) self.take_along(chain);
+        unpark(waiter, chain);
+    }
+
+    static constexpr Behaviour behaviour{serve_as<ReadMessages, ChannelNode<T>>, unpark_in_turn};
 
     ReadMessages(Seat<T>& seat, std::size_t limit, Clock& on) noexcept
         : Request{behaviour, WaitsOn::one, on}, seat_{seat}, count_{limit} {}
@@ -139,10 +151,27 @@ public:
         return Served::yes;
     }
 
+    // What it was woken with: to be called when the wait is over.
+    void wake_others() noexcept {
+        for (FutexWord* const word : std::span{others_}.first(count_of_others_))
+            futex_wake_one(*word);
+    }
+
     PinnedSlots<Logged<T>> messages{};
     std::uint64_t missed = 0;
 
 private:
+    static constexpr std::size_t most_others = 7;
+
+    // As many as there will be left to the publisher: of n readers, he wakes about the root of n.
+    void take_along(WakeChain& chain) noexcept {
+        while (chain.size() > count_of_others_ && count_of_others_ != most_others &&
+               chain.first().has(behaviour)) {
+            FutexWord* const word = chain.take_first().end_asleep();
+            if (word != nullptr) others_[count_of_others_++] = word;
+        }
+    }
+
     void skip_to(std::uint64_t number, std::uint64_t position) noexcept {
         if (number <= position) return;
         missed = number - position;
@@ -152,6 +181,8 @@ private:
 
     Seat<T>& seat_;
     const std::size_t count_;
+    std::array<FutexWord*, most_others> others_{};
+    std::size_t count_of_others_ = 0;
 };
 
 // Waits until so many are subscribed.

@@ -80,21 +80,30 @@ public:
     void add(Waiter& waiter) noexcept {
         (last_ != nullptr ? last_->next_woken : first_) = &waiter;
         last_ = &waiter;
+        ++size_;
+    }
+
+    [[nodiscard]] std::size_t size() const noexcept { return size_; }
+    // Requires: not empty.
+    [[nodiscard]] const Waiter& first() const noexcept { return *first_; }
+    // The caller has to resume it.
+    [[nodiscard]] Waiter& take_first() noexcept {
+        Waiter& waiter = *first_;
+        first_ = waiter.next_woken;  // read before it is resumed: it may be gone after that
+        if (first_ == nullptr) last_ = nullptr;
+        --size_;
+        return waiter;
     }
 
     // Requires: the caller holds no lock.
     void resume_all() noexcept {
-        while (first_ != nullptr) {
-            Waiter& waiter = *first_;
-            first_ = waiter.next_woken;  // read before resume(): the waiter may be gone after it
-            if (first_ == nullptr) last_ = nullptr;
-            waiter.resume(*this);
-        }
+        while (first_ != nullptr) take_first().resume(*this);
     }
 
 private:
     Waiter* first_ = nullptr;
     Waiter* last_ = nullptr;
+    std::size_t size_ = 0;
 };
 
 // Runs the request of `node`, which stands in `queue`; false: it keeps its place.

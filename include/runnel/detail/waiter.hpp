@@ -78,6 +78,9 @@ public:
     Waiter(const Waiter&) = delete;
     Waiter& operator=(const Waiter&) = delete;
 
+    [[nodiscard]] bool has(const Behaviour& behaviour) const noexcept {
+        return behaviour_ == &behaviour;
+    }
     [[nodiscard]] std::uint64_t ticket() const noexcept { return ticket_; }
     [[nodiscard]] Served serve(WaitNode& node) noexcept { return behaviour_->serve(node); }
 
@@ -115,6 +118,13 @@ public:
         RUNNEL_ASSERT(claimed());
         // Release: pairs with ended(); whoever waits sees how_ and what the claimer wrote.
         if ((word_.exchange(over, std::memory_order_acq_rel) & parked) != 0) futex_wake_one(word_);
+    }
+
+    // The same, but if the thread sleeps it goes on doing so until somebody calls futex_wake_one()
+    // on what is returned; null: it does not sleep.
+    [[nodiscard]] FutexWord* end_asleep() noexcept {
+        RUNNEL_ASSERT(claimed());
+        return (word_.exchange(over, std::memory_order_acq_rel) & parked) != 0 ? &word_ : nullptr;
     }
 
     [[nodiscard]] bool ended() const noexcept {
