@@ -14,15 +14,18 @@
 // letters, as a reference to the entry and not as a copy. A bitmap of all lines proves it in the
 // end.
 //
+// What goes on is announced on a Channel, to whoever wants to know: a progress bar that keeps up, a
+// handler that adds up, and a subscriber that is too slow, skips, and is told how much it missed.
+//
 // A word is a run of bytes other than blanks: space, tab, line feed, vertical tab, form feed and
 // carriage return. Upper and lower case differ.
 
+#include <runnel/channel.hpp>
 #include <runnel/stream.hpp>
 
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <bit>
 #include <cerrno>
 #include <chrono>
 #include <cstddef>
@@ -30,8 +33,10 @@
 #include <cstdio>
 #include <exception>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <ranges>
 #include <stdexcept>
 #include <stop_token>
 #include <string>
@@ -50,6 +55,7 @@
 namespace {
 
 using namespace std::chrono_literals;
+using runnel::Channel;
 using runnel::Stream;
 using Words = std::unordered_map<std::string_view, std::size_t>;
 
@@ -84,24 +90,41 @@ public:
     void enter(std::size_t line) {
         const std::uint64_t bit = std::uint64_t{1} << (line % 64);
         const std::uint64_t before = bits_[line / 64].fetch_or(bit, std::memory_order_relaxed);
-        if ((before & bit) != 0) twice_.fetch_add(1, std::memory_order_relaxed);
+        auto& sum = (before & bit) != 0 ? twice_ : count_;
+        sum.fetch_add(1, std::memory_order_relaxed);
     }
 
     bool has(std::size_t line) const { return (bits_[line / 64].load() >> (line % 64) & 1) != 0; }
 
-    std::size_t count() const {
-        std::size_t sum = 0;
-        for (const auto& bits : bits_) sum += static_cast<std::size_t>(std::popcount(bits.load()));
-        return sum;
-    }
-
+    std::size_t count() const { return count_.load(std::memory_order_relaxed); }
     std::size_t lines() const { return lines_; }
     std::size_t twice() const { return twice_.load(); }
 
 private:
     std::size_t lines_;
     std::vector<std::atomic<std::uint64_t>> bits_;
+    std::atomic<std::size_t> count_ = 0;
     std::atomic<std::size_t> twice_ = 0;
+};
+
+// What a worker announces after each batch of lines.
+struct News {
+    std::size_t counted = 0;  // lines, by all, so far
+    std::size_t handled = 0;  // lines, by this worker, in this batch
+    std::size_t claimed = 0;  // of which from others
+};
+
+// What was announced, all in all. Its handler is called by one thread at a time.
+struct Tally {
+    void operator()(const News& news) {
+        ++announcements;
+        handled += news.handled;
+        claimed += news.claimed;
+    }
+
+    std::size_t announcements = 0;
+    std::size_t handled = 0;
+    std::size_t claimed = 0;
 };
 
 enum class Sabotage { none, lose_one, count_twice };
@@ -119,6 +142,7 @@ struct Work {
     Stream<Line> lines;
     runnel::ConsumerGroup<Line> counters = lines.group("counters");
     Stream<runnel::KeptEntry<Line>> dead_letters;
+    Channel<News> news;
     std::atomic<bool> all_read = false;
     std::atomic_flag accident;
 };
@@ -174,6 +198,7 @@ public:
                 handle(work, lines[at]);
             }
             if (!lines) look_after_others(work, me);
+            announce(work);
         }
     }
 
@@ -212,8 +237,16 @@ private:
         } else {
             work.dead_letters.add(line.keep());
         }
-        claimed += line.attempt > 1 ? 1 : 0;
+        ++news_.handled;
+        news_.claimed += line.attempt > 1 ? 1 : 0;
         work.ledger.enter(line.value.number);
+    }
+
+    void announce(Work& work) {
+        if (news_.handled == 0) return;
+        claimed += news_.claimed;
+        news_.counted = work.ledger.count();
+        work.news.publish(std::exchange(news_, {}));
     }
 
     // Whether it has forgotten the line on purpose.
@@ -225,6 +258,7 @@ private:
     }
 
     std::vector<std::string_view> found_;
+    News news_;
 };
 
 using Workers = std::array<Worker, 4>;
@@ -235,9 +269,9 @@ bool is_done(const Work& work) {
 }
 
 // A progress bar, redrawn in place; nothing if the output is not a terminal.
-void draw_bar(const Ledger& ledger) {
+void draw_bar(std::size_t counted, std::size_t lines) {
     if (isatty(STDOUT_FILENO) != 1) return;
-    const std::size_t percent = ledger.count() * 100 / std::max<std::size_t>(1, ledger.lines());
+    const std::size_t percent = counted * 100 / std::max<std::size_t>(1, lines);
     std::printf("\r[%-50.*s] %3zu%%", static_cast<int>(percent / 2),
                 "##################################################", percent);
     std::fflush(stdout);
@@ -247,19 +281,37 @@ void erase_bar() {
     if (isatty(STDOUT_FILENO) == 1) std::printf("\r%60s\r", "");
 }
 
-void run(Work& work, Workers& workers) {
+// Takes its time, and so skips what is more than it can hold.
+struct SlowSubscriber {
+    void run(runnel::Subscription<News> news) {
+        while (const auto batch = news.read({.count = 1})) {
+            ++heard;
+            std::this_thread::sleep_for(2ms);
+        }
+        missed = news.missed();
+    }
+
+    std::size_t heard = 0;
+    std::size_t missed = 0;
+};
+
+void run(Work& work, Workers& workers, SlowSubscriber& slow) {
+    auto bar = work.news.subscribe();
     std::vector<std::jthread> threads;
+    threads.emplace_back(
+        [&slow, news = work.news.subscribe({.bound = 4})]() mutable { slow.run(std::move(news)); });
     threads.emplace_back([&work](const std::stop_token& stop) { read_lines(work, stop); });
     for (std::size_t at = 0; at != workers.size(); ++at) {
         Worker& worker = workers.at(at);
         worker.name = std::to_string(at + 1);
         threads.emplace_back([&](const std::stop_token& stop) { worker.run(work, stop); });
     }
-    while (!is_done(work)) {
-        draw_bar(work.ledger);
-        std::this_thread::sleep_for(10ms);
-    }
+    while (!is_done(work))
+        if (const auto news = bar.read({.timeout = 10ms}))
+            draw_bar(news.back().counted, work.ledger.lines());
     work.lines.close();
+    for (std::jthread& thread : std::views::drop(threads, 1)) thread.join();
+    work.news.close();  // all has been said
     erase_bar();
 }
 
@@ -346,6 +398,12 @@ int print_verdict(const Ledger& ledger) {
     return verdict.empty() ? 0 : 1;
 }
 
+void print_news(const Tally& tally, const SlowSubscriber& slow) {
+    std::printf("announcements %zu of %zu lines, %zu claimed; a slow subscriber heard %zu, "
+                "missed %zu\n\n",
+                tally.announcements, tally.handled, tally.claimed, slow.heard, slow.missed);
+}
+
 int report(const Work& work, const Workers& workers, std::chrono::duration<double> elapsed) {
     const Words words = print_workers(workers);
     std::printf("\nlines %zu, words %zu, different words %zu, seconds %.2f\n\n",
@@ -418,8 +476,13 @@ int main(int argc, char** argv) try {
     const auto start = std::chrono::steady_clock::now();
     Work work{text, options.sabotage};
     Workers workers;
-    run(work, workers);
-    return report(work, workers, std::chrono::steady_clock::now() - start);
+    Tally tally;
+    SlowSubscriber slow;
+    const auto connection = work.news.on_message(std::ref(tally));
+    run(work, workers, slow);
+    const auto elapsed = std::chrono::steady_clock::now() - start;
+    print_news(tally, slow);
+    return report(work, workers, elapsed);
 } catch (const std::exception& error) {
     std::fprintf(stderr, "demo: %s\n", error.what());
     return 2;
