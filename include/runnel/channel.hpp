@@ -106,10 +106,14 @@ private:
         if (part.slots == 0) return part;
         streak_ += detail::count_slots(part.slots);
         seat.tell_position();
-        if (seat.when_behind == Behind::block &&
+        make_room();
+        return part;
+    }
+
+    void make_room() noexcept {
+        if (seat_->when_behind == Behind::block &&
             channel_->has_publishers.load(std::memory_order_seq_cst)) [[unlikely]]
             channel_->make_room();
-        return part;
     }
 
     [[gnu::noinline]] Messages<T> go_on(const ReadOptions& options, const Timeout* timeout) {
@@ -119,7 +123,7 @@ private:
         channel.run(request, &State::readers, timeout, options.stop);
         request.wake_others();
         if (request.messages.slots == 0) return Messages<T>{request.ending(), request.missed};
-        if (seat_->when_behind == Behind::block) channel.make_room();
+        make_room();
         return {request.messages, request.missed};
     }
 

@@ -114,17 +114,20 @@ private:
     }
 
     [[gnu::noinline]] void trim_now(Disposal<Entry>& disposal) noexcept {
-        if (kept_.messages == 0 || kept_.bytes != Reach::unlimited) {
-            const std::uint64_t gone = skipped_to(out_of_reach(kept_.messages), kept_);
-            (void)entries_.trim_before(id(gone + 1), disposal);
-            return;
-        }
-        const std::uint64_t gone = out_of_reach(kept_.messages);
+        std::uint64_t gone = out_of_reach(kept_.messages);
+        if (kept_.messages != 0 && kept_.bytes == Reach::unlimited)
+            return trim_blocks(gone, disposal);
+        // A message may be heavier than what may wait, and somebody wait for it alone.
+        if (kept_.messages != 0) gone = std::min(skipped_to(gone, kept_), last() - 1);
+        (void)entries_.trim_before(id(gone + 1), disposal);
+    }
+
+    void trim_blocks(std::uint64_t gone, Disposal<Entry>& disposal) noexcept {
         const Place first = entries_.after(id(gone));
         if (!first) return;
         const LogBlock<Entry>& block = *first.block;
         (void)entries_.trim_before(block.key, disposal);
-        // Not before all of this block is out of reach.
+        // Not again before all of this block is out of reach.
         trim_at_ = block.key.seq + block.capacity() + kept_.messages;
     }
 

@@ -32,8 +32,11 @@ class PublishOne : public Request {
 public:
     static constexpr Behaviour behaviour{serve_as<PublishOne, ChannelNode<T>>, unpark};
 
-    PublishOne(T& message, std::size_t bytes, Clock& on) noexcept
-        : Request{behaviour, WaitsOn::one, on}, message_{message}, bytes_{bytes} {}
+    PublishOne(T& message, std::size_t bytes, bool may_wait, Clock& on) noexcept
+        : Request{behaviour, WaitsOn::one, on},
+          message_{message},
+          bytes_{bytes},
+          waits_in_handler_{may_wait && HandlerFrame<>::is_inside()} {}
 
     // From the queue, where it is the first.
     Served attempt(ChannelNode<T>& node) { return carry_out(*node.keep.get()); }
@@ -49,7 +52,7 @@ private:
     Served carry_out(ChannelState<T>& channel) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
         constexpr auto calls = ChannelState<T>::CallsDirectly::no;
         if (channel.closed) return source_closed();
-        if (is_inside_handler_ && channel.are_handlers_behind()) refuse(channel);
+        if (waits_in_handler_ && channel.are_handlers_behind()) refuse(channel);
         if (channel.is_held_back(bytes_)) return Served::no;
         channel.prepare(calls, disposal_);
         if (!claim()) return Served::gone;
@@ -66,7 +69,7 @@ private:
 
     T& message_;
     const std::size_t bytes_;
-    const bool is_inside_handler_ = HandlerFrame<>::is_inside();
+    const bool waits_in_handler_;
     Disposal<Logged<T>> disposal_;
 };
 
@@ -76,7 +79,7 @@ template <Message T>
                                           const WaitOptions* options) {
     static const WaitOptions none{};
     const WaitOptions& how = options != nullptr ? *options : none;
-    PublishOne<T> request{message, bytes, channel.clock};
+    PublishOne<T> request{message, bytes, options != nullptr, channel.clock};
     channel.run(request, &ChannelState<T>::publishers, options != nullptr ? &how.timeout : nullptr,
                 how.stop);
     request.chain.resume_all();
