@@ -36,7 +36,6 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <ranges>
 #include <stdexcept>
 #include <stop_token>
 #include <string>
@@ -295,22 +294,28 @@ struct SlowSubscriber {
     std::size_t missed = 0;
 };
 
-void run(Work& work, Workers& workers, SlowSubscriber& slow) {
-    auto bar = work.news.subscribe();
+std::vector<std::jthread> start(Work& work, Workers& workers) {
     std::vector<std::jthread> threads;
-    threads.emplace_back(
-        [&slow, news = work.news.subscribe({.bound = 4})]() mutable { slow.run(std::move(news)); });
     threads.emplace_back([&work](const std::stop_token& stop) { read_lines(work, stop); });
     for (std::size_t at = 0; at != workers.size(); ++at) {
         Worker& worker = workers.at(at);
         worker.name = std::to_string(at + 1);
         threads.emplace_back([&](const std::stop_token& stop) { worker.run(work, stop); });
     }
-    while (!is_done(work))
-        if (const auto news = bar.read({.timeout = 10ms}))
-            draw_bar(news.back().counted, work.ledger.lines());
-    work.lines.close();
-    for (std::jthread& thread : std::views::drop(threads, 1)) thread.join();
+    return threads;
+}
+
+void run(Work& work, Workers& workers, SlowSubscriber& slow) {
+    auto bar = work.news.subscribe();
+    const std::jthread slow_one{
+        [&slow, news = work.news.subscribe({.bound = 4})]() mutable { slow.run(std::move(news)); }};
+    {
+        const auto threads = start(work, workers);
+        while (!is_done(work))
+            if (const auto news = bar.read({.timeout = 10ms}))
+                draw_bar(news.back().counted, work.ledger.lines());
+        work.lines.close();
+    }
     work.news.close();  // all has been said
     erase_bar();
 }

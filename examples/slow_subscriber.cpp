@@ -54,7 +54,7 @@ bool with_waiting() {
     auto patient = ticks.subscribe({.bound = 4, .when_behind = Behind::block});
     std::string told;
     for (int tick = 1; tick <= 10; ++tick) {
-        if (ticks.try_publish(int{tick}).ending != runnel::Push::full) continue;
+        if (ticks.try_publish(tick).ending != runnel::Push::full) continue;
         told += story(patient) + "| ";
         ticks.publish(tick);
     }

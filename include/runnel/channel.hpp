@@ -200,6 +200,10 @@ public:
 
     /// As publish(), but never waits: Push::full instead.
     Published try_publish(T&& message) const { return detail::publish(*state_, message, nullptr); }
+    Published try_publish(const T& message) const requires std::copy_constructible<T> {
+        T copy(message);
+        return try_publish(std::move(copy));
+    }
 
     // ------------------------------------------------------------------ subscribing
 

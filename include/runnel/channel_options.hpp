@@ -101,7 +101,7 @@ inline void check_bounds(const char* what, std::size_t bound, const ByteBound& b
     const bool has_soft = bytes.soft != ByteBound{}.soft;
     if (bound == 0) refuse(": bound is 0; it must be at least 1");
     if (bytes.hard == 0 || bytes.soft == 0) refuse(": a bound of 0 bytes; it must be at least 1");
-    if (bytes.soft_for < bytes.soft_for.zero()) refuse(": bytes.soft_for is negative");
+    if (bytes.soft_for < std::chrono::nanoseconds::zero()) refuse(": bytes.soft_for is negative");
     if (has_soft && when_behind != Behind::disconnect)
         refuse(": bytes.soft goes with Behind::disconnect only");
 }

@@ -141,7 +141,7 @@ public:
     void run_handlers(const Sent<T>& sent, const T& message) noexcept RUNNEL_EXCLUDES(mutex) {
         const HandlerFrame<> frame;
         if (sent.first != nullptr) run_all(sent.first, sent.last, message, sent.number);
-        while (run_batch()) {
+        while (run_next_batch()) {
         }
     }
 
@@ -153,17 +153,7 @@ public:
     void run(Kind& request, WaitQueue ChannelState::*queue, const Timeout* timeout,
              const std::stop_token& stop) RUNNEL_EXCLUDES(mutex) {
         std::optional<ChannelNode<T>> node;
-        {
-            const Lock lock{mutex};
-            if (request.attempt(*this) != Served::no) return;
-            if (timeout == nullptr) return request.set_end(WaitEnd::timed_out);
-            // First it is said that a publisher waits, and then looked once more how far readers
-            // are: see Seat::tell_position().
-            const bool is_publish = queue == &ChannelState::publishers;
-            if (is_publish) note_publishers(true);
-            if (is_publish && request.attempt(*this) != Served::no) return note_publishers();
-            (this->*queue).insert(node.emplace(request, *this));
-        }
+        if (!stands_in_line(request, queue, timeout != nullptr, node)) return;
         await(request, clock, spin, *timeout, stop);
         if (!may_stand_in_line(request)) return;
         WakeChain chain;
@@ -334,6 +324,29 @@ public:
     SpinBudget spin;
 
 private:
+    // Carries out `request` or, if it may wait, puts it into line; true: so it did.
+    template <typename Kind>
+    [[nodiscard]] bool stands_in_line(Kind& request, WaitQueue ChannelState::*queue, bool may_wait,
+                                      std::optional<ChannelNode<T>>& node) RUNNEL_EXCLUDES(mutex) {
+        const Lock lock{mutex};
+        if (request.attempt(*this) != Served::no) return false;
+        if (!may_wait) {
+            request.set_end(WaitEnd::timed_out);
+            return false;
+        }
+        if (queue == &ChannelState::publishers) {
+            // First it is said that a publisher waits, and then looked once more how far readers
+            // are: see Seat::tell_position().
+            note_publishers(true);
+            if (request.attempt(*this) != Served::no) {
+                note_publishers();
+                return false;
+            }
+        }
+        (this->*queue).insert(node.emplace(request, *this));
+        return true;
+    }
+
     [[nodiscard]] bool goes_into_log(CallsDirectly calls) const noexcept RUNNEL_REQUIRES(mutex) {
         if (seats.size() != 0 || !links.empty()) return true;
         return handlers.size() != 0 && (is_running_ || calls == CallsDirectly::no);
@@ -359,9 +372,18 @@ private:
         sent.last = handlers.last();
     }
 
+    // What the runner of the handlers takes from under the lock.
+    struct Batch {
+        PinnedSlots<Entry> messages{};
+        Handler<T>* first = nullptr;
+        Handler<T>* last = nullptr;
+        Handler<T>* dead = nullptr;  // when the run ends
+        bool is_orphan = false;      // then, too: nobody else owns the state
+    };
+
     // Runs the handlers with some of what was left to them. False: nothing was, and the run is
     // over; this state may be gone.
-    [[nodiscard]] bool run_batch() noexcept RUNNEL_EXCLUDES(mutex) {
+    [[nodiscard]] bool run_next_batch() noexcept RUNNEL_EXCLUDES(mutex) {
         Batch batch;
         WakeChain chain;
         {
@@ -375,6 +397,11 @@ private:
             if (batch.is_orphan) this->remove_owner();
             return false;
         }
+        run_batch(batch);
+        return true;
+    }
+
+    void run_batch(const Batch& batch) noexcept RUNNEL_EXCLUDES(mutex) {
         LogBlock<Entry>& block = *batch.messages.block;
         for (SlotMask slots = batch.messages.slots; slots != 0; slots &= slots - 1) {
             const std::uint32_t slot = first_slot(slots);
@@ -384,17 +411,7 @@ private:
                 run_all(batch.first, batch.last, block.value(slot).value, number);
         }
         block.unpin();
-        return true;
     }
-
-    // What the runner of the handlers takes from under the lock.
-    struct Batch {
-        PinnedSlots<Entry> messages{};
-        Handler<T>* first = nullptr;
-        Handler<T>* last = nullptr;
-        Handler<T>* dead = nullptr;  // when the run ends
-        bool is_orphan = false;      // then, too: nobody else owns the state
-    };
 
     [[nodiscard]] Batch next_batch() noexcept RUNNEL_REQUIRES(mutex) {
         Batch batch;

@@ -27,7 +27,10 @@ public:
         return !has_left_.load(std::memory_order_acquire);
     }
 
-protected:
+    // It will not be started again.
+    void leave() noexcept { has_left_.store(true, std::memory_order_seq_cst); }
+
+private:
     std::atomic<bool> has_left_ = false;
 };
 
@@ -72,8 +75,6 @@ public:
 
     // Destroys the user's function and what it has captured. Without a lock.
     virtual void drop() noexcept = 0;
-
-    void leave() noexcept { has_left_.store(true, std::memory_order_seq_cst); }
 
     // Guarded by the lock of the channel, but for the walk described above.
     Handler* previous = nullptr;
@@ -183,20 +184,24 @@ public:
         Handler<T>* before = nullptr;
         for (Handler<T>* one = first;; one = one->next) {
             if (number > one->from && one->is_live()) {
-                set_running(one);
-                if (before != nullptr && !before->is_live()) [[unlikely]]
-                    left(*before);
+                go_on(before, one, left);
                 if (one->is_live()) one->run(message);
                 before = one;
             }
             if (one == last) break;
         }
-        set_running(nullptr);
+        go_on(before, nullptr, left);
+    }
+
+private:
+    // From one that has run to the next.
+    template <typename Left>
+    void go_on(Handler<T>* before, Handler<T>* next, Left left) noexcept {
+        set_running(next);
         if (before != nullptr && !before->is_live()) [[unlikely]]
             left(*before);
     }
 
-private:
     // What is loaded after this is loaded after others could see it, or they wait for that.
     void set_running(Handler<T>* handler) noexcept {
         if (has_barrier_) [[likely]] {
