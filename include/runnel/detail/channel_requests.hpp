@@ -130,10 +130,12 @@ public:
             skip_to(seat_.lost_up_to, position);
             return Served::yes;
         }
-        if (channel.log.last() <= position) return channel.closed ? source_closed() : Served::no;
+        const bool skips = seat_.when_behind == Behind::skip_oldest;
+        const std::uint64_t from = skips ? channel.log.skipped_to(position, seat_.reach) : position;
+        // Nothing but what it has to skip: that is told with what comes next.
+        if (channel.log.last() <= from) return channel.closed ? close(from) : Served::no;
         if (!claim()) return Served::gone;
-        if (seat_.when_behind == Behind::skip_oldest)
-            skip_to(channel.log.skipped_to(position, seat_.reach), position);
+        skip_to(from, position);
         if (seat_.cursor.seek(channel.log.entries())) messages = seat_.cursor.take(count_);
         seat_.tell_position();
         return Served::yes;
@@ -143,6 +145,12 @@ public:
     std::uint64_t missed = 0;
 
 private:
+    Served close(std::uint64_t last) noexcept {
+        const Served served = source_closed();
+        if (served == Served::yes) skip_to(last, seat_.position());
+        return served;
+    }
+
     void skip_to(std::uint64_t number, std::uint64_t position) noexcept {
         if (number <= position) return;
         missed = number - position;
