@@ -33,7 +33,8 @@ struct Reach {
 };
 
 // The last messages of a channel, numbered from 1: a log that nobody keeps. What is out of reach
-// for everybody goes, by the block and, where bytes are counted, one by one.
+// for everybody goes, by the block and, where bytes are counted, one by one. The last one stays as
+// long as anybody is there.
 //
 // Guarded by its owner's lock, but for last().
 template <Message T>
@@ -115,7 +116,10 @@ private:
 
     [[gnu::noinline]] void trim_now(Disposal<Entry>& disposal) noexcept {
         if (kept_.messages == 0 || kept_.bytes != Reach::unlimited) {
-            const std::uint64_t gone = skipped_to(out_of_reach(kept_.messages), kept_);
+            std::uint64_t gone = skipped_to(out_of_reach(kept_.messages), kept_);
+            // However heavy the last one is, who holds publishers back gets it.
+            if (kept_.messages != 0)
+                gone = std::min(gone, last() - std::min<std::uint64_t>(last(), 1));
             (void)entries_.trim_before(id(gone + 1), disposal);
             return;
         }

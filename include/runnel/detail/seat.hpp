@@ -154,7 +154,12 @@ private:
         limit = std::min(limit, by < Reach::unlimited - from ? from + by : Reach::unlimited);
     }
 
-    // What nobody has waiting may always come, however heavy it is.
+    // What waits may be heavier than the limit: see below.
+    static bool fits(std::size_t bytes, std::uint64_t waiting, std::uint64_t limit) noexcept {
+        return waiting < limit && bytes < limit - waiting;
+    }
+
+    // If nothing waits, a message may come however heavy it is.
     [[gnu::noinline]] bool find_holder(const ChannelLog<T>& log, std::size_t bytes) noexcept {
         hold_at_ = {Reach::unlimited, Reach::unlimited};
         bool held = false;
@@ -166,7 +171,7 @@ private:
             if (seat->reach.bytes == Reach::unlimited) continue;
             const std::uint64_t waiting = log.bytes_after(read);
             lower(hold_at_.bytes, waiting != 0 ? seat->reach.bytes : 0, log.bytes() - waiting);
-            held = held || (waiting != 0 && bytes >= seat->reach.bytes - waiting);
+            held = held || (waiting != 0 && !fits(bytes, waiting, seat->reach.bytes));
         }
         return held;
     }
