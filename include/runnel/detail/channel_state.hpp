@@ -124,7 +124,7 @@ public:
         if (is_logged) {
             log.append(std::move(message), bytes);
             sent.reached += deliver(bytes, chain);
-            if (seats.disconnect(log, clock) != 0) update_reach();
+            if (seats.disconnect(log, bytes, clock) != 0) update_reach();
             log.trim(disposal);
             if (!readers.empty()) [[unlikely]]
                 ask_all(readers, chain);
