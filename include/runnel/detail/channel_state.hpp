@@ -270,12 +270,14 @@ public:
         RUNNEL_EXCLUDES(mutex) {
         Left left = Left::for_good;
         Handler<T>* dead = nullptr;
+        Disposal<Entry> disposal;
         WakeChain chain;
         {
             const Lock lock{mutex};
             handlers.kill(handler);
             handlers_bound_ = handlers.least_bound();
             update_reach();
+            log.trim(disposal);
             if (!is_running_) {
                 dead = handlers.take_out_dead();
             } else if (Handlers<T>::settle(); handlers.is_running(handler)) {
