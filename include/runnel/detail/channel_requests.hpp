@@ -29,14 +29,19 @@ class PublishOne : public Request {
 public:
     static constexpr Behaviour behaviour{serve_as<PublishOne, ChannelNode<T>>, unpark};
 
-    PublishOne(T& message, std::size_t bytes, Clock& on) noexcept
-        : Request{behaviour, WaitsOn::one, on}, message_{message}, bytes_{bytes} {}
+    PublishOne(T& message, std::size_t bytes, bool may_wait, Clock& on) noexcept
+        : Request{behaviour, WaitsOn::one, on},
+          message_{message},
+          bytes_{bytes},
+          waits_inside_handler_{may_wait && HandlerFrame<>::is_inside()} {}
 
     // From the queue, where it is the first.
     Served attempt(ChannelNode<T>& node) { return carry_out(*node.keep.get()); }
     Served attempt(ChannelState<T>& channel) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
         const bool is_first = channel.publishers.empty() || channel.closed;
-        return is_first ? carry_out(channel) : Served::no;
+        if (is_first) return carry_out(channel);
+        refuse_deadlock(channel);
+        return Served::no;
     }
 
     Sent<T> sent;
@@ -46,7 +51,7 @@ private:
     Served carry_out(ChannelState<T>& channel) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
         constexpr auto calls = ChannelState<T>::CallsDirectly::no;
         if (channel.closed) return source_closed();
-        if (is_inside_handler_ && channel.are_handlers_behind()) refuse(channel);
+        refuse_deadlock(channel);
         if (channel.is_held_back(bytes_)) return Served::no;
         channel.prepare(calls, disposal_);
         if (!claim()) return Served::gone;
@@ -54,7 +59,9 @@ private:
         return Served::yes;
     }
 
-    [[noreturn]] static void refuse(const ChannelState<T>& channel) {
+    // Also when others are before it in line: they wait for the handlers as well.
+    void refuse_deadlock(const ChannelState<T>& channel) const RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        if (!waits_inside_handler_ || !channel.are_handlers_behind()) return;
         throw Error{ErrorCode::would_deadlock,
                     "Channel" + channel.shown_name() +
                         ": its handlers are too far behind, and a publish from inside a handler "
@@ -63,7 +70,7 @@ private:
 
     T& message_;
     const std::size_t bytes_;
-    const bool is_inside_handler_ = HandlerFrame<>::is_inside();
+    const bool waits_inside_handler_;
     Disposal<Logged<T>> disposal_;
 };
 
@@ -73,7 +80,7 @@ template <Message T>
                                           const WaitOptions* options) {
     static const WaitOptions none{};
     const WaitOptions& how = options != nullptr ? *options : none;
-    PublishOne<T> request{message, bytes, channel.clock};
+    PublishOne<T> request{message, bytes, options != nullptr, channel.clock};
     channel.run(request, &ChannelState<T>::publishers, options != nullptr ? &how.timeout : nullptr,
                 how.stop);
     request.chain.resume_all();

@@ -101,7 +101,7 @@ public:
 
     // Whether a message has to wait for who is behind.
     [[nodiscard]] bool is_held_back(std::size_t bytes) noexcept RUNNEL_REQUIRES(mutex) {
-        return seats.hold_back(log, bytes) || are_handlers_behind();
+        return are_handlers_behind() || seats.hold_back(log, bytes);
     }
     [[nodiscard]] bool are_handlers_behind() const noexcept RUNNEL_REQUIRES(mutex) {
         return is_running_ && handlers.size() != 0 &&
@@ -447,6 +447,9 @@ private:
     void serve_publishers(WakeChain& chain) noexcept RUNNEL_REQUIRES(mutex) {
         bool any = false;
         while (!publishers.empty() && ask(publishers, *publishers.first(), chain)) any = true;
+        // The others keep their places, but one who publishes inside a handler must not wait for
+        // it.
+        if (!publishers.empty() && are_handlers_behind()) ask_all(publishers, chain);
         if (any) ask_all(readers, chain);
         note_publishers();
     }
