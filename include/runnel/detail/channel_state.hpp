@@ -104,8 +104,10 @@ public:
         return are_handlers_behind() || seats.hold_back(log, bytes);
     }
     [[nodiscard]] bool are_handlers_behind() const noexcept RUNNEL_REQUIRES(mutex) {
-        return is_running_ && handlers.size() != 0 &&
-               log.last() - handled_.load(std::memory_order_relaxed) >= handlers_bound_;
+        if (!is_running_ || handlers.size() == 0) return false;
+        const std::uint64_t last = log.last();
+        const std::uint64_t handled = handled_.load(std::memory_order_relaxed);
+        return last - handled >= handlers_bound_ && handlers.is_any_behind(last, handled);
     }
 
     // Whether the publisher may call the handlers with the message in his hands.

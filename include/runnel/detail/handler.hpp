@@ -122,6 +122,13 @@ public:
         return greatest;
     }
 
+    // Whether as many as its bound are left to one of them. What came before it is not.
+    [[nodiscard]] bool is_any_behind(std::uint64_t last, std::uint64_t handled) const noexcept {
+        for (const Handler<T>* one = first_; one != nullptr; one = one->next)
+            if (one->is_live() && last - std::max(handled, one->from) >= one->bound()) return true;
+        return false;
+    }
+
     // Becomes one of its owners.
     void add(Handler<T>& handler) noexcept {
         // Written once, before there is anybody to run.
