@@ -248,7 +248,7 @@ public:
         return {channel.log.last(),
                 channel.seats.size(),
                 channel.handlers.size(),
-                channel.links.size(),
+                channel.inboxes(),
                 channel.log.entries().size(),
                 channel.readers.size() + channel.publishers.size() + channel.watchers.size() +
                     channel.leavers.size()};

@@ -182,10 +182,7 @@ public:
     }
 
     /// False once it was disconnected because too much was waiting.
-    [[nodiscard]] bool connected() const {
-        const detail::Lock lock{state_->mutex};
-        return !state_->disconnected;
-    }
+    [[nodiscard]] bool connected() const { return state_->is_connected(); }
 
 private:
     using State = detail::InboxState<T>;

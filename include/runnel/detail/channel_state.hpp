@@ -309,7 +309,13 @@ public:
     }
 
     [[nodiscard]] std::size_t subscribers() const noexcept RUNNEL_REQUIRES(mutex) {
-        return seats.size() + handlers.size() + links.size();
+        return seats.size() + handlers.size() + inboxes();
+    }
+    // The ways to those that were not disconnected. Linear.
+    [[nodiscard]] std::size_t inboxes() const noexcept RUNNEL_REQUIRES(mutex) {
+        std::size_t count = 0;
+        for (const Owner<Link>& link : links) count += link->inbox->is_connected() ? 1 : 0;
+        return count;
     }
 
     void refuse_if_closed() const RUNNEL_REQUIRES(mutex) {

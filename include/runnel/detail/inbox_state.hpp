@@ -97,6 +97,11 @@ public:
         if (--sources == 0) ask_all(readers, chain);
     }
 
+    [[nodiscard]] bool is_connected() const noexcept RUNNEL_EXCLUDES(mutex) {
+        const Lock lock{mutex};
+        return !disconnected;
+    }
+
     // Carries out `request` at once or, unless `timeout` is null, once something comes.
     void run(ReadInbox<T>& request, const Timeout* timeout, const std::stop_token& stop)
         RUNNEL_EXCLUDES(mutex);
