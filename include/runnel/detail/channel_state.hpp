@@ -106,7 +106,7 @@ public:
     [[nodiscard]] bool are_handlers_behind() const noexcept RUNNEL_REQUIRES(mutex) {
         if (!is_running_ || handlers.size() == 0) return false;
         const std::uint64_t last = log.last();
-        const std::uint64_t handled = handled_.load(std::memory_order_relaxed);
+        const std::uint64_t handled = handled_.load(std::memory_order_seq_cst);
         return last - handled >= handlers_bound_ && handlers.is_any_behind(last, handled);
     }
 
@@ -160,7 +160,7 @@ public:
             if (request.attempt(*this) != Served::no) return;
             if (timeout == nullptr) return request.set_end(WaitEnd::timed_out);
             // First it is said that a publisher waits, and then looked once more how far readers
-            // are: see Seat::tell_position().
+            // and handlers are: see Seat::tell_position() and begin_with().
             const bool is_publish = queue == &ChannelState::publishers;
             if (is_publish) note_publishers(true);
             if (is_publish && request.attempt(*this) != Served::no) return note_publishers();
@@ -339,7 +339,8 @@ public:
     WaitQueue watchers RUNNEL_GUARDED_BY(mutex);  // for subscribers
     WaitQueue leavers RUNNEL_GUARDED_BY(mutex);   // for the end of a handler
     bool closed RUNNEL_GUARDED_BY(mutex) = false;
-    // Whether a publisher may wait for readers; see Seat::tell_position().
+    // Whether a publisher may wait for readers or handlers; see Seat::tell_position(),
+    // begin_with().
     std::atomic<bool> has_publishers = false;
     SpinBudget spin;
 
@@ -389,12 +390,20 @@ private:
         for (SlotMask slots = batch.messages.slots; slots != 0; slots &= slots - 1) {
             const std::uint32_t slot = first_slot(slots);
             const std::uint64_t number = block.id(slot).seq;
-            handled_.store(number, std::memory_order_relaxed);
+            begin_with(number);
             if (batch.first != nullptr)
                 run_all(batch.first, batch.last, block.value(slot).value, number);
         }
         block.unpin();
         return true;
+    }
+
+    // Tells the publishers which message is handled. Sequential consistency: of the runner and a
+    // publisher who has said that he waits, at least one sees the other.
+    void begin_with(std::uint64_t number) noexcept RUNNEL_EXCLUDES(mutex) {
+        handled_.store(number, std::memory_order_seq_cst);
+        if (has_publishers.load(std::memory_order_seq_cst)) [[unlikely]]
+            make_room();
     }
 
     // What the runner of the handlers takes from under the lock.
@@ -408,10 +417,8 @@ private:
 
     [[nodiscard]] Batch next_batch() noexcept RUNNEL_REQUIRES(mutex) {
         Batch batch;
-        // One at a time while publishers wait: each makes room.
-        const std::size_t count = publishers.empty() ? LogBlock<Entry>::most_slots : 1;
         if (unhandled_.position().seq < log.last() && unhandled_.seek(log.entries()))
-            batch.messages = unhandled_.take(count);
+            batch.messages = unhandled_.take(LogBlock<Entry>::most_slots);
         batch.first = handlers.first();
         batch.last = handlers.last();
         if (batch.messages.slots != 0) return batch;
