@@ -23,8 +23,9 @@ public:
     // Called once, by the Connection.
     virtual void disconnect() noexcept = 0;
 
+    // Sequential consistency: see Handlers::set_running().
     [[nodiscard]] bool is_live() const noexcept {
-        return !has_left_.load(std::memory_order_acquire);
+        return !has_left_.load(std::memory_order_seq_cst);
     }
 
 protected:
