@@ -192,8 +192,12 @@ public:
         for (Handler<T>* one = first;; one = one->next) {
             if (number > one->from && one->is_live()) {
                 set_running(one);
-                if (before != nullptr && !before->is_live()) [[unlikely]]
+                if (before != nullptr && !before->is_live()) [[unlikely]] {
+                    // What dies there may wait for somebody who waits for `one`.
+                    set_running(nullptr);
                     left(*before);
+                    set_running(one);
+                }
                 if (one->is_live()) one->run(message);
                 before = one;
             }
