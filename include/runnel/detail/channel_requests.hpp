@@ -18,6 +18,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <utility>
 
@@ -235,7 +236,7 @@ public:
     }
 
 private:
-    void call(const T& message) override { (*function_)(message); }
+    void call(const T& message) override { std::invoke(*function_, message); }
 
     const Owner<ChannelState<T>> channel_;
     std::optional<Function> function_;
