@@ -131,7 +131,7 @@ public:
             if (!readers.empty()) [[unlikely]]
                 ask_all(readers, chain);
         } else {
-            log.pass(bytes);
+            log.pass(bytes, disposal);
         }
         if (handlers.size() != 0 && !is_running_) begin_run(sent, is_logged);
         return sent;
@@ -295,12 +295,14 @@ public:
 
     // Disconnects subscribers that are over their soft limit for too long; returns how many.
     std::size_t do_what_is_due() noexcept RUNNEL_EXCLUDES(mutex) {
+        Disposal<Entry> disposal;
         WakeChain chain;
         std::size_t count = 0;
         {
             const Lock lock{mutex};
             count = seats.disconnect_now(log, clock);
             if (count != 0) update_reach();
+            log.trim(disposal);
             for (const Owner<Link>& link : links)
                 if (link->inbox->do_what_is_due(chain)) ++count;
         }
