@@ -36,24 +36,23 @@ public:
           bytes_{bytes},
           waits_inside_handler_{may_wait && HandlerFrame<>::is_inside()} {}
 
-    // From the queue, where it is the first.
-    Served attempt(ChannelNode<T>& node) { return carry_out(*node.keep.get()); }
+    Served attempt(ChannelNode<T>& node) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        ChannelState<T>& channel = *node.keep.get();
+        return carry_out(channel, channel.publishers.first() == &node);
+    }
     Served attempt(ChannelState<T>& channel) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
-        const bool is_first = channel.publishers.empty() || channel.closed;
-        if (is_first) return carry_out(channel);
-        refuse_deadlock(channel);
-        return Served::no;
+        return carry_out(channel, channel.publishers.empty());
     }
 
     Sent<T> sent;
     WakeChain chain;  // whom the message has woken; for the publisher, who is awake then
 
 private:
-    Served carry_out(ChannelState<T>& channel) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+    Served carry_out(ChannelState<T>& channel, bool is_first) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
         constexpr auto calls = ChannelState<T>::CallsDirectly::no;
         if (channel.closed) return source_closed();
         refuse_deadlock(channel);
-        if (channel.is_held_back(bytes_)) return Served::no;
+        if (!is_first || channel.is_held_back(bytes_)) return Served::no;
         channel.prepare(calls, disposal_);
         if (!claim()) return Served::gone;
         sent = channel.send(message_, bytes_, calls, disposal_, chain);
