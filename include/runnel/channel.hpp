@@ -102,9 +102,16 @@ private:
     detail::PinnedSlots<detail::Logged<T>> at_hand(std::size_t count) noexcept {
         detail::Seat<T>& seat = *seat_;
         if (!seat.cursor.may_have_next() || !channel_->is_within_reach(seat)) return {};
+        const std::uint64_t before = seat.position();
         const auto part = seat.cursor.take(count);
-        if (part.slots == 0) return part;
-        streak_ += detail::count_slots(part.slots);
+        const std::size_t taken = detail::count_slots(part.slots);
+        if (seat.position() - before != taken) [[unlikely]] {
+            // Some went out of reach meanwhile. Under the lock it is clear how many.
+            if (part.slots != 0) part.block->unpin();
+            seat.cursor.reset(detail::ChannelLog<T>::id(before));
+            return {};
+        }
+        streak_ += taken;
         seat.tell_position();
         make_room();
         return part;
@@ -250,7 +257,7 @@ public:
         return {channel.log.last(),
                 channel.seats.size(),
                 channel.handlers.size(),
-                channel.links.size(),
+                channel.inboxes(),
                 channel.log.entries().size(),
                 channel.readers.size() + channel.publishers.size() + channel.watchers.size() +
                     channel.leavers.size()};

@@ -86,7 +86,7 @@ struct ChannelInfo {
     std::uint64_t published = 0;    ///< ever
     std::size_t subscriptions = 0;  ///< those that were disconnected do not count
     std::size_t handlers = 0;
-    std::size_t inboxes = 0;   ///< deliveries: an inbox counts once for each way to it
+    std::size_t inboxes = 0;   ///< deliveries: a connected inbox counts once for each way to it
     std::size_t retained = 0;  ///< messages in memory, read or not
     std::size_t waiting = 0;   ///< reads of subscriptions, publishes and others that wait
 };

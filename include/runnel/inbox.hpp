@@ -138,6 +138,7 @@ public:
     /// Leaves all channels.
     ~Inbox() {
         for (const auto& channel : channels_) channel->remove_links(*state_.get());
+        if (state_.get() != nullptr) state_->drop_waiting();
     }
 
     /// Gets what `channel` publishes from now on; once more if it has joined already.
@@ -182,10 +183,7 @@ public:
     }
 
     /// False once it was disconnected because too much was waiting.
-    [[nodiscard]] bool connected() const {
-        const detail::Lock lock{state_->mutex};
-        return !state_->disconnected;
-    }
+    [[nodiscard]] bool connected() const { return state_->is_connected(); }
 
 private:
     using State = detail::InboxState<T>;
@@ -206,7 +204,7 @@ private:
         detail::ReadInbox<T> request{options.count, state_->clock};
         state_->run(request, timeout, options.stop);
         if (!request.entries.empty()) return InboxMessages<T>{std::move(request.entries)};
-        if (request.how() == detail::WaitEnd::disconnected) state_->drop_lost();
+        if (request.how() == detail::WaitEnd::disconnected) state_->drop_waiting();
         return InboxMessages<T>{request.ending()};
     }
 

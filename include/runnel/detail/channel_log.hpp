@@ -33,7 +33,8 @@ struct Reach {
 };
 
 // The last messages of a channel, numbered from 1: a log that nobody keeps. What is out of reach
-// for everybody goes, by the block and, where bytes are counted, one by one.
+// for everybody goes, by the block and, where bytes are counted, one by one. The last one stays as
+// long as anybody is there.
 //
 // Guarded by its owner's lock, but for last().
 template <Message T>
@@ -72,9 +73,11 @@ public:
     }
 
     // A message that nobody will look for here.
-    void pass(std::size_t bytes) noexcept {
+    void pass(std::size_t bytes, Disposal<Entry>& disposal) noexcept {
         bytes_ += bytes;
         last_.store(last_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+        if (entries_.size() != 0) [[unlikely]]
+            trim(disposal);
     }
 
     // How many bytes wait for one who has read up to `number`.
@@ -101,7 +104,7 @@ public:
         trim_at_ = 0;
     }
 
-    // Lets go of what is out of reach. To be called after append().
+    // Lets go of what is out of reach. To be called after append() and after keep().
     void trim(Disposal<Entry>& disposal) noexcept {
         if (last() >= trim_at_) [[unlikely]]
             trim_now(disposal);
@@ -117,18 +120,19 @@ private:
         std::uint64_t gone = out_of_reach(kept_.messages);
         if (kept_.messages != 0 && kept_.bytes == Reach::unlimited)
             return trim_blocks(gone, disposal);
-        // A message may be heavier than what may wait, and somebody wait for it alone.
-        if (kept_.messages != 0) gone = std::min(skipped_to(gone, kept_), last() - 1);
+        // However heavy the last one is, who holds publishers back gets it.
+        if (kept_.messages != 0 && last() != 0)
+            gone = std::min(skipped_to(gone, kept_), last() - 1);
         (void)entries_.trim_before(id(gone + 1), disposal);
     }
 
     void trim_blocks(std::uint64_t gone, Disposal<Entry>& disposal) noexcept {
         const Place first = entries_.after(id(gone));
-        if (!first) return;
-        const LogBlock<Entry>& block = *first.block;
-        (void)entries_.trim_before(block.key, disposal);
-        // Not again before all of this block is out of reach.
-        trim_at_ = block.key.seq + block.capacity() + kept_.messages;
+        const StreamId kept = first ? first.block->key : id(gone + 1);
+        (void)entries_.trim_before(kept, disposal);
+        // Not before all of this block is out of reach, or all that is yet to come.
+        const std::uint64_t end = first ? kept.seq + first.block->capacity() : last() + 1;
+        trim_at_ = end + std::min(kept_.messages, Reach::unlimited - end);
     }
 
     std::atomic<std::uint64_t> last_ = 0;

@@ -20,6 +20,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <utility>
@@ -36,31 +37,34 @@ public:
         : Request{behaviour, WaitsOn::one, on},
           message_{message},
           bytes_{bytes},
-          waits_in_handler_{may_wait && HandlerFrame<>::is_inside()} {}
+          waits_inside_handler_{may_wait && HandlerFrame<>::is_inside()} {}
 
-    // From the queue, where it is the first.
-    Served attempt(ChannelNode<T>& node) { return carry_out(*node.keep.get()); }
+    Served attempt(ChannelNode<T>& node) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        ChannelState<T>& channel = *node.keep.get();
+        return carry_out(channel, channel.publishers.first() == &node);
+    }
     Served attempt(ChannelState<T>& channel) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
-        const bool is_first = channel.publishers.empty() || channel.closed;
-        return is_first ? carry_out(channel) : Served::no;
+        return carry_out(channel, channel.publishers.empty());
     }
 
     Sent<T> sent;
     WakeChain chain;  // whom the message has woken; for the publisher, who is awake then
 
 private:
-    Served carry_out(ChannelState<T>& channel) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+    Served carry_out(ChannelState<T>& channel, bool is_first) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
         constexpr auto calls = ChannelState<T>::CallsDirectly::no;
         if (channel.closed) return source_closed();
-        if (waits_in_handler_ && channel.are_handlers_behind()) refuse(channel);
-        if (channel.is_held_back(bytes_)) return Served::no;
+        refuse_deadlock(channel);
+        if (!is_first || channel.is_held_back(bytes_)) return Served::no;
         channel.prepare(calls, disposal_);
         if (!claim()) return Served::gone;
         sent = channel.send(message_, bytes_, calls, disposal_, chain);
         return Served::yes;
     }
 
-    [[noreturn]] static void refuse(const ChannelState<T>& channel) {
+    // Also when others are before it in line: they wait for the handlers as well.
+    void refuse_deadlock(const ChannelState<T>& channel) const RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        if (!waits_inside_handler_ || !channel.are_handlers_behind()) return;
         throw Error{ErrorCode::would_deadlock,
                     "Channel" + channel.shown_name() +
                         ": its handlers are too far behind, and a publish from inside a handler "
@@ -69,7 +73,7 @@ private:
 
     T& message_;
     const std::size_t bytes_;
-    const bool waits_in_handler_;
+    const bool waits_inside_handler_;
     Disposal<Logged<T>> disposal_;
 };
 
@@ -145,10 +149,12 @@ public:
             skip_to(seat_.lost_up_to, position);
             return Served::yes;
         }
-        if (channel.log.last() <= position) return channel.closed ? source_closed() : Served::no;
+        const bool skips = seat_.when_behind == Behind::skip_oldest;
+        const std::uint64_t from = skips ? channel.log.skipped_to(position, seat_.reach) : position;
+        // Nothing but what it has to skip: that is told with what comes next.
+        if (channel.log.last() <= from) return channel.closed ? close(from) : Served::no;
         if (!claim()) return Served::gone;
-        if (seat_.when_behind == Behind::skip_oldest)
-            skip_to(channel.log.skipped_to(position, seat_.reach), position);
+        skip_to(from, position);
         if (seat_.cursor.seek(channel.log.entries())) messages = seat_.cursor.take(count_);
         seat_.tell_position();
         return Served::yes;
@@ -173,6 +179,12 @@ private:
             FutexWord* const word = chain.take_first().end_asleep();
             if (word != nullptr) others_[count_of_others_++] = word;
         }
+    }
+
+    Served close(std::uint64_t last) noexcept {
+        const Served served = source_closed();
+        if (served == Served::yes) skip_to(last, seat_.position());
+        return served;
     }
 
     void skip_to(std::uint64_t number, std::uint64_t position) noexcept {
@@ -254,7 +266,7 @@ public:
     }
 
 private:
-    void call(const T& message) override { (*function_)(message); }
+    void call(const T& message) override { std::invoke(*function_, message); }
 
     const Owner<ChannelState<T>> channel_;
     std::optional<Function> function_;

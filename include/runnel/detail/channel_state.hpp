@@ -101,11 +101,13 @@ public:
 
     // Whether a message has to wait for who is behind.
     [[nodiscard]] bool is_held_back(std::size_t bytes) noexcept RUNNEL_REQUIRES(mutex) {
-        return seats.hold_back(log, bytes) || are_handlers_behind();
+        return are_handlers_behind() || seats.hold_back(log, bytes);
     }
     [[nodiscard]] bool are_handlers_behind() const noexcept RUNNEL_REQUIRES(mutex) {
-        return is_running_ && handlers.size() != 0 &&
-               log.last() - handled_.load(std::memory_order_relaxed) >= handlers_bound_;
+        if (!is_running_ || handlers.size() == 0) return false;
+        const std::uint64_t last = log.last();
+        const std::uint64_t handled = handled_.load(std::memory_order_seq_cst);
+        return last - handled >= handlers_bound_ && handlers.is_any_behind(last, handled);
     }
 
     // Whether the publisher may call the handlers with the message in his hands.
@@ -124,12 +126,12 @@ public:
         if (is_logged) {
             log.append(std::move(message), bytes);
             sent.reached += deliver(bytes, chain);
-            if (seats.disconnect(log, clock) != 0) update_reach();
+            if (seats.disconnect(log, bytes, clock) != 0) update_reach();
             log.trim(disposal);
             if (!readers.empty()) [[unlikely]]
                 ask_all(readers, chain);
         } else {
-            log.pass(bytes);
+            log.pass(bytes, disposal);
         }
         if (handlers.size() != 0 && !is_running_) begin_run(sent, is_logged);
         return sent;
@@ -260,12 +262,14 @@ public:
         RUNNEL_EXCLUDES(mutex) {
         Left left = Left::for_good;
         Handler<T>* dead = nullptr;
+        Disposal<Entry> disposal;
         WakeChain chain;
         {
             const Lock lock{mutex};
             handlers.kill(handler);
             handlers_bound_ = handlers.least_bound();
             update_reach();
+            log.trim(disposal);
             if (!is_running_) {
                 dead = handlers.take_out_dead();
             } else if (Handlers<T>::settle(); handlers.is_running(handler)) {
@@ -281,12 +285,14 @@ public:
 
     // Disconnects subscribers that are over their soft limit for too long; returns how many.
     std::size_t do_what_is_due() noexcept RUNNEL_EXCLUDES(mutex) {
+        Disposal<Entry> disposal;
         WakeChain chain;
         std::size_t count = 0;
         {
             const Lock lock{mutex};
             count = seats.disconnect_now(log, clock);
             if (count != 0) update_reach();
+            log.trim(disposal);
             for (const Owner<Link>& link : links)
                 if (link->inbox->do_what_is_due(chain)) ++count;
         }
@@ -295,7 +301,13 @@ public:
     }
 
     [[nodiscard]] std::size_t subscribers() const noexcept RUNNEL_REQUIRES(mutex) {
-        return seats.size() + handlers.size() + links.size();
+        return seats.size() + handlers.size() + inboxes();
+    }
+    // The ways to those that were not disconnected. Linear.
+    [[nodiscard]] std::size_t inboxes() const noexcept RUNNEL_REQUIRES(mutex) {
+        std::size_t count = 0;
+        for (const Owner<Link>& link : links) count += link->inbox->is_connected() ? 1 : 0;
+        return count;
     }
 
     void refuse_if_closed() const RUNNEL_REQUIRES(mutex) {
@@ -319,7 +331,8 @@ public:
     WaitQueue watchers RUNNEL_GUARDED_BY(mutex);  // for subscribers
     WaitQueue leavers RUNNEL_GUARDED_BY(mutex);   // for the end of a handler
     bool closed RUNNEL_GUARDED_BY(mutex) = false;
-    // Whether a publisher may wait for readers; see Seat::tell_position().
+    // Whether a publisher may wait for readers or handlers; see Seat::tell_position(),
+    // begin_with().
     std::atomic<bool> has_publishers = false;
     SpinBudget spin;
 
@@ -336,7 +349,7 @@ private:
         }
         if (queue == &ChannelState::publishers) {
             // First it is said that a publisher waits, and then looked once more how far readers
-            // are: see Seat::tell_position().
+            // and handlers are: see Seat::tell_position() and begin_with().
             note_publishers(true);
             if (request.attempt(*this) != Served::no) {
                 note_publishers();
@@ -406,19 +419,25 @@ private:
         for (SlotMask slots = batch.messages.slots; slots != 0; slots &= slots - 1) {
             const std::uint32_t slot = first_slot(slots);
             const std::uint64_t number = block.id(slot).seq;
-            handled_.store(number, std::memory_order_relaxed);
+            begin_with(number);
             if (batch.first != nullptr)
                 run_all(batch.first, batch.last, block.value(slot).value, number);
         }
         block.unpin();
     }
 
+    // Tells the publishers which message is handled. Sequential consistency: of the runner and a
+    // publisher who has said that he waits, at least one sees the other.
+    void begin_with(std::uint64_t number) noexcept RUNNEL_EXCLUDES(mutex) {
+        handled_.store(number, std::memory_order_seq_cst);
+        if (has_publishers.load(std::memory_order_seq_cst)) [[unlikely]]
+            make_room();
+    }
+
     [[nodiscard]] Batch next_batch() noexcept RUNNEL_REQUIRES(mutex) {
         Batch batch;
-        // One at a time while publishers wait: each makes room.
-        const std::size_t count = publishers.empty() ? LogBlock<Entry>::most_slots : 1;
         if (unhandled_.position().seq < log.last() && unhandled_.seek(log.entries()))
-            batch.messages = unhandled_.take(count);
+            batch.messages = unhandled_.take(LogBlock<Entry>::most_slots);
         batch.first = handlers.first();
         batch.last = handlers.last();
         if (batch.messages.slots != 0) return batch;
@@ -462,6 +481,9 @@ private:
     void serve_publishers(WakeChain& chain) noexcept RUNNEL_REQUIRES(mutex) {
         bool any = false;
         while (!publishers.empty() && ask(publishers, *publishers.first(), chain)) any = true;
+        // The others keep their places, but one who publishes inside a handler must not wait for
+        // it.
+        if (!publishers.empty() && are_handlers_behind()) ask_all(publishers, chain);
         if (any) ask_all(readers, chain);
         note_publishers();
     }

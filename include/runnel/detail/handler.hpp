@@ -23,8 +23,9 @@ public:
     // Called once, by the Connection.
     virtual void disconnect() noexcept = 0;
 
+    // Sequential consistency: see Handlers::set_running().
     [[nodiscard]] bool is_live() const noexcept {
-        return !has_left_.load(std::memory_order_acquire);
+        return !has_left_.load(std::memory_order_seq_cst);
     }
 
     // It will not be started again.
@@ -123,6 +124,13 @@ public:
         return greatest;
     }
 
+    // Whether as many as its bound are left to one of them. What came before it is not.
+    [[nodiscard]] bool is_any_behind(std::uint64_t last, std::uint64_t handled) const noexcept {
+        for (const Handler<T>* one = first_; one != nullptr; one = one->next)
+            if (one->is_live() && last - std::max(handled, one->from) >= one->bound()) return true;
+        return false;
+    }
+
     // Becomes one of its owners.
     void add(Handler<T>& handler) noexcept {
         // Written once, before there is anybody to run.
@@ -198,8 +206,11 @@ private:
     template <typename Left>
     void go_on(Handler<T>* before, Handler<T>* next, Left left) noexcept {
         set_running(next);
-        if (before != nullptr && !before->is_live()) [[unlikely]]
-            left(*before);
+        if (before == nullptr || before->is_live()) [[likely]]
+            return;
+        set_running(nullptr);  // what dies there may wait for somebody who waits for `next`
+        left(*before);
+        set_running(next);
     }
 
     // What is loaded after this is loaded after others could see it, or they wait for that.

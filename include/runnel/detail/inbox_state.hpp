@@ -97,12 +97,18 @@ public:
         if (--sources == 0) ask_all(readers, chain);
     }
 
+    [[nodiscard]] bool is_connected() const noexcept RUNNEL_EXCLUDES(mutex) {
+        const Lock lock{mutex};
+        return !disconnected;
+    }
+
     // Carries out `request` at once or, unless `timeout` is null, once something comes.
     void run(ReadInbox<T>& request, const Timeout* timeout, const std::stop_token& stop)
         RUNNEL_EXCLUDES(mutex);
 
-    // After a disconnection: what was waiting dies here.
-    void drop_lost() noexcept RUNNEL_EXCLUDES(mutex) {
+    // After a disconnection, and with the Inbox: what was waiting dies here. It owns this state, by
+    // its links.
+    void drop_waiting() noexcept RUNNEL_EXCLUDES(mutex) {
         for (;;) {
             std::optional<InboxEntry<T>> entry;  // outlives the lock
             const Lock lock{mutex};

@@ -122,20 +122,23 @@ public:
         return !has_room && find_holder(log, bytes);
     }
 
-    // Disconnects those that are too far behind; returns how many. After a message was added.
-    std::size_t disconnect(const ChannelLog<T>& log, const Clock& clock) noexcept {
+    // Disconnects those that are too far behind; returns how many. After a message of `bytes` was
+    // added.
+    std::size_t disconnect(const ChannelLog<T>& log, std::size_t bytes,
+                           const Clock& clock) noexcept {
         if (log.last() <= cut_at_.messages && log.bytes() < cut_at_.bytes) [[likely]]
             return 0;
-        return disconnect_now(log, clock);
+        return disconnect_now(log, clock, bytes);
     }
 
     // The same without waiting for the next message, for those that are over their soft limit.
-    std::size_t disconnect_now(const ChannelLog<T>& log, const Clock& clock) noexcept {
+    std::size_t disconnect_now(const ChannelLog<T>& log, const Clock& clock,
+                               std::size_t added = 0) noexcept {
         std::size_t count = 0;
         cut_at_ = {Reach::unlimited, Reach::unlimited};
         for (Seat<T>* seat = first_; seat != nullptr;) {
             Seat<T>* const next = seat->next;
-            if (seat->when_behind == Behind::disconnect && is_cut(*seat, log, clock)) {
+            if (seat->when_behind == Behind::disconnect && is_cut(*seat, log, added, clock)) {
                 cut(*seat, log);
                 ++count;
             }
@@ -154,7 +157,12 @@ private:
         limit = std::min(limit, by < Reach::unlimited - from ? from + by : Reach::unlimited);
     }
 
-    // What nobody has waiting may always come, however heavy it is.
+    // What waits may be heavier than the limit: see below.
+    static bool fits(std::size_t bytes, std::uint64_t waiting, std::uint64_t limit) noexcept {
+        return waiting < limit && bytes < limit - waiting;
+    }
+
+    // If nothing waits, a message may come however heavy it is.
     [[gnu::noinline]] bool find_holder(const ChannelLog<T>& log, std::size_t bytes) noexcept {
         hold_at_ = {Reach::unlimited, Reach::unlimited};
         bool held = false;
@@ -166,13 +174,13 @@ private:
             if (seat->reach.bytes == Reach::unlimited) continue;
             const std::uint64_t waiting = log.bytes_after(read);
             lower(hold_at_.bytes, waiting != 0 ? seat->reach.bytes : 0, log.bytes() - waiting);
-            held = held || (waiting != 0 && bytes >= seat->reach.bytes - waiting);
+            held = held || (waiting != 0 && !fits(bytes, waiting, seat->reach.bytes));
         }
         return held;
     }
 
-    // If not, notes when to look again.
-    [[nodiscard]] bool is_cut(Seat<T>& seat, const ChannelLog<T>& log,
+    // If not, notes when to look again. Of the bytes in the log, the last message has `added`.
+    [[nodiscard]] bool is_cut(Seat<T>& seat, const ChannelLog<T>& log, std::size_t added,
                               const Clock& clock) noexcept {
         const std::uint64_t read = seat.read_up_to();
         if (log.last() - read > seat.reach.messages) return true;
@@ -180,6 +188,8 @@ private:
         const std::size_t soft = seat.overdue.soft_limit();
         if (seat.reach.bytes == Reach::unlimited && soft == Reach::unlimited) return false;
         const std::uint64_t waiting = log.bytes_after(read);
+        // As few as this have waited since the message before: it may have had a break.
+        seat.overdue.note(waiting - std::min<std::uint64_t>(waiting, added), clock);
         if (waiting >= seat.reach.bytes || seat.overdue.is_over(waiting, clock)) return true;
         lower(cut_at_.bytes, std::min<std::uint64_t>(seat.reach.bytes, soft),
               log.bytes() - waiting);
