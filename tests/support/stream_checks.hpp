@@ -3,6 +3,7 @@
 
 #include <runnel/stream.hpp>
 
+#include "support/expect.hpp"
 #include "support/lifetime.hpp"
 #include "support/stream_reference.hpp"
 
@@ -11,22 +12,12 @@
 #include <cstddef>
 #include <memory>
 #include <ostream>
-#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
 
 // A Stream and its groups beside what they have to be: see stream_reference.hpp.
 namespace runnel::test {
-
-/// What checks here throw, so that the test can tell how it came to that.
-struct Mismatch : std::runtime_error {
-    using std::runtime_error::runtime_error;
-};
-
-inline void expect(const char* what, bool holds) {
-    if (!holds) throw Mismatch{what};
-}
 
 // ---------------------------------------------------------------------- one by one
 

@@ -6,19 +6,18 @@
 
 #include <runnel/clock.hpp>
 #include <runnel/consumer_group.hpp>
-#include <runnel/error.hpp>
 #include <runnel/outcome.hpp>
 #include <runnel/stream.hpp>
 
 #include "support/calls.hpp"
 #include "support/catch.hpp"
 #include "support/elements.hpp"
+#include "support/errors.hpp"
 
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
-#include <optional>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -78,17 +77,6 @@ Numbers attempts(const Deliveries<T>& deliveries) {
     for (const Delivery<T>& delivery : deliveries)
         all.push_back(static_cast<int>(delivery.attempt));
     return all;
-}
-
-/// Nothing: `call` throws no Error.
-template <typename Function>
-std::optional<ErrorCode> error_of(Function call) {
-    try {
-        (void)call();
-    } catch (const Error& error) {
-        return error.code();
-    }
-    return std::nullopt;
 }
 
 /// A stream of numbers, on a clock that stands still. Number 7 has the id 7-0.

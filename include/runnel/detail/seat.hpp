@@ -173,8 +173,9 @@ private:
             held = held || log.last() - read >= seat->reach.messages;
             if (seat->reach.bytes == Reach::unlimited) continue;
             const std::uint64_t waiting = log.bytes_after(read);
-            lower(hold_at_.bytes, waiting != 0 ? seat->reach.bytes : 0, log.bytes() - waiting);
-            held = held || (waiting != 0 && !fits(bytes, waiting, seat->reach.bytes));
+            const bool is_empty = log.last() == read;
+            lower(hold_at_.bytes, is_empty ? 0 : seat->reach.bytes, log.bytes() - waiting);
+            held = held || (!is_empty && !fits(bytes, waiting, seat->reach.bytes));
         }
         return held;
     }
