@@ -60,6 +60,9 @@ set(order
     messages.hpp
     channel.hpp
     inbox.hpp
+    detail/source.hpp
+    wait_any.hpp
+    read_first.hpp
     runnel.hpp)
 
 file(GLOB_RECURSE headers RELATIVE ${ROOT}/include/runnel ${ROOT}/include/runnel/*.hpp)

@@ -21,6 +21,8 @@
 #include <runnel/messages.hpp>
 #include <runnel/options.hpp>
 #include <runnel/outcome.hpp>
+#include <runnel/read_first.hpp>
 #include <runnel/stream.hpp>
 #include <runnel/stream_id.hpp>
 #include <runnel/version.hpp>
+#include <runnel/wait_any.hpp>

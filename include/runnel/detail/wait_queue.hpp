@@ -13,12 +13,14 @@ class WaitQueue;
 
 // The place of one waiter in one queue. A wait over k objects has k of them.
 struct WaitNode {
-    explicit WaitNode(Waiter& of) noexcept : waiter{&of} {}
+    explicit WaitNode(Waiter& of, std::size_t position = 0) noexcept
+        : waiter{&of}, which{position} {}
     WaitNode(const WaitNode&) = delete;
     WaitNode& operator=(const WaitNode&) = delete;
     ~WaitNode() { RUNNEL_ASSERT(queue == nullptr); }
 
     Waiter* waiter;
+    std::size_t which;           // of the k
     WaitQueue* queue = nullptr;  // where it stands; guarded by the lock of that queue's owner
     WaitNode* previous = nullptr;
     WaitNode* next = nullptr;
