@@ -63,6 +63,9 @@ set(order
     detail/source.hpp
     wait_any.hpp
     read_first.hpp
+    detail/names.hpp
+    detail/broker_state.hpp
+    broker.hpp
     runnel.hpp)
 
 file(GLOB_RECURSE headers RELATIVE ${ROOT}/include/runnel ${ROOT}/include/runnel/*.hpp)

@@ -5,6 +5,7 @@
 
 #include <runnel/ack.hpp>
 #include <runnel/blocking_list.hpp>
+#include <runnel/broker.hpp>
 #include <runnel/channel.hpp>
 #include <runnel/channel_options.hpp>
 #include <runnel/clock.hpp>
