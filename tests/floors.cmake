@@ -64,7 +64,9 @@ set(order
     wait_any.hpp
     read_first.hpp
     detail/names.hpp
+    detail/patterns.hpp
     detail/broker_state.hpp
+    detail/named_channel.hpp
     broker.hpp
     runnel.hpp)
 

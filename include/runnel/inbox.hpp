@@ -133,11 +133,15 @@ public:
         Inbox old(std::move(*this));
         std::swap(state_, other.state_);
         std::swap(channels_, other.channels_);
+        std::swap(patterns_, other.patterns_);
         return *this;
     }
-    /// Leaves all channels.
+    /// Leaves all channels. What waits dies here.
     ~Inbox() {
+        if (state_.get() == nullptr) return;  // moved from
         for (const auto& channel : channels_) channel->remove_links(*state_.get());
+        patterns_ = {};
+        state_->drop_waiting();  // it keeps the links by which it came, and those the state
     }
 
     /// Gets what `channel` publishes from now on; once more if it has joined already.
@@ -188,6 +192,9 @@ public:
     }
 
 private:
+    friend class Broker;
+    friend class Watch;
+
     using State = detail::InboxState<T>;
 
     static detail::Owner<State> made(const InboxOptions& options) {
@@ -206,12 +213,13 @@ private:
         detail::ReadInbox<T> request{options.count, state_->clock};
         state_->run(request, timeout, options.stop);
         if (!request.entries.empty()) return InboxMessages<T>{std::move(request.entries)};
-        if (request.how() == detail::WaitEnd::disconnected) state_->drop_lost();
+        if (request.how() == detail::WaitEnd::disconnected) state_->drop_waiting();
         return InboxMessages<T>{request.ending()};
     }
 
     detail::Owner<State> state_;
     std::vector<detail::Owner<detail::ChannelState<T>>> channels_;
+    detail::Owner<detail::Owned> patterns_;  // of a Broker; unsubscribed when it goes
 };
 
 }  // namespace runnel::inline v0

@@ -101,8 +101,8 @@ public:
     void run(ReadInbox<T>& request, const Timeout* timeout, const std::stop_token& stop)
         RUNNEL_EXCLUDES(mutex);
 
-    // After a disconnection: what was waiting dies here.
-    void drop_lost() noexcept RUNNEL_EXCLUDES(mutex) {
+    // What is waiting, and nobody will read, dies here.
+    void drop_waiting() noexcept RUNNEL_EXCLUDES(mutex) {
         for (;;) {
             std::optional<InboxEntry<T>> entry;  // outlives the lock
             const Lock lock{mutex};

@@ -6,6 +6,7 @@
 #include <runnel/detail/type_key.hpp>
 #include <runnel/error.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -50,6 +51,10 @@ public:
     Named(std::string_view called, Kind of) : name{called}, kind{of} {}
 
     virtual void close() const noexcept = 0;
+    // Of channels: what is due by time, and returns how many things; whether anybody has subscribed
+    // to just that.
+    virtual std::size_t do_what_is_due() const noexcept { return 0; }
+    [[nodiscard]] virtual bool has_subscribers() const noexcept { return false; }
 
     const std::string name;
     const Kind kind;
@@ -103,10 +108,12 @@ public:
         return found == named_.end() ? Owner<Named>{} : found->second;
     }
 
-    // In the order of their names.
+    // Those whose names begin with that, in the order of their names.
     template <typename Visit>
-    void visit(Visit visit) const {
-        for (const auto& [name, named] : named_) visit(std::as_const(*named.get()));
+    void visit(std::string_view prefix, Visit visit) const {
+        auto at = named_.lower_bound(prefix);
+        for (; at != named_.end() && at->first.starts_with(prefix); ++at)
+            visit(std::as_const(*at->second.get()));
     }
 
 private:
