@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include <runnel/blocking_list.hpp>
+#include <runnel/channel.hpp>
+#include <runnel/channel_options.hpp>
 #include <runnel/clock.hpp>
 #include <runnel/consumer_group.hpp>
 #include <runnel/error.hpp>
+#include <runnel/inbox.hpp>
 #include <runnel/outcome.hpp>
 #include <runnel/stream.hpp>
 #include <runnel/wait_any.hpp>
@@ -24,17 +27,20 @@
 #include <utility>
 #include <vector>
 
+using runnel::Behind;
 using runnel::BlockingList;
+using runnel::Channel;
 using runnel::Consumer;
 using runnel::ConsumerGroup;
 using runnel::Cursor;
 using runnel::Ending;
 using runnel::ErrorCode;
 using runnel::From;
-using runnel::Full;
+using runnel::Inbox;
 using runnel::ManualClock;
 using runnel::Push;
 using runnel::Stream;
+using runnel::Subscription;
 using runnel::wait_any;
 using runnel::WaitedAny;
 using runnel::Watch;
@@ -85,6 +91,24 @@ struct ThreeModels {
     [[nodiscard]] std::size_t waits() const {
         return jobs.stats().blocked_pops + prices.info().waiting + orders.info().waiting;
     }
+};
+
+// A subscription and an inbox.
+struct TwoSubscribers {
+    ManualClock clock;
+    Channel<int> ticks{{.clock = &clock}};
+    Channel<std::string> news{{.clock = &clock}};
+    Subscription<int> view = ticks.subscribe({.bound = 2});
+    Inbox<std::string> inbox{{.clock = &clock}};
+    std::vector<Watch> all;
+
+    TwoSubscribers() {
+        inbox.join(news);
+        all.emplace_back(view);
+        all.emplace_back(inbox);
+    }
+
+    [[nodiscard]] WaitedAny look() const { return wait_any(all, {.timeout = 0s}); }
 };
 
 }  // namespace
@@ -403,6 +427,104 @@ TEST_CASE("a wait does not keep open what it waits for", "[wait_any][close]") {
     CHECK(ending(wait_any(watches)) == Ending::closed);
 }
 
+// ------------------------------------------------------------------ channels
+
+TEST_CASE_METHOD(TwoSubscribers, "a subscription and an inbox are told of messages",
+                 "[wait_any][channel]") {
+    CHECK_FALSE(look());
+    CHECK(news.publish("a") == 1);
+    CHECK(which(look()) == 1U);
+    CHECK(ticks.publish(1) == 1);
+    CHECK(which(look()) == 0U);
+    CHECK(which(wait_any({inbox, view})) == 0U);
+    CHECK(view.try_read().size() == 1);
+    CHECK(which(look()) == 1U);
+    CHECK(inbox.try_read().size() == 1);
+    CHECK_FALSE(look());
+}
+
+TEST_CASE_METHOD(TwoSubscribers, "a wait ends with a message for a subscription or an inbox",
+                 "[wait_any][channel][wait]") {
+    auto for_tick = waiting_for_any(clock, all);
+    REQUIRE(for_tick.waits());
+    CHECK(ticks.info().waiting == 1);
+    CHECK(ticks.publish(1) == 1);
+    CHECK(which(for_tick.result()) == 0U);
+    CHECK(ticks.info().waiting == 0);
+    CHECK(view.try_read().size() == 1);
+
+    auto for_news = waiting_for_any(clock, all);
+    REQUIRE(for_news.waits());
+    CHECK(news.publish("a") == 1);
+    CHECK(which(for_news.result()) == 1U);
+    CHECK(inbox.try_read().size() == 1);
+}
+
+TEST_CASE_METHOD(TwoSubscribers, "who has missed messages is told of those that are left",
+                 "[wait_any][channel]") {
+    for (int tick = 1; tick <= 5; ++tick) (void)ticks.publish(int{tick});
+    CHECK(which(look()) == 0U);
+    CHECK(view.try_read().missed() == 3);
+    while (view.try_read()) continue;
+    CHECK_FALSE(look());
+}
+
+TEST_CASE_METHOD(TwoSubscribers, "other readers of a channel are served as before",
+                 "[wait_any][channel][order]") {
+    auto other = ticks.subscribe();
+    auto told = waiting_for_any(clock, all);
+    Call read{clock, [&](const std::stop_token& stop) { return other.read({.stop = stop}); }};
+    CHECK(ticks.publish(1) == 2);
+    CHECK(which(told.result()) == 0U);
+    CHECK(read.result().size() == 1);
+}
+
+TEST_CASE_METHOD(TwoSubscribers,
+                 "a wait over channels ends by time, by stop and when all are closed",
+                 "[wait_any][channel][close]") {
+    auto late = waiting_for_any(clock, all, 1h);
+    clock.advance(1h);
+    CHECK(ending(late.result()) == Ending::timed_out);
+
+    auto stopped = waiting_for_any(clock, all);
+    REQUIRE(stopped.waits());
+    stopped.stop();
+    CHECK(ending(stopped.result()) == Ending::stopped);
+    CHECK(ticks.info().waiting == 0);
+
+    auto closed = waiting_for_any(clock, all);
+    CHECK(news.publish("left") == 1);
+    CHECK(which(closed.result()) == 1U);
+    CHECK(inbox.try_read().size() == 1);
+    auto closing = waiting_for_any(clock, all);
+    ticks.close();
+    CHECK(closing.waits());
+    news.close();
+    CHECK(ending(closing.result()) == Ending::closed);
+    CHECK(ending(wait_any(all)) == Ending::closed);
+}
+
+TEST_CASE("a wait ends when a subscription or an inbox is disconnected", "[wait_any][channel]") {
+    const Channel<int> channel;
+    auto view = channel.subscribe({.bound = 1, .when_behind = Behind::disconnect});
+    for (const int number : {1, 2}) CHECK(channel.publish(int{number}) == 1);
+    CHECK(ending(wait_any({view})) == Ending::disconnected);
+
+    Inbox<int> inbox{{.bound = 1, .when_behind = Behind::disconnect}};
+    inbox.join(channel);
+    for (const int number : {1, 2}) CHECK(channel.publish(int{number}) == 1);
+    CHECK(ending(wait_any({inbox})) == Ending::disconnected);
+}
+
+TEST_CASE_METHOD(TwoSubscribers, "messages may be waited for together with work",
+                 "[wait_any][channel]") {
+    const BlockingList<int> jobs{{.clock = &clock}};
+    fill(jobs, {1});
+    CHECK(which(wait_any({view, inbox, jobs})) == 2U);
+    CHECK(ticks.publish(1) == 1);
+    CHECK(which(wait_any({view, inbox, jobs})) == 0U);
+}
+
 // ------------------------------------------------------------------ misuse
 
 TEST_CASE("to wait for nothing is an error", "[wait_any]") {
@@ -451,6 +573,31 @@ TEST_CASE("in real time one thread serves a list, a cursor and a consumer", "[wa
     CHECK(popped == count);
     CHECK(read == count);
     CHECK(delivered == count);
+}
+
+TEST_CASE("in real time one thread reads a subscription and an inbox", "[wait_any][race]") {
+    constexpr int count = 3'000;
+    const Channel<int> channel;
+    const Channel<int> other;
+    auto view = channel.subscribe({.bound = 16, .when_behind = Behind::block});
+    Inbox<int> inbox{{.bound = count}};
+    inbox.join(other);
+    std::size_t viewed = 0;
+    std::size_t received = 0;
+    std::vector<std::jthread> senders;
+    for (const Channel<int>* one : {&channel, &other}) {
+        senders.emplace_back([one] {
+            for (int number = 0; number != count; ++number)
+                if (one->publish(int{number}).ending != Push::done) return;
+            one->close();
+        });
+    }
+    while (auto any = wait_any({view, inbox})) {
+        if (any.which() == 0) viewed += view.try_read().size();
+        if (any.which() == 1) received += inbox.try_read().size();
+    }
+    CHECK(viewed == count);
+    CHECK(received == count);
 }
 
 TEST_CASE("in real time no element is lost between waits for several and pops",

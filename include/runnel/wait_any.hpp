@@ -2,6 +2,7 @@
 #pragma once
 
 #include <runnel/blocking_list.hpp>
+#include <runnel/channel.hpp>
 #include <runnel/clock.hpp>
 #include <runnel/consumer_group.hpp>
 #include <runnel/detail/assert.hpp>
@@ -11,6 +12,7 @@
 #include <runnel/detail/wait_queue.hpp>
 #include <runnel/detail/waiter.hpp>
 #include <runnel/error.hpp>
+#include <runnel/inbox.hpp>
 #include <runnel/message.hpp>
 #include <runnel/outcome.hpp>
 #include <runnel/stream.hpp>
@@ -28,11 +30,12 @@ namespace detail {
 class Look;
 }
 
-/// What wait_any() waits for: that there is something to take from a list, to read on for a cursor,
-/// or to deliver to a consumer. Made where wait_any() is called; or once, before a loop, and then
-/// the loop allocates nothing.
+/// What wait_any() waits for: that there is something to take from a list, to read on for a cursor
+/// or a subscription, to deliver to a consumer, or in an inbox. Made where wait_any() is called; or
+/// once, before a loop, and then the loop allocates nothing.
 ///
-/// Keeps the object's memory, and does not keep it open. A cursor must outlive it.
+/// Keeps the object's memory, and does not keep it open. Cursors, subscriptions and inboxes must
+/// outlive it.
 ///
 /// Thread safety: of one wait at a time.
 class Watch {
@@ -54,6 +57,17 @@ public:
     Watch(const Consumer<T>& consumer)  // NOLINT(*-explicit-*)
         : source_{std::make_unique<detail::ConsumerSource<T>>(
               *consumer.stream_, *consumer.group_.get(), consumer.name_, consumer.max_pending_)} {}
+
+    /// For a message that it has not read. Nobody else uses the subscription meanwhile.
+    template <Message T>
+    Watch(Subscription<T>& subscription)  // NOLINT(*-explicit-*)
+        : source_{std::make_unique<detail::SubscriptionSource<T>>(*subscription.channel_.get(),
+                                                                  *subscription.seat_)} {}
+
+    /// For a message in the inbox. Nobody else uses it meanwhile.
+    template <Message T>
+    Watch(Inbox<T>& inbox)  // NOLINT(*-explicit-*)
+        : source_{std::make_unique<detail::InboxSource<T>>(*inbox.state_.get())} {}
 
     /// The one by which the object tells the time.
     [[nodiscard]] Clock& clock() const noexcept { return source_->clock; }
@@ -112,6 +126,8 @@ public:
             return source_closed();
         case Supply::gone:
             return claim(WaitEnd::gone) ? Served::yes : Served::gone;
+        case Supply::disconnected:
+            return claim(WaitEnd::disconnected) ? Served::yes : Served::gone;
         case Supply::there:
             break;
         }
@@ -157,11 +173,12 @@ private:
 /// caller, takes nothing, and says which: the first one in the order of the arguments that has
 /// something at once, else the one that ended the wait.
 ///
-///     while (auto any = runnel::wait_any({jobs, cursor}, {.stop = stop})) {
+///     while (auto any = runnel::wait_any({jobs, ticks}, {.stop = stop})) {
 ///         if (any.which() == 0)
 ///             if (auto job = jobs.try_pop_front()) run(*job);
 ///         if (any.which() == 1)
-///             for (const auto& entry : cursor.try_read()) show(entry.value);
+///             if (auto batch = ticks.try_read())
+///                 for (const Tick& tick : batch) draw(tick);
 ///     }
 ///
 /// It promises nothing: what it was told of, somebody else may take before, and then a try_…
@@ -170,7 +187,7 @@ private:
 ///
 /// Blocks: while none has anything.
 /// Ends with: Ending::closed once all are closed and have nothing left; Ending::gone as soon as the
-/// group of a consumer is removed.
+/// group of a consumer is removed; Ending::disconnected as soon as a subscription or an inbox is.
 /// Throws: Error{invalid_argument} if there is nothing to wait for, or not all have the same clock.
 /// Complexity: linear in the number of objects.
 inline WaitedAny wait_any(std::span<const Watch> objects,

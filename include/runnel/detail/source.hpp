@@ -3,16 +3,21 @@
 
 #include <runnel/clock.hpp>
 #include <runnel/detail/annotations.hpp>
+#include <runnel/detail/channel_state.hpp>
 #include <runnel/detail/group_state.hpp>
 #include <runnel/detail/handle.hpp>
+#include <runnel/detail/inbox_state.hpp>
 #include <runnel/detail/list_state.hpp>
 #include <runnel/detail/log_cursor.hpp>
+#include <runnel/detail/mutex.hpp>
+#include <runnel/detail/seat.hpp>
 #include <runnel/detail/spin.hpp>
 #include <runnel/detail/stream_state.hpp>
 #include <runnel/detail/wait_queue.hpp>
 #include <runnel/detail/waiter.hpp>
 #include <runnel/message.hpp>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -23,10 +28,11 @@ namespace runnel::inline v0::detail {
 
 // What an object has for somebody who comes for it.
 enum class Supply : std::uint8_t {
-    there,  // something
-    none,   // nothing yet
-    over,   // nothing, and nothing can come any more
-    gone,   // it was removed
+    there,         // something
+    none,          // nothing yet
+    over,          // nothing, and nothing can come any more
+    gone,          // it was removed
+    disconnected,  // it was too far behind
 };
 
 // An object that somebody waits for together with others, of whatever model and message. Keeps its
@@ -149,6 +155,71 @@ private:
 
     const std::string name_;
     const std::size_t max_pending_;
+};
+
+template <Message T>
+class SubscriptionSource final : public Source {
+public:
+    SubscriptionSource(ChannelState<T>& channel, Seat<T>& seat) noexcept
+        : Source{channel.clock, channel.spin}, channel_{channel}, seat_{seat} {}
+
+    [[nodiscard]] Supply supply() noexcept override RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        if (seat_.is_disconnected.load(std::memory_order_relaxed)) return Supply::disconnected;
+        if (channel_->log.last() > seat_.position()) return Supply::there;
+        return channel_->closed ? Supply::over : Supply::none;
+    }
+
+    [[nodiscard]] bool enter(Waiter& waiter, std::size_t which,
+                             WakeChain& /*nobody else*/) noexcept override {
+        node_.emplace(waiter, *channel_.get()).which = which;
+        const Lock lock{channel_->mutex};
+        return join(channel_->readers, *node_);
+    }
+
+    void leave() noexcept override {
+        if (node_) {
+            const Lock lock{channel_->mutex};
+            if (node_->queue != nullptr) channel_->readers.remove(*node_);
+        }
+        node_.reset();
+    }
+
+private:
+    const Owner<ChannelState<T>> channel_;
+    Seat<T>& seat_;
+    std::optional<ChannelNode<T>> node_;
+};
+
+template <Message T>
+class InboxSource final : public Source {
+public:
+    explicit InboxSource(InboxState<T>& inbox) noexcept
+        : Source{inbox.clock, inbox.spin}, inbox_{inbox} {}
+
+    [[nodiscard]] Supply supply() noexcept override RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        if (inbox_->disconnected) return Supply::disconnected;
+        if (!inbox_->waiting.empty()) return Supply::there;
+        return inbox_->sources == 0 ? Supply::over : Supply::none;
+    }
+
+    [[nodiscard]] bool enter(Waiter& waiter, std::size_t which,
+                             WakeChain& /*nobody else*/) noexcept override {
+        node_.emplace(waiter, which);
+        const Lock lock{inbox_->mutex};
+        return join(inbox_->readers, *node_);
+    }
+
+    void leave() noexcept override {
+        if (node_) {
+            const Lock lock{inbox_->mutex};
+            if (node_->queue != nullptr) inbox_->readers.remove(*node_);
+        }
+        node_.reset();
+    }
+
+private:
+    const Owner<InboxState<T>> inbox_;
+    std::optional<WaitNode> node_;
 };
 
 }  // namespace runnel::inline v0::detail

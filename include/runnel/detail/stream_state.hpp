@@ -182,12 +182,9 @@ public:
     // this thread has claimed it.
     [[nodiscard]] bool enter(StreamNode<T>& node) noexcept RUNNEL_EXCLUDES(mutex) {
         const Lock lock{mutex};
-        const Served served = node.waiter->serve(node);
-        if (served == Served::no) {
-            queue_of(node).insert(node);
-            ++waits;
-        }
-        return served == Served::yes;
+        const bool mine = join(queue_of(node), node);
+        if (node.queue != nullptr) ++waits;
+        return mine;
     }
 
     // Takes `node` out of line if it still stands in it.

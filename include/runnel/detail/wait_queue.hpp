@@ -118,6 +118,14 @@ inline bool ask(WaitQueue& queue, WaitNode& node, WakeChain& chain) noexcept {
     return true;
 }
 
+// Puts `node` into line unless its request can be carried out, or has ended, at once. True if this
+// thread has claimed it.
+[[nodiscard]] inline bool join(WaitQueue& queue, WaitNode& node) noexcept {
+    const Served served = node.waiter->serve(node);
+    if (served == Served::no) queue.insert(node);
+    return served == Served::yes;
+}
+
 // Runs the requests of all that stand in `queue`, in order.
 inline void ask_all(WaitQueue& queue, WakeChain& chain) noexcept {
     for (WaitNode* node = queue.first(); node != nullptr;) {
