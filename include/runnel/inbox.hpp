@@ -139,9 +139,8 @@ public:
     /// Leaves all channels. What waits dies here.
     ~Inbox() {
         if (state_.get() == nullptr) return;  // moved from
+        state_->abandon();
         for (const auto& channel : channels_) channel->remove_links(*state_.get());
-        patterns_ = {};
-        state_->drop_waiting();  // it keeps the links by which it came, and those the state
     }
 
     /// Gets what `channel` publishes from now on; once more if it has joined already.

@@ -101,6 +101,16 @@ public:
     void run(ReadInbox<T>& request, const Timeout* timeout, const std::stop_token& stop)
         RUNNEL_EXCLUDES(mutex);
 
+    // When nobody reads it any more: a channel may still know it. What waits keeps the links by
+    // which it came, and those this state.
+    void abandon() noexcept RUNNEL_EXCLUDES(mutex) {
+        {
+            const Lock lock{mutex};
+            disconnected = true;
+        }
+        drop_waiting();
+    }
+
     // What is waiting, and nobody will read, dies here.
     void drop_waiting() noexcept RUNNEL_EXCLUDES(mutex) {
         for (;;) {
