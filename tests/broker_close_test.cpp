@@ -3,6 +3,7 @@
 #include <runnel/broker.hpp>
 #include <runnel/clock.hpp>
 #include <runnel/error.hpp>
+#include <runnel/inbox.hpp>
 #include <runnel/outcome.hpp>
 #include <runnel/stream.hpp>
 #include <runnel/wait_any.hpp>
@@ -122,6 +123,21 @@ TEST_CASE("what nobody holds dies with the broker, or with its name", "[broker][
     }
     CHECK(census.alive() == 0);
     CHECK(census.faults() == 0);
+}
+
+TEST_CASE("an inbox that outlives its broker keeps nothing of it but what waits there",
+          "[broker][close][pattern]") {
+    const Census census;
+    std::optional<Broker> broker{Broker{}};
+    REQUIRE(broker->list<MoveOnly>("jobs").push_back(1) == Push::done);
+    auto inbox = broker->subscribe<MoveOnly>({.patterns = {"*"}});
+    REQUIRE(broker->publish("a", MoveOnly{2}).reached == 1);
+    CHECK(census.alive() == 2);
+    broker.reset();
+    CHECK(census.alive() == 1);
+    CHECK(inbox.try_read().size() == 1);
+    CHECK(census.alive() == 0);
+    CHECK(ending(inbox.read()) == Ending::closed);
 }
 
 TEST_CASE("a message may hold the broker that its death asks", "[broker][close]") {

@@ -215,7 +215,8 @@ public:
     [[nodiscard]] Inbox<T> subscribe(const Topics& topics) const;
 
     /// Publishes `message` to the channel of that name. If there is none it is made only if a
-    /// pattern of its type matches; else the message reaches nobody. Redis: PUBLISH.
+    /// pattern of its type matches, and then stays until it is removed; else the message reaches
+    /// nobody. Redis: PUBLISH.
     ///
     /// Returns: as Channel::publish(). Unless it says that 1 or more were reached, or Push::done,
     /// the message is untouched.
@@ -224,7 +225,7 @@ public:
     Published publish(std::string_view name, T&& message,
                       const WaitOptions& options = wait_for_ever) const {
         const auto channel = channel_for_publish<T>(name);
-        if (channel) return channel->publish(std::move(message), options);
+        if (channel) return channel->publish(std::forward<T>(message), options);
         return {0, closed() ? Push::closed : Push::done};
     }
     template <Message T>

@@ -36,9 +36,17 @@ enum class Space : std::uint8_t {
 // matches.
 class RUNNEL_VISIBLE BrokerState final : public Shared {
 public:
+    static constexpr std::array spaces{Space::keys, Space::channels, Space::sharded_channels};
+
     explicit BrokerState(Clock* time) noexcept : clock{time} {}
 
-    void last_handle_gone() noexcept override { close(); }
+    // Inboxes may keep this state; what the names stood for goes now, without the lock.
+    void last_handle_gone() noexcept override {
+        close();
+        std::array<Names, spaces.size()> gone;
+        const Lock lock{mutex};
+        gone.swap(names_);
+    }
 
     void close() noexcept {
         {
@@ -140,8 +148,6 @@ public:
     [[nodiscard]] const Names& names(Space space) const noexcept RUNNEL_REQUIRES(mutex) {
         return names_[static_cast<std::size_t>(space)];
     }
-
-    static constexpr std::array spaces{Space::keys, Space::channels, Space::sharded_channels};
 
     Clock* const clock;  // of what is made here, unless its options name one
     mutable Mutex mutex;
