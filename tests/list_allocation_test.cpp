@@ -6,11 +6,11 @@
 #include "support/calls.hpp"
 #include "support/catch.hpp"
 #include "support/elements.hpp"
+#include "support/memory.hpp"
 
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <functional>
 #include <new>
 #include <optional>
@@ -30,85 +30,17 @@ using runnel::Pushed;
 using runnel::test::Call;
 using runnel::test::elements;
 using runnel::test::ending;
+using runnel::test::Memory;
+using runnel::test::MemoryRunsOut;
 using runnel::test::moving;
 using runnel::test::popping_front;
 using runnel::test::popping_front_many;
 using runnel::test::pushing_back;
 using runnel::test::pushing_back_many;
+using runnel::test::Shortage;
 using runnel::test::value;
 using runnel::test::values;
 using namespace std::chrono_literals;
-
-namespace {
-
-// The memory of this thread: so many more requests are granted.
-struct Memory {
-    static inline thread_local long granted = 0;
-    static inline thread_local bool is_limited = false;
-    static inline thread_local bool comes_back = false;
-    static inline thread_local bool ran_out = false;
-
-    static bool is_refused() {
-        if (!is_limited || granted-- > 0) return false;
-        ran_out = true;
-        is_limited = !comes_back;
-        granted = 0;
-        return true;
-    }
-};
-
-enum class Shortage { once, lasting };
-
-// After `granted` requests the next one is refused, or it and all that follow.
-class MemoryRunsOut {
-public:
-    explicit MemoryRunsOut(long granted, Shortage shortage = Shortage::lasting) {
-        Memory::granted = granted;
-        Memory::comes_back = shortage == Shortage::once;
-        Memory::ran_out = false;
-        Memory::is_limited = true;
-    }
-    MemoryRunsOut(const MemoryRunsOut&) = delete;
-    MemoryRunsOut& operator=(const MemoryRunsOut&) = delete;
-    ~MemoryRunsOut() { Memory::is_limited = false; }
-};
-
-void* allocate(std::size_t bytes, std::size_t alignment) {
-    if (Memory::is_refused()) throw std::bad_alloc{};
-    const std::size_t whole = (bytes + alignment - 1) / alignment * alignment;
-    void* const memory = std::aligned_alloc(alignment, whole == 0 ? alignment : whole);
-    if (memory == nullptr) throw std::bad_alloc{};
-    return memory;
-}
-
-}  // namespace
-
-// Not inlined: g++ would believe that new and free() do not belong together.
-[[gnu::noinline]] void* operator new(std::size_t bytes) {
-    return allocate(bytes, __STDCPP_DEFAULT_NEW_ALIGNMENT__);
-}
-[[gnu::noinline]] void* operator new(std::size_t bytes, std::align_val_t alignment) {
-    return allocate(bytes, static_cast<std::size_t>(alignment));
-}
-[[gnu::noinline]] void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
-    try {
-        return operator new(bytes);
-    } catch (const std::bad_alloc&) {
-        return nullptr;
-    }
-}
-[[gnu::noinline]] void operator delete(void* memory) noexcept {
-    std::free(memory);
-}
-[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept {
-    std::free(memory);
-}
-[[gnu::noinline]] void operator delete(void* memory, std::align_val_t) noexcept {
-    std::free(memory);
-}
-[[gnu::noinline]] void operator delete(void* memory, std::size_t, std::align_val_t) noexcept {
-    std::free(memory);
-}
 
 namespace {
 
