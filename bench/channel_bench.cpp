@@ -4,6 +4,7 @@
 // moodycamel's blocking queue as a mailbox.
 //
 //   channel_bench [part of "group/fan"]      REPS=7 in the environment: repetitions
+#include <runnel/broker.hpp>
 #include <runnel/channel.hpp>
 
 #include "fanouts.hpp"
@@ -255,6 +256,42 @@ void add_wake_ups(Suite& suite) {
     }
 }
 
+/// The price of a publish to one subscription that stands still, when the channel belongs to a
+/// broker where others have subscribed to `patterns` patterns that do not match its name. Figure:
+/// ns per publish.
+Sample publish_beside_patterns(unsigned patterns) {
+    constexpr uint64_t messages = 200'000;
+    using T = std::string;
+    runnel::Broker broker;
+    std::vector<runnel::Inbox<T>> strangers;
+    strangers.reserve(patterns);
+    for (unsigned number = 0; number < patterns; ++number) {
+        strangers.push_back(broker.subscribe<T>(
+            {.patterns = {"foreign:" + std::to_string(number) + ":*"}, .bound = 16}));
+    }
+    const auto channel = broker.channel<T>("ticks");
+    const auto subscription = channel.subscribe({.bound = bound_of_fan});
+    const nanoseconds elapsed = time_publishing(2 * bound_of_fan, messages, [&](uint64_t number) {
+        const runnel::Published published = channel.publish(message<T>(number));
+        check(published.reached == 1, "a message did not go where it should, and only there");
+    });
+    return {elapsed, {per_message(elapsed, messages)}};
+}
+
+std::string name_of_patterns(unsigned patterns) {
+    return "publish in a broker with " + counted(patterns, "foreign pattern");
+}
+
+void add_broker(Suite& suite) {
+    for (const unsigned patterns : {0U, 10'000U}) {
+        std::vector<Target> targets;
+        if (patterns != 0) targets.push_back({"patterns", 1.1, "runnel", name_of_patterns(0)});
+        suite.add({name_of_patterns(patterns),
+                   {{"ns", Better::less, std::move(targets)}},
+                   {{"runnel", [=] { return publish_beside_patterns(patterns); }, {}}}});
+    }
+}
+
 /// What one message takes as the heap counts it.
 std::size_t bytes_of_message() {
     const HeapCount heap;
@@ -288,6 +325,7 @@ int main(int argc, char** argv) {
         add_deliveries(suite);
         add_still_subscribers(suite);
         add_wake_ups(suite);
+        add_broker(suite);
         add_memory(suite);
     });
 }

@@ -60,6 +60,14 @@ set(order
     messages.hpp
     channel.hpp
     inbox.hpp
+    detail/source.hpp
+    wait_any.hpp
+    read_first.hpp
+    detail/names.hpp
+    detail/patterns.hpp
+    detail/broker_state.hpp
+    detail/named_channel.hpp
+    broker.hpp
     runnel.hpp)
 
 file(GLOB_RECURSE headers RELATIVE ${ROOT}/include/runnel ${ROOT}/include/runnel/*.hpp)

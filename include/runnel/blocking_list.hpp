@@ -263,6 +263,7 @@ public:
     }
 
 private:
+    friend class Watch;
     template <Message U>
     friend PoppedFrom<U> pop_first(std::span<const BlockingList<U>> lists,
                                    const FirstOptions& options);

@@ -30,6 +30,11 @@ namespace runnel::inline v0 {
 template <Message T>
 class Inbox;
 
+namespace detail {
+template <typename Handle>
+class NamedHandle;  // by which a Broker knows it
+}
+
 /// A subscription to one channel, with a place of its own in it: it costs publishers nothing, reads
 /// without a lock while it keeps up, and what is too much for it is decided by its options. Gone,
 /// it is unsubscribed. Redis: SUBSCRIBE.
@@ -80,6 +85,7 @@ public:
 
 private:
     friend class Channel<T>;
+    friend class Watch;
 
     using State = detail::ChannelState<T>;
 
@@ -288,6 +294,8 @@ public:
 
 private:
     friend class Inbox<T>;
+    template <typename Handle>
+    friend class detail::NamedHandle;
 
     using State = detail::ChannelState<T>;
 

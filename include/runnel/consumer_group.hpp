@@ -95,6 +95,7 @@ public:
 
 private:
     friend class ConsumerGroup<T>;
+    friend class Watch;
 
     using State = detail::StreamState<T>;
     using Group = detail::StreamGroup<T>;

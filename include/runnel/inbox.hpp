@@ -133,12 +133,14 @@ public:
         Inbox old(std::move(*this));
         std::swap(state_, other.state_);
         std::swap(channels_, other.channels_);
+        std::swap(patterns_, other.patterns_);
         return *this;
     }
-    /// Leaves all channels.
+    /// Leaves all channels. What waits dies here.
     ~Inbox() {
+        if (state_.get() == nullptr) return;  // moved from
+        state_->abandon();
         for (const auto& channel : channels_) channel->remove_links(*state_.get());
-        if (state_.get() != nullptr) state_->drop_waiting();
     }
 
     /// Gets what `channel` publishes from now on; once more if it has joined already.
@@ -186,6 +188,9 @@ public:
     [[nodiscard]] bool connected() const { return state_->is_connected(); }
 
 private:
+    friend class Broker;
+    friend class Watch;
+
     using State = detail::InboxState<T>;
 
     static detail::Owner<State> made(const InboxOptions& options) {
@@ -210,6 +215,7 @@ private:
 
     detail::Owner<State> state_;
     std::vector<detail::Owner<detail::ChannelState<T>>> channels_;
+    detail::Owner<detail::Owned> patterns_;  // of a Broker; unsubscribed when it goes
 };
 
 }  // namespace runnel::inline v0

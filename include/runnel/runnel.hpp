@@ -5,6 +5,7 @@
 
 #include <runnel/ack.hpp>
 #include <runnel/blocking_list.hpp>
+#include <runnel/broker.hpp>
 #include <runnel/channel.hpp>
 #include <runnel/channel_options.hpp>
 #include <runnel/clock.hpp>
@@ -21,6 +22,8 @@
 #include <runnel/messages.hpp>
 #include <runnel/options.hpp>
 #include <runnel/outcome.hpp>
+#include <runnel/read_first.hpp>
 #include <runnel/stream.hpp>
 #include <runnel/stream_id.hpp>
 #include <runnel/version.hpp>
+#include <runnel/wait_any.hpp>

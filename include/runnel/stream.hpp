@@ -117,6 +117,7 @@ public:
 
 private:
     friend class Stream<T>;
+    friend class Watch;
 
     Cursor(detail::StreamState<T>& stream, StreamId after) noexcept
         : stream_{stream}, cursor_{after} {}

@@ -206,34 +206,40 @@ public:
         chain.resume_all();
     }
 
+    // False if it is closed. Throws: std::bad_alloc.
+    [[nodiscard]] bool add_link(Owner<Link> link, WakeChain& chain) RUNNEL_EXCLUDES(mutex) {
+        const Lock lock{mutex};
+        if (closed) return false;
+        links.push_back(std::move(link));
+        links.back()->inbox->add_source();
+        ask_all(watchers, chain);
+        return true;
+    }
+
     // Throws: std::bad_alloc; Error{closed}.
     void add_link(Owner<Link> link) RUNNEL_EXCLUDES(mutex) {
         WakeChain chain;
-        {
-            const Lock lock{mutex};
-            refuse_if_closed();
-            links.push_back(std::move(link));
-            links.back()->inbox->add_source();
-            ask_all(watchers, chain);
-        }
+        const bool is_open = add_link(std::move(link), chain);
         chain.resume_all();
+        if (!is_open) refuse();
     }
 
     // Takes out all ways to `inbox`, or those by `pattern`; returns how many.
+    std::size_t remove_links(const InboxState<T>& inbox, const std::string* pattern,
+                             WakeChain& chain) noexcept RUNNEL_EXCLUDES(mutex) {
+        const Lock lock{mutex};
+        const auto is_meant = [&](const Owner<Link>& link) {
+            if (link->inbox.get() != &inbox) return false;
+            if (pattern != nullptr && link->pattern != *pattern) return false;
+            link->inbox->remove_source(chain);
+            return true;
+        };
+        return std::erase_if(links, is_meant);
+    }
     std::size_t remove_links(const InboxState<T>& inbox,
                              const std::string* pattern = nullptr) noexcept RUNNEL_EXCLUDES(mutex) {
         WakeChain chain;
-        std::size_t count = 0;
-        {
-            const Lock lock{mutex};
-            const auto is_meant = [&](const Owner<Link>& link) {
-                if (link->inbox.get() != &inbox) return false;
-                if (pattern != nullptr && link->pattern != *pattern) return false;
-                link->inbox->remove_source(chain);
-                return true;
-            };
-            count = std::erase_if(links, is_meant);
-        }
+        const std::size_t count = remove_links(inbox, pattern, chain);
         chain.resume_all();
         return count;
     }
@@ -310,8 +316,17 @@ public:
         return count;
     }
 
+    // Not counting those who have come by a pattern.
+    [[nodiscard]] bool has_direct_subscribers() const noexcept RUNNEL_REQUIRES(mutex) {
+        return seats.size() + handlers.size() != 0 ||
+               std::ranges::any_of(links, [](const auto& one) { return one->pattern.empty(); });
+    }
+
     void refuse_if_closed() const RUNNEL_REQUIRES(mutex) {
-        if (closed) throw Error{ErrorCode::closed, "Channel" + shown_name() + ": it is closed"};
+        if (closed) refuse();
+    }
+    [[noreturn]] void refuse() const {
+        throw Error{ErrorCode::closed, "Channel" + shown_name() + ": it is closed"};
     }
     [[nodiscard]] std::string shown_name() const {
         return name.empty() ? std::string{} : " \"" + name + '"';

@@ -106,8 +106,17 @@ public:
     void run(ReadInbox<T>& request, const Timeout* timeout, const std::stop_token& stop)
         RUNNEL_EXCLUDES(mutex);
 
-    // After a disconnection, and with the Inbox: what was waiting dies here. It owns this state, by
-    // its links.
+    // When nobody reads it any more: a channel may still know it. What waits keeps the links by
+    // which it came, and those this state.
+    void abandon() noexcept RUNNEL_EXCLUDES(mutex) {
+        {
+            const Lock lock{mutex};
+            disconnected = true;
+        }
+        drop_waiting();
+    }
+
+    // What is waiting, and nobody will read, dies here.
     void drop_waiting() noexcept RUNNEL_EXCLUDES(mutex) {
         for (;;) {
             std::optional<InboxEntry<T>> entry;  // outlives the lock

@@ -31,12 +31,11 @@ enum class Line : std::uint8_t { pops, pushes };
 template <Message T>
 struct ListNode : WaitNode {
     ListNode(Waiter& of, ListState<T>& in, std::size_t position = 0) noexcept
-        : WaitNode{of}, keep{in}, which{position} {}
+        : WaitNode{of, position}, keep{in} {}
 
     [[nodiscard]] ListState<T>* list() const noexcept { return keep.get(); }
 
     const Owner<ListState<T>> keep;
-    const std::size_t which;
     // Of a move: the list at its other side, whose locks are needed too to serve it.
     ListState<T>* other = nullptr;
 };

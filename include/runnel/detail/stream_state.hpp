@@ -178,6 +178,23 @@ public:
         if (may_stand_in_line(request)) leave(*node);
     }
 
+    // Puts `node`, of a wait over several objects, into line unless the wait ends at once. True if
+    // this thread has claimed it.
+    [[nodiscard]] bool enter(StreamNode<T>& node) noexcept RUNNEL_EXCLUDES(mutex) {
+        const Lock lock{mutex};
+        const bool mine = join(queue_of(node), node);
+        if (node.queue != nullptr) ++waits;
+        return mine;
+    }
+
+    // Takes `node` out of line if it still stands in it.
+    void leave(StreamNode<T>& node) noexcept RUNNEL_EXCLUDES(mutex) {
+        const Lock lock{mutex};
+        if (node.queue == nullptr) return;
+        node.queue->remove(node);
+        --waits;
+    }
+
     // After an entry was added: all readers get it, and of a group those it is enough for.
     void serve_all(WakeChain& chain) noexcept RUNNEL_REQUIRES(mutex) {
         ask(readers, chain);
@@ -266,13 +283,6 @@ private:
 
     [[nodiscard]] WaitQueue& queue_of(StreamNode<T>& node) noexcept RUNNEL_REQUIRES(mutex) {
         return node.group.get() != nullptr ? node.group.get()->readers : readers;
-    }
-
-    void leave(StreamNode<T>& node) noexcept RUNNEL_EXCLUDES(mutex) {
-        const Lock lock{mutex};
-        if (node.queue == nullptr) return;
-        node.queue->remove(node);
-        --waits;
     }
 };
 

@@ -13,12 +13,14 @@ class WaitQueue;
 
 // The place of one waiter in one queue. A wait over k objects has k of them.
 struct WaitNode {
-    explicit WaitNode(Waiter& of) noexcept : waiter{&of} {}
+    explicit WaitNode(Waiter& of, std::size_t position = 0) noexcept
+        : waiter{&of}, which{position} {}
     WaitNode(const WaitNode&) = delete;
     WaitNode& operator=(const WaitNode&) = delete;
     ~WaitNode() { RUNNEL_ASSERT(queue == nullptr); }
 
     Waiter* waiter;
+    std::size_t which;           // of the k
     WaitQueue* queue = nullptr;  // where it stands; guarded by the lock of that queue's owner
     WaitNode* previous = nullptr;
     WaitNode* next = nullptr;
@@ -114,6 +116,14 @@ inline bool ask(WaitQueue& queue, WaitNode& node, WakeChain& chain) noexcept {
     queue.remove(node);
     if (served == Served::yes) chain.add(waiter);
     return true;
+}
+
+// Puts `node` into line unless its request can be carried out, or has ended, at once. True if this
+// thread has claimed it.
+[[nodiscard]] inline bool join(WaitQueue& queue, WaitNode& node) noexcept {
+    const Served served = node.waiter->serve(node);
+    if (served == Served::no) queue.insert(node);
+    return served == Served::yes;
 }
 
 // Runs the requests of all that stand in `queue`, in order.

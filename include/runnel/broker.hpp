@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <runnel/blocking_list.hpp>
+#include <runnel/channel.hpp>
+#include <runnel/channel_options.hpp>
+#include <runnel/clock.hpp>
+#include <runnel/detail/broker_state.hpp>
+#include <runnel/detail/handle.hpp>
+#include <runnel/detail/mutex.hpp>
+#include <runnel/detail/named_channel.hpp>
+#include <runnel/detail/names.hpp>
+#include <runnel/detail/type_key.hpp>
+#include <runnel/glob.hpp>
+#include <runnel/inbox.hpp>
+#include <runnel/message.hpp>
+#include <runnel/options.hpp>
+#include <runnel/outcome.hpp>
+#include <runnel/stream.hpp>
+
+#include <algorithm>
+#include <concepts>
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace runnel::inline v0 {
+
+struct BrokerOptions {
+    /// Of everything that the broker makes, unless its own options name one. Null means the
+    /// SystemClock. Must outlive the broker and what it has made.
+    Clock* clock = nullptr;
+};
+
+/// What Broker::subscribe() subscribes to, and the inbox for it.
+struct Topics {
+    std::vector<std::string> channels{};  ///< by name; made if they are not there
+    std::vector<std::string> patterns{};  ///< of names of channels, also of those to come
+    /// As in InboxOptions.
+    std::size_t bound = 1024;
+    Behind when_behind = Behind::drop_newest;
+    ByteBound bytes{};
+    Clock* clock = nullptr;
+};
+
+/// Names for lists, streams and channels: whoever knows a name gets the same object.
+///
+///     runnel::Broker broker;
+///     auto jobs = broker.list<Job>("jobs", {.capacity = 1000});
+///     auto orders = broker.stream<Order>("orders");
+///     if (auto found = broker.find_list<Job>("jobs")) found->push_back(job);
+///
+///     auto all = broker.subscribe<Tick>({.patterns = {"ticks:*"}, .bound = 4096});
+///     broker.channel<Tick>("ticks:kr").publish({"kr", 101});
+///
+/// A handle: copies share one broker, and const is the handle's. There is no empty one: moving
+/// copies. When the last one goes the broker is closed. What it has made lives on with those who
+/// hold it, closed.
+///
+/// A name keeps what it stands for open, whether anybody else holds it or not, until it is removed;
+/// unlike in Redis, a list that runs empty keeps its name. There are three name spaces: that of
+/// lists and streams, that of channels, and that of sharded channels, where no pattern reaches.
+/// Names are bytes, the empty one included.
+///
+/// Who uses something often holds its handle: each call by name takes the broker's lock. A publish
+/// through a channel's handle pays for those who have subscribed to that channel, by its name or by
+/// a pattern, and for nobody else.
+///
+/// Thread safety: every member may be called from any thread at any time.
+/// Locks: the broker's before those of what its names stand for; no user code runs under it.
+/// Guarantee: a call that throws has changed nothing.
+/// Complexity: logarithmic in the number of names, except where said.
+class Broker {
+public:
+    Broker() : Broker{BrokerOptions{}} {}
+    explicit Broker(const BrokerOptions& options) : state_{new State{options.clock}} {}
+
+    // ------------------------------------------------------------------ lists and streams
+
+    /// The list of that name; made by the options if there is none. The options of one that is
+    /// there are not looked at.
+    ///
+    /// Throws: Error{wrong_type}, which names both, if the name stands for a stream or for a list
+    /// of another type; Error{closed} if there is none and the broker is closed; what
+    /// BlockingList's constructor throws.
+    template <Message T>
+    [[nodiscard]] BlockingList<T> list(std::string_view name,
+                                       const ListOptions& options = {}) const {
+        return state_->find_or_make<BlockingList<T>>(Space::keys, name, kind<T>(Model::list), [&] {
+            return BlockingList<T>{on_clock(options)};
+        });
+    }
+
+    /// The same for a stream. Throws: as list().
+    template <Message T>
+    [[nodiscard]] Stream<T> stream(std::string_view name, const StreamOptions& options = {}) const {
+        return state_->find_or_make<Stream<T>>(Space::keys, name, kind<T>(Model::stream),
+                                               [&] { return Stream<T>{on_clock(options)}; });
+    }
+
+    /// What is there, also when the broker is closed; nothing is made.
+    ///
+    /// Throws: Error{wrong_type} as list().
+    template <Message T>
+    [[nodiscard]] std::optional<BlockingList<T>> find_list(std::string_view name) const {
+        return state_->find<BlockingList<T>>(Space::keys, name, kind<T>(Model::list));
+    }
+    template <Message T>
+    [[nodiscard]] std::optional<Stream<T>> find_stream(std::string_view name) const {
+        return state_->find<Stream<T>>(Space::keys, name, kind<T>(Model::stream));
+    }
+
+    /// Frees the name, and closes the list or stream that it stood for: what waits in it ends with
+    /// Ending::closed, as do reads once nothing is left, and who holds a handle can still take what
+    /// is in it. The next call by that name makes a new one. False if there was none. Redis: DEL.
+    bool remove(std::string_view name) const noexcept { return state_->remove(Space::keys, name); }
+
+    /// The names of lists and streams that match the pattern, in order; see glob_match().
+    /// Redis: KEYS, and as there "*" matches the empty name, too.
+    ///
+    /// Complexity: linear in the number of names.
+    [[nodiscard]] std::vector<std::string> names(std::string_view pattern = "*") const {
+        std::vector<std::string> matching;
+        const detail::Lock lock{state_->mutex};
+        state_->names(Space::keys).visit({}, [&](const detail::Named& named) {
+            if (pattern == "*" || glob_match(pattern, named.name)) matching.push_back(named.name);
+        });
+        return matching;
+    }
+
+    /// Whether the name stands for a list or for a stream; nothing: for neither. Redis: TYPE.
+    [[nodiscard]] std::optional<Model> model(std::string_view name) const noexcept {
+        const detail::Lock lock{state_->mutex};
+        const detail::Named* const found = state_->names(Space::keys).find(name);
+        return found == nullptr ? std::nullopt : std::optional{found->kind.model};
+    }
+
+    // ------------------------------------------------------------------ channels
+
+    /// The channel of that name; made by the options if there is none, and subscribed to by every
+    /// pattern of the same type that it matches. Throws: as list().
+    ///
+    /// Complexity: to make one, logarithmic in the number of patterns for each byte of the name,
+    /// and linear in those whose bytes before their first wildcard it begins with; so each pattern
+    /// that begins with a wildcard is looked at.
+    template <Message T>
+    [[nodiscard]] Channel<T> channel(std::string_view name,
+                                     const ChannelOptions<T>& options = {}) const {
+        return channel(Space::channels, name, options);
+    }
+
+    /// The same in the name space of sharded channels; its slot is key_slot(name). Redis: SPUBLISH,
+    /// SSUBSCRIBE.
+    template <Message T>
+    [[nodiscard]] Channel<T> sharded_channel(std::string_view name,
+                                             const ChannelOptions<T>& options = {}) const {
+        return channel(Space::sharded_channels, name, options);
+    }
+
+    /// What is there, also when the broker is closed; nothing is made.
+    ///
+    /// Throws: Error{wrong_type} as list().
+    template <Message T>
+    [[nodiscard]] std::optional<Channel<T>> find_channel(std::string_view name) const {
+        return state_->find<Channel<T>>(Space::channels, name, kind<T>(Model::channel));
+    }
+    template <Message T>
+    [[nodiscard]] std::optional<Channel<T>> find_sharded_channel(std::string_view name) const {
+        return state_->find<Channel<T>>(Space::sharded_channels, name, kind<T>(Model::channel));
+    }
+
+    /// Frees the name, and closes the channel that it stood for. Patterns wait for the next one.
+    /// False if there was none.
+    bool remove_channel(std::string_view name) const noexcept {
+        return state_->remove(Space::channels, name);
+    }
+    bool remove_sharded_channel(std::string_view name) const noexcept {
+        return state_->remove(Space::sharded_channels, name);
+    }
+
+    /// The names of the channels that somebody has subscribed to, other than by a pattern; in
+    /// order. Redis: PUBSUB CHANNELS, PUBSUB SHARDCHANNELS.
+    ///
+    /// Complexity: linear in the number of names.
+    [[nodiscard]] std::vector<std::string> channels() const {
+        return subscribed(Space::channels, {});
+    }
+    [[nodiscard]] std::vector<std::string> sharded_channels() const {
+        return subscribed(Space::sharded_channels, {});
+    }
+
+    /// Those that match the pattern; see glob_match().
+    [[nodiscard]] std::vector<std::string> channels(std::string_view pattern) const {
+        return subscribed(Space::channels, pattern);
+    }
+    [[nodiscard]] std::vector<std::string> sharded_channels(std::string_view pattern) const {
+        return subscribed(Space::sharded_channels, pattern);
+    }
+
+    /// An inbox that gets what is published from now on to the channels that `topics` names, and
+    /// to every channel of this type, present and future, whose name matches one of its patterns.
+    /// What comes in several ways comes once for each: directly, and by each pattern. Names and
+    /// patterns that are given twice count once. Redis: SUBSCRIBE, PSUBSCRIBE.
+    ///
+    /// Does not keep the broker open: once that is closed, reads of what is left end with
+    /// Ending::closed.
+    ///
+    /// Throws: Error{wrong_type} as list(); Error{closed}; what Inbox's constructor throws. Channels
+    /// that it has made before stay.
+    /// Complexity: as that of channel() for each name, and for each pattern linear in the channels
+    /// that begin with its bytes before its first wildcard; the same again when the inbox goes.
+    template <Message T>
+    [[nodiscard]] Inbox<T> subscribe(const Topics& topics) const;
+
+    /// Publishes `message` to the channel of that name. If there is none it is made only if a
+    /// pattern of its type matches, and then stays until it is removed; else the message reaches
+    /// nobody. Redis: PUBLISH.
+    ///
+    /// Returns: as Channel::publish(). Unless it says that 1 or more were reached, or Push::done,
+    /// the message is untouched.
+    /// Throws: Error{wrong_type} as list(); what Channel::publish() throws.
+    template <Message T>
+    Published publish(std::string_view name, T&& message,
+                      const WaitOptions& options = wait_for_ever) const {
+        const auto channel = channel_for_publish<T>(name);
+        if (channel) return channel->publish(std::forward<T>(message), options);
+        return {0, closed() ? Push::closed : Push::done};
+    }
+    template <Message T>
+    Published
+    publish(std::string_view name, const T& message,
+            const WaitOptions& options = wait_for_ever) const requires std::copy_constructible<T> {
+        const auto channel = channel_for_publish<T>(name);
+        if (channel) return channel->publish(message, options);
+        return {0, closed() ? Push::closed : Push::done};
+    }
+
+    // ------------------------------------------------------------------ time and closing
+
+    /// Does what is due by time though nobody calls: disconnects subscribers that are over the soft
+    /// limit of their bytes for too long. Returns how many things it did. For who has no traffic
+    /// that does it, such as a timer of once a second.
+    ///
+    /// Complexity: linear in the number of channels and of their subscribers.
+    std::size_t run_due() const noexcept {
+        std::size_t count = 0;
+        for (const Space space : State::spaces)
+            state_->visit(space,
+                          [&](const detail::Named& named) { count += named.do_what_is_due(); });
+        return count;
+    }
+
+    /// Closes all that the names stand for, which ends every wait in it, and makes nothing any
+    /// more. The names stay: what is left can be found, and taken. Closing twice does nothing.
+    ///
+    /// Complexity: linear in the number of names.
+    void close() const noexcept { state_->close(); }
+
+    [[nodiscard]] bool closed() const noexcept {
+        const detail::Lock lock{state_->mutex};
+        return state_->closed;
+    }
+
+    /// Whether both are handles of the same broker.
+    friend bool operator==(const Broker& one, const Broker& other) noexcept {
+        return &*one.state_ == &*other.state_;
+    }
+
+private:
+    using State = detail::BrokerState;
+    using Space = detail::Space;
+
+    template <Message T>
+    [[nodiscard]] static detail::Kind kind(Model model) noexcept {
+        return {model, detail::type_key<T>()};
+    }
+
+    template <Message T>
+    [[nodiscard]] Channel<T> channel(Space space, std::string_view name,
+                                     const ChannelOptions<T>& options) const {
+        return state_->find_or_make<Channel<T>>(space, name, kind<T>(Model::channel), [&] {
+            return Channel<T>{on_clock(options), std::string{name}};
+        });
+    }
+
+    template <Message T>
+    [[nodiscard]] std::optional<Channel<T>> channel_for_publish(std::string_view name) const {
+        if (auto found = find_channel<T>(name)) return found;
+        if (!state_->is_awaited(name, detail::type_key<T>())) return std::nullopt;
+        return channel<T>(name);
+    }
+
+    [[nodiscard]] std::vector<std::string>
+    subscribed(Space space, std::optional<std::string_view> pattern) const {
+        std::vector<std::string> names;
+        const detail::Lock lock{state_->mutex};
+        state_->names(space).visit({}, [&](const detail::Named& named) {
+            if (pattern && !glob_match(*pattern, named.name)) return;
+            if (named.has_subscribers()) names.push_back(named.name);
+        });
+        return names;
+    }
+
+    template <typename Options>
+    [[nodiscard]] Options on_clock(Options options) const {
+        if (options.clock == nullptr) options.clock = state_->clock;
+        return options;
+    }
+
+    detail::Handle<State> state_;
+};
+
+template <Message T>
+Inbox<T> Broker::subscribe(const Topics& topics) const {
+    Inbox<T> inbox{
+        on_clock(InboxOptions{topics.bound, topics.when_behind, topics.bytes, topics.clock})};
+    auto names = topics.channels;
+    std::ranges::sort(names);
+    const auto twice = std::ranges::unique(names);
+    names.erase(twice.begin(), twice.end());
+    for (const std::string& name : names) inbox.join(channel<T>(name));
+    if (topics.patterns.empty()) return inbox;
+    const detail::Owner<detail::PatternSubscription> patterns(std::in_place, *state_);
+    inbox.patterns_ = detail::Owner<detail::Owned>{*patterns.get()};
+    for (const std::string& pattern : topics.patterns) patterns->add(pattern, inbox.state_);
+    return inbox;
+}
+
+}  // namespace runnel::inline v0

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <runnel/clock.hpp>
+#include <runnel/detail/annotations.hpp>
+#include <runnel/detail/channel_state.hpp>
+#include <runnel/detail/group_state.hpp>
+#include <runnel/detail/handle.hpp>
+#include <runnel/detail/inbox_state.hpp>
+#include <runnel/detail/list_state.hpp>
+#include <runnel/detail/log_cursor.hpp>
+#include <runnel/detail/mutex.hpp>
+#include <runnel/detail/seat.hpp>
+#include <runnel/detail/spin.hpp>
+#include <runnel/detail/stream_state.hpp>
+#include <runnel/detail/wait_queue.hpp>
+#include <runnel/detail/waiter.hpp>
+#include <runnel/message.hpp>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace runnel::inline v0::detail {
+
+// What an object has for somebody who comes for it.
+enum class Supply : std::uint8_t {
+    there,         // something
+    none,          // nothing yet
+    over,          // nothing, and nothing can come any more
+    gone,          // it was removed
+    disconnected,  // it was too far behind
+};
+
+// An object that somebody waits for together with others, of whatever model and message. Keeps its
+// memory, and does not keep it open. Used by one wait at a time.
+class Source {
+public:
+    Source(Clock& its_clock, SpinBudget& its_spin) noexcept : clock{its_clock}, spin{its_spin} {}
+    Source(const Source&) = delete;
+    Source& operator=(const Source&) = delete;
+    virtual ~Source() = default;
+
+    // Under the object's lock.
+    [[nodiscard]] virtual Supply supply() noexcept = 0;
+
+    // Puts the waiter into line, as the `which`th of its places, unless it ends at once. True if
+    // this thread has claimed it.
+    [[nodiscard]] virtual bool enter(Waiter& waiter, std::size_t which,
+                                     WakeChain& chain) noexcept = 0;
+
+    // Takes it out of line if it still stands in it. Does nothing if it was never there.
+    virtual void leave() noexcept = 0;
+
+    Clock& clock;
+    SpinBudget& spin;
+};
+
+template <Message T>
+class ListSource final : public Source {
+public:
+    explicit ListSource(ListState<T>& list) noexcept : Source{list.clock, list.spin}, list_{list} {}
+
+    [[nodiscard]] Supply supply() noexcept override RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        if (!list_->core.empty()) return Supply::there;
+        return list_->closed ? Supply::over : Supply::none;
+    }
+
+    [[nodiscard]] bool enter(Waiter& waiter, std::size_t which,
+                             WakeChain& chain) noexcept override {
+        return list_->enter(node_.emplace(waiter, *list_.get(), which), Line::pops, chain);
+    }
+
+    void leave() noexcept override {
+        if (node_) list_->leave(*node_);
+        node_.reset();
+    }
+
+private:
+    const Owner<ListState<T>> list_;
+    std::optional<ListNode<T>> node_;
+};
+
+// Of a stream: what a cursor or, with `group`, a consumer reads next.
+template <Message T>
+class StreamSource : public Source {
+public:
+    explicit StreamSource(StreamState<T>& stream, StreamGroup<T>* of = nullptr) noexcept
+        : Source{stream.clock, stream.spin},
+          stream_{stream},
+          group_{of != nullptr ? Owner{*of} : Owner<StreamGroup<T>>{}} {}
+
+    [[nodiscard]] bool enter(Waiter& waiter, std::size_t which,
+                             WakeChain& /*nobody else*/) noexcept override {
+        node_.emplace(waiter, stream(), group_.get()).which = which;
+        return stream().enter(*node_);
+    }
+
+    void leave() noexcept override {
+        if (node_) stream().leave(*node_);
+        node_.reset();
+    }
+
+protected:
+    [[nodiscard]] StreamState<T>& stream() const noexcept { return *stream_.get(); }
+    [[nodiscard]] StreamGroup<T>& group() const noexcept { return *group_.get(); }
+
+private:
+    const Owner<StreamState<T>> stream_;
+    const Owner<StreamGroup<T>> group_;
+    std::optional<StreamNode<T>> node_;
+};
+
+template <Message T>
+class CursorSource final : public StreamSource<T> {
+public:
+    CursorSource(StreamState<T>& stream, LogCursor<T>& cursor) noexcept
+        : StreamSource<T>{stream}, cursor_{cursor} {}
+
+    [[nodiscard]] Supply supply() noexcept override RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        if (cursor_.seek(this->stream().log)) return Supply::there;
+        return this->stream().closed ? Supply::over : Supply::none;
+    }
+
+private:
+    LogCursor<T>& cursor_;
+};
+
+// Unlike a read, to be told of something is no call of the consumer: nothing of the group changes.
+template <Message T>
+class ConsumerSource final : public StreamSource<T> {
+public:
+    ConsumerSource(StreamState<T>& stream, StreamGroup<T>& group, std::string_view name,
+                   std::size_t max_pending)
+        : StreamSource<T>{stream, &group}, name_{name}, max_pending_{max_pending} {}
+
+    [[nodiscard]] Supply supply() noexcept override RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        const StreamState<T>& stream = this->stream();
+        StreamGroup<T>& group = this->group();
+        if (group.is_removed) return Supply::gone;
+        const bool has_next{group.next.seek(stream.log)};
+        if (has_next && has_room(group.rules)) return Supply::there;
+        const bool is_over = has_next ? stream.is_abandoned : stream.closed;
+        return is_over ? Supply::over : Supply::none;
+    }
+
+private:
+    [[nodiscard]] bool has_room(const GroupState& rules) const noexcept {
+        const ConsumerRecord* const me = rules.find(name_);
+        return me == nullptr || me->pending < max_pending_;
+    }
+
+    const std::string name_;
+    const std::size_t max_pending_;
+};
+
+template <Message T>
+class SubscriptionSource final : public Source {
+public:
+    SubscriptionSource(ChannelState<T>& channel, Seat<T>& seat) noexcept
+        : Source{channel.clock, channel.spin}, channel_{channel}, seat_{seat} {}
+
+    [[nodiscard]] Supply supply() noexcept override RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        if (seat_.is_disconnected.load(std::memory_order_relaxed)) return Supply::disconnected;
+        if (channel_->log.last() > seat_.position()) return Supply::there;
+        return channel_->closed ? Supply::over : Supply::none;
+    }
+
+    [[nodiscard]] bool enter(Waiter& waiter, std::size_t which,
+                             WakeChain& /*nobody else*/) noexcept override {
+        node_.emplace(waiter, *channel_.get()).which = which;
+        const Lock lock{channel_->mutex};
+        return join(channel_->readers, *node_);
+    }
+
+    void leave() noexcept override {
+        if (node_) {
+            const Lock lock{channel_->mutex};
+            if (node_->queue != nullptr) channel_->readers.remove(*node_);
+        }
+        node_.reset();
+    }
+
+private:
+    const Owner<ChannelState<T>> channel_;
+    Seat<T>& seat_;
+    std::optional<ChannelNode<T>> node_;
+};
+
+template <Message T>
+class InboxSource final : public Source {
+public:
+    explicit InboxSource(InboxState<T>& inbox) noexcept
+        : Source{inbox.clock, inbox.spin}, inbox_{inbox} {}
+
+    [[nodiscard]] Supply supply() noexcept override RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        if (inbox_->disconnected) return Supply::disconnected;
+        if (!inbox_->waiting.empty()) return Supply::there;
+        return inbox_->sources == 0 ? Supply::over : Supply::none;
+    }
+
+    [[nodiscard]] bool enter(Waiter& waiter, std::size_t which,
+                             WakeChain& /*nobody else*/) noexcept override {
+        node_.emplace(waiter, which);
+        const Lock lock{inbox_->mutex};
+        return join(inbox_->readers, *node_);
+    }
+
+    void leave() noexcept override {
+        if (node_) {
+            const Lock lock{inbox_->mutex};
+            if (node_->queue != nullptr) inbox_->readers.remove(*node_);
+        }
+        node_.reset();
+    }
+
+private:
+    const Owner<InboxState<T>> inbox_;
+    std::optional<WaitNode> node_;
+};
+
+}  // namespace runnel::inline v0::detail

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <runnel/clock.hpp>
+#include <runnel/detail/await.hpp>
+#include <runnel/entries.hpp>
+#include <runnel/group_options.hpp>
+#include <runnel/message.hpp>
+#include <runnel/outcome.hpp>
+#include <runnel/stream.hpp>
+#include <runnel/wait_any.hpp>
+
+#include <cstddef>
+#include <initializer_list>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace runnel::inline v0 {
+
+/// A stream, and where to read in it.
+template <Message T>
+struct ReadPlace {
+    Stream<T> stream;
+    From after = From::start;
+};
+
+/// Some entries of one of several streams.
+template <Message T>
+struct EntriesOf {
+    std::size_t which;  ///< the stream's position among those that were asked
+    Entries<T> entries;
+};
+
+namespace detail {
+
+template <Message T>
+class ReadSeveral {
+public:
+    ReadSeveral(std::span<const ReadPlace<T>> places, std::size_t count)
+        : places_{places}, count_{count} {
+        cursors_.reserve(places.size());  // they do not move any more: the watches refer to them
+        watches_.reserve(places.size());
+        for (const ReadPlace<T>& place : places) {
+            cursors_.push_back(place.stream.cursor(place.after));
+            watches_.emplace_back(cursors_.back());
+        }
+    }
+
+    // What is there, or what comes; as if asked anew whenever something has come.
+    Batch<EntriesOf<T>> read(const WaitOptions& options) {
+        const Clock& clock = Look::common_clock(watches_);
+        const auto deadline = deadline_of(options.timeout, clock);
+        for (;;) {
+            if (auto parts = at_hand(); !parts.empty()) return Batch{std::move(parts)};
+            const Timeout left = deadline ? Timeout{*deadline - clock.now()} : Timeout{};
+            if (const auto any = wait_any(watches_, {left, options.stop}); !any)
+                return any.ending();
+        }
+    }
+
+private:
+    std::vector<EntriesOf<T>> at_hand() const {
+        std::vector<EntriesOf<T>> parts;
+        for (std::size_t which = 0; which != places_.size(); ++which) {
+            auto entries = places_[which].stream.try_read(cursors_[which].position(), {count_});
+            if (entries) parts.push_back({which, std::move(entries)});
+        }
+        return parts;
+    }
+
+    const std::span<const ReadPlace<T>> places_;
+    const std::size_t count_;
+    std::vector<Cursor<T>> cursors_;
+    std::vector<Watch> watches_;
+};
+
+}  // namespace detail
+
+/// The entries of several streams behind a place in each: of every stream that has any, in the
+/// order of the arguments, up to `count` of each; if none has, waits for whichever gets one first.
+/// A stream that is named twice counts twice. Redis: XREAD with several keys.
+///
+///     auto parts = runnel::read_first<Order>({{orders, id}, {refunds, runnel::From::end}});
+///     for (const auto& [which, entries] : parts)
+///         for (const auto& entry : entries) print(which, entry.id, entry.value);
+///
+/// The streams are looked at one after the other: what is read is of no common moment. Who reads on
+/// and on is better served by wait_any() and a cursor for each.
+///
+/// Blocks: while there are none. From::end is where a stream ends when the call begins.
+/// Ends with: Ending::closed once all are closed and have nothing more.
+/// Throws: Error{invalid_argument} if there is no stream, `count` is 0, or not all have one clock.
+/// Complexity: linear in the result and in the number of streams.
+template <Message T>
+Batch<EntriesOf<T>> read_first(std::span<const ReadPlace<T>> places,
+                               const ReadOptions& options = {}) {
+    return detail::ReadSeveral<T>{places, options.count}.read({options.timeout, options.stop});
+}
+
+template <Message T>
+Batch<EntriesOf<T>> read_first(const std::vector<ReadPlace<T>>& places,
+                               const ReadOptions& options = {}) {
+    return read_first(std::span<const ReadPlace<T>>{places}, options);
+}
+
+template <Message T>
+Batch<EntriesOf<T>> read_first(std::initializer_list<ReadPlace<T>> places,
+                               const ReadOptions& options = {}) {
+    return read_first(std::span<const ReadPlace<T>>{places.begin(), places.size()}, options);
+}
+
+}  // namespace runnel::inline v0

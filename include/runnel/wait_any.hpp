@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <runnel/blocking_list.hpp>
+#include <runnel/channel.hpp>
+#include <runnel/clock.hpp>
+#include <runnel/consumer_group.hpp>
+#include <runnel/detail/assert.hpp>
+#include <runnel/detail/await.hpp>
+#include <runnel/detail/request.hpp>
+#include <runnel/detail/source.hpp>
+#include <runnel/detail/wait_queue.hpp>
+#include <runnel/detail/waiter.hpp>
+#include <runnel/error.hpp>
+#include <runnel/inbox.hpp>
+#include <runnel/message.hpp>
+#include <runnel/outcome.hpp>
+#include <runnel/stream.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <memory>
+#include <span>
+
+namespace runnel::inline v0 {
+
+namespace detail {
+class Look;
+}
+
+/// What wait_any() waits for: that there is something to take from a list, to read on for a cursor
+/// or a subscription, to deliver to a consumer, or in an inbox. Made where wait_any() is called; or
+/// once, before a loop, and then the loop allocates nothing.
+///
+/// Keeps the object's memory, and does not keep it open. Cursors, subscriptions and inboxes must
+/// outlive it.
+///
+/// Thread safety: of one wait at a time.
+class Watch {
+public:
+    /// For an element to pop.
+    template <Message T>
+    Watch(const BlockingList<T>& list)  // NOLINT(*-explicit-*)
+        : source_{std::make_unique<detail::ListSource<T>>(*list.state_)} {}
+
+    /// For an entry behind where it stands. Nobody else uses the cursor meanwhile.
+    template <Message T>
+    Watch(Cursor<T>& cursor)  // NOLINT(*-explicit-*)
+        : source_{
+              std::make_unique<detail::CursorSource<T>>(*cursor.stream_.get(), cursor.cursor_)} {}
+
+    /// For an entry that its group has not delivered, while the consumer has fewer pending than it
+    /// may. The group does not count the wait as a call of the consumer.
+    template <Message T>
+    Watch(const Consumer<T>& consumer)  // NOLINT(*-explicit-*)
+        : source_{std::make_unique<detail::ConsumerSource<T>>(
+              *consumer.stream_, *consumer.group_.get(), consumer.name_, consumer.max_pending_)} {}
+
+    /// For a message that it has not read. Nobody else uses the subscription meanwhile.
+    template <Message T>
+    Watch(Subscription<T>& subscription)  // NOLINT(*-explicit-*)
+        : source_{std::make_unique<detail::SubscriptionSource<T>>(*subscription.channel_.get(),
+                                                                  *subscription.seat_)} {}
+
+    /// For a message in the inbox. Nobody else uses it meanwhile.
+    template <Message T>
+    Watch(Inbox<T>& inbox)  // NOLINT(*-explicit-*)
+        : source_{std::make_unique<detail::InboxSource<T>>(*inbox.state_.get())} {}
+
+    /// The one by which the object tells the time.
+    [[nodiscard]] Clock& clock() const noexcept { return source_->clock; }
+
+private:
+    friend class detail::Look;
+
+    std::unique_ptr<detail::Source> source_;
+};
+
+/// Which of several objects has something, or the reason why none has.
+class [[nodiscard]] WaitedAny {
+public:
+    WaitedAny(Ending ending) noexcept : ending_{ending} {}  // NOLINT(*-explicit-*)
+    explicit WaitedAny(std::size_t which) noexcept : which_{which}, has_one_{true} {}
+
+    [[nodiscard]] explicit operator bool() const noexcept { return has_one_; }
+
+    /// Its position among those that were asked. Requires: there is one.
+    [[nodiscard]] std::size_t which() const noexcept {
+        RUNNEL_ASSERT(has_one_);
+        return which_;
+    }
+
+    /// Why there is none. Requires: there is none.
+    [[nodiscard]] Ending ending() const noexcept {
+        RUNNEL_ASSERT(!has_one_);
+        return ending_;
+    }
+
+private:
+    std::size_t which_ = 0;
+    bool has_one_ = false;
+    Ending ending_ = Ending::timed_out;
+};
+
+namespace detail {
+
+// Asks several objects which of them has something, and takes nothing. It stands in their lines
+// like anybody else; a hand-over that comes to it ends it and goes on to who stands behind.
+class Look : public Request {
+public:
+    static constexpr Behaviour behaviour{serve_as<Look, WaitNode>, unpark};
+
+    // Throws: Error{invalid_argument} if there is none, or they have not one clock.
+    explicit Look(std::span<const Watch> at)
+        : Request{behaviour, WaitsOn::several, common_clock(at)}, sources_{at} {
+        open_sources = static_cast<std::uint32_t>(at.size());
+    }
+
+    Served attempt(WaitNode& node) noexcept {
+        switch (source(node.which).supply()) {
+        case Supply::none:
+            return Served::no;
+        case Supply::over:
+            return source_closed();
+        case Supply::gone:
+            return claim(WaitEnd::gone) ? Served::yes : Served::gone;
+        case Supply::disconnected:
+            return claim(WaitEnd::disconnected) ? Served::yes : Served::gone;
+        case Supply::there:
+            break;
+        }
+        if (!claim()) return Served::gone;
+        which_ = node.which;
+        return Served::yes;
+    }
+
+    WaitedAny wait(const WaitOptions& options) {
+        WakeChain chain;
+        bool mine = false;
+        for (std::size_t at = 0; at != sources_.size() && !mine && !claimed(); ++at)
+            mine = source(at).enter(*this, at, chain);
+        chain.resume_all();
+        if (!mine) await(*this, clock, source(0).spin, options.timeout, options.stop);
+        for (std::size_t at = 0; at != sources_.size(); ++at) source(at).leave();
+        if (how() == WaitEnd::served) return WaitedAny{which_};
+        return ending();
+    }
+
+    static Clock& common_clock(std::span<const Watch> sources) {
+        if (sources.empty())
+            throw Error{ErrorCode::invalid_argument, "wait_any: there is nothing to wait for"};
+        Clock& first = sources.front().clock();
+        if (std::ranges::all_of(sources, [&](const Watch& one) { return &one.clock() == &first; }))
+            return first;
+        throw Error{ErrorCode::invalid_argument,
+                    "wait_any: what it is to wait for has not one clock but several"};
+    }
+
+private:
+    [[nodiscard]] Source& source(std::size_t which) const noexcept {
+        return *sources_[which].source_;
+    }
+
+    const std::span<const Watch> sources_;
+    std::size_t which_ = 0;
+};
+
+}  // namespace detail
+
+/// Waits until one of several objects, of whatever model and message, has something for the
+/// caller, takes nothing, and says which: the first one in the order of the arguments that has
+/// something at once, else the one that ended the wait.
+///
+///     while (auto any = runnel::wait_any({jobs, ticks}, {.stop = stop})) {
+///         if (any.which() == 0)
+///             if (auto job = jobs.try_pop_front()) run(*job);
+///         if (any.which() == 1)
+///             if (auto batch = ticks.try_read())
+///                 for (const Tick& tick : batch) draw(tick);
+///     }
+///
+/// It promises nothing: what it was told of, somebody else may take before, and then a try_…
+/// finds nothing. Who waits for the same behind it is served as if it were not there. For lists of
+/// one type pop_first() takes at once, and for streams read_first() reads.
+///
+/// Blocks: while none has anything.
+/// Ends with: Ending::closed once all are closed and have nothing left; Ending::gone as soon as the
+/// group of a consumer is removed; Ending::disconnected as soon as a subscription or an inbox is.
+/// Throws: Error{invalid_argument} if there is nothing to wait for, or not all have the same clock.
+/// Complexity: linear in the number of objects.
+inline WaitedAny wait_any(std::span<const Watch> objects,
+                          const WaitOptions& options = wait_for_ever) {
+    return detail::Look{objects}.wait(options);
+}
+
+inline WaitedAny wait_any(std::initializer_list<Watch> objects,
+                          const WaitOptions& options = wait_for_ever) {
+    return wait_any(std::span{objects.begin(), objects.size()}, options);
+}
+
+}  // namespace runnel::inline v0
