@@ -22,6 +22,7 @@ set(order
     detail/block_deque.hpp
     detail/handle.hpp
     detail/id_offset.hpp
+    detail/count_bits.hpp
     detail/radix_tree.hpp
     detail/slots.hpp
     detail/log_block.hpp

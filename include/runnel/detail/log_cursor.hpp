@@ -29,10 +29,12 @@ public:
     LogCursor(LogCursor&& other) noexcept
         : block_{std::exchange(other.block_, nullptr)},
           slot_{other.slot_},
+          end_{other.end_},
           position_{other.position_} {}
     LogCursor& operator=(LogCursor&& other) noexcept {
         std::swap(block_, other.block_);
         std::swap(slot_, other.slot_);
+        std::swap(end_, other.end_);
         std::swap(position_, other.position_);
         return *this;
     }
@@ -50,25 +52,24 @@ public:
     // Up to `count` entries that are at hand in this block, and a pin on it; no slots, and no pin:
     // there are none.
     [[nodiscard]] PinnedSlots<T> take(std::size_t count) noexcept {
-        if (block_ == nullptr || slot_ >= block_->count()) return {};
+        if (!may_have_next()) return {};
         block_->pin();
-        const std::uint32_t end = block_->count();
-        const SlotMask slots =
-            lowest_slots(block_->live() & slots_before(end) & ~slots_before(slot_), count);
-        if (slots != 0) {
-            slot_ = last_slot(slots) + 1;
-            position_ = block_->id(slot_ - 1);
-            return {block_, slots};
-        }
-        slot_ = end;
-        position_ = block_->id(end - 1);
+        const SlotMask at_hand = slots_before(end_) & ~slots_before(slot_);
+        const SlotMask slots = lowest_slots(block_->live(at_hand), count);
+        slot_ = slots != 0 ? last_slot(slots) + 1 : end_;
+        position_ = block_->id(slot_ - 1);
+        if (slots != 0) return {block_, slots};
         block_->unpin();
         return {};
     }
 
-    // Whether take() may find something; it may have been erased.
-    [[nodiscard]] bool may_have_next() const noexcept {
-        return block_ != nullptr && slot_ < block_->count();
+    // Whether take() may find something; it may have been erased. Looks at what the writer writes
+    // only when nothing is left of what was there the last time: each look takes it from him.
+    [[nodiscard]] bool may_have_next() noexcept {
+        if (slot_ < end_) return true;
+        if (block_ == nullptr) return false;
+        end_ = block_->count();
+        return slot_ < end_;
     }
 
     // Whether to go on needs the log's lock: nothing more comes in this block.
@@ -104,6 +105,7 @@ private:
     void move_to(Block* block, std::uint32_t slot) noexcept {
         slot_ = slot;
         if (block == block_) return;
+        end_ = 0;
         if (block != nullptr) block->add_owner();
         if (block_ != nullptr) block_->remove_owner();
         block_ = block;
@@ -111,6 +113,7 @@ private:
 
     Block* block_ = nullptr;
     std::uint32_t slot_ = 0;
+    std::uint32_t end_ = 0;  // of what is known to be published in this block; may be less
     StreamId position_;
 };
 
@@ -120,16 +123,20 @@ template <Message T>
 void collect(const StreamLog<T>& log, StreamId first, StreamId last, std::size_t count,
              Entries<T>& entries) {
     const bool forward = entries.order() == Entries<T>::Order::ascending;
-    LogBlock<T>* block = (forward ? log.lower_bound(first) : log.at_most(last)).block;
-    for (; block != nullptr && count != 0; block = forward ? block->next : block->previous) {
-        const SlotMask inside = log.slots_between(*block, first, last);
-        if (inside == 0) return;
-        const SlotMask slots = forward ? lowest_slots(inside, count) : highest_slots(inside, count);
+    const LogPlace<T> place = forward ? log.lower_bound(first) : log.at_most(last);
+    SlotMask ahead = forward ? ~slots_before(place.slot) : slots_before(place.slot + 1);
+    for (LogBlock<T>* block = place.block; block != nullptr && count != 0;
+         block = forward ? block->next : block->previous) {
+        ahead &= block->live();
+        ahead &= forward ? log.slots_up_to(*block, last) : log.slots_from(*block, first);
+        if (ahead == 0) return;
+        const SlotMask slots = forward ? lowest_slots(ahead, count) : highest_slots(ahead, count);
         entries.reserve();
         block->pin();
         entries.add({block, slots});
-        if (slots != inside) return;
+        if (slots != ahead) return;
         count -= std::min<std::size_t>(count, count_slots(slots));
+        ahead = ~SlotMask{0};
     }
 }
 
