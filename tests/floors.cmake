@@ -37,15 +37,16 @@ set(order
     detail/list_core.hpp
     outcome.hpp
     entries.hpp
+    detail/small_vector.hpp
     delivery.hpp
     detail/log_cursor.hpp
     detail/await.hpp
     detail/request.hpp
     detail/list_state.hpp
     detail/list_requests.hpp
+    group_options.hpp
     detail/stream_state.hpp
     blocking_list.hpp
-    group_options.hpp
     consumer_group.hpp
     stream.hpp
     runnel.hpp)

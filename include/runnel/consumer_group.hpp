@@ -110,13 +110,14 @@ private:
     template <typename Step>
     Deliveries<T> locked(Step step) const;
 
-    bool claim_one(StreamId id, const detail::StreamLog<T>& log, detail::ConsumerRecord& me,
+    bool claim_one(const StreamId& id, const detail::StreamLog<T>& log, detail::ConsumerRecord& me,
                    const detail::ClaimRules& how, detail::Milliseconds now,
                    Deliveries<T>& result) const;
 
     detail::Handle<State> stream_;
     detail::Owner<Group> group_;
     std::string name_;
+    std::uint32_t number_ = detail::PendingEntries::nobody;  // when this handle was made
     std::size_t max_pending_;
 };
 
@@ -245,11 +246,11 @@ Deliveries<T> Consumer<T>::read(const GroupReadOptions* waiting,
         throw Error{ErrorCode::invalid_argument,
                     "Consumer: a read with count 0; it must be at least 1"};
     }
-    detail::ReadNew<T> request{name_, options.count, max_pending_, options.acknowledged,
-                               stream_->clock};
+    Deliveries<T> result{Ending::timed_out};
+    detail::ReadNew<T> request{result, {number_, name_}, max_pending_, options, stream_->clock};
     stream_->run(request, group_.get(), waiting);
-    if (!request.delivered) return request.ending();
-    return std::move(request.delivered);
+    if (!result) result.ending_ = request.ending();
+    return result;
 }
 
 template <Message T>
@@ -262,7 +263,7 @@ Deliveries<T> Consumer<T>::locked(Step step) const {
         const detail::Lock lock{stream.mutex};
         if (group_->is_removed) return Ending::gone;
         const detail::Milliseconds now = stream.now();
-        detail::ConsumerRecord& consumer = group_->rules.consumer(name_, now);
+        detail::ConsumerRecord& consumer = group_->rules.consumer({number_, name_}, now);
         consumer.seen = now;
         result.belong_to(*group_.get(), consumer.number);
         step(stream.log, consumer, now, result);
@@ -305,7 +306,7 @@ Deliveries<T> Consumer<T>::claim(std::span<const StreamId> ids, const ClaimOptio
         const detail::Milliseconds delivered = idle > now ? now : now - idle;
         const detail::ClaimRules how{options.min_idle.count(), delivered, options.deliveries,
                                      options.counts, options.force};
-        for (const StreamId id : ids)
+        for (const StreamId& id : ids)
             if (!claim_one(id, log, me, how, now, result)) break;
         if (options.last_id <= group_->rules.last_delivered()) return;
         group_->rules.raise_last_delivered(options.last_id);
@@ -315,7 +316,7 @@ Deliveries<T> Consumer<T>::claim(std::span<const StreamId> ids, const ClaimOptio
 
 // False when memory has run out after some were taken.
 template <Message T>
-bool Consumer<T>::claim_one(StreamId id, const detail::StreamLog<T>& log,
+bool Consumer<T>::claim_one(const StreamId& id, const detail::StreamLog<T>& log,
                             detail::ConsumerRecord& me, const detail::ClaimRules& how,
                             detail::Milliseconds now, Deliveries<T>& result) const {
     const auto entry = log.find(id);
@@ -360,7 +361,7 @@ Consumer<T> ConsumerGroup<T>::consumer(std::string_view name,
     }
     Consumer<T> made{stream_, group_, name, options.max_pending};
     const detail::Lock lock{stream_->mutex};
-    (void)group_->rules.consumer(name, stream_->now());
+    made.number_ = group_->rules.consumer({made.number_, name}, stream_->now()).number;
     return made;
 }
 
@@ -390,7 +391,7 @@ template <Message T>
 std::size_t ConsumerGroup<T>::ack(std::span<const StreamId> ids) const {
     const auto effect = serving([&](detail::GroupState& rules) {
         detail::Effect all;
-        for (const StreamId id : ids) all += rules.acknowledge(id);
+        for (const StreamId& id : ids) all += rules.acknowledge(id);
         return all;
     });
     return effect.acknowledged;
@@ -400,7 +401,7 @@ template <Message T>
 std::size_t ConsumerGroup<T>::nack(std::span<const StreamId> ids, Nack mode) const {
     const auto effect = serving([&](detail::GroupState& rules) {
         detail::Effect all;
-        for (const StreamId id : ids) all += rules.release(id, mode);
+        for (const StreamId& id : ids) all += rules.release(id, mode);
         return all;
     });
     return effect.released;

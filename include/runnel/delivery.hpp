@@ -5,6 +5,7 @@
 #include <runnel/detail/assert.hpp>
 #include <runnel/detail/handle.hpp>
 #include <runnel/detail/log_block.hpp>
+#include <runnel/detail/small_vector.hpp>
 #include <runnel/detail/stream_log.hpp>
 #include <runnel/entries.hpp>
 #include <runnel/message.hpp>
@@ -112,7 +113,7 @@ private:
 template <Message T>
 class [[nodiscard]] Deliveries {
 public:
-    using Iterator = typename std::vector<Delivery<T>>::const_iterator;
+    using Iterator = const Delivery<T>*;
 
     Deliveries(Ending ending) noexcept : ending_{ending} {}  // NOLINT(*-explicit-*)
     Deliveries(Deliveries&& other) noexcept
@@ -121,16 +122,15 @@ public:
           next_{other.next_},
           group_{std::move(other.group_)},
           consumer_{other.consumer_},
-          ending_{other.ending_} {
-        other.all_.clear();
-    }
+          ending_{other.ending_} {}
     Deliveries& operator=(Deliveries&& other) noexcept {
-        all_.swap(other.all_);
+        const Deliveries old(std::move(*this));
+        all_ = std::move(other.all_);
         lost_.swap(other.lost_);
-        std::swap(next_, other.next_);
-        std::swap(group_, other.group_);
-        std::swap(consumer_, other.consumer_);
-        std::swap(ending_, other.ending_);
+        next_ = other.next_;
+        group_ = std::move(other.group_);
+        consumer_ = other.consumer_;
+        ending_ = other.ending_;
         return *this;
     }
     ~Deliveries() {
@@ -153,7 +153,7 @@ public:
     Iterator end() const&& = delete;
 
     /// These require: not empty.
-    [[nodiscard]] const Delivery<T>& front() const& noexcept { return all_.front(); }
+    [[nodiscard]] const Delivery<T>& front() const& noexcept { return all_[0]; }
     [[nodiscard]] const Delivery<T>& back() const& noexcept { return all_.back(); }
     const Delivery<T>& front() const&& = delete;
     const Delivery<T>& back() const&& = delete;
@@ -190,7 +190,7 @@ private:
     // Make the next add(), lose() noexcept; may throw.
     void reserve(std::size_t count) { all_.reserve(count); }
     void reserve_one() {
-        if (all_.size() == all_.capacity()) all_.reserve(2 * all_.size() + 1);
+        if (all_.size() == all_.capacity()) all_.reserve(2 * all_.size());
     }
     void reserve_lost(std::size_t count) { lost_.reserve(count); }
 
@@ -202,7 +202,7 @@ private:
     void lose(StreamId id) noexcept { lost_.push_back(id); }
     void set_next(StreamId id) noexcept { next_ = id; }
 
-    std::vector<Delivery<T>> all_;
+    detail::SmallVector<Delivery<T>> all_;
     std::vector<StreamId> lost_;
     StreamId next_{};
     detail::Owner<detail::StreamGroup<T>> group_;

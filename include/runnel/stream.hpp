@@ -316,7 +316,7 @@ public:
         detail::Disposal<T> disposal;
         const detail::Lock lock{state_->mutex};
         detail::Effect effect;
-        for (const StreamId id : ids)
+        for (const StreamId& id : ids)
             if (const auto place = state_->log.find(id))
                 effect += state_->log.erase(place, disposal);
         return effect.removed;
