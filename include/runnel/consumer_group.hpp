@@ -300,7 +300,6 @@ template <Message T>
 Deliveries<T> Consumer<T>::claim(std::span<const StreamId> ids, const ClaimOptions& options) const {
     return locked([&](const auto& log, detail::ConsumerRecord& me, auto now, auto& result) {
         result.reserve(ids.size());
-        result.reserve_lost(ids.size());
         // As Redis does: what cannot be is taken for now.
         const auto idle = std::max<detail::Milliseconds>(0, options.idle.count());
         const detail::Milliseconds delivered = idle > now ? now : now - idle;
@@ -321,6 +320,7 @@ bool Consumer<T>::claim_one(const StreamId& id, const detail::StreamLog<T>& log,
                             detail::Milliseconds now, Deliveries<T>& result) const {
     const auto entry = log.find(id);
     try {
+        if (!entry) result.reserve_lost_one();
         const auto claimed = group_->rules.claim(id, static_cast<bool>(entry), me, how, now);
         if (claimed.what == detail::Claim::taken) result.add(entry, claimed.deliveries);
         if (claimed.what == detail::Claim::lost) result.lose(id);
@@ -341,12 +341,14 @@ Deliveries<T> Consumer<T>::autoclaim(const AutoclaimOptions& options) const {
         detail::GroupState& rules = group_->rules;
         const std::size_t most = std::min(options.count, rules.pending().size());
         result.reserve(most);
-        result.reserve_lost(most);
         const detail::ClaimRules how{options.min_idle.count(), now, {}, options.counts, false};
+        bool has_memory = true;
         result.set_next(rules.autoclaim(
-            options.start, options.count, me, how, now, [&](StreamId id) { return log.find(id); },
-            [&](auto entry, std::uint64_t deliveries) { result.add(entry, deliveries); },
-            [&](StreamId id) { result.lose(id); }));
+            options.start, options.count, me, how, now,
+            [&](const StreamId& id) { return log.find(id); },
+            [&](const auto& entry, std::uint64_t deliveries) { result.add(entry, deliveries); },
+            [&](const StreamId& id) { return has_memory = result.try_lose(id); }));
+        if (!has_memory && !result && result.lost().empty()) throw std::bad_alloc{};
     });
 }
 

@@ -15,6 +15,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <new>
 #include <utility>
 #include <vector>
 
@@ -193,6 +194,9 @@ private:
         if (all_.size() == all_.capacity()) all_.reserve(2 * all_.size());
     }
     void reserve_lost(std::size_t count) { lost_.reserve(count); }
+    void reserve_lost_one() {
+        if (lost_.size() == lost_.capacity()) lost_.reserve(2 * lost_.size() + 1);
+    }
 
     void add(detail::LogPlace<T> place, std::uint64_t deliveries) noexcept {
         const bool is_new = all_.empty() || all_.back().block_ != place.block;
@@ -200,6 +204,16 @@ private:
         all_.emplace_back(place, deliveries, is_new, *group_.get(), consumer_);
     }
     void lose(StreamId id) noexcept { lost_.push_back(id); }
+    // False: there is no memory, and nothing has changed.
+    [[nodiscard]] bool try_lose(StreamId id) noexcept {
+        try {
+            reserve_lost_one();
+        } catch (const std::bad_alloc&) {
+            return false;
+        }
+        lose(id);
+        return true;
+    }
     void set_next(StreamId id) noexcept { next_ = id; }
 
     detail::SmallVector<Delivery<T>> all_;

@@ -222,7 +222,8 @@ public:
     }
 
     // As XAUTOCLAIM does: find(id) gives the entry or something false, took(entry, deliveries) and
-    // lost(id) hear what became of it. Returns where to go on, 0-0 at the end.
+    // lost(id) hear what became of it; where lost() is false, it ends. Returns where to go on, 0-0
+    // at the end.
     template <typename Find, typename Took, typename Lost>
     StreamId autoclaim(StreamId start, std::size_t count, ConsumerRecord& by,
                        const ClaimRules& rules, Milliseconds now, Find find, Took took,
@@ -234,8 +235,8 @@ public:
             const StreamId id = pending_.id(place);
             const auto found = find(id);
             if (!found) {
+                if (!lost(id)) return id;
                 drop(place);
-                lost(id);
                 place = pending_.lower_bound(id);
                 --count;
                 continue;

@@ -105,12 +105,13 @@ public:
     }
 
     [[nodiscard]] Place find(const StreamId& id) const noexcept {
-        Block* const block = block_of(id);
-        if (block == nullptr) return {};
         // In most loops it follows the one that was found before.
-        if (!block->has(found_slot_, id)) found_slot_ = block->lower_bound(id);
-        if (!block->has(found_slot_, id)) return {};
-        return {block, found_slot_++};
+        if (found_ != nullptr && found_slot_ == found_->count() && found_->next != nullptr) {
+            found_ = found_->next;
+            found_slot_ = 0;
+        }
+        if (found_ != nullptr && found_->has(found_slot_, id)) return {found_, found_slot_++};
+        return find_afar(id);
     }
 
     // The first entry at or behind that slot, which may be the end of its block.
@@ -193,6 +194,14 @@ private:
             throw;
         }
         blocks_.append(*block);
+    }
+
+    [[gnu::noinline]] [[nodiscard]] Place find_afar(const StreamId& id) const noexcept {
+        Block* const block = block_of(id);
+        if (block == nullptr) return {};
+        found_slot_ = block->lower_bound(id);
+        if (!block->has(found_slot_, id)) return {};
+        return {block, found_slot_++};
     }
 
     // The block whose ids begin at or before `id`, and the last one of those.
