@@ -161,7 +161,8 @@ public:
 
     // Delivers an entry once more to the consumer that has it pending, as a read of history does.
     void deliver_again(PendingEntries::Place place, Milliseconds now) noexcept {
-        pending_.deliver(place, pending_.owner(place), now, one_more(pending_.deliveries(place)));
+        pending_.deliver(place, PendingEntries::owner(place), now,
+                         one_more(PendingEntries::deliveries(place)));
     }
 
     // ---- acknowledging; no effect: it is not pending, or not behind the fence
@@ -178,7 +179,7 @@ public:
         const auto place = place_of(id, fence);
         if (!place) return {};
         take_from_owner(place);
-        pending_.release(place, deliveries_after(mode, pending_.deliveries(place)));
+        pending_.release(place, deliveries_after(mode, PendingEntries::deliveries(place)));
         return {.released = 1};
     }
 
@@ -212,13 +213,14 @@ public:
     }
 
     // Never negative, though the clock may have been stepped back.
-    [[nodiscard]] Milliseconds idle_time(PendingEntries::Place place,
-                                         Milliseconds now) const noexcept {
-        return std::max<Milliseconds>(0, now - pending_.delivered_ms(place));
+    [[nodiscard]] static Milliseconds idle_time(PendingEntries::Place place,
+                                                Milliseconds now) noexcept {
+        return std::max<Milliseconds>(0, now - PendingEntries::delivered_ms(place));
     }
-    [[nodiscard]] bool is_claimable(PendingEntries::Place place, Milliseconds min_idle,
-                                    Milliseconds now) const noexcept {
-        return pending_.owner(place) == PendingEntries::nobody || idle_time(place, now) >= min_idle;
+    [[nodiscard]] static bool is_claimable(PendingEntries::Place place, Milliseconds min_idle,
+                                           Milliseconds now) noexcept {
+        return PendingEntries::owner(place) == PendingEntries::nobody ||
+               idle_time(place, now) >= min_idle;
     }
 
     // As XAUTOCLAIM does: find(id) gives the entry or something false, took(entry, deliveries) and
@@ -327,13 +329,13 @@ private:
                                                  const Fence* fence) const noexcept {
         const auto place = pending_.find(id);
         if (!place || fence == nullptr) return place;
-        const bool holds = pending_.owner(place) == fence->owner &&
-                           pending_.deliveries(place) == fence->deliveries;
+        const bool holds = PendingEntries::owner(place) == fence->owner &&
+                           PendingEntries::deliveries(place) == fence->deliveries;
         return holds ? place : PendingEntries::Place{};
     }
 
     void take_from_owner(PendingEntries::Place place) const noexcept {
-        if (ConsumerRecord* const owner = find(pending_.owner(place))) --owner->pending;
+        if (ConsumerRecord* const owner = find(PendingEntries::owner(place))) --owner->pending;
     }
 
     void drop(PendingEntries::Place place) noexcept {
@@ -344,7 +346,7 @@ private:
     // Returns the new count of deliveries.
     std::uint64_t take(PendingEntries::Place place, ConsumerRecord& by, const ClaimRules& rules,
                        Milliseconds now) noexcept {
-        const auto deliveries = deliveries_after(rules, pending_.deliveries(place));
+        const auto deliveries = deliveries_after(rules, PendingEntries::deliveries(place));
         hand(place, by, rules.delivered, deliveries);
         by.active = now;
         return deliveries;

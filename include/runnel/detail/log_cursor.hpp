@@ -117,6 +117,14 @@ private:
     StreamId position_;        // then; reading on, it is looked up when somebody asks
 };
 
+// The live entries of `block` up to `last` or, on the way back, to `first`.
+template <Message T>
+[[nodiscard]] SlotMask slots_to_the_end(const LogBlock<T>& block, const StreamId& first,
+                                        const StreamId& last, bool forward) noexcept {
+    using Log = StreamLog<T>;
+    return block.live() & (forward ? Log::slots_up_to(block, last) : Log::slots_from(block, first));
+}
+
 // Adds the entries from `first` to `last`, up to `count`, in the order of `entries`.
 // Requires: the log's lock. Throws: std::bad_alloc.
 template <Message T>
@@ -127,8 +135,7 @@ void collect(const StreamLog<T>& log, StreamId first, StreamId last, std::size_t
     SlotMask ahead = forward ? ~slots_before(place.slot) : slots_before(place.slot + 1);
     for (LogBlock<T>* block = place.block; block != nullptr && count != 0;
          block = forward ? block->next : block->previous) {
-        ahead &= block->live();
-        ahead &= forward ? log.slots_up_to(*block, last) : log.slots_from(*block, first);
+        ahead &= slots_to_the_end(*block, first, last, forward);
         if (ahead == 0) return;
         const SlotMask slots = forward ? lowest_slots(ahead, count) : highest_slots(ahead, count);
         entries.reserve();

@@ -75,11 +75,13 @@ public:
         RUNNEL_ASSERT(has(place));
         return place.leaf->id(place.slot);
     }
-    [[nodiscard]] std::uint32_t owner(Place place) const noexcept { return record_of(place).owner; }
-    [[nodiscard]] std::int64_t delivered_ms(Place place) const noexcept {
+    [[nodiscard]] static std::uint32_t owner(Place place) noexcept {
+        return record_of(place).owner;
+    }
+    [[nodiscard]] static std::int64_t delivered_ms(Place place) noexcept {
         return record_of(place).time();
     }
-    [[nodiscard]] std::uint64_t deliveries(Place place) const noexcept {
+    [[nodiscard]] static std::uint64_t deliveries(Place place) noexcept {
         return record_of(place).deliveries.value();
     }
 
