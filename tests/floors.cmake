@@ -23,6 +23,7 @@ set(order
     detail/block_deque.hpp
     detail/handle.hpp
     detail/id_offset.hpp
+    detail/count_bits.hpp
     detail/radix_tree.hpp
     detail/slots.hpp
     detail/log_block.hpp
@@ -37,12 +38,14 @@ set(order
     detail/list_core.hpp
     outcome.hpp
     entries.hpp
+    detail/small_vector.hpp
     delivery.hpp
     detail/log_cursor.hpp
     detail/await.hpp
     detail/request.hpp
     detail/list_state.hpp
     detail/list_requests.hpp
+    group_options.hpp
     detail/stream_state.hpp
     channel_options.hpp
     detail/channel_log.hpp
@@ -53,7 +56,6 @@ set(order
     detail/channel_state.hpp
     detail/channel_requests.hpp
     blocking_list.hpp
-    group_options.hpp
     consumer_group.hpp
     stream.hpp
     connection.hpp

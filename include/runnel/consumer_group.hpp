@@ -111,13 +111,14 @@ private:
     template <typename Step>
     Deliveries<T> locked(Step step) const;
 
-    bool claim_one(StreamId id, const detail::StreamLog<T>& log, detail::ConsumerRecord& me,
+    bool claim_one(const StreamId& id, const detail::StreamLog<T>& log, detail::ConsumerRecord& me,
                    const detail::ClaimRules& how, detail::Milliseconds now,
                    Deliveries<T>& result) const;
 
     detail::Handle<State> stream_;
     detail::Owner<Group> group_;
     std::string name_;
+    std::uint32_t number_ = detail::PendingEntries::nobody;  // when this handle was made
     std::size_t max_pending_;
 };
 
@@ -246,11 +247,11 @@ Deliveries<T> Consumer<T>::read(const GroupReadOptions* waiting,
         throw Error{ErrorCode::invalid_argument,
                     "Consumer: a read with count 0; it must be at least 1"};
     }
-    detail::ReadNew<T> request{name_, options.count, max_pending_, options.acknowledged,
-                               stream_->clock};
+    Deliveries<T> result{Ending::timed_out};
+    detail::ReadNew<T> request{result, {number_, name_}, max_pending_, options, stream_->clock};
     stream_->run(request, group_.get(), waiting);
-    if (!request.delivered) return request.ending();
-    return std::move(request.delivered);
+    if (!result) result.ending_ = request.ending();
+    return result;
 }
 
 template <Message T>
@@ -263,7 +264,7 @@ Deliveries<T> Consumer<T>::locked(Step step) const {
         const detail::Lock lock{stream.mutex};
         if (group_->is_removed) return Ending::gone;
         const detail::Milliseconds now = stream.now();
-        detail::ConsumerRecord& consumer = group_->rules.consumer(name_, now);
+        detail::ConsumerRecord& consumer = group_->rules.consumer({number_, name_}, now);
         consumer.seen = now;
         result.belong_to(*group_.get(), consumer.number);
         step(stream.log, consumer, now, result);
@@ -300,13 +301,12 @@ template <Message T>
 Deliveries<T> Consumer<T>::claim(std::span<const StreamId> ids, const ClaimOptions& options) const {
     return locked([&](const auto& log, detail::ConsumerRecord& me, auto now, auto& result) {
         result.reserve(ids.size());
-        result.reserve_lost(ids.size());
         // As Redis does: what cannot be is taken for now.
         const auto idle = std::max<detail::Milliseconds>(0, options.idle.count());
         const detail::Milliseconds delivered = idle > now ? now : now - idle;
         const detail::ClaimRules how{options.min_idle.count(), delivered, options.deliveries,
                                      options.counts, options.force};
-        for (const StreamId id : ids)
+        for (const StreamId& id : ids)
             if (!claim_one(id, log, me, how, now, result)) break;
         if (options.last_id <= group_->rules.last_delivered()) return;
         group_->rules.raise_last_delivered(options.last_id);
@@ -316,11 +316,12 @@ Deliveries<T> Consumer<T>::claim(std::span<const StreamId> ids, const ClaimOptio
 
 // False when memory has run out after some were taken.
 template <Message T>
-bool Consumer<T>::claim_one(StreamId id, const detail::StreamLog<T>& log,
+bool Consumer<T>::claim_one(const StreamId& id, const detail::StreamLog<T>& log,
                             detail::ConsumerRecord& me, const detail::ClaimRules& how,
                             detail::Milliseconds now, Deliveries<T>& result) const {
     const auto entry = log.find(id);
     try {
+        if (!entry) result.reserve_lost_one();
         const auto claimed = group_->rules.claim(id, static_cast<bool>(entry), me, how, now);
         if (claimed.what == detail::Claim::taken) result.add(entry, claimed.deliveries);
         if (claimed.what == detail::Claim::lost) result.lose(id);
@@ -341,12 +342,14 @@ Deliveries<T> Consumer<T>::autoclaim(const AutoclaimOptions& options) const {
         detail::GroupState& rules = group_->rules;
         const std::size_t most = std::min(options.count, rules.pending().size());
         result.reserve(most);
-        result.reserve_lost(most);
         const detail::ClaimRules how{options.min_idle.count(), now, {}, options.counts, false};
+        bool has_memory = true;
         result.set_next(rules.autoclaim(
-            options.start, options.count, me, how, now, [&](StreamId id) { return log.find(id); },
-            [&](auto entry, std::uint64_t deliveries) { result.add(entry, deliveries); },
-            [&](StreamId id) { result.lose(id); }));
+            options.start, options.count, me, how, now,
+            [&](const StreamId& id) { return log.find(id); },
+            [&](const auto& entry, std::uint64_t deliveries) { result.add(entry, deliveries); },
+            [&](const StreamId& id) { return has_memory = result.try_lose(id); }));
+        if (!has_memory && !result && result.lost().empty()) throw std::bad_alloc{};
     });
 }
 
@@ -361,7 +364,7 @@ Consumer<T> ConsumerGroup<T>::consumer(std::string_view name,
     }
     Consumer<T> made{stream_, group_, name, options.max_pending};
     const detail::Lock lock{stream_->mutex};
-    (void)group_->rules.consumer(name, stream_->now());
+    made.number_ = group_->rules.consumer({made.number_, name}, stream_->now()).number;
     return made;
 }
 
@@ -391,7 +394,7 @@ template <Message T>
 std::size_t ConsumerGroup<T>::ack(std::span<const StreamId> ids) const {
     const auto effect = serving([&](detail::GroupState& rules) {
         detail::Effect all;
-        for (const StreamId id : ids) all += rules.acknowledge(id);
+        for (const StreamId& id : ids) all += rules.acknowledge(id);
         return all;
     });
     return effect.acknowledged;
@@ -401,7 +404,7 @@ template <Message T>
 std::size_t ConsumerGroup<T>::nack(std::span<const StreamId> ids, Nack mode) const {
     const auto effect = serving([&](detail::GroupState& rules) {
         detail::Effect all;
-        for (const StreamId id : ids) all += rules.release(id, mode);
+        for (const StreamId& id : ids) all += rules.release(id, mode);
         return all;
     });
     return effect.released;

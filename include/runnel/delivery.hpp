@@ -5,6 +5,7 @@
 #include <runnel/detail/assert.hpp>
 #include <runnel/detail/handle.hpp>
 #include <runnel/detail/log_block.hpp>
+#include <runnel/detail/small_vector.hpp>
 #include <runnel/detail/stream_log.hpp>
 #include <runnel/entries.hpp>
 #include <runnel/message.hpp>
@@ -14,6 +15,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <new>
 #include <utility>
 #include <vector>
 
@@ -112,7 +114,7 @@ private:
 template <Message T>
 class [[nodiscard]] Deliveries {
 public:
-    using Iterator = typename std::vector<Delivery<T>>::const_iterator;
+    using Iterator = const Delivery<T>*;
 
     Deliveries(Ending ending) noexcept : ending_{ending} {}  // NOLINT(*-explicit-*)
     Deliveries(Deliveries&& other) noexcept
@@ -121,16 +123,15 @@ public:
           next_{other.next_},
           group_{std::move(other.group_)},
           consumer_{other.consumer_},
-          ending_{other.ending_} {
-        other.all_.clear();
-    }
+          ending_{other.ending_} {}
     Deliveries& operator=(Deliveries&& other) noexcept {
-        all_.swap(other.all_);
+        const Deliveries old(std::move(*this));
+        all_ = std::move(other.all_);
         lost_.swap(other.lost_);
-        std::swap(next_, other.next_);
-        std::swap(group_, other.group_);
-        std::swap(consumer_, other.consumer_);
-        std::swap(ending_, other.ending_);
+        next_ = other.next_;
+        group_ = std::move(other.group_);
+        consumer_ = other.consumer_;
+        ending_ = other.ending_;
         return *this;
     }
     ~Deliveries() {
@@ -153,7 +154,7 @@ public:
     Iterator end() const&& = delete;
 
     /// These require: not empty.
-    [[nodiscard]] const Delivery<T>& front() const& noexcept { return all_.front(); }
+    [[nodiscard]] const Delivery<T>& front() const& noexcept { return all_[0]; }
     [[nodiscard]] const Delivery<T>& back() const& noexcept { return all_.back(); }
     const Delivery<T>& front() const&& = delete;
     const Delivery<T>& back() const&& = delete;
@@ -190,9 +191,12 @@ private:
     // Make the next add(), lose() noexcept; may throw.
     void reserve(std::size_t count) { all_.reserve(count); }
     void reserve_one() {
-        if (all_.size() == all_.capacity()) all_.reserve(2 * all_.size() + 1);
+        if (all_.size() == all_.capacity()) all_.reserve(2 * all_.size());
     }
     void reserve_lost(std::size_t count) { lost_.reserve(count); }
+    void reserve_lost_one() {
+        if (lost_.size() == lost_.capacity()) lost_.reserve(2 * lost_.size() + 1);
+    }
 
     void add(detail::LogPlace<T> place, std::uint64_t deliveries) noexcept {
         const bool is_new = all_.empty() || all_.back().block_ != place.block;
@@ -200,9 +204,19 @@ private:
         all_.emplace_back(place, deliveries, is_new, *group_.get(), consumer_);
     }
     void lose(StreamId id) noexcept { lost_.push_back(id); }
+    // False: there is no memory, and nothing has changed.
+    [[nodiscard]] bool try_lose(StreamId id) noexcept {
+        try {
+            reserve_lost_one();
+        } catch (const std::bad_alloc&) {
+            return false;
+        }
+        lose(id);
+        return true;
+    }
     void set_next(StreamId id) noexcept { next_ = id; }
 
-    std::vector<Delivery<T>> all_;
+    detail::SmallVector<Delivery<T>> all_;
     std::vector<StreamId> lost_;
     StreamId next_{};
     detail::Owner<detail::StreamGroup<T>> group_;

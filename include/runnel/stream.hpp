@@ -133,13 +133,13 @@ private:
 
     [[gnu::noinline]] Entries<T> go_on(std::size_t count, const ReadOptions* waiting) {
         detail::StreamState<T>& stream = *stream_.get();
-        const bool streamed = std::exchange(streak_, 0) >= detail::stream_length;
+        const std::size_t streak = std::exchange(streak_, 0);
         if (cursor_.is_at_end_of_block()) {
             const detail::Lock lock{stream.mutex};
             cursor_.seek(stream.log);
-        } else if (streamed && waiting != nullptr && stream.is_real &&
+        } else if (streak >= detail::stream_length && waiting != nullptr && stream.is_real &&
                    detail::may_take_time(waiting->timeout, waiting->stop)) {
-            detail::leave_for_a_batch([this] { return cursor_.may_have_next(); });
+            detail::leave_for_a_batch(streak, [this] { return cursor_.may_have_next(); });
         }
         if (auto entries = at_hand(count)) return entries;
         detail::ReadOn<T> request{cursor_, count, false, stream.clock};
@@ -310,7 +310,7 @@ public:
         detail::Disposal<T> disposal;
         const detail::Lock lock{state_->mutex};
         detail::Effect effect;
-        for (const StreamId id : ids)
+        for (const StreamId& id : ids)
             if (const auto place = state_->log.find(id))
                 effect += state_->log.erase(place, disposal);
         return effect.removed;

@@ -34,6 +34,12 @@ struct ConsumerRecord {
     std::size_t pending = 0;
 };
 
+// A consumer as its handle knows it: removed and made anew, it has another number.
+struct ConsumerKey {
+    std::uint32_t number;
+    std::string_view name;
+};
+
 // The delivery that an acknowledgement refers to: it does nothing unless that is still the last
 // one.
 struct Fence {
@@ -96,17 +102,10 @@ public:
 
     // ---- consumers
 
-    // The consumer of that name, made if there is none. May throw.
-    [[nodiscard]] ConsumerRecord& consumer(std::string_view name, Milliseconds now) {
-        if (const auto found = consumers_.find(name); found != consumers_.end())
-            return found->second;
-        if (numbers_.size() == numbers_.capacity()) numbers_.reserve(2 * numbers_.size() + 1);
-        const auto made = consumers_.emplace(name, ConsumerRecord{}).first;
-        made->second.name = &made->first;
-        made->second.number = next_number_++;
-        made->second.seen = now;
-        numbers_.emplace_back(made->second.number, &made->second);
-        return made->second;
+    // The consumer of that number or else of that name, made if there is none. May throw.
+    [[nodiscard]] ConsumerRecord& consumer(const ConsumerKey& key, Milliseconds now) {
+        ConsumerRecord* const known = find(key.number);
+        return known != nullptr ? *known : consumer(key.name, now);
     }
 
     [[nodiscard]] const ConsumerRecord* find(std::string_view name) const noexcept {
@@ -117,6 +116,9 @@ public:
     // Null for nobody.
     [[nodiscard]] ConsumerRecord* find(std::uint32_t number) const noexcept {
         if (number == PendingEntries::nobody) return nullptr;
+        // As long as none was removed, each stands at its number.
+        if (number < numbers_.size() && numbers_[number].first == number)
+            return numbers_[number].second;
         const auto found = std::ranges::lower_bound(numbers_, number, {}, &Numbered::first);
         return found == numbers_.end() || found->first != number ? nullptr : found->second;
     }
@@ -140,26 +142,32 @@ public:
 
     // ---- delivering
 
-    // Delivers an entry that follows last_delivered(). May throw.
-    void deliver(StreamId id, ConsumerRecord& to, Milliseconds now, const LogFacts& log,
-                 bool acknowledged) {
+    // Delivers an entry that follows last_delivered(). May throw. Inlined wherever it is called, so
+    // that the id stays in registers: g++ 12 copies one through memory, and then waits for it.
+    [[gnu::always_inline]] void deliver(const StreamId& id, ConsumerRecord& to, Milliseconds now,
+                                        const LogFacts& log, bool acknowledged) {
         if (!acknowledged) {
             hand(pending_.find_or_insert(id), to, now, 1);
             to.active = now;
         }
-        entries_read_ = entries_read_after(log, id);
+        // Where it stands: g++ 12 makes a slow copy of an optional.
+        if (knows_entries_read(log)) {
+            ++*entries_read_;
+        } else if (log.entries_added != 0) {
+            entries_read_ = log.entries_up_to(id);
+        }
         last_delivered_ = id;
     }
 
     // Delivers an entry once more to the consumer that has it pending, as a read of history does.
     void deliver_again(PendingEntries::Place place, Milliseconds now) noexcept {
-        const Pending entry = pending_[place];
-        pending_.deliver(place, entry.owner, now, one_more(entry.deliveries));
+        pending_.deliver(place, PendingEntries::owner(place), now,
+                         one_more(PendingEntries::deliveries(place)));
     }
 
     // ---- acknowledging; no effect: it is not pending, or not behind the fence
 
-    Effect acknowledge(StreamId id, const Fence* fence = nullptr) noexcept {
+    Effect acknowledge(const StreamId& id, const Fence* fence = nullptr) noexcept {
         const auto place = place_of(id, fence);
         if (!place) return {};
         drop(place);
@@ -167,17 +175,16 @@ public:
     }
 
     // Releases the entry: it belongs to nobody, and whoever claims next gets it.
-    Effect release(StreamId id, Nack mode, const Fence* fence = nullptr) noexcept {
+    Effect release(const StreamId& id, Nack mode, const Fence* fence = nullptr) noexcept {
         const auto place = place_of(id, fence);
         if (!place) return {};
-        const Pending entry = pending_[place];
-        take_from_owner(entry);
-        pending_.release(place, deliveries_after(mode, entry.deliveries));
+        take_from_owner(place);
+        pending_.release(place, deliveries_after(mode, PendingEntries::deliveries(place)));
         return {.released = 1};
     }
 
     // Starts the idle time of the entry anew.
-    Effect extend(StreamId id, Milliseconds now, const Fence& fence) noexcept {
+    Effect extend(const StreamId& id, Milliseconds now, const Fence& fence) noexcept {
         const auto place = place_of(id, &fence);
         if (!place) return {};
         pending_.deliver(place, fence.owner, now, fence.deliveries);
@@ -188,7 +195,7 @@ public:
     // ---- claiming
 
     // As XCLAIM does with one id; `is_live`: the entry is still in the stream. May throw if forced.
-    Claimed claim(StreamId id, bool is_live, ConsumerRecord& by, const ClaimRules& rules,
+    Claimed claim(const StreamId& id, bool is_live, ConsumerRecord& by, const ClaimRules& rules,
                   Milliseconds now) {
         auto place = pending_.find(id);
         if (!is_live) {
@@ -201,21 +208,24 @@ public:
             place = pending_.insert(id);
             pending_.release(place, 1);
         }
-        if (!is_claimable(pending_[place], rules.min_idle, now)) return {Claim::passed_over};
+        if (!is_claimable(place, rules.min_idle, now)) return {Claim::passed_over};
         return {Claim::taken, take(place, by, rules, now)};
     }
 
     // Never negative, though the clock may have been stepped back.
-    [[nodiscard]] static Milliseconds idle_time(const Pending& entry, Milliseconds now) noexcept {
-        return std::max<Milliseconds>(0, now - entry.delivered_ms);
+    [[nodiscard]] static Milliseconds idle_time(PendingEntries::Place place,
+                                                Milliseconds now) noexcept {
+        return std::max<Milliseconds>(0, now - PendingEntries::delivered_ms(place));
     }
-    [[nodiscard]] static bool is_claimable(const Pending& entry, Milliseconds min_idle,
+    [[nodiscard]] static bool is_claimable(PendingEntries::Place place, Milliseconds min_idle,
                                            Milliseconds now) noexcept {
-        return entry.owner == PendingEntries::nobody || idle_time(entry, now) >= min_idle;
+        return PendingEntries::owner(place) == PendingEntries::nobody ||
+               idle_time(place, now) >= min_idle;
     }
 
     // As XAUTOCLAIM does: find(id) gives the entry or something false, took(entry, deliveries) and
-    // lost(id) hear what became of it. Returns where to go on, 0-0 at the end.
+    // lost(id) hear what became of it; where lost() is false, it ends. Returns where to go on, 0-0
+    // at the end.
     template <typename Find, typename Took, typename Lost>
     StreamId autoclaim(StreamId start, std::size_t count, ConsumerRecord& by,
                        const ClaimRules& rules, Milliseconds now, Find find, Took took,
@@ -224,16 +234,16 @@ public:
         std::size_t looks = std::min(count, pending_.size()) * looks_per_claim;
         auto place = pending_.lower_bound(start);
         for (; place && looks != 0 && count != 0; --looks) {
-            const Pending entry = pending_[place];
-            const auto found = find(entry.id);
+            const StreamId id = pending_.id(place);
+            const auto found = find(id);
             if (!found) {
+                if (!lost(id)) return id;
                 drop(place);
-                lost(entry.id);
-                place = pending_.lower_bound(entry.id);
+                place = pending_.lower_bound(id);
                 --count;
                 continue;
             }
-            if (is_claimable(entry, rules.min_idle, now)) {
+            if (is_claimable(place, rules.min_idle, now)) {
                 took(found, take(place, by, rules, now));
                 --count;
             }
@@ -263,9 +273,8 @@ public:
             const Pending entry = pending_[place];
             if (entry.id > what.last) return;
             const bool is_asked_for = only == nullptr || entry.owner == only->number;
-            if (!is_asked_for || !is_claimable(entry, what.min_idle, now)) continue;
-            const ConsumerRecord* const owned_by = find(entry.owner);
-            visit(entry, owned_by, idle_time(entry, now));
+            if (!is_asked_for || !is_claimable(place, what.min_idle, now)) continue;
+            visit(entry, find(entry.owner), idle_time(place, now));
             --left;
         }
     }
@@ -289,6 +298,18 @@ private:
 
     static constexpr std::uint64_t most_deliveries = std::numeric_limits<std::int64_t>::max();
 
+    [[gnu::noinline]] ConsumerRecord& consumer(std::string_view name, Milliseconds now) {
+        if (const auto found = consumers_.find(name); found != consumers_.end())
+            return found->second;
+        if (numbers_.size() == numbers_.capacity()) numbers_.reserve(2 * numbers_.size() + 1);
+        const auto made = consumers_.emplace(name, ConsumerRecord{}).first;
+        made->second.name = &made->first;
+        made->second.number = next_number_++;
+        made->second.seen = now;
+        numbers_.emplace_back(made->second.number, &made->second);
+        return made->second;
+    }
+
     [[nodiscard]] static std::uint64_t one_more(std::uint64_t deliveries) noexcept {
         return std::min(deliveries, most_deliveries - 1) + 1;
     }
@@ -304,27 +325,28 @@ private:
         return rules.counts ? one_more(before) : before;
     }
 
-    [[nodiscard]] PendingEntries::Place place_of(StreamId id, const Fence* fence) const noexcept {
+    [[nodiscard]] PendingEntries::Place place_of(const StreamId& id,
+                                                 const Fence* fence) const noexcept {
         const auto place = pending_.find(id);
         if (!place || fence == nullptr) return place;
-        const Pending entry = pending_[place];
-        const bool holds = entry.owner == fence->owner && entry.deliveries == fence->deliveries;
+        const bool holds = PendingEntries::owner(place) == fence->owner &&
+                           PendingEntries::deliveries(place) == fence->deliveries;
         return holds ? place : PendingEntries::Place{};
     }
 
-    void take_from_owner(const Pending& entry) const noexcept {
-        if (ConsumerRecord* const owner = find(entry.owner)) --owner->pending;
+    void take_from_owner(PendingEntries::Place place) const noexcept {
+        if (ConsumerRecord* const owner = find(PendingEntries::owner(place))) --owner->pending;
     }
 
     void drop(PendingEntries::Place place) noexcept {
-        take_from_owner(pending_[place]);
+        take_from_owner(place);
         pending_.erase(place);
     }
 
     // Returns the new count of deliveries.
     std::uint64_t take(PendingEntries::Place place, ConsumerRecord& by, const ClaimRules& rules,
                        Milliseconds now) noexcept {
-        const auto deliveries = deliveries_after(rules, pending_[place].deliveries);
+        const auto deliveries = deliveries_after(rules, PendingEntries::deliveries(place));
         hand(place, by, rules.delivered, deliveries);
         by.active = now;
         return deliveries;
@@ -332,17 +354,15 @@ private:
 
     void hand(PendingEntries::Place place, ConsumerRecord& to, Milliseconds delivered,
               std::uint64_t deliveries) noexcept {
-        take_from_owner(pending_[place]);
+        take_from_owner(place);
         pending_.deliver(place, to.number, delivered, deliveries);
         ++to.pending;
     }
 
-    // The count of entries that were read, once `id` has been, too.
-    [[nodiscard]] std::optional<std::uint64_t> entries_read_after(const LogFacts& log,
-                                                                  StreamId id) const noexcept {
-        const bool is_known = entries_read_ && last_delivered_ >= log.first_id;
-        if (is_known && !log.has_tombstone_from(last_delivered_)) return *entries_read_ + 1;
-        return log.entries_added != 0 ? log.entries_up_to(id) : entries_read_;
+    // Whether entries_read() is what was delivered, and one more is with the next one.
+    [[nodiscard]] bool knows_entries_read(const LogFacts& log) const noexcept {
+        return entries_read_ && last_delivered_ >= log.first_id &&
+               !log.has_tombstone_from(last_delivered_);
     }
 
     StreamId last_delivered_;

@@ -3,6 +3,7 @@
 
 #include <runnel/stream_id.hpp>
 
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <optional>
@@ -42,6 +43,20 @@ inline constexpr std::uint64_t offset_limit = std::numeric_limits<std::uint32_t>
                                                                StreamId id) noexcept {
     if (!has_offset(base, id)) return std::nullopt;
     return least_offset(base, id);
+}
+
+// Where the first one that is not less than `wanted` stands among `count` ascending offsets;
+// `count` if there is none.
+[[nodiscard]] inline std::uint32_t first_not_less(const std::uint64_t* offsets, std::uint32_t count,
+                                                  std::uint64_t wanted) noexcept {
+    constexpr std::uint32_t stride = 8;  // offsets in a cache line
+    // Not by halving: all these can be read at once, and no branch depends on them.
+    std::uint32_t found = 0;
+    for (std::uint32_t at = stride - 1; at < count; at += stride)
+        found += offsets[at] < wanted ? stride : 0;
+    const std::uint32_t stop = std::min(found + stride, count);
+    for (std::uint32_t at = found; at != stop; ++at) found += offsets[at] < wanted ? 1 : 0;
+    return found;
 }
 
 }  // namespace runnel::inline v0::detail

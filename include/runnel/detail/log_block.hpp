@@ -69,22 +69,21 @@ public:
 
     // The entries that were published and are not erased. Exact for who holds the log's lock; for
     // others what they get stays alive only if they have a pin, taken before.
-    [[nodiscard]] SlotMask live() const noexcept {
-        return slots_before(count()) & ~gone_.load(std::memory_order_seq_cst);
+    [[nodiscard]] SlotMask live() const noexcept { return live(slots_before(count())); }
+    // The same of `published` slots.
+    [[nodiscard]] SlotMask live(SlotMask published) const noexcept {
+        return published & ~gone_.load(std::memory_order_seq_cst);
     }
 
     // Whether that slot has a live entry of that id.
-    [[nodiscard]] bool has(std::uint32_t slot, StreamId wanted) const noexcept {
+    [[nodiscard]] bool has(std::uint32_t slot, const StreamId& wanted) const noexcept {
         return slot < count() && id(slot) == wanted && (live() & slot_bit(slot)) != 0;
     }
 
     // The first slot whose id is not less than `bound`; count() if there is none.
-    [[nodiscard]] std::uint32_t lower_bound(StreamId bound) const noexcept {
+    [[nodiscard]] std::uint32_t lower_bound(const StreamId& bound) const noexcept {
         if (bound <= key) return 0;
-        const std::uint64_t* const begin = offsets();
-        const std::uint64_t* const end = begin + count();
-        return static_cast<std::uint32_t>(std::lower_bound(begin, end, least_offset(key, bound)) -
-                                          begin);
+        return first_not_less(offsets(), count(), least_offset(key, bound));
     }
 
     void add_owner() noexcept { word_.fetch_add(one_owner, std::memory_order_relaxed); }

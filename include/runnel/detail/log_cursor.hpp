@@ -26,13 +26,12 @@ public:
     using Place = LogPlace<T>;
 
     explicit LogCursor(StreamId position = {}) noexcept : position_{position} {}
-    LogCursor(LogCursor&& other) noexcept
-        : block_{std::exchange(other.block_, nullptr)},
-          slot_{other.slot_},
-          position_{other.position_} {}
+    LogCursor(LogCursor&& other) noexcept { *this = std::move(other); }
     LogCursor& operator=(LogCursor&& other) noexcept {
         std::swap(block_, other.block_);
         std::swap(slot_, other.slot_);
+        std::swap(start_, other.start_);
+        std::swap(end_, other.end_);
         std::swap(position_, other.position_);
         return *this;
     }
@@ -40,7 +39,9 @@ public:
         if (block_ != nullptr) block_->remove_owner();
     }
 
-    [[nodiscard]] StreamId position() const noexcept { return position_; }
+    [[nodiscard]] StreamId position() const noexcept {
+        return slot_ != start_ ? block_->id(slot_ - 1) : position_;
+    }
 
     void reset(StreamId position) noexcept {
         move_to(nullptr, 0);
@@ -50,25 +51,23 @@ public:
     // Up to `count` entries that are at hand in this block, and a pin on it; no slots, and no pin:
     // there are none.
     [[nodiscard]] PinnedSlots<T> take(std::size_t count) noexcept {
-        if (block_ == nullptr || slot_ >= block_->count()) return {};
+        if (!may_have_next()) return {};
         block_->pin();
-        const std::uint32_t end = block_->count();
-        const SlotMask slots =
-            lowest_slots(block_->live() & slots_before(end) & ~slots_before(slot_), count);
-        if (slots != 0) {
-            slot_ = last_slot(slots) + 1;
-            position_ = block_->id(slot_ - 1);
-            return {block_, slots};
-        }
-        slot_ = end;
-        position_ = block_->id(end - 1);
+        const SlotMask at_hand = slots_before(end_) & ~slots_before(slot_);
+        const SlotMask slots = lowest_slots(block_->live(at_hand), count);
+        slot_ = slots != 0 ? last_slot(slots) + 1 : end_;
+        if (slots != 0) return {block_, slots};
         block_->unpin();
         return {};
     }
 
-    // Whether take() may find something; it may have been erased.
-    [[nodiscard]] bool may_have_next() const noexcept {
-        return block_ != nullptr && slot_ < block_->count();
+    // Whether take() may find something; it may have been erased. Looks at what the writer writes
+    // only when nothing is left of what was there the last time: each look takes it from him.
+    [[nodiscard]] bool may_have_next() noexcept {
+        if (slot_ < end_) return true;
+        if (block_ == nullptr) return false;
+        end_ = block_->count();
+        return slot_ < end_;
     }
 
     // Whether to go on needs the log's lock: nothing more comes in this block.
@@ -81,10 +80,10 @@ public:
     // The next entry, if there is one; goes to the block in which it is or will be.
     Place seek(const StreamLog<T>& log) noexcept {
         const bool is_there = block_ != nullptr && !block_->has_left;
-        const Place place = is_there ? log.from(block_, slot_) : log.after(position_);
+        const Place place = is_there ? log.from(block_, slot_) : log.after(position());
         if (place) {
             move_to(place.block, place.slot);
-        } else if (position_ <= log.last_id()) {
+        } else if (position() <= log.last_id()) {
             Block* const last = log.last_block();
             move_to(last, last != nullptr ? last->count() : 0);
         } else {
@@ -94,16 +93,18 @@ public:
     }
 
     // Puts `place`, which seek() has found, behind it.
-    void pass(Place place) noexcept {
-        slot_ = place.slot + 1;
-        position_ = place.id();
-    }
+    void pass(Place place) noexcept { slot_ = place.slot + 1; }
 
 private:
     // A block that has left the log holds no values that could die here, under the lock.
     void move_to(Block* block, std::uint32_t slot) noexcept {
-        slot_ = slot;
-        if (block == block_) return;
+        if (block == block_) {
+            slot_ = slot;
+            return;
+        }
+        position_ = position();
+        slot_ = start_ = slot;
+        end_ = 0;
         if (block != nullptr) block->add_owner();
         if (block_ != nullptr) block_->remove_owner();
         block_ = block;
@@ -111,8 +112,18 @@ private:
 
     Block* block_ = nullptr;
     std::uint32_t slot_ = 0;
-    StreamId position_;
+    std::uint32_t start_ = 0;  // where it came into this block
+    std::uint32_t end_ = 0;    // of what is known to be published in this block; may be less
+    StreamId position_;        // then; reading on, it is looked up when somebody asks
 };
+
+// The live entries of `block` up to `last` or, on the way back, to `first`.
+template <Message T>
+[[nodiscard]] SlotMask slots_to_the_end(const LogBlock<T>& block, const StreamId& first,
+                                        const StreamId& last, bool forward) noexcept {
+    using Log = StreamLog<T>;
+    return block.live() & (forward ? Log::slots_up_to(block, last) : Log::slots_from(block, first));
+}
 
 // Adds the entries from `first` to `last`, up to `count`, in the order of `entries`.
 // Requires: the log's lock. Throws: std::bad_alloc.
@@ -120,16 +131,19 @@ template <Message T>
 void collect(const StreamLog<T>& log, StreamId first, StreamId last, std::size_t count,
              Entries<T>& entries) {
     const bool forward = entries.order() == Entries<T>::Order::ascending;
-    LogBlock<T>* block = (forward ? log.lower_bound(first) : log.at_most(last)).block;
-    for (; block != nullptr && count != 0; block = forward ? block->next : block->previous) {
-        const SlotMask inside = log.slots_between(*block, first, last);
-        if (inside == 0) return;
-        const SlotMask slots = forward ? lowest_slots(inside, count) : highest_slots(inside, count);
+    const LogPlace<T> place = forward ? log.lower_bound(first) : log.at_most(last);
+    SlotMask ahead = forward ? ~slots_before(place.slot) : slots_before(place.slot + 1);
+    for (LogBlock<T>* block = place.block; block != nullptr && count != 0;
+         block = forward ? block->next : block->previous) {
+        ahead &= slots_to_the_end(*block, first, last, forward);
+        if (ahead == 0) return;
+        const SlotMask slots = forward ? lowest_slots(ahead, count) : highest_slots(ahead, count);
         entries.reserve();
         block->pin();
         entries.add({block, slots});
-        if (slots != inside) return;
+        if (slots != ahead) return;
         count -= std::min<std::size_t>(count, count_slots(slots));
+        ahead = ~SlotMask{0};
     }
 }
 

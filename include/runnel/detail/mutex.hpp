@@ -26,7 +26,7 @@ public:
     void unlock() noexcept RUNNEL_RELEASE() {
         // The exchange releases to the acquire of whoever locks next.
         if (word_.exchange(0, std::memory_order_release) == 2) [[unlikely]]
-            futex_wake_one(word_);
+            wake_one();
     }
 
 private:
@@ -47,6 +47,8 @@ private:
         }
         while (word_.exchange(2, std::memory_order_acquire) != 0) futex_wait(word_, 2);
     }
+
+    [[gnu::noinline]] void wake_one() noexcept { futex_wake_one(word_); }
 
     FutexWord word_ = 0;
 };

@@ -75,10 +75,19 @@ public:
         RUNNEL_ASSERT(has(place));
         return place.leaf->id(place.slot);
     }
+    [[nodiscard]] static std::uint32_t owner(Place place) noexcept {
+        return record_of(place).owner;
+    }
+    [[nodiscard]] static std::int64_t delivered_ms(Place place) noexcept {
+        return record_of(place).time();
+    }
+    [[nodiscard]] static std::uint64_t deliveries(Place place) noexcept {
+        return record_of(place).deliveries.value();
+    }
 
     // ---- by id
 
-    [[nodiscard]] Place find(StreamId id) const noexcept {
+    [[nodiscard]] Place find(const StreamId& id) const noexcept {
         // In most loops it follows the one that was found before.
         if (found_leaf_ != nullptr) {
             const std::uint32_t slot = found_leaf_->first_from(found_end_);
@@ -88,7 +97,7 @@ public:
     }
 
     // The first entry whose id is not less than `id`.
-    [[nodiscard]] Place lower_bound(StreamId id) const noexcept {
+    [[nodiscard]] Place lower_bound(const StreamId& id) const noexcept {
         PendingLeaf* const leaf = leaf_of(id);
         if (leaf == nullptr) return first();
         const Place place = from(leaf, leaf->lower_bound(id));
@@ -218,7 +227,7 @@ private:
         return {&leaf, slot};
     }
 
-    [[gnu::noinline]] [[nodiscard]] Place find_afar(StreamId id) const noexcept {
+    [[gnu::noinline]] [[nodiscard]] Place find_afar(const StreamId& id) const noexcept {
         PendingLeaf* const leaf = leaf_of(id);
         if (leaf == nullptr) return {};
         const std::uint32_t slot = leaf->lower_bound(id);
@@ -226,7 +235,7 @@ private:
     }
 
     // The last leaf whose key is not greater than `id`: the only one that can have it.
-    [[nodiscard]] PendingLeaf* leaf_of(StreamId id) const noexcept {
+    [[nodiscard]] PendingLeaf* leaf_of(const StreamId& id) const noexcept {
         if (found_leaf_ != nullptr && found_leaf_->key <= id) {
             if (is_before_next(*found_leaf_, id)) return found_leaf_;
             if (is_before_next(*found_leaf_->next, id)) return found_leaf_->next;
@@ -234,7 +243,7 @@ private:
         if (last_ == nullptr || last_->key <= id) return last_;
         return static_cast<PendingLeaf*>(tree_.floor(id));
     }
-    [[nodiscard]] static bool is_before_next(const PendingLeaf& leaf, StreamId id) noexcept {
+    [[nodiscard]] static bool is_before_next(const PendingLeaf& leaf, const StreamId& id) noexcept {
         return leaf.next == nullptr || id < leaf.next->key;
     }
 

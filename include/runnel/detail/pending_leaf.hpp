@@ -128,7 +128,7 @@ public:
     [[nodiscard]] StreamId id(std::uint32_t slot) const noexcept {
         return id_at(key, offsets()[slot]);
     }
-    [[nodiscard]] bool has(std::uint32_t slot, StreamId wanted) const noexcept {
+    [[nodiscard]] bool has(std::uint32_t slot, const StreamId& wanted) const noexcept {
         return is_live(slot) && id(slot) == wanted;
     }
     [[nodiscard]] PendingRecord& record(std::uint32_t slot) noexcept { return *place(slot); }
@@ -140,17 +140,9 @@ public:
     }
 
     // The first slot, live or not, whose id is not less than `bound`; end() if there is none.
-    [[nodiscard]] std::uint32_t lower_bound(StreamId bound) const noexcept {
+    [[nodiscard]] std::uint32_t lower_bound(const StreamId& bound) const noexcept {
         if (bound <= key) return 0;
-        const std::uint64_t wanted = least_offset(key, bound);
-        const std::uint32_t last = end();
-        // Not by halving: all these can be read at once, and no branch depends on them.
-        std::uint32_t slot = 0;
-        for (std::uint32_t at = stride - 1; at < last; at += stride)
-            slot += offsets()[at] < wanted ? stride : 0;
-        const std::uint32_t stop = std::min(slot + stride, last);
-        for (std::uint32_t at = slot; at != stop; ++at) slot += offsets()[at] < wanted ? 1 : 0;
-        return slot;
+        return first_not_less(offsets(), end(), least_offset(key, bound));
     }
 
     // Whether its distance from the key can be told.
@@ -191,8 +183,6 @@ public:
     std::uint32_t number = 0;
 
 private:
-    static constexpr std::uint32_t stride = 8;  // offsets in a cache line
-
     explicit PendingLeaf(std::uint32_t capacity) noexcept
         : RadixLeaf{}, capacity_{static_cast<std::uint16_t>(capacity)} {}
 

@@ -3,6 +3,7 @@
 
 #include <runnel/detail/assert.hpp>
 #include <runnel/detail/blocks.hpp>
+#include <runnel/detail/count_bits.hpp>
 #include <runnel/stream_id.hpp>
 
 #include <algorithm>
@@ -195,9 +196,7 @@ private:
             return reinterpret_cast<const Child*>(this + 1);
         }
 
-        [[nodiscard]] std::uint32_t count() const noexcept {
-            return static_cast<std::uint32_t>(std::popcount(present));
-        }
+        [[nodiscard]] std::uint32_t count() const noexcept { return count_bits(present); }
         [[nodiscard]] bool is_full() const noexcept { return count() == capacity; }
 
         // Whether `other` agrees with all below in the digits before this one. The shift is in two
@@ -213,7 +212,7 @@ private:
         }
         // How many children come before that of `bit`.
         [[nodiscard]] std::uint32_t rank(std::uint64_t bit) const noexcept {
-            return static_cast<std::uint32_t>(std::popcount(present & (bit - 1)));
+            return count_bits(present & (bit - 1));
         }
 
         // The child with the same value of the digit, or nullptr.
@@ -271,9 +270,10 @@ private:
         const std::uint64_t bit = node.bit_of(key);
         const std::uint32_t before = node.rank(bit);
         const bool is_present = (node.present & bit) != 0;
-        const std::uint32_t up_to = before + (is_present ? 1 : 0);
         if (before != 0) found.below = node.children()[before - 1];
-        if (up_to != node.count()) found.above = node.children()[up_to];
+        const std::uint64_t up_to = bit | (bit - 1);
+        if ((node.present & ~up_to) != 0)
+            found.above = node.children()[before + (is_present ? 1 : 0)];
         return is_present ? node.children() + before : nullptr;
     }
 

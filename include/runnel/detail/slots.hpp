@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <runnel/version.hpp>
+#include <runnel/detail/count_bits.hpp>
 
 #include <bit>
 #include <cstddef>
@@ -28,7 +28,7 @@ using SlotMask = std::uint64_t;
     return 63U - static_cast<std::uint32_t>(std::countl_zero(slots));
 }
 [[nodiscard]] constexpr std::uint32_t count_slots(SlotMask slots) noexcept {
-    return static_cast<std::uint32_t>(std::popcount(slots));
+    return count_bits(slots);
 }
 
 // The lowest `count` of `slots`. Does not count them, which takes longer than the rest.

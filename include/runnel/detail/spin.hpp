@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <thread>
@@ -98,16 +99,22 @@ inline constexpr std::uint32_t stream_length = 4;
 
 // What a consumer does at the end of a stream, before it looks whether it goes on: polling would
 // take the cache line from the producer at each look. About a microsecond.
-inline void pause_for_a_batch() noexcept {
-    for (int i = 0; i < 60; ++i) pause();
+inline constexpr std::size_t pauses_for_a_batch = 60;
+
+inline void pause_for_a_batch(std::size_t pauses = pauses_for_a_batch) noexcept {
+    for (; pauses != 0; --pauses) pause();
 }
 
-// The same for one that reads without a lock. If nothing has come after that, the writer may have
-// no core to run on: it is given this one, some times, before it costs more to sleep and be woken.
+// The same for one that reads without a lock, and longer the more entries have come since the last
+// time, up to the time of a short sleep: what two cores want of each other's lines at each look is
+// then shared by more entries. If nothing has come after that, the writer may have no core to run
+// on: it is given this one, some times, before it costs more to sleep and be woken.
 template <typename HasCome>
-void leave_for_a_batch(HasCome has_come) noexcept {
+void leave_for_a_batch(std::size_t entries, HasCome has_come) noexcept {
+    constexpr std::size_t pauses_per_entry = 6;
     constexpr int most_turns = 8;
-    pause_for_a_batch();
+    pause_for_a_batch(std::clamp(pauses_per_entry * std::min(entries, pauses_for_a_batch),
+                                 pauses_for_a_batch, 5 * pauses_for_a_batch / 2));
     for (int turn = 0; turn != most_turns && !has_come(); ++turn) std::this_thread::yield();
 }
 

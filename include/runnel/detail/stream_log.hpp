@@ -84,19 +84,19 @@ public:
     }
 
     // The first entry whose id is not less than `id`.
-    [[nodiscard]] Place lower_bound(StreamId id) const noexcept {
+    [[nodiscard]] Place lower_bound(const StreamId& id) const noexcept {
         Block* const block = block_of(id);
         return block == nullptr ? first() : from(block, block->lower_bound(id));
     }
 
     // The first entry whose id is greater.
-    [[nodiscard]] Place after(StreamId id) const noexcept {
+    [[nodiscard]] Place after(const StreamId& id) const noexcept {
         if (id >= last_id_) return {};
         return lower_bound(*id.next());
     }
 
     // The last entry whose id is not greater.
-    [[nodiscard]] Place at_most(StreamId id) const noexcept {
+    [[nodiscard]] Place at_most(const StreamId& id) const noexcept {
         Block* const block = block_of(id);
         if (block == nullptr) return {};
         const std::uint32_t slot = block->lower_bound(id);
@@ -104,13 +104,14 @@ public:
         return back_from(block, slot + (is_there ? 1 : 0));
     }
 
-    [[nodiscard]] Place find(StreamId id) const noexcept {
-        Block* const block = block_of(id);
-        if (block == nullptr) return {};
+    [[nodiscard]] Place find(const StreamId& id) const noexcept {
         // In most loops it follows the one that was found before.
-        if (!block->has(found_slot_, id)) found_slot_ = block->lower_bound(id);
-        if (!block->has(found_slot_, id)) return {};
-        return {block, found_slot_++};
+        if (found_ != nullptr && found_slot_ == found_->count() && found_->next != nullptr) {
+            found_ = found_->next;
+            found_slot_ = 0;
+        }
+        if (found_ != nullptr && found_->has(found_slot_, id)) return {found_, found_slot_++};
+        return find_afar(id);
     }
 
     // The first entry at or behind that slot, which may be the end of its block.
@@ -129,16 +130,17 @@ public:
         return back_from(place.block, place.slot);
     }
 
-    // The live entries of `block` from `first` to `last`.
-    [[nodiscard]] static SlotMask slots_between(const Block& block, StreamId first,
-                                                StreamId last) noexcept {
-        const SlotMask from = block.live() & ~slots_before(block.lower_bound(first));
-        const auto behind = last.next();
-        return behind ? from & slots_before(block.lower_bound(*behind)) : from;
+    // The slots of `block` whose ids are not less, not greater than `id`.
+    [[nodiscard]] static SlotMask slots_from(const Block& block, const StreamId& id) noexcept {
+        return ~slots_before(block.lower_bound(id));
+    }
+    [[nodiscard]] static SlotMask slots_up_to(const Block& block, const StreamId& id) noexcept {
+        const auto behind = id.next();
+        return behind ? slots_before(block.lower_bound(*behind)) : ~SlotMask{0};
     }
 
     // How many entries follow `id`. Linear in their blocks.
-    [[nodiscard]] std::size_t count_after(StreamId id) const noexcept {
+    [[nodiscard]] std::size_t count_after(const StreamId& id) const noexcept {
         const Place place = after(id);
         if (!place) return 0;
         std::size_t count = count_slots(place.block->live() & ~slots_before(place.slot));
@@ -194,17 +196,25 @@ private:
         blocks_.append(*block);
     }
 
+    [[gnu::noinline]] [[nodiscard]] Place find_afar(const StreamId& id) const noexcept {
+        Block* const block = block_of(id);
+        if (block == nullptr) return {};
+        found_slot_ = block->lower_bound(id);
+        if (!block->has(found_slot_, id)) return {};
+        return {block, found_slot_++};
+    }
+
     // The block whose ids begin at or before `id`, and the last one of those.
-    [[nodiscard]] Block* block_of(StreamId id) const noexcept {
+    [[nodiscard]] Block* block_of(const StreamId& id) const noexcept {
         if (found_ == nullptr || !is_within(*found_, id)) found_ = look_up(id);
         return found_;
     }
-    [[nodiscard]] Block* look_up(StreamId id) const noexcept {
+    [[nodiscard]] Block* look_up(const StreamId& id) const noexcept {
         Block* const last = blocks_.last();
         if (last == nullptr || last->key <= id) return last;
         return static_cast<Block*>(tree_.floor(id));
     }
-    [[nodiscard]] static bool is_within(const Block& block, StreamId id) noexcept {
+    [[nodiscard]] static bool is_within(const Block& block, const StreamId& id) noexcept {
         return block.key <= id && (block.next == nullptr || id < block.next->key);
     }
 

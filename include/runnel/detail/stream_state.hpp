@@ -15,6 +15,7 @@
 #include <runnel/detail/wait_queue.hpp>
 #include <runnel/entries.hpp>
 #include <runnel/error.hpp>
+#include <runnel/group_options.hpp>
 #include <runnel/message.hpp>
 
 #include <chrono>
@@ -168,6 +169,7 @@ public:
                 if (request.attempt(*this, group) != Served::no) return;
                 if (options == nullptr) return request.set_end(WaitEnd::timed_out);
                 if (!may_pause || group == nullptr || !group->ends_a_stream()) {
+                    request.prepare_to_wait();
                     queue_of(node.emplace(request, *this, group)).insert(*node);
                     ++waits;
                 }
@@ -303,11 +305,13 @@ public:
     Served attempt(StreamState<T>& stream,
                    StreamGroup<T>* /*none*/) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
         if (!cursor_.seek(stream.log)) return stream.closed ? source_closed() : Served::no;
-        if (!claim()) return Served::gone;
+        if (!claim_to_serve()) return Served::gone;
         add_block();
         if (several_blocks_) add_others(stream.log);
         return Served::yes;
     }
+
+    void prepare_to_wait() noexcept { is_shared = true; }
 
     Entries<T> entries{Entries<T>::Order::ascending};
 
@@ -343,13 +347,22 @@ class ReadNew : public Request {
 public:
     static constexpr Behaviour behaviour{serve_as<ReadNew, StreamNode<T>>, unpark};
 
-    ReadNew(std::string_view consumer, std::size_t limit, std::size_t max_pending,
-            bool acknowledged, Clock& on)
+    // Puts what it delivers into `result`, which is empty and outlives it.
+    ReadNew(Deliveries<T>& result, const ConsumerKey& consumer, std::size_t max_pending,
+            const GroupReadOptions& options, Clock& on) noexcept
         : Request{behaviour, WaitsOn::one, on},
+          delivered_{result},
           consumer_{consumer},
-          count_{limit},
+          count_{options.count},
           max_pending_{max_pending},
-          acknowledged_{acknowledged} {}
+          acknowledged_{options.acknowledged} {}
+
+    // The handle may go meanwhile, and its name with it. May throw.
+    void prepare_to_wait() {
+        name_ = consumer_.name;
+        consumer_.name = name_;
+        is_shared = true;
+    }
 
     Served attempt(StreamNode<T>& node) { return attempt(*node.keep.get(), node.group.get()); }
     Served attempt(StreamState<T>& stream, StreamGroup<T>* of) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
@@ -363,15 +376,13 @@ public:
         const std::size_t room = max_pending_ - std::min(max_pending_, consumer.pending);
         const std::size_t count = acknowledged_ ? count_ : std::min(count_, room);
         if (count == 0) return stream.is_abandoned ? source_closed() : Served::no;
-        delivered.belong_to(group, consumer.number);
+        delivered_.belong_to(group, consumer.number);
         const SlotMask at_hand = first.block->live() & ~slots_before(first.slot);
-        delivered.reserve(std::min<std::size_t>(count, count_slots(at_hand)));
-        if (!claim()) return Served::gone;
+        delivered_.reserve(std::min<std::size_t>(count, count_slots(at_hand)));
+        if (!claim_to_serve()) return Served::gone;
         deliver(stream, group, first, consumer, count, now);
         return Served::yes;
     }
-
-    Deliveries<T> delivered{Ending::timed_out};
 
 private:
     // It is claimed already: so what throws ends it here, unless something was delivered before.
@@ -381,21 +392,23 @@ private:
         const LogFacts facts = stream.log.facts();
         try {
             while (place) {
-                delivered.reserve_one();
+                delivered_.reserve_one();
                 group.rules.deliver(place.id(), consumer, now, facts, acknowledged_);
-                delivered.add(place, 1);
+                delivered_.add(place, 1);
                 group.next.pass(place);
                 ++group.streak;
                 place = --count != 0 ? group.next.seek(stream.log) : LogPlace<T>{};
             }
         } catch (...) {
-            if (delivered) return;
+            if (delivered_) return;
             failure = std::current_exception();
             set_end(WaitEnd::failed);
         }
     }
 
-    const std::string consumer_;  // the handle may go meanwhile
+    Deliveries<T>& delivered_;
+    ConsumerKey consumer_;
+    std::string name_;  // of who waits
     const std::size_t count_;
     const std::size_t max_pending_;
     const bool acknowledged_;
