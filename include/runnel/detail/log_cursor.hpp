@@ -26,11 +26,14 @@ public:
     using Place = LogPlace<T>;
 
     explicit LogCursor(StreamId position = {}) noexcept : position_{position} {}
-    LogCursor(LogCursor&& other) noexcept { *this = std::move(other); }
+    LogCursor(LogCursor&& other) noexcept
+        : block_{std::exchange(other.block_, nullptr)},
+          slot_{other.slot_},
+          end_{other.end_},
+          position_{other.position_} {}
     LogCursor& operator=(LogCursor&& other) noexcept {
         std::swap(block_, other.block_);
         std::swap(slot_, other.slot_);
-        std::swap(start_, other.start_);
         std::swap(end_, other.end_);
         std::swap(position_, other.position_);
         return *this;
@@ -39,9 +42,7 @@ public:
         if (block_ != nullptr) block_->remove_owner();
     }
 
-    [[nodiscard]] StreamId position() const noexcept {
-        return slot_ != start_ ? block_->id(slot_ - 1) : position_;
-    }
+    [[nodiscard]] StreamId position() const noexcept { return position_; }
 
     void reset(StreamId position) noexcept {
         move_to(nullptr, 0);
@@ -56,6 +57,7 @@ public:
         const SlotMask at_hand = slots_before(end_) & ~slots_before(slot_);
         const SlotMask slots = lowest_slots(block_->live(at_hand), count);
         slot_ = slots != 0 ? last_slot(slots) + 1 : end_;
+        position_ = block_->id(slot_ - 1);
         if (slots != 0) return {block_, slots};
         block_->unpin();
         return {};
@@ -80,10 +82,10 @@ public:
     // The next entry, if there is one; goes to the block in which it is or will be.
     Place seek(const StreamLog<T>& log) noexcept {
         const bool is_there = block_ != nullptr && !block_->has_left;
-        const Place place = is_there ? log.from(block_, slot_) : log.after(position());
+        const Place place = is_there ? log.from(block_, slot_) : log.after(position_);
         if (place) {
             move_to(place.block, place.slot);
-        } else if (position() <= log.last_id()) {
+        } else if (position_ <= log.last_id()) {
             Block* const last = log.last_block();
             move_to(last, last != nullptr ? last->count() : 0);
         } else {
@@ -93,17 +95,16 @@ public:
     }
 
     // Puts `place`, which seek() has found, behind it.
-    void pass(Place place) noexcept { slot_ = place.slot + 1; }
+    void pass(Place place) noexcept {
+        slot_ = place.slot + 1;
+        position_ = place.id();
+    }
 
 private:
     // A block that has left the log holds no values that could die here, under the lock.
     void move_to(Block* block, std::uint32_t slot) noexcept {
-        if (block == block_) {
-            slot_ = slot;
-            return;
-        }
-        position_ = position();
-        slot_ = start_ = slot;
+        slot_ = slot;
+        if (block == block_) return;
         end_ = 0;
         if (block != nullptr) block->add_owner();
         if (block_ != nullptr) block_->remove_owner();
@@ -112,9 +113,8 @@ private:
 
     Block* block_ = nullptr;
     std::uint32_t slot_ = 0;
-    std::uint32_t start_ = 0;  // where it came into this block
-    std::uint32_t end_ = 0;    // of what is known to be published in this block; may be less
-    StreamId position_;        // then; reading on, it is looked up when somebody asks
+    std::uint32_t end_ = 0;  // of what is known to be published in this block; may be less
+    StreamId position_;
 };
 
 // The live entries of `block` up to `last` or, on the way back, to `first`.
