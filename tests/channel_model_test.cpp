@@ -607,7 +607,7 @@ void check_occurred(const Tally& tally, std::initializer_list<const char*> rows,
 
 TEST_CASE("channels do what a queue for each subscriber would do", "[channel][model]") {
     const std::uint64_t seed = runnel::test::seed_for("channels do what queues would do");
-    const std::size_t sequences = runnel::test::scaled(4'000, 300);
+    const std::size_t sequences = runnel::test::scaled(5'000, 300);
     Tally tally;
 
     for (std::uint64_t number = 0; number != sequences; ++number) {

@@ -142,12 +142,11 @@ private:
 
     // Entries that come in a stream are worth waiting for a moment without taking the lock.
     void pause_at_end_of_stream(const ReadOptions& options, const Timeout* timeout) {
-        const bool streamed =
-            std::exchange(streak_, detail::stream_length) >= detail::stream_length;
-        if (!streamed || timeout == nullptr || !channel_->is_real) return;
+        const std::size_t streak = std::exchange(streak_, detail::stream_length);
+        if (streak < detail::stream_length || timeout == nullptr || !channel_->is_real) return;
         if (!detail::may_take_time(*timeout, options.stop)) return;
         if (seat_->cursor.may_have_next() || seat_->cursor.is_at_end_of_block()) return;
-        detail::leave_for_a_batch([this] { return seat_->cursor.may_have_next(); });
+        detail::leave_for_a_batch(streak, [this] { return seat_->cursor.may_have_next(); });
     }
 
     detail::Owner<State> channel_;

@@ -476,7 +476,7 @@ private:
             WaitNode* const next = node->next;
             ListState* const target = other_list(*node);
             if (target == nullptr || target == reach.also) {
-                serve_one(queue, *node, chain);
+                ask(queue, *node, chain);
             } else if (node->waiter->ticket() > reach.last_popper) {
                 reach.last_popper = node->waiter->ticket();
                 return target;
@@ -484,7 +484,7 @@ private:
             node = next;
         }
         // Nothing can come any more: this ends all of them, also those who were passed over.
-        while (closed && core.empty() && !queue.empty()) serve_one(queue, *queue.first(), chain);
+        while (closed && core.empty() && !queue.empty()) ask(queue, *queue.first(), chain);
         return nullptr;
     }
 
@@ -495,7 +495,7 @@ private:
             ListState* const source = other_list(*node);
             const bool may_push = core.free_room() != 0 && when_full == Full::block;
             if (closed || (source == nullptr && may_push)) {
-                serve_one(pushers, *node, chain);
+                ask(pushers, *node, chain);
             } else if (source != nullptr && may_push &&
                        node->waiter->ticket() > reach.last_pusher) {
                 reach.last_pusher = node->waiter->ticket();
@@ -504,13 +504,6 @@ private:
             node = next;
         }
         return nullptr;
-    }
-
-    static void serve_one(WaitQueue& queue, WaitNode& node, WakeChain& chain) noexcept {
-        Waiter& waiter = *node.waiter;
-        const Served served = waiter.serve(node);
-        if (served != Served::no) queue.remove(node);
-        if (served == Served::yes) chain.add(waiter);
     }
 };
 

@@ -273,13 +273,7 @@ private:
     WaitNode* ask(WaitQueue& queue, WaitNode& node, WakeChain& chain) noexcept
         RUNNEL_REQUIRES(mutex) {
         WaitNode* const next = node.next;
-        Waiter& waiter = *node.waiter;
-        const Served served = waiter.serve(node);
-        if (served != Served::no) {
-            queue.remove(node);
-            --waits;
-        }
-        if (served == Served::yes) chain.add(waiter);
+        if (detail::ask(queue, node, chain)) --waits;
         return next;
     }
 
