@@ -7,6 +7,7 @@
 #include <runnel/broker.hpp>
 #include <runnel/wait_any.hpp>
 
+#include <algorithm>
 #include <cstdio>
 #include <map>
 #include <string>
@@ -41,7 +42,7 @@ private:
     }
     void note(const std::string& machine, const Load& load) {
         int& highest = highest_[machine];
-        if (load.percent > highest) highest = load.percent;
+        highest = std::max(highest, load.percent);
     }
 
     runnel::BlockingList<Job> jobs_;

@@ -137,7 +137,7 @@ TEST_CASE("an inbox that outlives its broker keeps nothing of it but what waits 
     CHECK(census.alive() == 1);
     CHECK(inbox.try_read().size() == 1);
     CHECK(census.alive() == 0);
-    CHECK(ending(inbox.read()) == Ending::closed);
+    CHECK(ending(inbox.read({.timeout = 0s})) == Ending::closed);
 }
 
 TEST_CASE("a message may hold the broker that its death asks", "[broker][close]") {

@@ -318,8 +318,10 @@ public:
 
     // Not counting those who have come by a pattern.
     [[nodiscard]] bool has_direct_subscribers() const noexcept RUNNEL_REQUIRES(mutex) {
-        return seats.size() + handlers.size() != 0 ||
-               std::ranges::any_of(links, [](const auto& one) { return one->pattern.empty(); });
+        const auto is_direct = [](const Owner<Link>& link) {
+            return link->pattern.empty() && link->inbox->is_connected();
+        };
+        return seats.size() + handlers.size() != 0 || std::ranges::any_of(links, is_direct);
     }
 
     void refuse_if_closed() const RUNNEL_REQUIRES(mutex) {

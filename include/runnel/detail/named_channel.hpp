@@ -60,6 +60,8 @@ public:
         state_of(channel).remove_links(*inbox_.get(), &text, chain);
     }
 
+    [[nodiscard]] bool is_connected() const noexcept override { return inbox_->is_connected(); }
+
     void end(WakeChain& chain) noexcept override { inbox_->remove_source(chain); }
 
 private:

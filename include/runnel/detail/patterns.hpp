@@ -25,6 +25,8 @@ public:
     // Under the broker's lock; the channel is one that matches.
     virtual void attach(const Named& channel, WakeChain& chain) = 0;
     virtual void detach(const Named& channel, WakeChain& chain) noexcept = 0;
+    // Whether it still takes what comes.
+    [[nodiscard]] virtual bool is_connected() const noexcept = 0;
     // Without it: nothing comes by this pattern any more.
     virtual void end(WakeChain& chain) noexcept = 0;
 
@@ -79,9 +81,11 @@ public:
         }
     }
 
+    // Whether there is one whose subscriber still takes what comes.
     [[nodiscard]] bool any_matches(std::string_view name, TypeKey message) const noexcept {
         bool any = false;
-        visit_matching(name, message, [&](const Pattern&) { any = true; });
+        visit_matching(name, message,
+                       [&](const Pattern& pattern) { any = any || pattern.is_connected(); });
         return any;
     }
 
