@@ -208,8 +208,8 @@ public:
     /// Does not keep the broker open: once that is closed, reads of what is left end with
     /// Ending::closed.
     ///
-    /// Throws: Error{wrong_type} as list(); Error{closed}; what Inbox's constructor throws. Channels
-    /// that it has made before stay.
+    /// Throws: Error{wrong_type} as list(); Error{closed}; what Inbox's constructor throws.
+    /// Channels that it has made before stay.
     /// Complexity: as that of channel() for each name, and for each pattern linear in the channels
     /// that begin with its bytes before its first wildcard; the same again when the inbox goes.
     template <Message T>
