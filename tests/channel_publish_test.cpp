@@ -11,6 +11,8 @@
 #include <chrono>
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -625,4 +627,99 @@ TEST_CASE("a message is weighed without a lock", "[channel][publish][weigh]") {
     // They weigh 0, 1, 2 and 3: the last one alone is too much.
     CHECK_FALSE(view.try_read());
     CHECK(channel.info().published == 4);
+}
+
+namespace {
+
+// A message that looks at its channel when it dies.
+struct Curious {
+    explicit Curious(int made) noexcept : number{made} {}
+    Curious(Curious&& other) noexcept : number{std::exchange(other.number, 0)} {}
+    Curious& operator=(Curious&&) = delete;
+    ~Curious() {
+        if (number != 0 && look) look();
+    }
+
+    int number;
+    static inline std::function<void()> look;
+};
+
+}  // namespace
+
+TEST_CASE("no message dies under a lock", "[channel][publish][lifetime]") {
+    const Channel<Curious> channel;
+    std::uint64_t dead = 0;
+    Curious::look = [&] {
+        ++dead;
+        (void)channel.info();
+    };
+    const auto publish = [&](int count) {
+        for (; count != 0; --count) (void)channel.publish(Curious{count});
+    };
+    SECTION("as they go out of reach one by one") {
+        const auto view = channel.subscribe({.bound = 1, .bytes = {.hard = 1000}});
+        publish(10);
+        CHECK(dead == 9);
+    }
+    SECTION("as they go out of reach block by block") {
+        const auto view = channel.subscribe({.bound = 1});
+        publish(200);
+        CHECK(dead > 100);
+    }
+    SECTION("as the last subscription goes, or is disconnected") {
+        for (const Behind behind : {Behind::skip_oldest, Behind::disconnect}) {
+            const auto view = channel.subscribe({.bound = 10, .when_behind = behind});
+            publish(11);
+        }
+        CHECK(dead == 22);
+    }
+    SECTION("as the last handler goes") {
+        auto handler = channel.on_message(
+            [&](const Curious& message) {
+                if (message.number == 1) publish(3);
+            },
+            {.bound = 20});
+        (void)channel.publish(Curious{5});
+        CHECK(dead == 1);
+        handler.disconnect();
+        (void)channel.publish(Curious{7});
+        CHECK(dead == 2);
+    }
+    SECTION("as an inbox drops them, or goes") {
+        Inbox<Curious> inbox{{.bound = 2, .when_behind = Behind::disconnect}};
+        inbox.join(channel);
+        publish(3);
+        CHECK(ending(inbox.try_read()) == Ending::disconnected);
+        CHECK(dead == 3);
+        Inbox<Curious> other;
+        other.join(channel);
+        publish(3);
+        other = Inbox<Curious>{};
+        CHECK(dead == 6);
+    }
+    SECTION("as a batch goes") {
+        auto view = channel.subscribe({.bound = 1, .bytes = {.hard = 1000}});
+        publish(1);
+        std::optional batch{view.read()};
+        publish(1);
+        CHECK(dead == 0);
+        batch.reset();
+        CHECK(dead == 1);
+    }
+    Curious::look = nullptr;
+}
+
+TEST_CASE_METHOD(NumberChannel, "a channel does not keep what handlers have had",
+                 "[channel][publish]") {
+    const Connection handler = channel.on_message(
+        [&](int number) {
+            // Left to the handler, which is busy.
+            if (number == 1) publish(2, 3);
+        },
+        {.bound = 4});
+    publish(1);
+    CHECK(channel.info().retained == 2);
+    // These go to it directly.
+    publish(4, 100);
+    CHECK(channel.info().retained == 0);
 }
