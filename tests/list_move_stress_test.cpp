@@ -66,6 +66,7 @@ const char* name_of(Ending ending) {
     case Ending::full:
         return "full";
     case Ending::gone:
+    case Ending::disconnected:
         break;  // of streams
     }
     return "?";

@@ -79,7 +79,8 @@ inline Ended ended_by(Ending ending) {
     case Ending::full:
         return Ended::full;
     case Ending::gone:
-        break;  // of streams
+    case Ending::disconnected:
+        break;  // of streams and channels
     }
     return Ended::done;
 }

@@ -73,11 +73,9 @@ public:
     }
 
     // A message that nobody will look for here.
-    void pass(std::size_t bytes, Disposal<Entry>& disposal) noexcept {
+    void pass(std::size_t bytes) noexcept {
         bytes_ += bytes;
         last_.store(last_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
-        if (entries_.size() != 0) [[unlikely]]
-            trim(disposal);
     }
 
     // How many bytes wait for one who has read up to `number`.

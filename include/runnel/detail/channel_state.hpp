@@ -131,7 +131,9 @@ public:
             if (!readers.empty()) [[unlikely]]
                 ask_all(readers, chain);
         } else {
-            log.pass(bytes, disposal);
+            log.pass(bytes);
+            if (log.entries().size() != 0) [[unlikely]]
+                log.trim(disposal);
         }
         if (handlers.size() != 0 && !is_running_) begin_run(sent, is_logged);
         return sent;

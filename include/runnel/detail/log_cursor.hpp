@@ -54,6 +54,7 @@ public:
     [[nodiscard]] PinnedSlots<T> take(std::size_t count) noexcept {
         if (!may_have_next()) return {};
         block_->pin();
+        if (end_ - slot_ < count) end_ = block_->count();
         const SlotMask at_hand = slots_before(end_) & ~slots_before(slot_);
         const SlotMask slots = lowest_slots(block_->live(at_hand), count);
         slot_ = slots != 0 ? last_slot(slots) + 1 : end_;
@@ -64,7 +65,8 @@ public:
     }
 
     // Whether take() may find something; it may have been erased. Looks at what the writer writes
-    // only when nothing is left of what was there the last time: each look takes it from him.
+    // only when nothing is left of what was there the last time: each look takes it from him. So
+    // does take(), if that is not enough.
     [[nodiscard]] bool may_have_next() noexcept {
         if (slot_ < end_) return true;
         if (block_ == nullptr) return false;
