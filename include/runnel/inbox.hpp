@@ -155,8 +155,8 @@ public:
         channels_.push_back(std::move(owner));
     }
 
-    /// Gets nothing of `channel` any more; what waits already stays. False if it had not joined.
-    /// Redis: UNSUBSCRIBE.
+    /// Gets nothing of `channel` any more; what waits already stays. False if it had not joined, or
+    /// the channel is closed. Redis: UNSUBSCRIBE.
     bool leave(const Channel<T>& channel) noexcept {
         static const std::string directly;
         const auto* const meant = &*channel.state_;

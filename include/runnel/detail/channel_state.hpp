@@ -72,14 +72,9 @@ public:
 
     // ---- closing
 
-    void last_handle_gone() noexcept override {
-        close();
-        const Lock lock{mutex};
-        // The handle may have gone inside a handler, or while one runs elsewhere.
-        if (!is_running_) return;
-        is_left_to_runner_ = true;
-        add_owner();
-    }
+    // Also inside a handler, or while one runs elsewhere: those that are listed own this state, and
+    // are taken out only when the run is over.
+    void last_handle_gone() noexcept override { close(); }
 
     void close() noexcept {
         std::vector<Owner<Link>> gone;  // outlives the lock
@@ -410,7 +405,6 @@ private:
         Handler<T>* first = nullptr;
         Handler<T>* last = nullptr;
         Handler<T>* dead = nullptr;  // when the run ends
-        bool is_orphan = false;      // then, too: nobody else owns the state
     };
 
     // Runs the handlers with some of what was left to them. False: nothing was, and the run is
@@ -426,7 +420,6 @@ private:
         chain.resume_all();
         if (batch.messages.slots == 0) {
             Handlers<T>::disown(batch.dead);
-            if (batch.is_orphan) this->remove_owner();
             return false;
         }
         run_batch(batch);
@@ -462,7 +455,6 @@ private:
         if (batch.messages.slots != 0) return batch;
         is_running_ = false;
         batch.dead = handlers.take_out_dead();
-        batch.is_orphan = std::exchange(is_left_to_runner_, false);
         return batch;
     }
 
@@ -516,7 +508,6 @@ private:
     Reach reach_ RUNNEL_GUARDED_BY(mutex){0, 0};
     // Of the handlers: whether somebody runs them, and what he has got to.
     bool is_running_ RUNNEL_GUARDED_BY(mutex) = false;
-    bool is_left_to_runner_ RUNNEL_GUARDED_BY(mutex) = false;  // one owner of this state, too
     std::uint64_t handlers_bound_ RUNNEL_GUARDED_BY(mutex) = 0;
     LogCursor<Entry> unhandled_ RUNNEL_GUARDED_BY(mutex);
     std::atomic<std::uint64_t> handled_ = 0;  // written by the runner
