@@ -176,6 +176,16 @@ TEST_CASE("a pattern gets what channels of its own type publish", "[broker][patt
     CHECK(received(words) == Received{"b x by *"});
 }
 
+TEST_CASE("patterns that somebody has subscribed to are listed, each once", "[broker][pattern]") {
+    const Broker broker;
+    CHECK(broker.patterns().empty());
+    std::optional ticks{broker.subscribe<int>({.patterns = {"ticks:*", "*"}})};
+    const auto words = broker.subscribe<std::string>({.channels = {"w"}, .patterns = {"ticks:*"}});
+    CHECK(broker.patterns() == Names{"*", "ticks:*"});
+    ticks.reset();
+    CHECK(broker.patterns() == Names{"ticks:*"});
+}
+
 TEST_CASE("no pattern reaches a sharded channel", "[broker][pattern]") {
     const Broker broker;
     auto inbox = broker.subscribe<int>({.patterns = {"*"}});

@@ -200,6 +200,12 @@ public:
         return subscribed(Space::sharded_channels, pattern);
     }
 
+    /// The patterns that inboxes have subscribed to, each once; in order. Redis: PUBSUB NUMPAT,
+    /// which counts them.
+    ///
+    /// Complexity: linear in the number of subscriptions by patterns.
+    [[nodiscard]] std::vector<std::string> patterns() const { return state_->patterns(); }
+
     /// An inbox that gets what is published from now on to the channels that `topics` names, and
     /// to every channel of this type, present and future, whose name matches one of its patterns.
     /// What comes in several ways comes once for each: directly, and by each pattern. Names and

@@ -18,6 +18,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace runnel::inline v0::detail {
 
@@ -140,6 +141,11 @@ public:
     [[nodiscard]] bool is_awaited(std::string_view name, TypeKey message) const noexcept {
         const Lock lock{mutex};
         return patterns_.any_matches(name, message);
+    }
+
+    [[nodiscard]] std::vector<std::string> patterns() const {
+        const Lock lock{mutex};
+        return patterns_.texts();
     }
 
     [[nodiscard]] Names& names(Space space) noexcept RUNNEL_REQUIRES(mutex) {

@@ -11,9 +11,11 @@
 #include <algorithm>
 #include <cstddef>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace runnel::inline v0::detail {
 
@@ -79,6 +81,13 @@ public:
             for (auto one = first; one != last; ++one)
                 if (one->second.get()->matches(name, message)) visit(*one->second.get());
         }
+    }
+
+    // Each once, in order.
+    [[nodiscard]] std::vector<std::string> texts() const {
+        std::set<std::string> all;
+        for (const auto& [prefix, pattern] : by_prefix_) all.insert(pattern.get()->text);
+        return {all.begin(), all.end()};
     }
 
     // Whether there is one whose subscriber still takes what comes.
