@@ -7,6 +7,7 @@ set(order
     detail/assert.hpp
     error.hpp
     message.hpp
+    model.hpp
     stream_id.hpp
     glob.hpp
     key_slot.hpp
@@ -17,6 +18,7 @@ set(order
     detail/waiter.hpp
     clock.hpp
     options.hpp
+    stream_options.hpp
     detail/spin.hpp
     detail/wait_queue.hpp
     detail/blocks.hpp

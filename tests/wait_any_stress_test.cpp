@@ -64,24 +64,26 @@ struct World {
 // Waits for a random choice of objects, for a random time, until nothing comes any more.
 class Watcher {
 public:
-    Watcher(const World& world, Random random) : world_{world}, random_{random} {}
+    Watcher(const World& world, Random random)
+        : world_{world},
+          random_{random},
+          cursor_{world.orders.cursor(runnel::From::end)},
+          view_{world.ticks.subscribe({.bound = 8})} {}
 
     void run() {
-        auto cursor = world_.orders.cursor(runnel::From::end);
-        auto view = world_.ticks.subscribe({.bound = 8});
         const auto consumer = world_.group.consumer("idler");
         for (bool over = false; !over;) {
             std::vector<Watch> watches;
             for (const std::size_t what : random_.subset(5)) {
                 if (what == 0) watches.emplace_back(world_.jobs);
                 if (what == 1) watches.emplace_back(world_.moved);
-                if (what == 2) watches.emplace_back(cursor);
+                if (what == 2) watches.emplace_back(cursor_);
                 if (what == 3) watches.emplace_back(consumer);
-                if (what == 4) watches.emplace_back(view);
+                if (what == 4) watches.emplace_back(view_);
             }
             over = wait(watches);
-            (void)cursor.try_read();
-            (void)view.try_read();
+            (void)cursor_.try_read();
+            (void)view_.try_read();
         }
     }
 
@@ -109,6 +111,8 @@ private:
 
     const World& world_;
     Random random_;
+    runnel::Cursor<int> cursor_;
+    runnel::Subscription<int> view_;
 };
 
 // What takes what is sent.

@@ -11,9 +11,11 @@
 #include <runnel/detail/named_channel.hpp>
 #include <runnel/detail/names.hpp>
 #include <runnel/detail/type_key.hpp>
+#include <runnel/error.hpp>
 #include <runnel/glob.hpp>
 #include <runnel/inbox.hpp>
 #include <runnel/message.hpp>
+#include <runnel/model.hpp>
 #include <runnel/options.hpp>
 #include <runnel/outcome.hpp>
 #include <runnel/stream.hpp>
@@ -51,7 +53,7 @@ struct Topics {
 ///     runnel::Broker broker;
 ///     auto jobs = broker.list<Job>("jobs", {.capacity = 1000});
 ///     auto orders = broker.stream<Order>("orders");
-///     if (auto found = broker.find_list<Job>("jobs")) found->push_back(job);
+///     if (auto found = broker.find_list<Job>("jobs")) work_on(*found);
 ///
 ///     auto all = broker.subscribe<Tick>({.patterns = {"ticks:*"}, .bound = 4096});
 ///     broker.channel<Tick>("ticks:kr").publish({"kr", 101});
@@ -214,7 +216,8 @@ public:
     /// Does not keep the broker open: once that is closed, reads of what is left end with
     /// Ending::closed.
     ///
-    /// Throws: Error{wrong_type} as list(); Error{closed}; what Inbox's constructor throws.
+    /// Throws: Error{invalid_argument} if neither a channel nor a pattern is named;
+    /// Error{wrong_type} as list(); Error{closed}; what Inbox's constructor throws.
     /// Channels that it has made before stay.
     /// Complexity: as that of channel() for each name, and for each pattern linear in the channels
     /// that begin with its bytes before its first wildcard; the same again when the inbox goes.
@@ -325,8 +328,12 @@ Inbox<T> Broker::subscribe(const Topics& topics) const {
         on_clock(InboxOptions{topics.bound, topics.when_behind, topics.bytes, topics.clock})};
     auto names = topics.channels;
     std::ranges::sort(names);
-    const auto twice = std::ranges::unique(names);
-    names.erase(twice.begin(), twice.end());
+    // Not std::ranges::unique: clang 14 does not take what it returns.
+    names.erase(std::unique(names.begin(), names.end()), names.end());
+    if (names.empty() && topics.patterns.empty()) {
+        throw Error{ErrorCode::invalid_argument,
+                    "Broker::subscribe: neither a channel nor a pattern is named"};
+    }
     for (const std::string& name : names) inbox.join(channel<T>(name));
     if (topics.patterns.empty()) return inbox;
     const detail::Owner<detail::PatternSubscription> patterns(std::in_place, *state_);

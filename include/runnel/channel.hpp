@@ -154,6 +154,10 @@ private:
     std::size_t streak_ = 0;  // messages read since there was nothing
 };
 
+/// A function that can handle messages: it takes a const T&, or a T.
+template <typename Function, typename T>
+concept MessageHandler = std::invocable<Function&, const T&>;
+
 /// Publish and subscribe: each message goes to all who are there, at most once, and is kept for
 /// nobody. Redis: Pub/Sub.
 ///
@@ -233,10 +237,8 @@ public:
     ///
     /// Throws: Error{invalid_argument} for a bound of 0; Error{closed}.
     /// Complexity: linear in the handlers.
-    template <typename Function>
-    requires std::invocable<Function&, const T&> Connection on_message(Function handler,
-                                                                       HandlerOptions options = {})
-    const;
+    template <MessageHandler<T> Function>
+    Connection on_message(Function handler, HandlerOptions options = {}) const;
 
     /// How many messages go to now: subscriptions, handlers, and inboxes, each time they have
     /// joined. Redis: PUBSUB NUMSUB.
@@ -322,10 +324,8 @@ Subscription<T> Channel<T>::subscribe(const SubscribeOptions& options) const {
 }
 
 template <Message T>
-template <typename Function>
-requires std::invocable<Function&, const T&>
-    Connection Channel<T>::on_message(Function handler, HandlerOptions options)
-const {
+template <MessageHandler<T> Function>
+Connection Channel<T>::on_message(Function handler, HandlerOptions options) const {
     detail::check_bounds("Channel::on_message", options.bound, {}, Behind::block);
     using Made = detail::HandlerOf<T, Function>;
     const detail::Owner<Made> made(std::in_place, detail::Owner{*state_}, std::move(handler),

@@ -147,9 +147,9 @@ public:
 
     [[nodiscard]] bool is_real() const noexcept override { return false; }
 
-    /// Moves both times forward by `duration`. On the way it stops at each deadline, in their
-    /// order, ties by who began to wait first: sets the time to it, ends that one wait, and lets
-    /// the threads settle before it goes on.
+    /// Moves both times forward by `duration`, once the threads have settled. On the way it stops
+    /// at each deadline, in their order, ties by who began to wait first: sets the time to it, ends
+    /// that one wait, and lets the threads settle before it goes on.
     ///
     /// Throws: Error{invalid_argument} for a negative duration; Error{not_settled} as settle() does
     /// after ten seconds, and then part of the time has passed.

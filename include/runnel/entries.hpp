@@ -137,10 +137,12 @@ public:
 
     /// These require: not empty.
     [[nodiscard]] Entry<T> front() const& noexcept {
+        RUNNEL_ASSERT(*this);
         const auto slots = first_.slots;
         return {*first_.block, is_reverse_ ? detail::last_slot(slots) : detail::first_slot(slots)};
     }
     [[nodiscard]] Entry<T> back() const& noexcept {
+        RUNNEL_ASSERT(*this);
         const auto& part = others_.empty() ? first_ : others_.back();
         return {*part.block,
                 is_reverse_ ? detail::first_slot(part.slots) : detail::last_slot(part.slots)};

@@ -44,6 +44,7 @@ public:
 
     /// Requires: index < size().
     [[nodiscard]] InboxMessage<T> operator[](std::size_t index) const& noexcept {
+        RUNNEL_ASSERT(index < size());
         const detail::InboxEntry<T>& entry = entries_[index];
         return {entry.message->value, entry.link->channel->name, entry.link->pattern, entry.missed};
     }
@@ -168,7 +169,8 @@ public:
     ///
     /// Blocks: while there is nothing.
     /// Ends with: Ending::disconnected if too much was waiting; what waited is lost.
-    /// Ending::closed once all channels it has joined are closed, or it has joined none.
+    /// Ending::closed once all channels it has joined are closed, or it has joined none, and has no
+    /// patterns of a broker that is open.
     /// Throws: Error{invalid_argument} if `count` is 0.
     /// Complexity: linear in the result.
     InboxMessages<T> read(const ReadOptions& options = {}) {

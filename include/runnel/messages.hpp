@@ -56,9 +56,11 @@ public:
 
     /// These require: not empty.
     [[nodiscard]] const T& front() const& noexcept {
+        RUNNEL_ASSERT(*this);
         return part_.block->value(detail::first_slot(part_.slots)).value;
     }
     [[nodiscard]] const T& back() const& noexcept {
+        RUNNEL_ASSERT(*this);
         return part_.block->value(detail::last_slot(part_.slots)).value;
     }
     const T& front() const&& = delete;

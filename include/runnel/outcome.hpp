@@ -72,7 +72,8 @@ enum class Ending : std::uint8_t {
 
 /// How a reader of a stream or a channel reads.
 struct ReadOptions {
-    /// At most so many entries or messages at a time, at least 1.
+    /// At most so many entries or messages at a time, at least 1. A cursor or a subscription may
+    /// give fewer than are there, for it reads one block of memory at a time: its loop goes on.
     std::size_t count = std::numeric_limits<std::size_t>::max();
     Timeout timeout{};
     std::stop_token stop{};
@@ -165,10 +166,12 @@ public:
     [[nodiscard]] explicit operator bool() const noexcept { return !values_.empty(); }
     [[nodiscard]] std::size_t size() const noexcept { return values_.size(); }
     [[nodiscard]] typename std::vector<T>::reference operator[](std::size_t index) noexcept {
+        RUNNEL_ASSERT(index < size());
         return values_[index];
     }
     [[nodiscard]] typename std::vector<T>::const_reference
     operator[](std::size_t index) const noexcept {
+        RUNNEL_ASSERT(index < size());
         return values_[index];
     }
 

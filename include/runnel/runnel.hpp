@@ -20,10 +20,12 @@
 #include <runnel/key_slot.hpp>
 #include <runnel/message.hpp>
 #include <runnel/messages.hpp>
+#include <runnel/model.hpp>
 #include <runnel/options.hpp>
 #include <runnel/outcome.hpp>
 #include <runnel/read_first.hpp>
 #include <runnel/stream.hpp>
 #include <runnel/stream_id.hpp>
+#include <runnel/stream_options.hpp>
 #include <runnel/version.hpp>
 #include <runnel/wait_any.hpp>

@@ -12,6 +12,7 @@
 #include <runnel/message.hpp>
 #include <runnel/outcome.hpp>
 #include <runnel/stream_id.hpp>
+#include <runnel/stream_options.hpp>
 
 #include <algorithm>
 #include <chrono>

@@ -69,6 +69,14 @@ public:
     Watch(Inbox<T>& inbox)  // NOLINT(*-explicit-*)
         : source_{std::make_unique<detail::InboxSource<T>>(*inbox.state_.get())} {}
 
+    /// Who waits for these reads on with them: they must be neither const nor temporary.
+    template <Message T>
+    Watch(const Cursor<T>&) = delete;
+    template <Message T>
+    Watch(const Subscription<T>&) = delete;
+    template <Message T>
+    Watch(const Inbox<T>&) = delete;
+
     /// The one by which the object tells the time.
     [[nodiscard]] Clock& clock() const noexcept { return source_->clock; }
 

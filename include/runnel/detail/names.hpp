@@ -5,6 +5,7 @@
 #include <runnel/detail/handle.hpp>
 #include <runnel/detail/type_key.hpp>
 #include <runnel/error.hpp>
+#include <runnel/model.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -14,22 +15,6 @@
 #include <utility>
 
 namespace runnel::inline v0 {
-
-/// What a name stands for. Redis: TYPE.
-enum class Model : std::uint8_t { list, stream, channel };
-
-/// As it is spelled in the source, such as "list".
-[[nodiscard]] constexpr std::string_view to_string(Model model) noexcept {
-    switch (model) {
-    case Model::list:
-        return "list";
-    case Model::stream:
-        return "stream";
-    case Model::channel:
-        return "channel";
-    }
-    return "unknown";
-}
 
 namespace detail {
 

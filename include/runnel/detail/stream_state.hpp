@@ -17,6 +17,7 @@
 #include <runnel/error.hpp>
 #include <runnel/group_options.hpp>
 #include <runnel/message.hpp>
+#include <runnel/stream_options.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -32,21 +33,6 @@
 #include <utility>
 
 namespace runnel::inline v0 {
-
-/// What a stream throws away by itself: the oldest entries, when one is added.
-struct Keep {
-    /// In entries.
-    std::size_t count = std::numeric_limits<std::size_t>::max();
-};
-
-struct StreamOptions {
-    Keep keep{};
-    /// How many entries a block of memory holds at most, 4 to 64. Memory comes and goes by the
-    /// block, of 4 KiB at most unless an entry is larger.
-    std::uint32_t block_entries = 64;
-    /// Null means the SystemClock. Must outlive the stream, its cursors and its batches.
-    Clock* clock = nullptr;
-};
 
 namespace detail {
 
