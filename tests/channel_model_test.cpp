@@ -10,7 +10,7 @@
 #include "support/channel_reference.hpp"
 #include "support/expect.hpp"
 #include "support/lifetime.hpp"
-#include "support/scale.hpp"
+#include "support/sequences.hpp"
 #include "support/stress_random.hpp"
 #include "support/stress_tally.hpp"
 
@@ -20,9 +20,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
-#include <exception>
-#include <initializer_list>
-#include <iostream>
 #include <memory>
 #include <optional>
 #include <sstream>
@@ -50,6 +47,7 @@ using runnel::SubscribeOptions;
 using runnel::Subscription;
 using runnel::test::Census;
 using runnel::test::ChannelReference;
+using runnel::test::check_occurred;
 using runnel::test::Deed;
 using runnel::test::expect;
 using runnel::test::Expected;
@@ -58,6 +56,7 @@ using runnel::test::HandlerReference;
 using runnel::test::InboxReference;
 using runnel::test::Moment;
 using runnel::test::Random;
+using runnel::test::run_sequences;
 using runnel::test::Sent;
 using runnel::test::Tally;
 using runnel::test::ViewReference;
@@ -578,48 +577,10 @@ private:
     std::vector<Held<InboxMessages<Item>>> inbox_batches_;
 };
 
-constexpr std::size_t steps_per_sequence = 250;
-
-std::string explain(std::uint64_t seed, std::uint64_t number) {
-    std::ostringstream out;
-    out << "RUNNEL_TEST_SEED=" << seed << ", sequence " << number << ": ";
-    Tally uncounted;
-    Sequence again{seed, number, uncounted, true};
-    try {
-        again.run(steps_per_sequence);
-    } catch (const std::exception& error) {
-        out << error.what() << again.story();
-    }
-    return out.str();
-}
-
-void check_occurred(const Tally& tally, std::initializer_list<const char*> rows,
-                    std::initializer_list<const char*> columns) {
-    for (const char* row : rows) {
-        for (const char* column : columns) {
-            CAPTURE(row, column);
-            CHECK(tally.of(row, column) > 0);
-        }
-    }
-}
-
 }  // namespace
 
 TEST_CASE("channels do what a queue for each subscriber would do", "[channel][model]") {
-    const std::uint64_t seed = runnel::test::seed_for("channels do what queues would do");
-    const std::size_t sequences = runnel::test::scaled(5'000, 300);
-    Tally tally;
-
-    for (std::uint64_t number = 0; number != sequences; ++number) {
-        INFO("sequence " << number);  // told should it crash
-        try {
-            Sequence{seed, number, tally}.run(steps_per_sequence);
-        } catch (...) {
-            FAIL(explain(seed, number));
-        }
-    }
-
-    std::cout << sequences * steps_per_sequence << " operations, among them\n" << tally;
+    const Tally tally = run_sequences<Sequence>("channels do what queues would do", 250);
     check_occurred(tally, {"publish", "try_publish"}, {"done", "nobody", "full", "closed"});
     check_occurred(tally, {"echo"}, {"full", "would_deadlock"});
     check_occurred(tally, {"subscribe"}, {"skip_oldest", "disconnect", "block", "closed"});

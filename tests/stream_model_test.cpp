@@ -2,7 +2,7 @@
 #include <runnel/stream.hpp>
 
 #include "support/catch.hpp"
-#include "support/scale.hpp"
+#include "support/sequences.hpp"
 #include "support/stream_checks.hpp"
 #include "support/stream_reference.hpp"
 #include "support/stream_scene.hpp"
@@ -13,11 +13,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <exception>
-#include <initializer_list>
-#include <iostream>
 #include <optional>
-#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -28,6 +24,7 @@ using runnel::Ending;
 using runnel::From;
 using runnel::Nack;
 using runnel::StreamId;
+using runnel::test::check_occurred;
 using runnel::test::expect;
 using runnel::test::GroupReference;
 using runnel::test::Handout;
@@ -38,6 +35,7 @@ using runnel::test::Millis;
 using runnel::test::NextId;
 using runnel::test::OpenCursor;
 using runnel::test::OpenDeliveries;
+using runnel::test::run_sequences;
 using runnel::test::StreamScene;
 using runnel::test::Tally;
 
@@ -436,48 +434,10 @@ private:
     bool growing_ = true;
 };
 
-constexpr std::size_t steps_per_sequence = 200;
-
-std::string explain(std::uint64_t seed, std::uint64_t number) {
-    std::ostringstream out;
-    out << "RUNNEL_TEST_SEED=" << seed << ", sequence " << number << ": ";
-    Tally uncounted;
-    Sequence again{seed, number, uncounted, true};
-    try {
-        again.run(steps_per_sequence);
-    } catch (const std::exception& error) {
-        out << error.what() << again.story();
-    }
-    return out.str();
-}
-
-void check_occurred(const Tally& tally, std::initializer_list<const char*> rows,
-                    std::initializer_list<const char*> columns) {
-    for (const char* row : rows) {
-        for (const char* column : columns) {
-            CAPTURE(row, column);
-            CHECK(tally.of(row, column) > 0);
-        }
-    }
-}
-
 }  // namespace
 
 TEST_CASE("a stream and its groups do what the rules of Redis say", "[stream][model]") {
-    const std::uint64_t seed = runnel::test::seed_for("a stream does what the rules say");
-    const std::size_t sequences = runnel::test::scaled(5'000, 300);
-    Tally tally;
-
-    for (std::uint64_t number = 0; number != sequences; ++number) {
-        INFO("sequence " << number);  // told should it crash
-        try {
-            Sequence{seed, number, tally}.run(steps_per_sequence);
-        } catch (...) {
-            FAIL(explain(seed, number));
-        }
-    }
-
-    std::cout << sequences * steps_per_sequence << " operations, among them\n" << tally;
+    const Tally tally = run_sequences<Sequence>("a stream does what the rules say", 200);
     check_occurred(tally, {"add"}, {"done", "id_exhausted", "closed"});
     check_occurred(tally, {"add an id", "add at a time"},
                    {"done", "id_too_small", "id_exhausted", "closed"});
