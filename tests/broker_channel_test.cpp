@@ -186,6 +186,12 @@ TEST_CASE("patterns that somebody has subscribed to are listed, each once", "[br
     CHECK(broker.patterns() == Names{"ticks:*"});
 }
 
+TEST_CASE("an inbox that subscribes to nothing is an error", "[broker][pattern][error]") {
+    const Broker broker;
+    CHECK(error_of([&] { return broker.subscribe<int>({.bound = 8}); }) ==
+          ErrorCode::invalid_argument);
+}
+
 TEST_CASE("no pattern reaches a sharded channel", "[broker][pattern]") {
     const Broker broker;
     auto inbox = broker.subscribe<int>({.patterns = {"*"}});

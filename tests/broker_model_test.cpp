@@ -239,6 +239,7 @@ private:
             topics.channels.push_back(any_name(random_));
         for (std::size_t left = random_.below(4); left != 0; --left)
             topics.patterns.push_back(any_pattern(random_));
+        if (topics.channels.empty() && topics.patterns.empty()) topics.patterns.emplace_back("*");
         Pair pair;
         const bool wrong = is_wrong_type([&] {
             reader.type == Type::number ? (void)pair.numbers.emplace(broker_.subscribe<int>(topics))
