@@ -329,7 +329,7 @@ Inbox<T> Broker::subscribe(const Topics& topics) const {
     auto names = topics.channels;
     std::ranges::sort(names);
     // Not std::ranges::unique: clang 14 does not take what it returns.
-    names.erase(std::unique(names.begin(), names.end()), names.end());
+    names.erase(std::unique(names.begin(), names.end()), names.end());  // NOLINT(*-use-ranges)
     if (names.empty() && topics.patterns.empty()) {
         throw Error{ErrorCode::invalid_argument,
                     "Broker::subscribe: neither a channel nor a pattern is named"};

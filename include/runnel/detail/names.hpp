@@ -14,9 +14,7 @@
 #include <string_view>
 #include <utility>
 
-namespace runnel::inline v0 {
-
-namespace detail {
+namespace runnel::inline v0::detail {
 
 // A model and its type of message.
 struct Kind {
@@ -105,5 +103,4 @@ private:
     std::map<std::string_view, Owner<Named>> named_;  // by their own names
 };
 
-}  // namespace detail
-}  // namespace runnel::inline v0
+}  // namespace runnel::inline v0::detail

@@ -32,9 +32,7 @@
 #include <string_view>
 #include <utility>
 
-namespace runnel::inline v0 {
-
-namespace detail {
+namespace runnel::inline v0::detail {
 
 template <Message T>
 class StreamState;
@@ -394,5 +392,4 @@ private:
     const bool acknowledged_;
 };
 
-}  // namespace detail
-}  // namespace runnel::inline v0
+}  // namespace runnel::inline v0::detail
