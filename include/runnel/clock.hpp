@@ -2,6 +2,7 @@
 #pragma once
 
 #include <runnel/detail/annotations.hpp>
+#include <runnel/detail/recent_time.hpp>
 #include <runnel/detail/waiter.hpp>
 #include <runnel/error.hpp>
 
@@ -86,9 +87,8 @@ public:
         return *clock;
     }
 
-    [[nodiscard]] WallTime wall() const noexcept override {
-        return std::chrono::system_clock::now();
-    }
+    /// As of two microseconds ago at most: see detail/recent_time.hpp.
+    [[nodiscard]] WallTime wall() const noexcept override { return detail::recent_time(); }
 
     [[nodiscard]] Deadline now() const noexcept override {
         return std::chrono::steady_clock::now();

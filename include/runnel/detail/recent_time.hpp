@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+
+namespace runnel::inline v0::detail {
+
+// The time of day as of at most two microseconds ago. To ask the system takes 21 ns, about half of
+// what it takes to add an entry to a stream; to read the processor's counter of ticks, 9 ns: a
+// thread that asks again and again is answered by that alone most of the time. Ticks of other
+// processors may count from elsewhere: then the system is asked once more.
+[[nodiscard]] inline std::chrono::system_clock::time_point recent_time() noexcept {
+    using Clock = std::chrono::system_clock;
+#if defined(__x86_64__)
+    struct Reading {
+        std::uint64_t ticks = 0;
+        Clock::time_point time;
+    };
+    constexpr std::uint64_t fresh = 2'000;  // there are at least 1,000 a microsecond
+    constinit thread_local Reading last;
+
+    const std::uint64_t ticks = __builtin_ia32_rdtsc();
+    if (ticks - last.ticks >= fresh) last = {ticks, Clock::now()};
+    return last.time;
+#else
+    return Clock::now();
+#endif
+}
+
+}  // namespace runnel::inline v0::detail
