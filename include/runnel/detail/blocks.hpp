@@ -4,23 +4,48 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <new>
 
 namespace runnel::inline v0::detail {
 
 // The one home of block memory: every block of elements comes from here and goes back here, so
 // that another source of memory can be put in its place.
-struct BlockMemory {
+//
+// What is to begin on a line of the cache is placed by hand within something larger: operator new
+// with an alignment would cut a piece off at either end of each block, and malloc gets slower by a
+// tenth with those strewn among the messages.
+class BlockMemory {
+public:
     static void* allocate(std::size_t bytes, std::size_t alignment) {
-        return ::operator new (bytes, std::align_val_t{alignment});
+        if (alignment <= usual) return ::operator new(bytes);
+        auto* const whole = static_cast<std::byte*>(::operator new(bytes + alignment));
+        std::byte* const placed = whole + (alignment - address(whole) % alignment);
+        std::memcpy(placed - sizeof whole, &whole, sizeof whole);
+        return placed;
     }
 
-    static void release(void* memory, [[maybe_unused]] std::size_t bytes,
-                        std::size_t alignment) noexcept {
+    static void release(void* memory, std::size_t bytes, std::size_t alignment) noexcept {
+        if (alignment <= usual) return give_back(memory, bytes);
+        std::byte* whole = nullptr;
+        std::memcpy(&whole, static_cast<std::byte*>(memory) - sizeof whole, sizeof whole);
+        give_back(whole, bytes + alignment);
+    }
+
+private:
+    // What operator new gives is aligned so, and so there is room for a pointer in front.
+    static constexpr std::size_t usual = __STDCPP_DEFAULT_NEW_ALIGNMENT__;
+    static_assert(usual >= sizeof(void*));
+
+    static std::uintptr_t address(const void* memory) noexcept {
+        return reinterpret_cast<std::uintptr_t>(memory);
+    }
+
+    static void give_back(void* memory, [[maybe_unused]] std::size_t bytes) noexcept {
 #if defined(__cpp_sized_deallocation)
-        ::operator delete (memory, bytes, std::align_val_t{alignment});
+        ::operator delete(memory, bytes);
 #else  // clang before 19, unless told otherwise
-        ::operator delete (memory, std::align_val_t{alignment});
+        ::operator delete(memory);
 #endif
     }
 };
