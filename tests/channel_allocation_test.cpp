@@ -7,6 +7,7 @@
 #include "support/catch.hpp"
 #include "support/channels.hpp"
 #include "support/short_memory.hpp"
+#include "support/words.hpp"
 
 #include <algorithm>
 #include <cstddef>
@@ -36,21 +37,11 @@ using runnel::test::MemoryRunsOut;
 using runnel::test::publishing;
 using runnel::test::Shortage;
 using runnel::test::values;
+using runnel::test::word;
 using runnel::test::Words;
+using runnel::test::words;
 
 namespace {
-
-// Too long to be kept without memory, so that a copy needs some.
-std::string word(std::size_t number) {
-    return "a message of a channel, number " + std::to_string(number);
-}
-
-Words words(std::size_t first, std::size_t count) {
-    Words made;
-    for (std::size_t number = first; number != first + count; ++number)
-        made.push_back(word(number));
-    return made;
-}
 
 struct State {
     std::uint64_t published;

@@ -207,6 +207,9 @@ TEST_CASE_METHOD(Log, "a connection can be moved, and takes the place of another
     moved = std::move(second);
     CHECK(channel.subscribers() == 1);
     publish(2);
+    Connection& same = moved;
+    moved = std::move(same);
+    CHECK(moved.connected());
     moved = Connection{};
     CHECK_FALSE(moved.connected());
     CHECK(channel.subscribers() == 0);

@@ -754,6 +754,10 @@ TEST_CASE_METHOD(NumberChannel, "a subscription that moves keeps its place",
     view = std::move(other);
     CHECK(channel.subscribers() == 1);
     CHECK_FALSE(view.try_read());
+    Subscription<int>& same = view;
+    view = std::move(same);
+    publish(5);
+    CHECK(drain(view) == Numbers{5});
 }
 
 TEST_CASE("a subscription outlives its channel", "[channel][subscription][close]") {

@@ -168,6 +168,8 @@ TEST_CASE_METHOD(MarketInbox, "a batch of an inbox shows its messages in place",
     REQUIRE(batch);
     CHECK(batch.size() == 2);
     CHECK(batch[1].value == 2);
+    CHECK(batch.front().value == 1);
+    CHECK(batch.back().value == 2);
     CHECK(&batch[1].value == &batch[1].value);
     auto at = batch.begin();
     CHECK((*at++).value == 1);
@@ -181,8 +183,8 @@ TEST_CASE("a channel that nobody has named has an empty name for its inboxes", "
     inbox.join(channel);
     channel.publish(1);
     const auto batch = inbox.read();
-    CHECK(batch[0].channel.empty());
-    CHECK(batch[0].pattern.empty());
+    CHECK(batch.front().channel.empty());
+    CHECK(batch.front().pattern.empty());
 }
 
 TEST_CASE("messages that can only be moved go through an inbox in place", "[inbox]") {
@@ -513,6 +515,8 @@ TEST_CASE_METHOD(MarketInbox, "an inbox that moves keeps what it has", "[inbox]"
     apples.publish(3);
     CHECK(drain(other) == Numbers{1, 2, 3});
     inbox = std::move(other);
+    Inbox<int>& same = inbox;
+    inbox = std::move(same);
     CHECK(inbox.leave(pears));
 }
 

@@ -7,6 +7,7 @@
 #include "support/catch.hpp"
 #include "support/elements.hpp"
 #include "support/short_memory.hpp"
+#include "support/words.hpp"
 
 #include <chrono>
 #include <cstddef>
@@ -41,23 +42,12 @@ using runnel::test::pushing_back_many;
 using runnel::test::Shortage;
 using runnel::test::value;
 using runnel::test::values;
+using runnel::test::word;
+using runnel::test::Words;
+using runnel::test::words;
 using namespace std::chrono_literals;
 
 namespace {
-
-using Words = std::vector<std::string>;
-
-// Too long to be kept without memory, so that a copy needs some.
-std::string word(std::size_t number) {
-    return "an element of a list, number " + std::to_string(number);
-}
-
-Words words(std::size_t first, std::size_t count) {
-    Words made;
-    for (std::size_t number = first; number != first + count; ++number)
-        made.push_back(word(number));
-    return made;
-}
 
 struct State {
     Words list;

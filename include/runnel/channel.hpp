@@ -22,7 +22,6 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <type_traits>
 #include <utility>
 
 namespace runnel::inline v0 {
@@ -51,11 +50,10 @@ template <Message T>
 class Subscription {
 public:
     Subscription(Subscription&& other) noexcept = default;
-    Subscription& operator=(Subscription&& other) noexcept {
-        Subscription old(std::move(*this));
+    Subscription& operator=(Subscription other) noexcept {
         std::swap(channel_, other.channel_);
         std::swap(seat_, other.seat_);
-        streak_ = other.streak_;
+        std::swap(streak_, other.streak_);
         return *this;
     }
     ~Subscription() {
@@ -94,8 +92,8 @@ private:
 
     Messages<T> read(const ReadOptions& options, const Timeout* timeout) {
         if (options.count == 0) refuse_count();
-        const auto part = at_hand(options.count);
-        if (part.slots != 0) return Messages<T>{part, 0};
+        auto part = at_hand(options.count);
+        if (part.slots != 0) return {std::move(part), 0};
         return go_on(options, timeout);
     }
 
@@ -109,11 +107,10 @@ private:
         detail::Seat<T>& seat = *seat_;
         if (!seat.cursor.may_have_next() || !channel_->is_within_reach(seat)) return {};
         const std::uint64_t before = seat.position();
-        const auto part = seat.cursor.take(count);
+        auto part = seat.cursor.take(count);
         const std::size_t taken = detail::count_slots(part.slots);
         if (seat.position() - before != taken) [[unlikely]] {
             // Some went out of reach meanwhile. Under the lock it is clear how many.
-            if (part.slots != 0) part.block->unpin();
             seat.cursor.reset(detail::ChannelLog<T>::id(before));
             return {};
         }
@@ -137,7 +134,7 @@ private:
         request.wake_others();
         if (request.messages.slots == 0) return Messages<T>{request.ending(), request.missed};
         make_room();
-        return {request.messages, request.missed};
+        return {std::move(request.messages), request.missed};
     }
 
     // Entries that come in a stream are worth waiting for a moment without taking the lock.

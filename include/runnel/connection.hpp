@@ -20,8 +20,7 @@ class [[nodiscard]] Connection {
 public:
     Connection() = default;
     Connection(Connection&& other) noexcept = default;
-    Connection& operator=(Connection&& other) noexcept {
-        Connection old(std::move(*this));
+    Connection& operator=(Connection other) noexcept {
         std::swap(handler_, other.handler_);
         return *this;
     }

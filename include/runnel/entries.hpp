@@ -3,6 +3,8 @@
 
 #include <runnel/detail/assert.hpp>
 #include <runnel/detail/log_block.hpp>
+#include <runnel/detail/pinned_slots.hpp>
+#include <runnel/detail/slots.hpp>
 #include <runnel/message.hpp>
 #include <runnel/outcome.hpp>
 #include <runnel/stream_id.hpp>
@@ -14,17 +16,6 @@
 #include <vector>
 
 namespace runnel::inline v0 {
-
-namespace detail {
-
-// Entries of one block under one pin.
-template <Message T>
-struct PinnedSlots {
-    LogBlock<T>* block = nullptr;
-    SlotMask slots = 0;
-};
-
-}  // namespace detail
 
 /// One entry of a stream, kept for as long as this lives: also when the stream erases or trims it
 /// or is gone. Copies share the entry. For what has to outlive a batch, such as dead letters. It
@@ -101,25 +92,6 @@ public:
     class Iterator;
 
     Entries(Ending ending) noexcept : ending_{ending} {}  // NOLINT(*-explicit-*)
-    Entries(Entries&& other) noexcept
-        : first_{std::exchange(other.first_, {})},
-          others_(std::move(other.others_)),
-          is_reverse_{other.is_reverse_},
-          ending_{other.ending_} {
-        other.others_.clear();
-    }
-    Entries& operator=(Entries&& other) noexcept {
-        Entries old(std::move(*this));
-        first_ = std::exchange(other.first_, {});
-        others_.swap(other.others_);
-        is_reverse_ = other.is_reverse_;
-        ending_ = other.ending_;
-        return *this;
-    }
-    ~Entries() {
-        if (first_.block != nullptr) first_.block->unpin();
-        for (const auto& part : others_) part.block->unpin();
-    }
 
     [[nodiscard]] explicit operator bool() const noexcept { return first_.block != nullptr; }
 
@@ -156,7 +128,7 @@ public:
         return ending_;
     }
 
-    // What reads fill. add() takes over a pin; after the first it needs reserve(), which may throw.
+    // What reads fill. After the first, add() needs reserve(), which may throw.
     enum class Order : bool { ascending, descending };
     explicit Entries(Order order) noexcept : is_reverse_{order == Order::descending} {}
     [[nodiscard]] Order order() const noexcept {
@@ -168,9 +140,9 @@ public:
     }
     void add(detail::PinnedSlots<T> part) noexcept {
         if (first_.block == nullptr) {
-            first_ = part;
+            first_ = std::move(part);
         } else {
-            others_.push_back(part);
+            others_.push_back(std::move(part));
         }
     }
 

@@ -50,6 +50,12 @@ public:
     }
     InboxMessage<T> operator[](std::size_t index) const&& = delete;
 
+    /// These require: not empty.
+    [[nodiscard]] InboxMessage<T> front() const& noexcept { return (*this)[0]; }
+    [[nodiscard]] InboxMessage<T> back() const& noexcept { return (*this)[size() - 1]; }
+    InboxMessage<T> front() const&& = delete;
+    InboxMessage<T> back() const&& = delete;
+
     [[nodiscard]] Iterator begin() const& noexcept { return {*this, 0}; }
     [[nodiscard]] Iterator end() const& noexcept { return {*this, size()}; }
     Iterator begin() const&& = delete;
@@ -130,8 +136,7 @@ public:
     explicit Inbox(const InboxOptions& options) : state_{made(options)} {}
 
     Inbox(Inbox&& other) noexcept = default;
-    Inbox& operator=(Inbox&& other) noexcept {
-        Inbox old(std::move(*this));
+    Inbox& operator=(Inbox other) noexcept {
         std::swap(state_, other.state_);
         std::swap(channels_, other.channels_);
         std::swap(patterns_, other.patterns_);

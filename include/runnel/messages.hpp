@@ -3,8 +3,9 @@
 
 #include <runnel/detail/assert.hpp>
 #include <runnel/detail/channel_log.hpp>
+#include <runnel/detail/log_block.hpp>
+#include <runnel/detail/pinned_slots.hpp>
 #include <runnel/detail/slots.hpp>
-#include <runnel/entries.hpp>
 #include <runnel/message.hpp>
 #include <runnel/outcome.hpp>
 
@@ -32,19 +33,6 @@ template <Message T>
 class [[nodiscard]] Messages {
 public:
     class Iterator;
-
-    Messages(Messages&& other) noexcept
-        : part_{std::exchange(other.part_, {})}, missed_{other.missed_}, ending_{other.ending_} {}
-    Messages& operator=(Messages&& other) noexcept {
-        Messages old(std::move(*this));
-        part_ = std::exchange(other.part_, {});
-        missed_ = other.missed_;
-        ending_ = other.ending_;
-        return *this;
-    }
-    ~Messages() {
-        if (part_.block != nullptr) part_.block->unpin();
-    }
 
     [[nodiscard]] explicit operator bool() const noexcept { return part_.block != nullptr; }
     [[nodiscard]] std::size_t size() const noexcept { return detail::count_slots(part_.slots); }
@@ -81,9 +69,8 @@ private:
 
     explicit Messages(Ending ending, std::uint64_t missed = 0) noexcept
         : missed_{missed}, ending_{ending} {}
-    // Takes over a pin.
     Messages(detail::PinnedSlots<detail::Logged<T>> part, std::uint64_t missed) noexcept
-        : part_{part}, missed_{missed} {}
+        : part_{std::move(part)}, missed_{missed} {}
 
     detail::PinnedSlots<detail::Logged<T>> part_;
     std::uint64_t missed_ = 0;

@@ -125,10 +125,10 @@ private:
 
     Entries<T> at_hand(std::size_t count) noexcept {
         Entries<T> entries{Entries<T>::Order::ascending};
-        const detail::PinnedSlots<T> part = cursor_.take(count);
+        detail::PinnedSlots<T> part = cursor_.take(count);
         if (part.slots == 0) return entries;
         streak_ += detail::count_slots(part.slots);
-        entries.add(part);
+        entries.add(std::move(part));
         return entries;
     }
 

@@ -12,6 +12,7 @@
 #include "support/calls.hpp"
 #include "support/catch.hpp"
 #include "support/errors.hpp"
+#include "support/words.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -24,7 +25,6 @@
 namespace runnel::test {
 
 using Numbers = std::vector<int>;
-using Words = std::vector<std::string>;
 
 /// {1, 2, 3} for 1 and 3.
 inline Numbers number_range(int first, int last) {

@@ -7,12 +7,12 @@
 #include <runnel/detail/channel_state.hpp>
 #include <runnel/detail/futex.hpp>
 #include <runnel/detail/handler.hpp>
+#include <runnel/detail/pinned_slots.hpp>
 #include <runnel/detail/request.hpp>
 #include <runnel/detail/seat.hpp>
 #include <runnel/detail/segmented_log.hpp>
 #include <runnel/detail/wait_queue.hpp>
 #include <runnel/detail/waiter.hpp>
-#include <runnel/entries.hpp>
 #include <runnel/error.hpp>
 #include <runnel/message.hpp>
 #include <runnel/outcome.hpp>

@@ -435,7 +435,6 @@ private:
             if (batch.first != nullptr)
                 run_all(batch.first, batch.last, block.value(slot).value, number);
         }
-        block.unpin();
     }
 
     // Tells the publishers which message is handled. Sequential consistency: of the runner and a

@@ -59,7 +59,7 @@ public:
         const SlotMask slots = lowest_slots(block_->live(at_hand), count);
         slot_ = slots != 0 ? last_slot(slots) + 1 : end_;
         position_ = block_->id(slot_ - 1);
-        if (slots != 0) return {block_, slots};
+        if (slots != 0) return {*block_, slots};
         block_->unpin();
         return {};
     }
@@ -142,7 +142,7 @@ void collect(const StreamLog<T>& log, StreamId first, StreamId last, std::size_t
         const SlotMask slots = forward ? lowest_slots(ahead, count) : highest_slots(ahead, count);
         entries.reserve();
         block->pin();
-        entries.add({block, slots});
+        entries.add({*block, slots});
         if (slots != ahead) return;
         count -= std::min<std::size_t>(count, count_slots(slots));
         ahead = ~SlotMask{0};

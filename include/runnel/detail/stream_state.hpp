@@ -295,9 +295,9 @@ public:
 
 private:
     void add_block() {
-        const PinnedSlots<T> part = cursor_.take(count_);
+        PinnedSlots<T> part = cursor_.take(count_);
         count_ -= count_slots(part.slots);
-        entries.add(part);
+        entries.add(std::move(part));
     }
 
     // Fewer than asked for when memory runs out: the others come with the next read.
