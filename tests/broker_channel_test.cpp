@@ -176,6 +176,19 @@ TEST_CASE("a pattern gets what channels of its own type publish", "[broker][patt
     CHECK(received(words) == Received{"b x by *"});
 }
 
+TEST_CASE("the empty pattern matches the empty name, and is a pattern all the same",
+          "[broker][pattern]") {
+    const Broker broker;
+    const auto nameless = broker.channel<int>("");
+    auto inbox = broker.subscribe<int>({.patterns = {""}});
+    CHECK(broker.channels().empty());
+    inbox.join(nameless);
+    CHECK(broker.channels() == Names{""});
+    CHECK(nameless.publish(1) == 2);
+    CHECK(inbox.leave(nameless));
+    CHECK(nameless.publish(2) == 1);
+}
+
 TEST_CASE("patterns that somebody has subscribed to are listed, each once", "[broker][pattern]") {
     const Broker broker;
     CHECK(broker.patterns().empty());

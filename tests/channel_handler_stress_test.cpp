@@ -536,12 +536,12 @@ TEST_CASE("publishes that wait end when the last handle goes", "[channel][race]"
     const std::size_t rounds = scaled(1'500, 100);
     for (std::size_t round = 0; round != rounds && findings.is_good(); ++round) {
         Random random{findings.seed, round};
+        std::atomic<std::size_t> done = 0;
+        std::vector<std::jthread> threads;  // outlive the handle also if one cannot be started
         auto handle = std::make_unique<Channel>();
         auto view = handle->subscribe({.bound = 1, .when_behind = Behind::block});
         (void)handle->publish(Specimen{1});
         const Channel& waited_through = *handle;
-        std::vector<std::jthread> threads;
-        std::atomic<std::size_t> done = 0;
         for (std::uint64_t publisher = 2; publisher <= 3; ++publisher)
             threads.emplace_back([&, publisher] {
                 Specimen message{publisher};

@@ -5,11 +5,13 @@
 
 #include "support/catch.hpp"
 #include "support/channels.hpp"
+#include "support/eventually.hpp"
 #include "support/lifetime.hpp"
 #include "support/scale.hpp"
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -33,6 +35,7 @@ using runnel::test::Census;
 using runnel::test::drain;
 using runnel::test::ending;
 using runnel::test::error_of;
+using runnel::test::eventually;
 using runnel::test::MoveOnly;
 using runnel::test::number_range;
 using runnel::test::NumberChannel;
@@ -882,6 +885,26 @@ struct Large {
 int number_of(int number) {
     return number;
 }
+
+// Somebody's own clock, of real time.
+class CountingClock final : public runnel::Clock {
+public:
+    [[nodiscard]] WallTime wall() const noexcept override { return system_.wall(); }
+    [[nodiscard]] Deadline now() const noexcept override { return system_.now(); }
+    [[nodiscard]] bool is_real() const noexcept override { return true; }
+    void park(runnel::detail::Waiter& waiter, std::optional<Deadline> deadline) noexcept override {
+        system_.park(waiter, deadline);
+    }
+    void unpark(runnel::detail::Waiter& waiter) noexcept override {
+        ++unparked;
+        system_.unpark(waiter);
+    }
+
+    std::atomic<int> unparked = 0;
+
+private:
+    runnel::SystemClock& system_ = runnel::SystemClock::instance();
+};
 int number_of(const Large& large) {
     return large.number;
 }
@@ -907,6 +930,24 @@ TEMPLATE_TEST_CASE("in real time who skips is told exactly how many",
         CHECK(faults == 0);
         CHECK(read == last);
     }
+}
+
+TEST_CASE("a clock of one's own has a say in each wake-up", "[channel][subscription][system]") {
+    CountingClock clock;
+    const Channel<int> channel{{.clock = &clock}};
+    constexpr int readers = 6;
+    std::atomic<int> read = 0;
+    {
+        std::vector<std::jthread> threads;
+        for (int reader = 0; reader != readers; ++reader)
+            threads.emplace_back([&, view = channel.subscribe()]() mutable {
+                read += static_cast<int>(view.read().size());
+            });
+        eventually([&] { return channel.info().waiting == readers; });
+        CHECK(channel.publish(1) == readers);
+    }
+    CHECK(read == readers);
+    CHECK(clock.unparked == readers);
 }
 
 TEST_CASE("in real time a publisher that is held back loses nothing",

@@ -500,6 +500,12 @@ TEST_CASE("system time is that of the machine", "[clock][system]") {
     CHECK(clock.now() <= now + 1h);
 }
 
+TEST_CASE("system time moves on, also for who asks for it all the time", "[clock][system]") {
+    const Clock& clock = SystemClock::instance();
+    const auto wall = clock.wall();
+    runnel::test::eventually([&] { return clock.wall() >= wall + 1ms; });
+}
+
 TEST_CASE("there is one system clock", "[clock][system]") {
     CHECK(&SystemClock::instance() == &SystemClock::instance());
 }

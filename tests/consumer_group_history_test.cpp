@@ -2,8 +2,10 @@
 #include <runnel/ack.hpp>
 #include <runnel/consumer_group.hpp>
 #include <runnel/delivery.hpp>
+#include <runnel/error.hpp>
 #include <runnel/outcome.hpp>
 #include <runnel/stream.hpp>
+#include <runnel/stream_id.hpp>
 
 #include "support/catch.hpp"
 #include "support/streams.hpp"
@@ -16,11 +18,13 @@
 
 using runnel::Ack;
 using runnel::Ending;
+using runnel::ErrorCode;
 using runnel::From;
 using runnel::Stream;
 using runnel::StreamId;
 using runnel::test::attempts;
 using runnel::test::ending;
+using runnel::test::error_of;
 using runnel::test::id_range;
 using runnel::test::ids;
 using runnel::test::NumberGroup;
@@ -51,9 +55,25 @@ TEST_CASE_METHOD(ThreePending, "a history begins behind an id and has at most so
     CHECK(ids(ann.history({.after = StreamId{1}, .count = 1})) == ids({2}));
     CHECK_FALSE(ann.history({.after = StreamId{3}}));
     CHECK_FALSE(ann.history({.after = StreamId::max()}));
-    CHECK_FALSE(ann.history({.count = 0}));
-    CHECK(ending(ann.history({.count = 0})) == Ending::timed_out);
+    CHECK(error_of([&] { return ann.history({.count = 0}); }) == ErrorCode::invalid_argument);
     CHECK(pending() == Rows{"1-0 ann 1", "2-0 ann 3", "3-0 ann 2"});
+}
+
+TEST_CASE_METHOD(ThreePending, "a history is read on where it ended, whatever the stream has lost",
+                 "[group][history]") {
+    stream.erase({{1}, {2}});
+    StreamId last{};
+    std::vector<StreamId> lost;
+    std::vector<StreamId> found;
+    do {
+        const auto batch = ann.history({.after = last, .count = 1});
+        lost.insert(lost.end(), batch.lost().begin(), batch.lost().end());
+        for (const auto& delivery : batch) found.push_back(delivery.id);
+        last = batch.next();
+    } while (last != StreamId{});
+    CHECK(lost == ids({1, 2}));
+    CHECK(found == ids({3}));
+    CHECK(ann.history({.after = StreamId{3}}).next() == StreamId{});
 }
 
 TEST_CASE_METHOD(ThreePending, "the history of one consumer is not that of another",

@@ -359,6 +359,56 @@ TEST_CASE("a read that waits for room ends with the last handle", "[group][read]
     CHECK_FALSE(read.waits());
 }
 
+TEST_CASE_METHOD(NumberGroup,
+                 "a read that waits for room ends once nothing is left in a closed stream",
+                 "[group][read][limit]") {
+    add({1, 2});
+    const auto cid = group.consumer("cid", {.max_pending = 1});
+    const auto held = cid.read();
+    auto read = reading(clock, cid);
+    stream.close();
+    REQUIRE(read.waits());
+
+    SECTION("as another consumer has got it") {
+        CHECK(ids(ann.try_read()) == ids({2}));
+    }
+    SECTION("as it was erased") {
+        CHECK(stream.erase({{2}}) == 1);
+    }
+    SECTION("as it was trimmed") {
+        CHECK(stream.trim({.count = 0}) == 2);
+    }
+    SECTION("as the group is to go on behind it") {
+        group.set_position(From::end);
+    }
+    CHECK(ending(read.result()) == Ending::closed);
+}
+
+TEST_CASE_METHOD(NumberGroup,
+                 "a consumer from whom another one takes over by a read has room again",
+                 "[group][read][limit]") {
+    add({1, 2, 3});
+    const auto cid = group.consumer("cid", {.max_pending = 1});
+    const auto dan = group.consumer("dan", {.max_pending = 1});
+    REQUIRE(ids(cid.read()) == ids({1}));
+    const auto held = dan.read();
+    auto read = reading(clock, cid);
+    REQUIRE(read.waits());
+    group.set_position(From::start);
+    SECTION("that does not wait") {
+        CHECK(ids(ann.try_read({.count = 1})) == ids({1}));
+    }
+    SECTION("that waits, too, behind it") {
+        group.set_position(StreamId{2});
+        auto other = reading(clock, dan);
+        REQUIRE(other.waits());
+        group.set_position(From::start);
+        CHECK(held[0].ack() == Ack::done);
+        CHECK(ids(other.result()) == ids({1}));
+    }
+    CHECK(ids(read.result()) == ids({2}));
+}
+
 TEST_CASE_METHOD(NumberGroup, "the limit is for what stays pending, and for new entries only",
                  "[group][read][limit]") {
     add_range(1, 5);

@@ -16,12 +16,14 @@ set(order
     detail/mutex.hpp
     detail/asymmetric.hpp
     detail/waiter.hpp
+    detail/recent_time.hpp
     clock.hpp
     options.hpp
     stream_options.hpp
     detail/spin.hpp
     detail/wait_queue.hpp
     detail/blocks.hpp
+    detail/room.hpp
     detail/block_deque.hpp
     detail/handle.hpp
     detail/id_offset.hpp
@@ -29,6 +31,7 @@ set(order
     detail/radix_tree.hpp
     detail/slots.hpp
     detail/log_block.hpp
+    detail/pinned_slots.hpp
     detail/segmented_log.hpp
     detail/effect.hpp
     detail/stream_facts.hpp

@@ -23,7 +23,6 @@ using runnel::detail::first_slot;
 using runnel::detail::has_offset;
 using runnel::detail::highest_slots;
 using runnel::detail::id_at;
-using runnel::detail::id_offset;
 using runnel::detail::last_slot;
 using runnel::detail::least_offset;
 using runnel::detail::LogBlock;
@@ -41,6 +40,11 @@ using Block = LogBlock<MoveOnly>;
 
 constexpr std::uint64_t last_number = std::numeric_limits<std::uint64_t>::max();
 constexpr std::uint64_t last_half = std::numeric_limits<std::uint32_t>::max();
+
+constexpr std::optional<std::uint64_t> id_offset(StreamId base, StreamId id) {
+    if (!has_offset(base, id)) return std::nullopt;
+    return least_offset(base, id);
+}
 
 void append(Block& block, StreamId id, int value) {
     REQUIRE(block.takes(id));

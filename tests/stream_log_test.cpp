@@ -114,6 +114,17 @@ TEST_CASE_METHOD(Log, "a log of ids far apart has a block for each, and finds th
     CHECK(log.first() == log.last());
 }
 
+TEST_CASE_METHOD(Log, "blocks that ids far apart cut off stay small", "[log][blocks]") {
+    const auto grown = [&](std::uint64_t ms) {
+        add(ms);
+        return log.last_block()->capacity();
+    };
+    for (const std::uint64_t step : {1U, 2U, 3U})
+        CHECK(grown(step * last_half) == (step == 1 ? 4 : 2));
+    CHECK(grown(3 * last_half + 1) == 2);
+    CHECK(grown(3 * last_half + 2) == 4);
+}
+
 TEST_CASE_METHOD(Log, "an id that finds no memory leaves the log as it was", "[log][blocks]") {
     add_range(1, 4);
     {

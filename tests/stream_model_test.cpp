@@ -291,7 +291,7 @@ private:
         const Member me = some_member();
         runnel::HistoryOptions options;
         if (random.percent(40)) options.after = some_pending_id(*me.pair);
-        if (random.percent(50)) options.count = random.below(6);
+        if (random.percent(50)) options.count = 1 + random.below(5);
         tell(me, ": history after ", options.after, ", count ", options.count);
         show("history", me, me.real.history(options),
              me.model().history(log, me.name(), options, now()));

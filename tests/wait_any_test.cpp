@@ -12,6 +12,7 @@
 
 #include "support/calls.hpp"
 #include "support/catch.hpp"
+#include "support/channels.hpp"
 #include "support/elements.hpp"
 #include "support/streams.hpp"
 #include "support/watches.hpp"
@@ -406,6 +407,19 @@ TEST_CASE_METHOD(ThreeModels, "a wait ends when the group of a consumer is remov
     CHECK(which(wait_any(all)) == 0U);
 }
 
+TEST_CASE_METHOD(ThreeModels, "a wait for room ends once nothing is left in a closed stream",
+                 "[wait_any][close][group]") {
+    for (const int number : {1, 2, 3}) order(number);
+    const auto in_hand = ann.try_read();
+    std::vector<Watch> watches;
+    watches.emplace_back(ann);
+    auto told = waiting_for_any(clock, watches);
+    orders.close();
+    REQUIRE(told.waits());
+    CHECK(group.consumer("bob").try_read().size() == 1);
+    CHECK(ending(told.result()) == Ending::closed);
+}
+
 TEST_CASE("a wait does not keep open what it waits for", "[wait_any][close]") {
     ManualClock clock;
     std::vector<Watch> watches;
@@ -441,6 +455,30 @@ TEST_CASE_METHOD(TwoSubscribers, "a subscription and an inbox are told of messag
     CHECK(which(look()) == 1U);
     CHECK(inbox.try_read().size() == 1);
     CHECK_FALSE(look());
+}
+
+TEST_CASE_METHOD(runnel::test::WeighedChannel, "a subscription is not told of what it has to skip",
+                 "[wait_any][channel]") {
+    Subscription<int> view = channel.subscribe({.bytes = {.hard = 100}});
+    publish({100});
+    std::vector<Watch> watches;
+    watches.emplace_back(view);
+    CHECK_FALSE(wait_any(watches, {.timeout = 0s}));
+    auto told = waiting_for_any(clock, watches);
+    REQUIRE(told.waits());
+    publish({100});
+    REQUIRE(told.waits());
+    SECTION("but of what comes next") {
+        publish({99});
+        CHECK(which(told.result()) == 0U);
+        CHECK(view.read().missed() == 2);
+    }
+    SECTION("but when nothing comes any more") {
+        channel.close();
+        CHECK(which(told.result()) == 0U);
+        CHECK(view.read().missed() == 2);
+        CHECK(ending(wait_any(watches)) == Ending::closed);
+    }
 }
 
 TEST_CASE_METHOD(TwoSubscribers, "a wait ends with a message for a subscription or an inbox",

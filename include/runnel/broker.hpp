@@ -299,7 +299,25 @@ private:
     [[nodiscard]] std::optional<Channel<T>> channel_for_publish(std::string_view name) const {
         if (auto found = find_channel<T>(name)) return found;
         if (!state_->is_awaited(name, detail::type_key<T>())) return std::nullopt;
-        return channel<T>(name);
+        try {
+            return channel<T>(name);
+        } catch (const Error& error) {
+            if (error.code() != ErrorCode::closed) throw;
+            return std::nullopt;  // the broker was closed meanwhile
+        }
+    }
+
+    // Again if the channel was removed, and so closed, between the two steps.
+    template <Message T>
+    void join(Inbox<T>& inbox, std::string_view name) const {
+        for (;;) {
+            const Channel<T> joined = channel<T>(name);
+            try {
+                return inbox.join(joined);
+            } catch (const Error&) {
+                if (find_channel<T>(name) == joined) throw;
+            }
+        }
     }
 
     [[nodiscard]] std::vector<std::string>
@@ -334,7 +352,7 @@ Inbox<T> Broker::subscribe(const Topics& topics) const {
         throw Error{ErrorCode::invalid_argument,
                     "Broker::subscribe: neither a channel nor a pattern is named"};
     }
-    for (const std::string& name : names) inbox.join(channel<T>(name));
+    for (const std::string& name : names) join(inbox, name);
     if (topics.patterns.empty()) return inbox;
     const detail::Owner<detail::PatternSubscription> patterns(std::in_place, *state_);
     inbox.patterns_ = detail::Owner<detail::Owned>{*patterns.get()};

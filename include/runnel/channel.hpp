@@ -45,7 +45,7 @@ class NamedHandle;  // by which a Broker knows it
 ///     }
 ///
 /// It keeps the channel's memory, but does not keep it open. It can be moved from thread to thread,
-/// and is used by one at a time.
+/// and is used by one at a time. Moved from, it can only be assigned to or destroyed.
 template <Message T>
 class Subscription {
 public:
@@ -67,7 +67,8 @@ public:
     /// Ends with: Ending::disconnected if it was too far behind, again and again; Ending::closed
     /// once the channel is closed and has nothing more for it.
     /// Throws: Error{invalid_argument} if `count` is 0.
-    /// Complexity: constant; logarithmic in the bound after it has missed some.
+    /// Complexity: constant; logarithmic in the bound after it has missed some, and with a limit of
+    /// bytes linear in what it has to skip.
     Messages<T> read(const ReadOptions& options = {}) { return read(options, &options.timeout); }
 
     /// As read(), but never waits; `timeout` and `stop` are not looked at.
@@ -194,7 +195,9 @@ public:
     /// this thread; if they run already, in another thread or because a handler publishes, the
     /// message is left to whoever runs them, and this returns at once. Redis: PUBLISH.
     ///
-    /// Blocks: while a subscription with Behind::block is too far behind, or the handlers are.
+    /// Blocks: while a subscription with Behind::block is too far behind, or the handlers are. One
+    /// who runs the handlers does so until no message is left to them, also of other publishers;
+    /// neither `timeout` nor `stop` ends that.
     /// Wakes: every read that waits for it.
     /// Returns: a result that converts to std::size_t; if it was refused, 0, and the reason.
     /// Throws: Error{would_deadlock} inside a handler, if the handlers of this channel are too far
@@ -238,7 +241,9 @@ public:
     Connection on_message(Function handler, HandlerOptions options = {}) const;
 
     /// How many messages go to now: subscriptions, handlers, and inboxes, each time they have
-    /// joined. Redis: PUBSUB NUMSUB.
+    /// joined, by patterns too. Redis: what PUBLISH returns; PUBSUB NUMSUB leaves out the patterns.
+    ///
+    /// Complexity: linear in the inboxes.
     [[nodiscard]] std::size_t subscribers() const {
         const detail::Lock lock{state_->mutex};
         return state_->subscribers();
@@ -254,7 +259,9 @@ public:
 
     // ------------------------------------------------------------------ looking
 
-    /// Several figures of one moment. Redis: PUBSUB NUMSUB.
+    /// Several figures of one moment.
+    ///
+    /// Complexity: linear in the inboxes and in the waits.
     [[nodiscard]] ChannelInfo info() const {
         State& channel = *state_;
         const detail::Lock lock{channel.mutex};

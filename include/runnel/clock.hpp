@@ -97,13 +97,10 @@ public:
     [[nodiscard]] bool is_real() const noexcept override { return true; }
 
     void park(detail::Waiter& waiter, std::optional<Deadline> deadline) noexcept override {
-        while (!waiter.ended()) {
-            if (deadline && now() >= *deadline) {
-                if (waiter.claim(detail::WaitEnd::timed_out)) return waiter.end();
-                deadline.reset();  // somebody else has claimed it and is about to end it
-            }
-            waiter.sleep(deadline);
-        }
+        while (!waiter.ended() && !(deadline && now() >= *deadline)) waiter.sleep(deadline);
+        if (waiter.ended()) return;
+        if (waiter.claim(detail::WaitEnd::timed_out)) return waiter.end();
+        while (!waiter.ended()) waiter.sleep({});  // who has claimed it is about to end it
     }
 
     void unpark(detail::Waiter& waiter) noexcept override { waiter.end(); }

@@ -46,7 +46,7 @@ class ConsumerGroup;
 /// that makes it anew.
 ///
 /// Thread safety: every member may be called from any thread at any time.
-/// Guarantee: a call that throws has changed nothing.
+/// Guarantee: a call that throws has changed nothing, but that the group may know the consumer now.
 template <Message T>
 class Consumer {
 public:
@@ -58,6 +58,7 @@ public:
     /// Blocks: while there are none, or the consumer has as many pending as it may.
     /// Ends with: Ending::gone if the group is removed; Ending::closed once the stream is closed
     /// and the group has delivered all of it.
+    /// Throws: Error{invalid_argument} if `count` is 0.
     /// Complexity: linear in what it gets.
     Deliveries<T> read(const GroupReadOptions& options = {}) const {
         return read(&options, options);
@@ -70,8 +71,11 @@ public:
 
     /// What this consumer has pending, by id: after a restart, before it reads on. Counts as
     /// another delivery. Entries that the stream has lost are told by lost() of the result; they
-    /// stay pending until they are acknowledged. Redis: XREADGROUP with an id.
+    /// stay pending until they are acknowledged. Called again with `after` = next(), it comes to
+    /// the end: next() is 0-0. Redis: XREADGROUP with an id.
     ///
+    /// Ends with: Ending::gone if the group was removed.
+    /// Throws: Error{invalid_argument} if `count` is 0.
     /// Complexity: linear in what the group has pending from there on.
     Deliveries<T> history(const HistoryOptions& options = {}) const;
 
@@ -79,6 +83,9 @@ public:
     /// who claim at once, the second gets nothing, as the first has started the idle time anew.
     /// What the stream has lost is dropped from the pending ones, and told by lost(). When memory
     /// runs out after some were taken, the result ends there. Redis: XCLAIM.
+    ///
+    /// Ends with: Ending::gone if the group was removed.
+    /// Complexity: logarithmic in what the group has pending, for each id.
     Deliveries<T> claim(std::span<const StreamId> ids, const ClaimOptions& options = {}) const;
     Deliveries<T> claim(std::initializer_list<StreamId> ids,
                         const ClaimOptions& options = {}) const {
@@ -90,7 +97,9 @@ public:
     /// call that finds nothing idle may not be the last one.
     /// Redis: XAUTOCLAIM.
     ///
+    /// Ends with: Ending::gone if the group was removed; next() is 0-0 then, too.
     /// Throws: Error{invalid_argument} if `count` is 0.
+    /// Complexity: linear in what it looks at: at most ten times `count`.
     Deliveries<T> autoclaim(const AutoclaimOptions& options = {}) const;
 
 private:
@@ -103,6 +112,11 @@ private:
     Consumer(const detail::Handle<State>& stream, const detail::Owner<Group>& group,
              std::string_view name, std::size_t max_pending)
         : stream_{stream}, group_{group}, name_{name}, max_pending_{max_pending} {}
+
+    [[noreturn]] static void refuse_count(const char* call) {
+        throw Error{ErrorCode::invalid_argument,
+                    std::string{"Consumer: "} + call + " with count 0; it must be at least 1"};
+    }
 
     Deliveries<T> read(const GroupReadOptions* waiting, const GroupReadOptions& options) const;
 
@@ -243,10 +257,7 @@ Ack Delivery<T>::extend() const noexcept {
 template <Message T>
 Deliveries<T> Consumer<T>::read(const GroupReadOptions* waiting,
                                 const GroupReadOptions& options) const {
-    if (options.count == 0) {
-        throw Error{ErrorCode::invalid_argument,
-                    "Consumer: a read with count 0; it must be at least 1"};
-    }
+    if (options.count == 0) refuse_count("a read");
     Deliveries<T> result{Ending::timed_out};
     detail::ReadNew<T> request{result, {number_, name_}, max_pending_, options, stream_->clock};
     stream_->run(request, group_.get(), waiting);
@@ -276,6 +287,7 @@ Deliveries<T> Consumer<T>::locked(Step step) const {
 
 template <Message T>
 Deliveries<T> Consumer<T>::history(const HistoryOptions& options) const {
+    if (options.count == 0) refuse_count("a history");
     return locked([&](const auto& log, detail::ConsumerRecord& me, auto now, auto& result) {
         detail::GroupState& rules = group_->rules;
         std::size_t left = std::min(options.count, me.pending);
@@ -293,6 +305,7 @@ Deliveries<T> Consumer<T>::history(const HistoryOptions& options) const {
                 result.lose(id);
             }
             place = rules.pending().next_of(me.number, rules.pending().next(place));
+            result.set_next(place ? id : StreamId{});
         }
     });
 }
@@ -334,10 +347,7 @@ bool Consumer<T>::claim_one(const StreamId& id, const detail::StreamLog<T>& log,
 
 template <Message T>
 Deliveries<T> Consumer<T>::autoclaim(const AutoclaimOptions& options) const {
-    if (options.count == 0) {
-        throw Error{ErrorCode::invalid_argument,
-                    "Consumer: an autoclaim with count 0; it must be at least 1"};
-    }
+    if (options.count == 0) refuse_count("an autoclaim");
     return locked([&](const auto& log, detail::ConsumerRecord& me, auto now, auto& result) {
         detail::GroupState& rules = group_->rules;
         const std::size_t most = std::min(options.count, rules.pending().size());
@@ -481,10 +491,17 @@ std::size_t ConsumerGroup<T>::lag() const {
 
 template <Message T>
 void ConsumerGroup<T>::set_position(From from, std::optional<std::uint64_t> entries_read) const {
-    const detail::Lock lock{stream_->mutex};
-    const StreamId position = from.id().value_or(stream_->log.last_id());
-    group_->rules.set_position(position, entries_read, stream_->log.facts());
-    group_->next.reset(position);
+    State& stream = *stream_;
+    detail::WakeChain chain;
+    {
+        const detail::Lock lock{stream.mutex};
+        const StreamId position = from.id().value_or(stream.log.last_id());
+        group_->rules.set_position(position, entries_read, stream.log.facts());
+        group_->next.reset(position);
+        // As in Redis it wakes nobody: unless nothing is left to those who had no room for it.
+        if (stream.closed) stream.serve(*group_.get(), chain);
+    }
+    chain.resume_all();
 }
 
 }  // namespace runnel::inline v0

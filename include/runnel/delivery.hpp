@@ -5,6 +5,7 @@
 #include <runnel/detail/assert.hpp>
 #include <runnel/detail/handle.hpp>
 #include <runnel/detail/log_block.hpp>
+#include <runnel/detail/room.hpp>
 #include <runnel/detail/small_vector.hpp>
 #include <runnel/detail/stream_log.hpp>
 #include <runnel/entries.hpp>
@@ -42,7 +43,8 @@ class Deliveries;
 /// claimed it or it was acknowledged or released. So a consumer that was thought dead and comes
 /// back does no harm. They go by that count: what the same consumer gets again with the same one,
 /// after set_position(), Nack::silent or a claim that does not count, is taken for this delivery.
-/// Of reads with `.acknowledged` nothing is pending, so all three are `stale` at once.
+/// Of reads with `.acknowledged` nothing is pending, so all three are `stale` at once, unless it
+/// was pending before.
 ///
 /// It is part of its batch and cannot be copied; keep() makes what outlives it.
 ///
@@ -164,7 +166,8 @@ public:
     /// there, to be acknowledged.
     [[nodiscard]] const std::vector<StreamId>& lost() const noexcept { return lost_; }
 
-    /// Of autoclaim(): where to go on; 0-0 once all pending entries have been looked at.
+    /// Of autoclaim() and history(): where to go on; 0-0 once all pending entries have been looked
+    /// at.
     [[nodiscard]] StreamId next() const noexcept { return next_; }
 
     /// Why there are no entries: Ending::timed_out also where a call that does not wait found none.
@@ -194,9 +197,7 @@ private:
         if (all_.size() == all_.capacity()) all_.reserve(2 * all_.size());
     }
     void reserve_lost(std::size_t count) { lost_.reserve(count); }
-    void reserve_lost_one() {
-        if (lost_.size() == lost_.capacity()) lost_.reserve(2 * lost_.size() + 1);
-    }
+    void reserve_lost_one() { detail::make_room_for_one(lost_); }
 
     void add(detail::LogPlace<T> place, std::uint64_t deliveries) noexcept {
         const bool is_new = all_.empty() || all_.back().block_ != place.block;

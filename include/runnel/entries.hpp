@@ -4,6 +4,7 @@
 #include <runnel/detail/assert.hpp>
 #include <runnel/detail/log_block.hpp>
 #include <runnel/detail/pinned_slots.hpp>
+#include <runnel/detail/room.hpp>
 #include <runnel/detail/slots.hpp>
 #include <runnel/message.hpp>
 #include <runnel/outcome.hpp>
@@ -135,8 +136,7 @@ public:
         return is_reverse_ ? Order::descending : Order::ascending;
     }
     void reserve() {
-        if (first_.block != nullptr && others_.size() == others_.capacity())
-            others_.reserve(2 * others_.size() + 1);
+        if (first_.block != nullptr) detail::make_room_for_one(others_);
     }
     void add(detail::PinnedSlots<T> part) noexcept {
         if (first_.block == nullptr) {

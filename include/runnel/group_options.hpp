@@ -64,8 +64,9 @@ struct GroupReadOptions {
 };
 
 struct HistoryOptions {
-    /// Only entries behind this id.
+    /// Only entries behind this id: next() of the history before.
     StreamId after{};
+    /// At least 1.
     std::size_t count = std::numeric_limits<std::size_t>::max();
 };
 
@@ -108,7 +109,7 @@ struct PendingSummary {
     };
 
     std::size_t count = 0;
-    StreamId least{};
+    StreamId least{};  ///< 0-0 if there are none, and so is the greatest
     StreamId greatest{};
     std::vector<Share> consumers{};  ///< those that have any, by name
 };

@@ -9,6 +9,7 @@
 #include <runnel/detail/handle.hpp>
 #include <runnel/detail/inbox_state.hpp>
 #include <runnel/detail/mutex.hpp>
+#include <runnel/detail/room.hpp>
 #include <runnel/error.hpp>
 #include <runnel/message.hpp>
 #include <runnel/outcome.hpp>
@@ -124,6 +125,9 @@ private:
 /// When it is full, what comes is not delivered, and does not count as reached. A message that
 /// waits keeps its block of up to 64 messages in memory.
 ///
+/// Moved from, it can only be assigned to or destroyed. A channel that it has joined and that is
+/// closed keeps some memory until it leaves it.
+///
 /// Thread safety: it can be moved from thread to thread, and is used by one at a time. Channels
 /// deliver from any thread.
 template <Message T>
@@ -146,7 +150,8 @@ public:
     ~Inbox() {
         if (state_.get() == nullptr) return;  // moved from
         state_->abandon();
-        for (const auto& channel : channels_) channel->remove_links(*state_.get());
+        const auto any = [](const auto& /*link*/) { return true; };
+        for (const auto& channel : channels_) channel->remove_links(*state_.get(), any);
     }
 
     /// Gets what `channel` publishes from now on; once more if it has joined already.
@@ -155,8 +160,8 @@ public:
     /// Throws: Error{closed}.
     void join(const Channel<T>& channel) {
         detail::Owner<detail::ChannelState<T>> owner{*channel.state_};
-        channels_.reserve(channels_.size() + 1);
-        detail::Owner<detail::InboxLink<T>> link(std::in_place, owner, state_, std::string{});
+        detail::make_room_for_one(channels_);
+        detail::Owner<detail::InboxLink<T>> link(std::in_place, owner, state_, nullptr);
         owner->add_link(std::move(link));
         channels_.push_back(std::move(owner));
     }
@@ -164,10 +169,10 @@ public:
     /// Gets nothing of `channel` any more; what waits already stays. False if it had not joined, or
     /// the channel is closed. Redis: UNSUBSCRIBE.
     bool leave(const Channel<T>& channel) noexcept {
-        static const std::string directly;
         const auto* const meant = &*channel.state_;
         std::erase_if(channels_, [&](const auto& one) { return one.get() == meant; });
-        return channel.state_->remove_links(*state_.get(), &directly) != 0;
+        const auto is_direct = [](const auto& link) { return link.is_direct; };
+        return channel.state_->remove_links(*state_.get(), is_direct) != 0;
     }
 
     /// What has come, up to `count` messages.

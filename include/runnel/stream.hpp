@@ -98,6 +98,7 @@ public:
     ///
     /// Blocks: while there are none.
     /// Ends with: Ending::closed once the stream is closed and has nothing more.
+    /// Throws: Error{invalid_argument} if `count` is 0.
     /// Complexity: constant, but for finding the place again when it was trimmed away meanwhile.
     Entries<T> read(const ReadOptions& options = {}) {
         if (options.count == 0) Stream<T>::refuse_count();
@@ -193,7 +194,8 @@ public:
     ///
     /// Wakes: every read that waits for it, and of each group one that it is enough for.
     /// Throws: Error{closed}; Error{id_exhausted} once the greatest id was given out.
-    /// Complexity: constant, and linear in the reads that it ends.
+    /// Complexity: constant; while somebody waits, linear in the groups, and in the reads that it
+    /// ends or, of consumers that have no room, finds waiting.
     StreamId add(T&& message) const {
         const auto now =
             static_cast<std::uint64_t>(std::max<detail::Milliseconds>(0, state_->now()));
@@ -259,6 +261,7 @@ public:
     ///
     /// Blocks: while there are none. From::end is where the stream ends when the call begins.
     /// Ends with: Ending::closed once the stream is closed and has nothing more.
+    /// Throws: Error{invalid_argument} if `count` is 0.
     Entries<T> read(From after, const ReadOptions& options = {}) const {
         return read(after, options, &options);
     }
@@ -308,13 +311,12 @@ public:
     ///
     /// Complexity: logarithmic in the size, for each id.
     std::size_t erase(std::span<const StreamId> ids) const noexcept {
-        detail::Disposal<T> disposal;
-        const detail::Lock lock{state_->mutex};
-        detail::Effect effect;
-        for (const StreamId& id : ids)
-            if (const auto place = state_->log.find(id))
-                effect += state_->log.erase(place, disposal);
-        return effect.removed;
+        return state_->remove([ids](auto& log, auto& disposal) {
+            detail::Effect effect;
+            for (const StreamId& id : ids)
+                if (const auto place = log.find(id)) effect += log.erase(place, disposal);
+            return effect;
+        });
     }
     std::size_t erase(std::initializer_list<StreamId> ids) const noexcept {
         return erase(std::span{ids.begin(), ids.size()});
@@ -324,11 +326,11 @@ public:
     ///
     /// Complexity: linear in the result, one step for 64 entries.
     std::size_t trim(const TrimOptions& options) const noexcept {
-        detail::Disposal<T> disposal;
-        const detail::Lock lock{state_->mutex};
-        detail::Effect effect = state_->log.trim_to_length(options.count, disposal);
-        effect += state_->log.trim_before(options.before, disposal);
-        return effect.removed;
+        return state_->remove([&options](auto& log, auto& disposal) {
+            detail::Effect effect = log.trim_to_length(options.count, disposal);
+            effect += log.trim_before(options.before, disposal);
+            return effect;
+        });
     }
 
     // ------------------------------------------------------------------ looking

@@ -2,9 +2,8 @@
 #pragma once
 
 // Counts the log blocks whose memory is alive. Replaces the aligned operator new, so it belongs
-// into one file of a program; log blocks are known by their alignment.
-
-#include <runnel/detail/log_block.hpp>
+// into one file of a program; what is to begin on a line of the cache, as only they are, is known
+// by the alignment that BlockMemory asks for then.
 
 #include <cstddef>
 #include <cstdlib>
@@ -17,7 +16,7 @@ struct Blocks {
     static inline bool refused = false;  // there is no more memory for them
 
     static bool is_one(std::align_val_t alignment) {
-        return alignment == std::align_val_t{alignof(detail::LogBlock<int>)};
+        return alignment == std::align_val_t{__STDCPP_DEFAULT_NEW_ALIGNMENT__};
     }
 };
 

@@ -11,6 +11,7 @@
 
 #include "support/calls.hpp"
 #include "support/catch.hpp"
+#include "support/endings.hpp"
 #include "support/errors.hpp"
 #include "support/words.hpp"
 
@@ -53,12 +54,6 @@ std::vector<std::uint64_t> gaps(const InboxMessages<T>& batch) {
     std::vector<std::uint64_t> all;
     for (const auto& message : batch) all.push_back(message.missed);
     return all;
-}
-
-/// Nothing: there are messages.
-template <typename Batch>
-std::optional<Ending> ending(const Batch& batch) {
-    return batch ? std::nullopt : std::optional{batch.ending()};
 }
 
 /// All that can be read at once, by `count` at most.

@@ -6,6 +6,7 @@
 #include <runnel/blocking_list.hpp>
 
 #include "support/catch.hpp"
+#include "support/endings.hpp"
 
 #include <initializer_list>
 #include <memory>
@@ -47,12 +48,6 @@ std::optional<T> value(const Popped<std::unique_ptr<T>>& popped) {
 template <typename T>
 std::vector<T> values(const Batch<T>& batch) {
     return {batch.begin(), batch.end()};
-}
-
-/// Nothing: it has succeeded. Of a Popped, a Moved, a Batch.
-template <typename Outcome>
-std::optional<Ending> ending(const Outcome& outcome) {
-    return outcome ? std::nullopt : std::optional{outcome.ending()};
 }
 
 }  // namespace runnel::test

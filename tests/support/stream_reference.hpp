@@ -163,7 +163,7 @@ private:
 struct Handout {
     Lines lines{};
     std::vector<StreamId> lost{};
-    StreamId next{};                    // of an autoclaim
+    StreamId next{};                    // of an autoclaim or a history
     Ending ending = Ending::timed_out;  // of a read without lines
 };
 
@@ -247,9 +247,14 @@ struct GroupReference {
         Handout handout;
         seen(name, now);
         std::size_t left = options.count;
+        StreamId last{};
         for (auto& [id, row] : pending) {
             if (id <= options.after || row.owner != name) continue;
-            if (left-- == 0) break;
+            if (left-- == 0) {
+                handout.next = last;
+                break;
+            }
+            last = id;
             if (log.entries.contains(id)) {
                 row.delivered = now;
                 row.deliveries = one_more(row.deliveries);

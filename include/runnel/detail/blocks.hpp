@@ -18,22 +18,23 @@ namespace runnel::inline v0::detail {
 class BlockMemory {
 public:
     static void* allocate(std::size_t bytes, std::size_t alignment) {
-        if (alignment <= usual) return ::operator new(bytes);
-        auto* const whole = static_cast<std::byte*>(::operator new(bytes + alignment));
+        if (alignment <= usual) return ::operator new (bytes, std::align_val_t{alignment});
+        auto* const whole =
+            static_cast<std::byte*>(::operator new (bytes + alignment, std::align_val_t{usual}));
         std::byte* const placed = whole + (alignment - address(whole) % alignment);
         std::memcpy(placed - sizeof whole, &whole, sizeof whole);
         return placed;
     }
 
     static void release(void* memory, std::size_t bytes, std::size_t alignment) noexcept {
-        if (alignment <= usual) return give_back(memory, bytes);
+        if (alignment <= usual) return give_back(memory, bytes, alignment);
         std::byte* whole = nullptr;
         std::memcpy(&whole, static_cast<std::byte*>(memory) - sizeof whole, sizeof whole);
-        give_back(whole, bytes + alignment);
+        give_back(whole, bytes + alignment, usual);
     }
 
 private:
-    // What operator new gives is aligned so, and so there is room for a pointer in front.
+    // What malloc gives anyway. So there is room for a pointer in front of what is placed.
     static constexpr std::size_t usual = __STDCPP_DEFAULT_NEW_ALIGNMENT__;
     static_assert(usual >= sizeof(void*));
 
@@ -41,11 +42,12 @@ private:
         return reinterpret_cast<std::uintptr_t>(memory);
     }
 
-    static void give_back(void* memory, [[maybe_unused]] std::size_t bytes) noexcept {
+    static void give_back(void* memory, [[maybe_unused]] std::size_t bytes,
+                          std::size_t alignment) noexcept {
 #if defined(__cpp_sized_deallocation)
-        ::operator delete(memory, bytes);
+        ::operator delete (memory, bytes, std::align_val_t{alignment});
 #else  // clang before 19, unless told otherwise
-        ::operator delete(memory);
+        ::operator delete (memory, std::align_val_t{alignment});
 #endif
     }
 };
@@ -55,15 +57,16 @@ private:
 class BlockGrowth {
 public:
     static constexpr std::size_t largest_block = 4096;
-    static constexpr std::size_t first_slots = 8;
+    static constexpr std::uint32_t first_slots = 8;
 
     static constexpr std::uint32_t most(std::size_t header_bytes, std::size_t slot_bytes) noexcept {
         const std::size_t room = largest_block - std::min(header_bytes, largest_block);
         return static_cast<std::uint32_t>(std::max<std::size_t>(1, room / slot_bytes));
     }
 
-    static constexpr std::uint32_t after(std::uint32_t slots, std::uint32_t most) noexcept {
-        return std::min(most, slots == 0 ? std::uint32_t{first_slots} : 2 * slots);
+    static constexpr std::uint32_t after(std::uint32_t slots, std::uint32_t most,
+                                         std::uint32_t first = first_slots) noexcept {
+        return std::min(most, slots == 0 ? first : 2 * slots);
     }
 };
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <runnel/channel_options.hpp>
+#include <runnel/clock.hpp>
 #include <runnel/detail/annotations.hpp>
 #include <runnel/detail/channel_log.hpp>
 #include <runnel/detail/channel_state.hpp>
@@ -83,13 +84,19 @@ template <Message T>
                                           const WaitOptions* options) {
     static const WaitOptions none{};
     const WaitOptions& how = options != nullptr ? *options : none;
-    PublishOne<T> request{message, bytes, options != nullptr, channel.clock};
-    channel.run(request, &ChannelState<T>::publishers, options != nullptr ? &how.timeout : nullptr,
-                how.stop);
-    request.chain.resume_all();
-    if (request.sent.runs_handlers) channel.run_handlers(request.sent, message);
-    if (request.sent.number != 0) return {request.sent.reached};
-    switch (request.ending()) {
+    Sent<T> sent;
+    Ending ending{};
+    {
+        PublishOne<T> request{message, bytes, options != nullptr, channel.clock};
+        channel.run(request, &ChannelState<T>::publishers,
+                    options != nullptr ? &how.timeout : nullptr, how.stop);
+        request.chain.resume_all();
+        sent = request.sent;
+        ending = request.ending();
+    }
+    if (sent.runs_handlers) channel.run_handlers(sent, message);
+    if (sent.number != 0) return {sent.reached};
+    switch (ending) {
     case Ending::stopped:
         return {0, Push::stopped};
     case Ending::closed:
@@ -103,22 +110,25 @@ template <Message T>
 Published publish(ChannelState<T>& channel, T& message, const WaitOptions* options) {
     constexpr auto calls = ChannelState<T>::CallsDirectly::yes;
     const std::size_t bytes = channel.weigh ? channel.weigh(message) : sizeof(T);
-    Disposal<Logged<T>> disposal;  // these outlive the lock
-    WakeChain chain;
     Sent<T> sent;
-    bool has_room = false;
     {
-        const Lock lock{channel.mutex};
-        if (channel.closed) return {0, Push::closed};
-        has_room = channel.publishers.empty() && !channel.is_held_back(bytes);
-        if (has_room) [[likely]] {
-            channel.prepare(calls, disposal);
-            sent = channel.send(message, bytes, calls, disposal, chain);
+        Disposal<Logged<T>>
+            disposal;  // these outlive the lock, but not until the handlers are done
+        WakeChain chain;
+        bool has_room = false;
+        {
+            const Lock lock{channel.mutex};
+            if (channel.closed) return {0, Push::closed};
+            has_room = channel.publishers.empty() && !channel.is_held_back(bytes);
+            if (has_room) [[likely]] {
+                channel.prepare(calls, disposal);
+                sent = channel.send(message, bytes, calls, disposal, chain);
+            }
         }
+        if (!has_room) [[unlikely]]
+            return publish_later(channel, message, bytes, options);
+        chain.resume_all();
     }
-    if (!has_room) [[unlikely]]
-        return publish_later(channel, message, bytes, options);
-    chain.resume_all();
     if (sent.runs_handlers) channel.run_handlers(sent, message);
     return {sent.reached};
 }
@@ -132,7 +142,8 @@ class ReadMessages : public Request {
 public:
     static void unpark_in_turn(Waiter& waiter, WakeChain& chain) noexcept {
         auto& self = static_cast<ReadMessages&>(waiter);
-        if (self.clock.is_real()) self.take_along(chain);
+        // Another clock has a say in each wake-up.
+        if (&self.clock == &SystemClock::instance()) self.take_along(chain);
         unpark(waiter, chain);
     }
 
@@ -149,8 +160,7 @@ public:
             skip_to(seat_.lost_up_to, position);
             return Served::yes;
         }
-        const bool skips = seat_.when_behind == Behind::skip_oldest;
-        const std::uint64_t from = skips ? channel.log.skipped_to(position, seat_.reach) : position;
+        const std::uint64_t from = seat_.position_to_go_on(channel.log);
         // Nothing but what it has to skip: that is told with what comes next.
         if (channel.log.last() <= from) return channel.closed ? close(from) : Served::no;
         if (!claim()) return Served::gone;

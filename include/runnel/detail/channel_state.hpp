@@ -221,22 +221,23 @@ public:
         if (!is_open) refuse();
     }
 
-    // Takes out all ways to `inbox`, or those by `pattern`; returns how many.
-    std::size_t remove_links(const InboxState<T>& inbox, const std::string* pattern,
+    // Takes out those ways to `inbox` for which is_meant(link) is true; returns how many.
+    template <typename IsMeant>
+    std::size_t remove_links(const InboxState<T>& inbox, IsMeant is_meant,
                              WakeChain& chain) noexcept RUNNEL_EXCLUDES(mutex) {
         const Lock lock{mutex};
-        const auto is_meant = [&](const Owner<Link>& link) {
-            if (link->inbox.get() != &inbox) return false;
-            if (pattern != nullptr && link->pattern != *pattern) return false;
+        const auto goes = [&](const Owner<Link>& link) {
+            if (link->inbox.get() != &inbox || !is_meant(*link.get())) return false;
             link->inbox->remove_source(chain);
             return true;
         };
-        return std::erase_if(links, is_meant);
+        return std::erase_if(links, goes);
     }
-    std::size_t remove_links(const InboxState<T>& inbox,
-                             const std::string* pattern = nullptr) noexcept RUNNEL_EXCLUDES(mutex) {
+    template <typename IsMeant>
+    std::size_t remove_links(const InboxState<T>& inbox, IsMeant is_meant) noexcept
+        RUNNEL_EXCLUDES(mutex) {
         WakeChain chain;
-        const std::size_t count = remove_links(inbox, pattern, chain);
+        const std::size_t count = remove_links(inbox, is_meant, chain);
         chain.resume_all();
         return count;
     }
@@ -316,7 +317,7 @@ public:
     // Not counting those who have come by a pattern.
     [[nodiscard]] bool has_direct_subscribers() const noexcept RUNNEL_REQUIRES(mutex) {
         const auto is_direct = [](const Owner<Link>& link) {
-            return link->pattern.empty() && link->inbox->is_connected();
+            return link->is_direct && link->inbox->is_connected();
         };
         return seats.size() + handlers.size() != 0 || std::ranges::any_of(links, is_direct);
     }

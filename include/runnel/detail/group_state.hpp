@@ -5,6 +5,7 @@
 #include <runnel/detail/assert.hpp>
 #include <runnel/detail/effect.hpp>
 #include <runnel/detail/pending_entries.hpp>
+#include <runnel/detail/room.hpp>
 #include <runnel/detail/stream_facts.hpp>
 #include <runnel/stream_id.hpp>
 
@@ -301,7 +302,7 @@ private:
     [[gnu::noinline]] ConsumerRecord& consumer(std::string_view name, Milliseconds now) {
         if (const auto found = consumers_.find(name); found != consumers_.end())
             return found->second;
-        if (numbers_.size() == numbers_.capacity()) numbers_.reserve(2 * numbers_.size() + 1);
+        make_room_for_one(numbers_);
         const auto made = consumers_.emplace(name, ConsumerRecord{}).first;
         made->second.name = &made->first;
         made->second.number = next_number_++;

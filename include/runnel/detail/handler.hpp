@@ -81,7 +81,6 @@ public:
     Handler* previous = nullptr;
     Handler* next = nullptr;
     std::uint64_t from = 0;          // the number of the last message before it was connected
-    bool is_listed = false;          // the list owns it
     bool is_left_to_runner = false;  // who runs it drops it, too
 
 protected:
@@ -140,7 +139,6 @@ public:
         handler.previous = last_;
         (last_ != nullptr ? last_->next : first_) = &handler;
         last_ = &handler;
-        handler.is_listed = true;
         ++size_;
     }
 
@@ -226,7 +224,6 @@ private:
     void unlink(Handler<T>& handler) noexcept {
         (handler.previous != nullptr ? handler.previous->next : first_) = handler.next;
         (handler.next != nullptr ? handler.next->previous : last_) = handler.previous;
-        handler.is_listed = false;
     }
 
     Handler<T>* first_ = nullptr;

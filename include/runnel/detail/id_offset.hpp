@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cstdint>
 #include <limits>
-#include <optional>
 
 namespace runnel::inline v0::detail {
 
@@ -37,12 +36,6 @@ inline constexpr std::uint64_t offset_limit = std::numeric_limits<std::uint32_t>
 [[nodiscard]] constexpr bool has_offset(StreamId base, StreamId id) noexcept {
     return base <= id && id.ms - base.ms < offset_limit &&
            id_at(base, least_offset(base, id)) == id;
-}
-
-[[nodiscard]] constexpr std::optional<std::uint64_t> id_offset(StreamId base,
-                                                               StreamId id) noexcept {
-    if (!has_offset(base, id)) return std::nullopt;
-    return least_offset(base, id);
 }
 
 // Where the first one that is not less than `wanted` stands among `count` ascending offsets;

@@ -38,12 +38,17 @@ class ReadInbox;
 // One way from a channel to an inbox: directly, or by a pattern.
 template <Message T>
 struct InboxLink final : Owned {
-    InboxLink(Owner<ChannelState<T>> from, Owner<InboxState<T>> to, std::string by)
-        : channel{std::move(from)}, inbox{std::move(to)}, pattern{std::move(by)} {}
+    // `by`: a pattern, or null: directly.
+    InboxLink(Owner<ChannelState<T>> from, Owner<InboxState<T>> to, const std::string* by)
+        : channel{std::move(from)},
+          inbox{std::move(to)},
+          pattern(by != nullptr ? *by : std::string{}),
+          is_direct{by == nullptr} {}
 
     const Owner<ChannelState<T>> channel;
     const Owner<InboxState<T>> inbox;
-    const std::string pattern;  // empty: directly
+    const std::string pattern;
+    const bool is_direct;
 };
 
 // A message on its way, by reference.

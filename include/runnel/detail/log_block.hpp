@@ -49,7 +49,7 @@ public:
     [[nodiscard]] static constexpr std::uint32_t capacity_after(std::uint32_t slots,
                                                                 std::uint32_t limit) noexcept {
         const auto most = BlockGrowth::most(sizeof(LogBlock), sizeof(T) + sizeof(std::uint64_t));
-        return std::min({slots == 0 ? first_capacity : 2 * slots, most, limit});
+        return BlockGrowth::after(slots, std::min(most, limit), first_capacity);
     }
 
     // ---- any owner

@@ -10,6 +10,7 @@
 #include <runnel/detail/mutex.hpp>
 #include <runnel/detail/names.hpp>
 #include <runnel/detail/patterns.hpp>
+#include <runnel/detail/room.hpp>
 #include <runnel/detail/type_key.hpp>
 #include <runnel/detail/wait_queue.hpp>
 #include <runnel/message.hpp>
@@ -52,12 +53,15 @@ public:
 
     void attach(const Named& channel, WakeChain& chain) override {
         ChannelState<T>& state = state_of(channel);
-        Owner<InboxLink<T>> link(std::in_place, Owner{state}, inbox_, text);
+        Owner<InboxLink<T>> link(std::in_place, Owner{state}, inbox_, &text);
         (void)state.add_link(std::move(link), chain);  // unless it is closed
     }
 
     void detach(const Named& channel, WakeChain& chain) noexcept override {
-        state_of(channel).remove_links(*inbox_.get(), &text, chain);
+        const auto by_this = [&](const InboxLink<T>& link) {
+            return !link.is_direct && link.pattern == text;
+        };
+        state_of(channel).remove_links(*inbox_.get(), by_this, chain);
     }
 
     [[nodiscard]] bool is_connected() const noexcept override { return inbox_->is_connected(); }
@@ -85,7 +89,7 @@ public:
     void add(std::string_view pattern, const Owner<InboxState<T>>& inbox) {
         const auto is_it = [&](const auto& one) { return one.get()->text == pattern; };
         if (std::ranges::any_of(patterns_, is_it)) return;
-        patterns_.reserve(patterns_.size() + 1);
+        make_room_for_one(patterns_);
         const Owner<PatternOf<T>> made(std::in_place, pattern, inbox);
         patterns_.emplace_back(*made.get());
         broker_->add(patterns_.back());

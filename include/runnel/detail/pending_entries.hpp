@@ -332,7 +332,7 @@ private:
         constexpr std::uint64_t reach = std::uint64_t{1} << 31U;
         for (const StreamId key :
              {*after.next(), StreamId{id.ms - std::min(id.ms, reach), 0}, StreamId{id.ms, 0}})
-            if (key > after && id_offset(key, id)) return key;
+            if (key > after && has_offset(key, id)) return key;
         return id;
     }
     [[nodiscard]] static StreamId last_id_of(const PendingLeaf& leaf) noexcept {

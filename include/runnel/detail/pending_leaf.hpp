@@ -152,7 +152,6 @@ public:
     [[nodiscard]] std::uint32_t append(StreamId id) noexcept {
         const std::uint32_t slot = end();
         if (slot == capacity_ || !has_offset(key, id)) return no_slot;
-        // Not id_offset(): g++ 12 takes longer to hand on an optional than for all the rest.
         const std::uint64_t offset = least_offset(key, id);
         if (slot != 0 && offsets()[slot - 1] >= offset) return no_slot;
         occupy(slot, offset);

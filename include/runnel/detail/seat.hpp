@@ -61,6 +61,11 @@ public:
         return is_near && reach.bytes == Reach::unlimited;
     }
 
+    // The number of the message before the next one that it is to get: it skips what comes before.
+    [[nodiscard]] std::uint64_t position_to_go_on(const ChannelLog<T>& log) const noexcept {
+        return when_behind == Behind::skip_oldest ? log.skipped_to(position(), reach) : position();
+    }
+
     const Reach reach;
     const Behind when_behind;
     LogCursor<Logged<T>> cursor;
@@ -174,7 +179,7 @@ private:
             if (seat->reach.bytes == Reach::unlimited) continue;
             const std::uint64_t waiting = log.bytes_after(read);
             const bool is_empty = log.last() == read;
-            lower(hold_at_.bytes, is_empty ? 0 : seat->reach.bytes, log.bytes() - waiting);
+            lower(hold_at_.bytes, seat->reach.bytes, log.bytes() - waiting);
             held = held || (!is_empty && !fits(bytes, waiting, seat->reach.bytes));
         }
         return held;

@@ -69,9 +69,12 @@ public:
     [[nodiscard]] Block* first() const noexcept { return first_; }
     [[nodiscard]] Block* last() const noexcept { return last_; }
 
-    // A block to follow the last one. Throws: std::bad_alloc.
+    // A block to follow the last one. If that was not filled, the ids are far apart, and more room
+    // than it needed would only be wasted. Throws: std::bad_alloc.
     [[nodiscard]] Block* make(StreamId first_id) const {
-        return Block::make(first_id, Block::capacity_after(capacity_, most_));
+        const bool was_filled = last_ == nullptr || last_->count() == last_->capacity();
+        const std::uint32_t needed = was_filled ? capacity_ : last_->count();
+        return Block::make(first_id, Block::capacity_after(needed, most_));
     }
 
     // Puts `block` at the end; the one before it gets no more entries.

@@ -165,8 +165,11 @@ public:
 
     [[nodiscard]] Supply supply() noexcept override RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
         if (seat_.is_disconnected.load(std::memory_order_relaxed)) return Supply::disconnected;
-        if (channel_->log.last() > seat_.position()) return Supply::there;
-        return channel_->closed ? Supply::over : Supply::none;
+        // What it has to skip is told with what comes next, and when nothing does any more.
+        const bool is_over = channel_->closed;
+        const auto from = is_over ? seat_.position() : seat_.position_to_go_on(channel_->log);
+        if (channel_->log.last() > from) return Supply::there;
+        return is_over ? Supply::over : Supply::none;
     }
 
     [[nodiscard]] bool enter(Waiter& waiter, std::size_t which,

@@ -138,6 +138,22 @@ public:
         return id;
     }
 
+    // Calls step(log, disposal), which takes entries away; returns how many.
+    template <typename Step>
+    std::size_t remove(Step step) noexcept RUNNEL_EXCLUDES(mutex) {
+        Disposal<T> disposal;
+        WakeChain chain;
+        Effect effect;
+        {
+            const Lock lock{mutex};
+            effect = step(log, disposal);
+            // Nothing may be left to those who had no room for it.
+            if (closed && waits != 0) serve_all(chain);
+        }
+        chain.resume_all();
+        return effect.removed;
+    }
+
     // ---- waiting
 
     // Carries out `request` of that group, or of no group, at once or, unless options are null,
@@ -145,12 +161,17 @@ public:
     template <typename Kind, typename Options>
     void run(Kind& request, Group* group, const Options* options) RUNNEL_EXCLUDES(mutex) {
         std::optional<StreamNode<T>> node;
+        WakeChain chain;
         bool may_pause =
             is_real && options != nullptr && may_take_time(options->timeout, options->stop);
         for (; !node; may_pause = false) {
             {
                 const Lock lock{mutex};
-                if (request.attempt(*this, group) != Served::no) return;
+                if (request.attempt(*this, group) != Served::no) {
+                    if (group == nullptr || waits == 0) return;
+                    serve(*group, chain);  // it may have taken over what others had pending
+                    break;
+                }
                 if (options == nullptr) return request.set_end(WaitEnd::timed_out);
                 if (!may_pause || group == nullptr || !group->ends_a_stream()) {
                     request.prepare_to_wait();
@@ -160,6 +181,7 @@ public:
             }
             if (!node) pause_for_a_batch();
         }
+        if (!node) return chain.resume_all();
         await(request, clock, spin, options->timeout, options->stop);
         if (may_stand_in_line(request)) leave(*node);
     }
@@ -194,10 +216,16 @@ public:
     }
 
     // After what may have made room for a consumer of the group, too. Where there is nothing to
-    // deliver, those who wait are not asked: it would count as a call of theirs.
+    // deliver, those who wait are not asked, as it would count as a call of theirs: unless nothing
+    // will ever come.
     void serve(Group& group, WakeChain& chain) noexcept RUNNEL_REQUIRES(mutex) {
-        for (WaitNode* node = group.readers.first(); node != nullptr && group.next.seek(log);)
-            node = ask(group.readers, *node, chain);
+        std::uint32_t before = 0;
+        do {  // again when one was served: he may have taken over what stood before another
+            before = waits;
+            for (WaitNode* node = group.readers.first(); node != nullptr && group.next.seek(log);)
+                node = ask(group.readers, *node, chain);
+        } while (waits != before);
+        if (closed && !group.next.seek(log)) ask(group.readers, chain);
     }
 
     // ---- groups
