@@ -112,8 +112,8 @@ Published publish(ChannelState<T>& channel, T& message, const WaitOptions* optio
     const std::size_t bytes = channel.weigh ? channel.weigh(message) : sizeof(T);
     Sent<T> sent;
     {
-        Disposal<Logged<T>>
-            disposal;  // these outlive the lock, but not until the handlers are done
+        // These outlive the lock, but do not wait for the handlers.
+        Disposal<Logged<T>> disposal;
         WakeChain chain;
         bool has_room = false;
         {
