@@ -348,6 +348,23 @@ TEST_CASE("reading a subscription needs no memory, nor does skipping and being d
     }
 }
 
+TEST_CASE("what has come and gone leaves no memory with the channel", "[channel][allocation]") {
+    const Channel<int> channel;
+    const auto come_and_go = [&] {
+        const auto view = channel.subscribe();
+        const Connection handler = channel.on_message([](int) {});
+        Inbox<int> inbox;
+        inbox.join(channel);
+        Inbox<int> other;
+        other.join(channel);
+        CHECK(other.leave(channel));
+    };
+    come_and_go();
+    const long live = Memory::live;
+    for (int times = 0; times != 100; ++times) come_and_go();
+    CHECK(Memory::live == live);
+}
+
 TEST_CASE("figures, handles, leaving and closing need no memory", "[channel][allocation]") {
     World world{{.messages = 9, .has_inbox = true, .has_handler = true}};
     (void)drain(world.view);

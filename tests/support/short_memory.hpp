@@ -18,6 +18,7 @@ struct Memory {
     static inline thread_local bool is_limited = false;
     static inline thread_local bool comes_back = false;
     static inline thread_local bool ran_out = false;
+    static inline thread_local long live = 0;  // granted and not given back
 
     static bool is_refused() {
         if (!is_limited || granted-- > 0) return false;
@@ -49,7 +50,12 @@ inline void* allocate(std::size_t bytes, std::size_t alignment) {
     const std::size_t whole = (bytes + alignment - 1) / alignment * alignment;
     void* const memory = std::aligned_alloc(alignment, whole == 0 ? alignment : whole);
     if (memory == nullptr) throw std::bad_alloc{};
+    ++Memory::live;
     return memory;
+}
+inline void release(void* memory) noexcept {
+    if (memory != nullptr) --Memory::live;
+    std::free(memory);
 }
 
 /// Calls `attempt` so often that it runs out of memory at each of its requests.
@@ -82,14 +88,14 @@ void at_every_request(const Try& attempt) {
     }
 }
 [[gnu::noinline]] void operator delete(void* memory) noexcept {
-    std::free(memory);
+    runnel::test::release(memory);
 }
 [[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept {
-    std::free(memory);
+    runnel::test::release(memory);
 }
 [[gnu::noinline]] void operator delete(void* memory, std::align_val_t) noexcept {
-    std::free(memory);
+    runnel::test::release(memory);
 }
 [[gnu::noinline]] void operator delete(void* memory, std::size_t, std::align_val_t) noexcept {
-    std::free(memory);
+    runnel::test::release(memory);
 }
