@@ -53,6 +53,58 @@ struct PlainConsumer {
     void pop(typename Queue::value_type& value) { queue.pop(value); }
 };
 
+/// Gathers `bulk_size` messages and pushes them at once, by Queue::Inlet{queue}.push(messages).
+template <class Queue>
+class BulkProducer {
+public:
+    explicit BulkProducer(Queue& queue) : inlet_{queue} { bulk_.reserve(bulk_size); }
+    BulkProducer(const BulkProducer&) = delete;
+    BulkProducer& operator=(const BulkProducer&) = delete;
+    ~BulkProducer() { flush(); }
+
+    void push(typename Queue::value_type value) {
+        bulk_.push_back(std::move(value));
+        if (bulk_.size() == bulk_size) flush();
+    }
+
+private:
+    void flush() {
+        if (bulk_.empty()) return;
+        inlet_.push(bulk_);
+        bulk_.clear();
+    }
+
+    typename Queue::Inlet inlet_;
+    std::vector<typename Queue::value_type> bulk_{};
+};
+
+/// Takes up to `bulk_size` messages at once, by Queue::Outlet{queue}.pop(most), which tells where
+/// they are until the next call.
+template <class Queue>
+class BulkConsumer {
+public:
+    BulkConsumer(Queue& queue, std::uint64_t share) : outlet_{queue}, left_{share} {}
+
+    void pop(typename Queue::value_type& value) {
+        if (next_ == end_) refill();
+        value = std::move(*next_++);
+    }
+
+private:
+    void refill() {
+        const auto most = static_cast<std::size_t>(std::min<std::uint64_t>(bulk_size, left_));
+        const std::span bulk = outlet_.pop(most);
+        left_ -= bulk.size();
+        next_ = bulk.data();
+        end_ = next_ + bulk.size();
+    }
+
+    typename Queue::Outlet outlet_;
+    std::uint64_t left_;
+    typename Queue::value_type* next_ = nullptr;
+    typename Queue::value_type* end_ = nullptr;
+};
+
 /// What most people write by hand (deque, mutex, condition variable): every group's baseline.
 template <class T>
 struct HandQueue {
@@ -140,48 +192,28 @@ template <class T>
 struct MoodycamelBulk {
     static constexpr const char* name = "moodycamel tokens, bulk 32";
     using value_type = T;
+    using Producer = BulkProducer<MoodycamelBulk>;
+    using Consumer = BulkConsumer<MoodycamelBulk>;
 
-    struct Producer {
+    struct Inlet {
         MoodycamelBulk& shared;
         moodycamel::ProducerToken token{shared.queue};
-        std::vector<T> bulk{};
 
-        explicit Producer(MoodycamelBulk& owner) : shared{owner} { bulk.reserve(bulk_size); }
-        Producer(const Producer&) = delete;
-        Producer& operator=(const Producer&) = delete;
-        ~Producer() { flush(); }
-
-        void push(T value) {
-            bulk.push_back(std::move(value));
-            if (bulk.size() == bulk_size) flush();
-        }
-
-        void flush() {
-            if (bulk.empty()) return;
+        explicit Inlet(MoodycamelBulk& owner) : shared{owner} {}
+        void push(std::vector<T>& bulk) {
             shared.queue.enqueue_bulk(token, std::make_move_iterator(bulk.begin()), bulk.size());
-            bulk.clear();
         }
     };
 
-    struct Consumer {
+    struct Outlet {
         MoodycamelBulk& shared;
-        std::uint64_t left;
         moodycamel::ConsumerToken token{shared.queue};
         std::array<T, bulk_size> bulk{};
-        std::size_t next = 0;
-        std::size_t filled = 0;
 
-        Consumer(MoodycamelBulk& owner, std::uint64_t share) : shared{owner}, left{share} {}
-
-        void pop(T& value) {
-            if (next == filled) {
-                const auto most =
-                    static_cast<std::size_t>(std::min<std::uint64_t>(bulk_size, left));
-                filled = shared.queue.wait_dequeue_bulk(token, bulk.begin(), most);
-                left -= filled;
-                next = 0;
-            }
-            value = std::move(bulk[next++]);
+        explicit Outlet(MoodycamelBulk& owner) : shared{owner} {}
+        std::span<T> pop(std::size_t most) {
+            const auto count = shared.queue.wait_dequeue_bulk(token, bulk.begin(), most);
+            return std::span{bulk}.first(count);
         }
     };
 
@@ -218,49 +250,28 @@ template <class T>
 struct RunnelBulk {
     static constexpr const char* name = "runnel, bulk 32";
     using value_type = T;
+    using Producer = BulkProducer<RunnelBulk>;
+    using Consumer = BulkConsumer<RunnelBulk>;
 
-    struct Producer {
+    struct Inlet {
         RunnelBulk& shared;
-        std::vector<T> bulk{};
 
-        explicit Producer(RunnelBulk& owner) : shared{owner} { bulk.reserve(bulk_size); }
-        Producer(const Producer&) = delete;
-        Producer& operator=(const Producer&) = delete;
-        ~Producer() { flush(); }
-
-        void push(T value) {
-            bulk.push_back(std::move(value));
-            if (bulk.size() == bulk_size) flush();
-        }
-
-        void flush() {
-            if (bulk.empty()) return;
+        explicit Inlet(RunnelBulk& owner) : shared{owner} {}
+        void push(std::vector<T>& bulk) {
             const runnel::Pushed pushed = shared.list.push_back_many(std::span<T>{bulk});
             check(pushed.count == bulk.size(), "a push of many was refused");
-            bulk.clear();
         }
     };
 
-    struct Consumer {
+    struct Outlet {
         RunnelBulk& shared;
-        std::uint64_t left;
         runnel::Batch<T> batch{runnel::Ending::timed_out};  // empty
-        std::size_t next = 0;
-        std::size_t filled = 0;
 
-        Consumer(RunnelBulk& owner, std::uint64_t share) : shared{owner}, left{share} {}
-
-        void pop(T& value) {
-            if (next == filled) {
-                const auto most =
-                    static_cast<std::size_t>(std::min<std::uint64_t>(bulk_size, left));
-                batch = shared.list.pop_front_many(most);
-                filled = batch.size();
-                check(filled > 0, "a pop of many without a time-out gave up");
-                left -= filled;
-                next = 0;
-            }
-            value = std::move(batch[next++]);
+        explicit Outlet(RunnelBulk& owner) : shared{owner} {}
+        std::span<T> pop(std::size_t most) {
+            batch = shared.list.pop_front_many(most);
+            check(batch.size() > 0, "a pop of many without a time-out gave up");
+            return {&batch[0], batch.size()};
         }
     };
 

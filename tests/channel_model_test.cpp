@@ -11,6 +11,7 @@
 #include "support/expect.hpp"
 #include "support/lifetime.hpp"
 #include "support/sequences.hpp"
+#include "support/story.hpp"
 #include "support/stress_random.hpp"
 #include "support/stress_tally.hpp"
 
@@ -19,7 +20,6 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <sstream>
@@ -58,6 +58,7 @@ using runnel::test::Moment;
 using runnel::test::Random;
 using runnel::test::run_sequences;
 using runnel::test::Sent;
+using runnel::test::Story;
 using runnel::test::Tally;
 using runnel::test::ViewReference;
 using runnel::test::weight_of;
@@ -86,7 +87,7 @@ const char* name_of(Ending ending) {
 class Sequence {
 public:
     Sequence(std::uint64_t seed, std::uint64_t number, Tally& counts, bool tells = false)
-        : random_{seed, number}, tally_{counts}, tells_{tells} {
+        : random_{seed, number}, tally_{counts}, story_{tells} {
         constexpr std::array<std::size_t, 4> bounds{1, 3, 8, 70};
         bound_ = random_.one_of(bounds);
         most_at_once_ = random_.percent(10) ? 150 : bound_ > 8 ? 30 : 4;
@@ -108,7 +109,7 @@ public:
     // The last operations.
     [[nodiscard]] std::string story() const {
         std::ostringstream out;
-        for (const std::string& line : told_) out << "\n  " << line;
+        out << story_;
         return out.str();
     }
 
@@ -552,18 +553,13 @@ private:
 
     template <typename... Parts>
     void tell(const Parts&... parts) {
-        if (!tells_) return;
-        std::ostringstream line;
-        (line << ... << parts);  // NOLINT(*-array-to-pointer-decay)
-        told_.push_back(line.str());
-        if (told_.size() > 40) told_.pop_front();
+        story_.tell(parts...);
     }
 
     const Census census_;
     Random random_;
     Tally& tally_;
-    const bool tells_;
-    std::deque<std::string> told_;
+    Story story_;
     ManualClock clock_;
     std::size_t bound_ = 0;
     std::size_t most_at_once_ = 0;

@@ -5,6 +5,7 @@
 #include <runnel/stream.hpp>
 
 #include "support/lifetime.hpp"
+#include "support/story.hpp"
 #include "support/stream_checks.hpp"
 #include "support/stream_reference.hpp"
 #include "support/stress_random.hpp"
@@ -15,7 +16,6 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <iterator>
 #include <memory>
 #include <optional>
@@ -48,7 +48,7 @@ struct GroupPair {
 class StreamScene {
 public:
     StreamScene(std::uint64_t seed, std::uint64_t number, Tally& counts, bool tells)
-        : random{seed, number}, tally{counts}, tells_{tells} {
+        : random{seed, number}, tally{counts}, story_{tells} {
         if (random.percent(10)) clock.step_wall(-clock.wall().time_since_epoch());
         log.keep = random.percent(15) ? random.below(20) : no_limit;
         jumps_ = random.percent(25) ? 20 : 0;
@@ -63,7 +63,7 @@ public:
     /// The last operations, and both states.
     [[nodiscard]] std::string story() const {
         std::ostringstream out;
-        for (const std::string& line : told_) out << "\n  " << line;
+        out << story_;
         if (!stream) return out.str();
         out << "\nentries " << lines_of(stream->range()) << "\nexpected" << log.after({})
             << "\nlast id " << log.last_id << ", max deleted " << log.max_deleted_id << ", added "
@@ -99,11 +99,7 @@ protected:
 
     template <typename... Parts>
     void tell(const Parts&... parts) {
-        if (!tells_) return;
-        std::ostringstream line;
-        (line << ... << parts);  // NOLINT(*-array-to-pointer-decay)
-        told_.push_back(line.str());
-        if (told_.size() > 25) told_.pop_front();
+        story_.tell(parts...);
     }
 
     [[nodiscard]] Millis now() const {
@@ -326,8 +322,7 @@ private:
         return one > StreamId::max().seq - other ? StreamId::max().seq : one + other;
     }
 
-    const bool tells_;
-    std::deque<std::string> told_;
+    Story story_;
     std::size_t jumps_ = 0;  // of a hundred ids
 };
 

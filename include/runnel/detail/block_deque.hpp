@@ -8,9 +8,11 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <memory>
 #include <new>
 #include <span>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -110,7 +112,7 @@ public:
         while (count != 0) {
             const auto here = std::min(count, first_->size());
             T* const elements = first_->slot(first_->begin);
-            for (std::size_t at = 0; at != here; ++at) out.push_back(std::move(elements[at]));
+            append_to(out, elements, here);
             std::destroy_n(elements, here);
             first_->begin += static_cast<std::uint32_t>(here);
             count -= here;
@@ -202,6 +204,16 @@ private:
             }
         }
         block.end = kept;
+    }
+
+    // Requires: out.capacity() suffices.
+    static void append_to(std::vector<T>& out, T* elements, std::size_t count) noexcept {
+        if constexpr (std::is_move_assignable_v<T>) {  // as insert() asks for
+            out.insert(out.end(), std::move_iterator{elements},
+                       std::move_iterator{elements + count});
+        } else {
+            for (std::size_t at = 0; at != count; ++at) out.push_back(std::move(elements[at]));
+        }
     }
 
     static void relocate(T& element, T* to) noexcept {
