@@ -409,6 +409,21 @@ TEST_CASE_METHOD(NumberGroup,
     CHECK(ids(read.result()) == ids({2}));
 }
 
+TEST_CASE_METHOD(NumberGroup, "closing serves who gets room by what another one takes over then",
+                 "[group][read][limit][close]") {
+    add({1, 2, 3});
+    const auto cid = group.consumer("cid", {.max_pending = 1});
+    REQUIRE(ids(cid.read()) == ids({1}));
+    REQUIRE(ann.read({.acknowledged = true}));
+    auto first = reading(clock, cid);
+    auto second = reading(clock, ann, {.count = 1});
+    group.set_position(From::start);
+    REQUIRE(second.waits());
+    stream.close();
+    CHECK(ids(second.result()) == ids({1}));
+    CHECK(ids(first.result()) == ids({2}));
+}
+
 TEST_CASE_METHOD(NumberGroup, "the limit is for what stays pending, and for new entries only",
                  "[group][read][limit]") {
     add_range(1, 5);

@@ -234,17 +234,16 @@ public:
     template <Message T>
     Published publish(std::string_view name, T&& message,
                       const WaitOptions& options = wait_for_ever) const {
-        const auto channel = channel_for_publish<T>(name);
-        if (channel) return channel->publish(std::forward<T>(message), options);
-        return {0, closed() ? Push::closed : Push::done};
+        return publish_by<T>(name, [&](const Channel<T>& channel) {
+            return channel.publish(std::forward<T>(message), options);
+        });
     }
     template <Message T>
     Published
     publish(std::string_view name, const T& message,
             const WaitOptions& options = wait_for_ever) const requires std::copy_constructible<T> {
-        const auto channel = channel_for_publish<T>(name);
-        if (channel) return channel->publish(message, options);
-        return {0, closed() ? Push::closed : Push::done};
+        return publish_by<T>(
+            name, [&](const Channel<T>& channel) { return channel.publish(message, options); });
     }
 
     // ------------------------------------------------------------------ time and closing
@@ -307,7 +306,19 @@ private:
         }
     }
 
-    // Again if the channel was removed, and so closed, between the two steps.
+    // Publishes by publish_to(channel). Again if the channel was removed, and so closed, between
+    // the two steps; so does join().
+    template <Message T, typename PublishTo>
+    Published publish_by(std::string_view name, PublishTo publish_to) const {
+        for (;;) {
+            const auto channel = channel_for_publish<T>(name);
+            if (!channel) return {0, closed() ? Push::closed : Push::done};
+            const Published published = publish_to(*channel);
+            if (published.ending != Push::closed || find_channel<T>(name) == channel)
+                return published;
+        }
+    }
+
     template <Message T>
     void join(Inbox<T>& inbox, std::string_view name) const {
         for (;;) {

@@ -126,14 +126,13 @@ public:
           group_{std::move(other.group_)},
           consumer_{other.consumer_},
           ending_{other.ending_} {}
-    Deliveries& operator=(Deliveries&& other) noexcept {
-        const Deliveries old(std::move(*this));
-        all_ = std::move(other.all_);
-        lost_.swap(other.lost_);
-        next_ = other.next_;
-        group_ = std::move(other.group_);
-        consumer_ = other.consumer_;
-        ending_ = other.ending_;
+    Deliveries& operator=(Deliveries other) noexcept {
+        std::swap(all_, other.all_);
+        std::swap(lost_, other.lost_);
+        std::swap(next_, other.next_);
+        std::swap(group_, other.group_);
+        std::swap(consumer_, other.consumer_);
+        std::swap(ending_, other.ending_);
         return *this;
     }
     ~Deliveries() {

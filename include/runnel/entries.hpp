@@ -93,6 +93,15 @@ public:
     class Iterator;
 
     Entries(Ending ending) noexcept : ending_{ending} {}  // NOLINT(*-explicit-*)
+    Entries(Entries&& other) noexcept = default;
+    Entries& operator=(Entries other) noexcept {
+        std::swap(first_, other.first_);
+        std::swap(others_, other.others_);
+        std::swap(is_reverse_, other.is_reverse_);
+        std::swap(ending_, other.ending_);
+        return *this;
+    }
+    ~Entries() = default;
 
     [[nodiscard]] explicit operator bool() const noexcept { return first_.block != nullptr; }
 

@@ -188,8 +188,9 @@ public:
 
     // ------------------------------------------------------------------ adding
 
-    /// Adds `message` behind all others, under an id of the wall clock: the millisecond, and a
-    /// number within it. Ids never go back, even when the clock does. Then trims as `keep` says.
+    /// Adds `message` behind all others, under an id of the wall clock: the millisecond, of at most
+    /// two microseconds ago, and a number within it. Ids never go back, even when the clock does.
+    /// Then trims as `keep` says.
     /// Redis: XADD *.
     ///
     /// Wakes: every read that waits for it, and of each group one that it is enough for.

@@ -208,7 +208,7 @@ private:
 
     // Requires: out.capacity() suffices.
     static void append_to(std::vector<T>& out, T* elements, std::size_t count) noexcept {
-        if constexpr (std::is_move_assignable_v<T>) {  // as insert() asks for
+        if constexpr (std::is_nothrow_move_assignable_v<T>) {  // insert() asks for assignment
             out.insert(out.end(), std::move_iterator{elements},
                        std::move_iterator{elements + count});
         } else {

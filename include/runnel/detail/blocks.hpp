@@ -53,7 +53,7 @@ private:
 };
 
 // How many slots of `slot_bytes` a block has: few at first, so that ten thousand short containers
-// stay small, then twice as many each time, up to 4 KiB a block.
+// stay small, then twice as many each time, up to 4 KiB a block and what its alignment takes.
 class BlockGrowth {
 public:
     static constexpr std::size_t largest_block = 4096;

@@ -84,19 +84,13 @@ template <Message T>
                                           const WaitOptions* options) {
     static const WaitOptions none{};
     const WaitOptions& how = options != nullptr ? *options : none;
-    Sent<T> sent;
-    Ending ending{};
-    {
-        PublishOne<T> request{message, bytes, options != nullptr, channel.clock};
-        channel.run(request, &ChannelState<T>::publishers,
-                    options != nullptr ? &how.timeout : nullptr, how.stop);
-        request.chain.resume_all();
-        sent = request.sent;
-        ending = request.ending();
-    }
-    if (sent.runs_handlers) channel.run_handlers(sent, message);
-    if (sent.number != 0) return {sent.reached};
-    switch (ending) {
+    PublishOne<T> request{message, bytes, options != nullptr, channel.clock};
+    channel.run(request, &ChannelState<T>::publishers, options != nullptr ? &how.timeout : nullptr,
+                how.stop);
+    request.chain.resume_all();
+    if (request.sent.runs_handlers) channel.run_handlers(request.sent, message);
+    if (request.sent.number != 0) return {request.sent.reached};
+    switch (request.ending()) {
     case Ending::stopped:
         return {0, Push::stopped};
     case Ending::closed:
@@ -110,25 +104,22 @@ template <Message T>
 Published publish(ChannelState<T>& channel, T& message, const WaitOptions* options) {
     constexpr auto calls = ChannelState<T>::CallsDirectly::yes;
     const std::size_t bytes = channel.weigh ? channel.weigh(message) : sizeof(T);
+    Disposal<Logged<T>> disposal;  // these outlive the lock
+    WakeChain chain;
     Sent<T> sent;
+    bool has_room = false;
     {
-        // These outlive the lock, but do not wait for the handlers.
-        Disposal<Logged<T>> disposal;
-        WakeChain chain;
-        bool has_room = false;
-        {
-            const Lock lock{channel.mutex};
-            if (channel.closed) return {0, Push::closed};
-            has_room = channel.publishers.empty() && !channel.is_held_back(bytes);
-            if (has_room) [[likely]] {
-                channel.prepare(calls, disposal);
-                sent = channel.send(message, bytes, calls, disposal, chain);
-            }
+        const Lock lock{channel.mutex};
+        if (channel.closed) return {0, Push::closed};
+        has_room = channel.publishers.empty() && !channel.is_held_back(bytes);
+        if (has_room) [[likely]] {
+            channel.prepare(calls, disposal);
+            sent = channel.send(message, bytes, calls, disposal, chain);
         }
-        if (!has_room) [[unlikely]]
-            return publish_later(channel, message, bytes, options);
-        chain.resume_all();
     }
+    if (!has_room) [[unlikely]]
+        return publish_later(channel, message, bytes, options);
+    chain.resume_all();
     if (sent.runs_handlers) channel.run_handlers(sent, message);
     return {sent.reached};
 }

@@ -143,12 +143,14 @@ public:
 
     // ---- delivering
 
-    // Delivers an entry that follows last_delivered(). May throw. Inlined wherever it is called, so
-    // that the id stays in registers: g++ 12 copies one through memory, and then waits for it.
-    [[gnu::always_inline]] void deliver(const StreamId& id, ConsumerRecord& to, Milliseconds now,
+    // Delivers an entry that follows last_delivered(). True if it was pending already: with
+    // somebody who has room for another one now. May throw. Inlined wherever it is called, so that
+    // the id stays in registers: g++ 12 copies one through memory, and then waits for it.
+    [[gnu::always_inline]] bool deliver(const StreamId& id, ConsumerRecord& to, Milliseconds now,
                                         const LogFacts& log, bool acknowledged) {
+        bool was_pending = false;
         if (!acknowledged) {
-            hand(pending_.find_or_insert(id), to, now, 1);
+            was_pending = hand(pending_.find_or_insert(id), to, now, 1);
             to.active = now;
         }
         // Where it stands: g++ 12 makes a slow copy of an optional.
@@ -158,6 +160,7 @@ public:
             entries_read_ = log.entries_up_to(id);
         }
         last_delivered_ = id;
+        return was_pending;
     }
 
     // Delivers an entry once more to the consumer that has it pending, as a read of history does.
@@ -335,8 +338,11 @@ private:
         return holds ? place : PendingEntries::Place{};
     }
 
-    void take_from_owner(PendingEntries::Place place) const noexcept {
-        if (ConsumerRecord* const owner = find(PendingEntries::owner(place))) --owner->pending;
+    // False: it has none.
+    bool take_from_owner(PendingEntries::Place place) const noexcept {
+        ConsumerRecord* const owner = find(PendingEntries::owner(place));
+        if (owner != nullptr) --owner->pending;
+        return owner != nullptr;
     }
 
     void drop(PendingEntries::Place place) noexcept {
@@ -353,11 +359,13 @@ private:
         return deliveries;
     }
 
-    void hand(PendingEntries::Place place, ConsumerRecord& to, Milliseconds delivered,
+    // False: nobody had it.
+    bool hand(PendingEntries::Place place, ConsumerRecord& to, Milliseconds delivered,
               std::uint64_t deliveries) noexcept {
-        take_from_owner(place);
+        const bool had_owner = take_from_owner(place);
         pending_.deliver(place, to.number, delivered, deliveries);
         ++to.pending;
+        return had_owner;
     }
 
     // Whether entries_read() is what was delivered, and one more is with the next one.

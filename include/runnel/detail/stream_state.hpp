@@ -94,7 +94,7 @@ public:
         {
             const Lock lock{mutex};
             closed = is_abandoned = true;
-            ask_all(chain);
+            serve_all(chain);
             gone.swap(groups);
         }
         chain.resume_all();
@@ -105,7 +105,7 @@ public:
         {
             const Lock lock{mutex};
             closed = true;
-            ask_all(chain);
+            serve_all(chain);
         }
         chain.resume_all();
     }
@@ -168,8 +168,8 @@ public:
             {
                 const Lock lock{mutex};
                 if (request.attempt(*this, group) != Served::no) {
-                    if (group == nullptr || waits == 0) return;
-                    serve(*group, chain);  // it may have taken over what others had pending
+                    if (waits == 0 || !(request.makes_room() || closed)) return;
+                    if (group != nullptr) serve(*group, chain);
                     break;
                 }
                 if (options == nullptr) return request.set_end(WaitEnd::timed_out);
@@ -203,16 +203,11 @@ public:
         --waits;
     }
 
-    // After an entry was added: all readers get it, and of a group those it is enough for.
+    // After what may end any wait: all readers get an entry that was added, and of a group those it
+    // is enough for.
     void serve_all(WakeChain& chain) noexcept RUNNEL_REQUIRES(mutex) {
         ask(readers, chain);
         for (auto& [name, group] : groups) serve(*group.get(), chain);
-    }
-
-    // After what may end any wait.
-    void ask_all(WakeChain& chain) noexcept RUNNEL_REQUIRES(mutex) {
-        ask(readers, chain);
-        for (auto& [name, group] : groups) ask(group.get()->readers, chain);
     }
 
     // After what may have made room for a consumer of the group, too. Where there is nothing to
@@ -318,6 +313,7 @@ public:
     }
 
     void prepare_to_wait() noexcept { is_shared = true; }
+    static constexpr bool makes_room() noexcept { return false; }
 
     Entries<T> entries{Entries<T>::Order::ascending};
 
@@ -370,6 +366,9 @@ public:
         is_shared = true;
     }
 
+    // Whether it has taken over what another consumer had pending, after the group was set back.
+    [[nodiscard]] bool makes_room() const noexcept { return has_taken_over_; }
+
     Served attempt(StreamNode<T>& node) { return attempt(*node.keep.get(), node.group.get()); }
     Served attempt(StreamState<T>& stream, StreamGroup<T>* of) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
         StreamGroup<T>& group = *of;
@@ -399,7 +398,8 @@ private:
         try {
             while (place) {
                 delivered_.reserve_one();
-                group.rules.deliver(place.id(), consumer, now, facts, acknowledged_);
+                has_taken_over_ |=
+                    group.rules.deliver(place.id(), consumer, now, facts, acknowledged_);
                 delivered_.add(place, 1);
                 group.next.pass(place);
                 ++group.streak;
@@ -418,6 +418,7 @@ private:
     const std::size_t count_;
     const std::size_t max_pending_;
     const bool acknowledged_;
+    bool has_taken_over_ = false;
 };
 
 }  // namespace runnel::inline v0::detail
