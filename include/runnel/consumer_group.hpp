@@ -113,7 +113,8 @@ private:
              std::string_view name, std::size_t max_pending)
         : stream_{stream}, group_{group}, name_{name}, max_pending_{max_pending} {}
 
-    [[noreturn]] static void refuse_count(const char* call) {
+    static void check_count(std::size_t count, const char* call) {
+        if (count != 0) return;
         throw Error{ErrorCode::invalid_argument,
                     std::string{"Consumer: "} + call + " with count 0; it must be at least 1"};
     }
@@ -257,7 +258,7 @@ Ack Delivery<T>::extend() const noexcept {
 template <Message T>
 Deliveries<T> Consumer<T>::read(const GroupReadOptions* waiting,
                                 const GroupReadOptions& options) const {
-    if (options.count == 0) refuse_count("a read");
+    check_count(options.count, "a read");
     Deliveries<T> result{Ending::timed_out};
     detail::ReadNew<T> request{result, {number_, name_}, max_pending_, options, stream_->clock};
     stream_->run(request, group_.get(), waiting);
@@ -287,7 +288,7 @@ Deliveries<T> Consumer<T>::locked(Step step) const {
 
 template <Message T>
 Deliveries<T> Consumer<T>::history(const HistoryOptions& options) const {
-    if (options.count == 0) refuse_count("a history");
+    check_count(options.count, "a history");
     return locked([&](const auto& log, detail::ConsumerRecord& me, auto now, auto& result) {
         detail::GroupState& rules = group_->rules;
         std::size_t left = std::min(options.count, me.pending);
@@ -347,7 +348,7 @@ bool Consumer<T>::claim_one(const StreamId& id, const detail::StreamLog<T>& log,
 
 template <Message T>
 Deliveries<T> Consumer<T>::autoclaim(const AutoclaimOptions& options) const {
-    if (options.count == 0) refuse_count("an autoclaim");
+    check_count(options.count, "an autoclaim");
     return locked([&](const auto& log, detail::ConsumerRecord& me, auto now, auto& result) {
         detail::GroupState& rules = group_->rules;
         const std::size_t most = std::min(options.count, rules.pending().size());

@@ -21,22 +21,23 @@ public:
         if (alignment <= usual) return ::operator new (bytes, std::align_val_t{alignment});
         auto* const whole =
             static_cast<std::byte*>(::operator new (bytes + alignment, std::align_val_t{usual}));
-        std::byte* const placed = whole + (alignment - address(whole) % alignment);
-        std::memcpy(placed - sizeof whole, &whole, sizeof whole);
-        return placed;
+        const std::size_t offset = alignment - address(whole) % alignment;
+        std::memcpy(whole + offset - sizeof offset, &offset, sizeof offset);
+        return whole + offset;
     }
 
     static void release(void* memory, std::size_t bytes, std::size_t alignment) noexcept {
         if (alignment <= usual) return give_back(memory, bytes, alignment);
-        std::byte* whole = nullptr;
-        std::memcpy(&whole, static_cast<std::byte*>(memory) - sizeof whole, sizeof whole);
-        give_back(whole, bytes + alignment, usual);
+        std::size_t offset = 0;
+        auto* const placed = static_cast<std::byte*>(memory);
+        std::memcpy(&offset, placed - sizeof offset, sizeof offset);
+        give_back(placed - offset, bytes + alignment, usual);
     }
 
 private:
-    // What malloc gives anyway. So there is room for a pointer in front of what is placed.
+    // What malloc gives anyway. So there is room in front of what is placed, to tell by how much.
     static constexpr std::size_t usual = __STDCPP_DEFAULT_NEW_ALIGNMENT__;
-    static_assert(usual >= sizeof(void*));
+    static_assert(usual >= sizeof(std::size_t));
 
     static std::uintptr_t address(const void* memory) noexcept {
         return reinterpret_cast<std::uintptr_t>(memory);

@@ -160,28 +160,15 @@ public:
     // once somebody else can. What is only needed to wait is made only then.
     template <typename Kind, typename Options>
     void run(Kind& request, Group* group, const Options* options) RUNNEL_EXCLUDES(mutex) {
+        const bool may_wait = options != nullptr;
+        const bool may_pause =
+            is_real && may_wait && may_take_time(options->timeout, options->stop);
         std::optional<StreamNode<T>> node;
-        WakeChain chain;
-        bool may_pause =
-            is_real && options != nullptr && may_take_time(options->timeout, options->stop);
-        for (; !node; may_pause = false) {
-            {
-                const Lock lock{mutex};
-                if (request.attempt(*this, group) != Served::no) {
-                    if (waits == 0 || !(request.makes_room() || closed)) return;
-                    if (group != nullptr) serve(*group, chain);
-                    break;
-                }
-                if (options == nullptr) return request.set_end(WaitEnd::timed_out);
-                if (!may_pause || group == nullptr || !group->ends_a_stream()) {
-                    request.prepare_to_wait();
-                    queue_of(node.emplace(request, *this, group)).insert(*node);
-                    ++waits;
-                }
-            }
-            if (!node) pause_for_a_batch();
+        if (is_over(request, group, may_wait, may_pause, node)) return;
+        if (!node) {
+            pause_for_a_batch();
+            if (is_over(request, group, may_wait, false, node)) return;
         }
-        if (!node) return chain.resume_all();
         await(request, clock, spin, options->timeout, options->stop);
         if (may_stand_in_line(request)) leave(*node);
     }
@@ -282,6 +269,39 @@ private:
         WaitNode* const next = node.next;
         if (detail::ask(queue, node, chain)) --waits;
         return next;
+    }
+
+    // Whether `request` is carried out or has ended. If not, it stands in line as `node`, unless it
+    // may pause first, and should.
+    template <typename Kind>
+    [[nodiscard]] bool is_over(Kind& request, Group* group, bool may_wait, bool may_pause,
+                               std::optional<StreamNode<T>>& node) RUNNEL_EXCLUDES(mutex) {
+        WakeChain chain;
+        {
+            const Lock lock{mutex};
+            if (request.attempt(*this, group) == Served::no)
+                return !is_put_off(request, group, may_wait, may_pause, node);
+            const bool is_news = waits != 0 && (request.makes_room() || closed);
+            if (!is_news || group == nullptr) [[likely]]
+                return true;
+            serve(*group, chain);
+        }
+        chain.resume_all();
+        return true;
+    }
+
+    // False: it may not wait, and has ended.
+    template <typename Kind>
+    [[nodiscard]] bool is_put_off(Kind& request, Group* group, bool may_wait, bool may_pause,
+                                  std::optional<StreamNode<T>>& node) RUNNEL_REQUIRES(mutex) {
+        if (!may_wait) {
+            request.set_end(WaitEnd::timed_out);
+        } else if (!may_pause || group == nullptr || !group->ends_a_stream()) {
+            request.prepare_to_wait();
+            queue_of(node.emplace(request, *this, group)).insert(*node);
+            ++waits;
+        }
+        return may_wait;
     }
 
     [[nodiscard]] WaitQueue& queue_of(StreamNode<T>& node) noexcept RUNNEL_REQUIRES(mutex) {
