@@ -30,20 +30,24 @@ public:
         : duration_{saturated(duration)} {}
 
     /// Nothing: wait for ever.
-    [[nodiscard]] constexpr std::optional<Duration> duration() const noexcept { return duration_; }
+    [[nodiscard]] constexpr std::optional<Duration> duration() const noexcept {
+        if (duration_ == for_ever) return std::nullopt;
+        return duration_;
+    }
 
 private:
+    static constexpr Duration for_ever = Duration::max();
+
     // Compared as seconds in floating point first: the conversion itself could overflow.
     template <typename Rep, typename Period>
-    static constexpr std::optional<Duration>
-    saturated(std::chrono::duration<Rep, Period> duration) noexcept {
+    static constexpr Duration saturated(std::chrono::duration<Rep, Period> duration) noexcept {
         using Seconds = std::chrono::duration<long double>;
         if (duration <= duration.zero()) return Duration::zero();
-        if (!(Seconds{duration} < Seconds{Duration::max()})) return std::nullopt;
+        if (!(Seconds{duration} < Seconds{for_ever})) return for_ever;
         return std::chrono::ceil<Duration>(duration);
     }
 
-    std::optional<Duration> duration_;
+    Duration duration_ = for_ever;
 };
 
 /// What ends a wait besides its success. A call that waits in a loop is cheaper with one
