@@ -225,6 +225,7 @@ TEST_CASE("an inbox that goes is unsubscribed from all", "[broker][pattern]") {
         CHECK(news.subscribers() == 1);
     }
     CHECK(news.subscribers() == 0);
+    CHECK(broker.patterns().empty());
     CHECK(broker.publish("new", 1).reached == 0);
     CHECK_FALSE(broker.find_channel<int>("new"));
 }
