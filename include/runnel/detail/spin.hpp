@@ -105,10 +105,10 @@ inline void pause_for_a_batch(std::size_t pauses = pauses_for_a_batch) noexcept 
     for (; pauses != 0; --pauses) pause();
 }
 
-// The same for one that reads without a lock, and longer the more entries have come since the last
-// time, up to the time of a short sleep: what two cores want of each other's lines at each look is
-// then shared by more entries. If nothing has come after that, the writer may have no core to run
-// on: it is given this one, some times, before it costs more to sleep and be woken.
+// The same, and longer the more entries have come since the last time, up to the time of a short
+// sleep: what two cores want of each other's lines at each look is then shared by more entries. If
+// nothing has come after that, the writer may have no core to run on: it is given this one, some
+// times, before it costs more to sleep and be woken.
 template <typename HasCome>
 void leave_for_a_batch(std::size_t entries, HasCome has_come) noexcept {
     constexpr std::size_t pauses_per_entry = 6;

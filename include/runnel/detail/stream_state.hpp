@@ -53,13 +53,14 @@ public:
     WaitQueue readers;
     bool is_removed = false;
 
-    // For a consumer that finds nothing: whether entries have come in a stream since the last time.
-    // Then it pays to leave the writer alone for a moment, and to find several.
+    // For a consumer that finds nothing: whether entries have come in a stream lately. Then it pays
+    // to leave the writer alone for a moment, and to find several. The consumers of a group find
+    // nothing one after the other: so it is not forgotten at once, but fades.
     [[nodiscard]] bool ends_a_stream() noexcept {
-        return std::exchange(streak, 0) >= stream_length;
+        return std::exchange(streak, streak * 3 / 4) > stream_length;
     }
 
-    std::size_t streak = 0;  // entries delivered since a consumer found nothing
+    std::size_t streak = 0;  // entries delivered lately
 };
 
 // The place of a wait in the queue of a stream's readers or, with `group`, of those of a group.
@@ -165,10 +166,7 @@ public:
             is_real && may_wait && may_take_time(options->timeout, options->stop);
         std::optional<StreamNode<T>> node;
         if (is_over(request, group, may_wait, may_pause, node)) return;
-        if (!node) {
-            pause_for_a_batch();
-            if (is_over(request, group, may_wait, false, node)) return;
-        }
+        if (!node && is_over_in_a_moment(request, group, node)) return;
         await(request, clock, spin, options->timeout, options->stop);
         if (may_stand_in_line(request)) leave(*node);
     }
@@ -288,6 +286,20 @@ private:
         }
         chain.resume_all();
         return true;
+    }
+
+    // The same for one that has to leave the writer alone for a moment. After that it stands in
+    // line.
+    template <typename Kind>
+    [[gnu::noinline]] [[nodiscard]] bool is_over_in_a_moment(Kind& request, Group* group,
+                                                             std::optional<StreamNode<T>>& node)
+        RUNNEL_EXCLUDES(mutex) {
+        bool over = false;
+        leave_for_a_batch(0, [&] {
+            over = is_over(request, group, true, true, node);
+            return over || node.has_value();
+        });
+        return over || (!node && is_over(request, group, true, false, node));
     }
 
     // False: it may not wait, and has ended.
