@@ -6,6 +6,7 @@ set(order
     detail/annotations.hpp
     detail/assert.hpp
     error.hpp
+    detail/check_count.hpp
     message.hpp
     model.hpp
     stream_id.hpp

@@ -4,6 +4,7 @@
 #include <runnel/clock.hpp>
 #include <runnel/detail/annotations.hpp>
 #include <runnel/detail/await.hpp>
+#include <runnel/detail/check_count.hpp>
 #include <runnel/detail/handle.hpp>
 #include <runnel/detail/list_core.hpp>
 #include <runnel/detail/list_requests.hpp>
@@ -468,10 +469,7 @@ Popped<T> BlockingList<T>::pop_slowly(State& list, End end, const WaitOptions* o
 template <Message T>
 Batch<T> BlockingList<T>::pop_many(State& list, End end, std::size_t count,
                                    const WaitOptions* options) {
-    if (count == 0) {
-        throw Error{ErrorCode::invalid_argument,
-                    "BlockingList: a pop of many with count 0; it must be at least 1"};
-    }
+    detail::check_count(count, "BlockingList: a pop of many");
     const detail::Owner<State> keep{list};
     std::vector<T> values;
     bool streamed = false;

@@ -7,6 +7,7 @@
 #include <runnel/detail/channel_log.hpp>
 #include <runnel/detail/channel_requests.hpp>
 #include <runnel/detail/channel_state.hpp>
+#include <runnel/detail/check_count.hpp>
 #include <runnel/detail/handle.hpp>
 #include <runnel/detail/mutex.hpp>
 #include <runnel/detail/seat.hpp>
@@ -92,15 +93,10 @@ private:
         : channel_{channel}, seat_{std::move(seat)} {}
 
     Messages<T> read(const ReadOptions& options, const Timeout* timeout) {
-        if (options.count == 0) refuse_count();
+        detail::check_count(options.count, "Subscription: a read");
         auto part = at_hand(options.count);
         if (part.slots != 0) return {std::move(part), 0};
         return go_on(options, timeout);
-    }
-
-    [[noreturn]] static void refuse_count() {
-        throw Error{ErrorCode::invalid_argument,
-                    "Subscription: a read with count 0; it must be at least 1"};
     }
 
     // What can be read without the lock.

@@ -3,6 +3,7 @@
 
 #include <runnel/ack.hpp>
 #include <runnel/delivery.hpp>
+#include <runnel/detail/check_count.hpp>
 #include <runnel/detail/group_state.hpp>
 #include <runnel/detail/handle.hpp>
 #include <runnel/detail/spin.hpp>
@@ -112,12 +113,6 @@ private:
     Consumer(const detail::Handle<State>& stream, const detail::Owner<Group>& group,
              std::string_view name, std::size_t max_pending)
         : stream_{stream}, group_{group}, name_{name}, max_pending_{max_pending} {}
-
-    static void check_count(std::size_t count, const char* call) {
-        if (count != 0) return;
-        throw Error{ErrorCode::invalid_argument,
-                    std::string{"Consumer: "} + call + " with count 0; it must be at least 1"};
-    }
 
     Deliveries<T> read(const GroupReadOptions* waiting, const GroupReadOptions& options) const;
 
@@ -258,7 +253,7 @@ Ack Delivery<T>::extend() const noexcept {
 template <Message T>
 Deliveries<T> Consumer<T>::read(const GroupReadOptions* waiting,
                                 const GroupReadOptions& options) const {
-    check_count(options.count, "a read");
+    detail::check_count(options.count, "Consumer: a read");
     Deliveries<T> result{Ending::timed_out};
     detail::ReadNew<T> request{result, {number_, name_}, max_pending_, options, stream_->clock};
     stream_->run(request, group_.get(), waiting);
@@ -288,7 +283,7 @@ Deliveries<T> Consumer<T>::locked(Step step) const {
 
 template <Message T>
 Deliveries<T> Consumer<T>::history(const HistoryOptions& options) const {
-    check_count(options.count, "a history");
+    detail::check_count(options.count, "Consumer: a history");
     return locked([&](const auto& log, detail::ConsumerRecord& me, auto now, auto& result) {
         detail::GroupState& rules = group_->rules;
         std::size_t left = std::min(options.count, me.pending);
@@ -348,7 +343,7 @@ bool Consumer<T>::claim_one(const StreamId& id, const detail::StreamLog<T>& log,
 
 template <Message T>
 Deliveries<T> Consumer<T>::autoclaim(const AutoclaimOptions& options) const {
-    check_count(options.count, "an autoclaim");
+    detail::check_count(options.count, "Consumer: an autoclaim");
     return locked([&](const auto& log, detail::ConsumerRecord& me, auto now, auto& result) {
         detail::GroupState& rules = group_->rules;
         const std::size_t most = std::min(options.count, rules.pending().size());

@@ -119,13 +119,7 @@ public:
     using Iterator = const Delivery<T>*;
 
     Deliveries(Ending ending) noexcept : ending_{ending} {}  // NOLINT(*-explicit-*)
-    Deliveries(Deliveries&& other) noexcept
-        : all_(std::move(other.all_)),
-          lost_(std::move(other.lost_)),
-          next_{other.next_},
-          group_{std::move(other.group_)},
-          consumer_{other.consumer_},
-          ending_{other.ending_} {}
+    Deliveries(Deliveries&& other) noexcept = default;
     Deliveries& operator=(Deliveries other) noexcept {
         std::swap(all_, other.all_);
         std::swap(lost_, other.lost_);

@@ -6,6 +6,7 @@
 #include <runnel/detail/assert.hpp>
 #include <runnel/detail/await.hpp>
 #include <runnel/detail/channel_state.hpp>
+#include <runnel/detail/check_count.hpp>
 #include <runnel/detail/handle.hpp>
 #include <runnel/detail/inbox_state.hpp>
 #include <runnel/detail/mutex.hpp>
@@ -217,7 +218,7 @@ private:
     }
 
     InboxMessages<T> read(const ReadOptions& options, const Timeout* timeout) {
-        if (options.count == 0) refuse("a read with count 0; it must be at least 1");
+        detail::check_count(options.count, "Inbox: a read");
         detail::ReadInbox<T> request{options.count, state_->clock};
         state_->run(request, timeout, options.stop);
         if (!request.entries.empty()) return InboxMessages<T>{std::move(request.entries)};

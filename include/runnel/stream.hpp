@@ -2,6 +2,7 @@
 #pragma once
 
 #include <runnel/consumer_group.hpp>
+#include <runnel/detail/check_count.hpp>
 #include <runnel/detail/handle.hpp>
 #include <runnel/detail/log_cursor.hpp>
 #include <runnel/detail/mutex.hpp>
@@ -101,14 +102,14 @@ public:
     /// Throws: Error{invalid_argument} if `count` is 0.
     /// Complexity: constant, but for finding the place again when it was trimmed away meanwhile.
     Entries<T> read(const ReadOptions& options = {}) {
-        if (options.count == 0) Stream<T>::refuse_count();
+        detail::check_count(options.count, "Stream: a read");
         if (auto entries = at_hand(options.count)) return entries;
         return go_on(options.count, &options);
     }
 
     /// As read(), but never waits; `timeout` and `stop` are not looked at.
     Entries<T> try_read(const ReadOptions& options = {}) {
-        if (options.count == 0) Stream<T>::refuse_count();
+        detail::check_count(options.count, "Stream: a read");
         if (auto entries = at_hand(options.count)) return entries;
         return go_on(options.count, nullptr);
     }
@@ -398,10 +399,6 @@ private:
                                                  " is greater than the last one, " +
                                                  to_string(last)};
     }
-    [[noreturn]] static void refuse_count() {
-        throw Error{ErrorCode::invalid_argument,
-                    "Stream: a read with count 0; it must be at least 1"};
-    }
 
     [[nodiscard]] StreamId position(From from) const { return from.id() ? *from.id() : last_id(); }
 
@@ -416,7 +413,7 @@ private:
     }
 
     Entries<T> read(From after, const ReadOptions& options, const ReadOptions* waiting) const {
-        if (options.count == 0) refuse_count();
+        detail::check_count(options.count, "Stream: a read");
         State& stream = *state_;
         detail::LogCursor<T> cursor{position(after)};
         detail::ReadOn<T> request{cursor, options.count, true, stream.clock};

@@ -5,10 +5,10 @@
 #include <runnel/detail/blocks.hpp>
 #include <runnel/detail/id_offset.hpp>
 #include <runnel/detail/radix_tree.hpp>
+#include <runnel/detail/room.hpp>
 #include <runnel/detail/slots.hpp>
 #include <runnel/stream_id.hpp>
 
-#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstddef>
@@ -238,8 +238,7 @@ public:
     void reserve() {
         if (free_ != no_number) return;
         if (places_.size() == most_leaves) throw std::bad_alloc{};
-        if (places_.size() == places_.capacity())
-            places_.reserve(std::max<std::size_t>(1, 2 * places_.capacity()));
+        make_room_for_one(places_);
     }
 
     void add(PendingLeaf& leaf) noexcept {
