@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// Two operations of one object, of which the first is stopped in each of its windows in turn.
+
+#include <runnel/clock.hpp>
+#include <runnel/detail/futex.hpp>
+#include <runnel/detail/mutex.hpp>
+
+#include "support/gate.hpp"
+
+#include <atomic>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <thread>
+#include <type_traits>
+#include <vector>
+
+namespace runnel::test {
+
+/// Hands out a private member, which the language allows an explicit instantiation to name:
+///
+///     template struct Reveal<StateOf, &BlockingList<Gated>::state_>;
+///
+/// with `struct StateOf { friend auto reveal(StateOf); };` gives `reveal(StateOf{})`, a pointer to
+/// the member.
+template <typename Tag, auto Member>
+struct Reveal {
+    friend auto reveal(Tag) { return Member; }
+};
+
+/// Whether somebody may sleep at this lock: it has looked some thirty times, found the lock held,
+/// and marked its word.
+[[nodiscard]] inline bool is_waited_for(const detail::Mutex& mutex) noexcept {
+    static_assert(sizeof(detail::Mutex) == sizeof(detail::FutexWord));
+    constexpr std::uint32_t held_and_waited_for = 2;
+    const auto& word = reinterpret_cast<const detail::FutexWord&>(mutex);
+    return word.load(std::memory_order_relaxed) == held_and_waited_for;
+}
+
+/// What two operations meet in. `locks()` are those of the objects, `clock()` the one that their
+/// waits are parked on, `release()` ends every wait that nothing else would end, and `check()`
+/// looks at the result once both operations have returned.
+template <typename Scene>
+concept WindowScene = requires(Scene& scene) {
+    { scene.gate() } -> std::same_as<Gate&>;
+    { scene.clock() } -> std::same_as<ManualClock&>;
+    { scene.locks() } -> std::convertible_to<std::vector<const detail::Mutex*>>;
+    scene.release();
+    scene.check();
+};
+
+/// Stops `first(scene)` at its first step, its second, and so on until it has no more of them; each
+/// time runs `second(scene)` meanwhile, in another thread, until that has returned, or waits at a
+/// lock or on the clock; then lets both go on. A new scene, made by `make()`, for each window.
+/// Returns the number of windows. Both may also wait for something: see WindowScene::release().
+template <typename Make, typename First, typename Second>
+std::size_t for_each_window(Make make, First first, Second second) {
+    static_assert(WindowScene<std::remove_reference_t<decltype(*make())>>);
+    for (std::size_t windows = 0;; ++windows) {
+        const auto made = make();  // a std::unique_ptr
+        auto& scene = *made;
+        std::atomic<bool> is_first_done = false;
+        std::atomic<bool> is_second_done = false;
+        const std::size_t parked_before = scene.clock().waiting();
+        std::thread one{[&] {
+            scene.gate().arm(windows + 1);
+            first(scene);
+            is_first_done = true;
+            scene.gate().disarm();
+        }};
+        // The first may also wait before it comes to a step: then there is no window any more.
+        std::atomic<bool> has_stopped = false;
+        std::atomic<bool> has_answer = false;
+        std::thread watcher{[&] {
+            has_stopped = scene.gate().await_stop();
+            has_answer = true;
+        }};
+        while (!has_answer && scene.clock().waiting() == parked_before) std::this_thread::yield();
+        const bool is_window = has_answer && has_stopped;
+
+        const std::size_t parked = scene.clock().waiting();
+        const std::vector<const detail::Mutex*> locks = scene.locks();
+        const auto has_arrived = [&] {
+            if (is_second_done || scene.clock().waiting() > parked) return true;
+            for (const detail::Mutex* const lock : locks)
+                if (is_waited_for(*lock)) return true;
+            return false;
+        };
+        std::thread two{[&] {
+            second(scene);
+            is_second_done = true;
+        }};
+        while (!has_arrived()) std::this_thread::yield();
+        scene.gate().open();
+
+        // Both return, or wait for what only release() brings.
+        const auto has_come_to_rest = [&] {
+            const std::size_t returned = (is_first_done ? 1U : 0U) + (is_second_done ? 1U : 0U);
+            return returned + (scene.clock().waiting() - parked_before) >= 2;
+        };
+        while (!has_come_to_rest()) std::this_thread::yield();
+        if (!is_first_done || !is_second_done) scene.release();
+        one.join();
+        two.join();
+        watcher.join();
+        scene.check();
+        if (!is_window) return windows;
+    }
+}
+
+}  // namespace runnel::test
