@@ -284,9 +284,10 @@ private:
     Push push(End end, T& message, const WaitOptions* options) const {
         if (end == End::front)
             return push_slowly(*state_, end, std::span{std::addressof(message), 1}, options).ending;
-        return state_->push_back_or(message, [&list = *state_, &message, options] {
-            return push_without_room(list, message, options);
-        });
+        return state_->push_back_or(
+            message, [&list = *state_, &message, options]() RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+                return push_without_room(list, message, options);
+            });
     }
 
     Pushed push_many(End end, std::span<T> messages, const WaitOptions* options) const {
@@ -304,19 +305,26 @@ private:
     Popped<T> pop(End end, const WaitOptions* options) const {
         if (end == End::back) return pop_slowly(*state_, end, options);
         return state_->pop_front_or([&list = *state_, options] {
-            return list.pop_front_at_back_or(
-                [&list, options] { return pop_empty_handed(list, options); });
+            return list.pop_front_at_back_or([&list, options]() RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+                return pop_empty_handed(list, options);
+            });
         });
     }
 
+    // These are called with the back's lock held, and let go of it. The lambdas that call them are
+    // called so, too, which the analysis does not know.
     [[gnu::noinline]] static Push push_without_room(State& list, T& message,
-                                                    const WaitOptions* options);
+                                                    const WaitOptions* options)
+        RUNNEL_RELEASE(list.core.back.mutex);
+    [[gnu::noinline]] static Popped<T> pop_empty_handed(State& list, const WaitOptions* options)
+        RUNNEL_RELEASE(list.core.back.mutex);
+    static Popped<T> join_line(State& list, const WaitOptions* options)
+        RUNNEL_RELEASE(list.core.back.mutex);
+
     [[gnu::noinline]] static Pushed push_slowly(State& list, End end, std::span<T> messages,
                                                 const WaitOptions* options);
     static Push push_if_exists(State& list, End end, T& message);
-    [[gnu::noinline]] static Popped<T> pop_empty_handed(State& list, const WaitOptions* options);
     static Popped<T> popped_in_line(detail::PopInLine<T>& in_line, const WaitOptions& options);
-    static Popped<T> join_line(State& list, const WaitOptions* options);
     static Popped<T> pop_slowly(State& list, End end, const WaitOptions* options);
     static Batch<T> pop_many(State& list, End end, std::size_t count, const WaitOptions* options);
     static Moved<T> move(State& list, State& target, const MoveOptions& options, bool may_wait);
@@ -383,7 +391,6 @@ PoppedFrom<T> pop_first(std::initializer_list<BlockingList<T>> lists,
     return pop_first(std::span<const BlockingList<T>>{lists.begin(), lists.size()}, options);
 }
 
-// Called with the back's lock held, which it lets go.
 template <Message T>
 Push BlockingList<T>::push_without_room(State& list, T& message, const WaitOptions* options) {
     if (list.hand_over(message)) return Push::done;
@@ -422,22 +429,20 @@ Push BlockingList<T>::push_if_exists(State& list, End end, T& message) {
     return Push::done;
 }
 
-// Called with the back's lock held, which it lets go.
 template <Message T>
-Popped<T> BlockingList<T>::pop_empty_handed(State& list, const WaitOptions* options)
-    RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+Popped<T> BlockingList<T>::pop_empty_handed(State& list, const WaitOptions* options) {
     if (options == nullptr || !list.ends_a_stream()) return join_line(list, options);
     const detail::Owner<State> keep{list};
     list.core.back.mutex.unlock();
     detail::pause_for_a_batch();
-    return list.pop_front_or(
-        [&] { return list.pop_front_at_back_or([&] { return join_line(list, options); }); });
+    return list.pop_front_or([&] {
+        return list.pop_front_at_back_or(
+            [&]() RUNNEL_NO_THREAD_SAFETY_ANALYSIS { return join_line(list, options); });
+    });
 }
 
-// The same.
 template <Message T>
-Popped<T> BlockingList<T>::join_line(State& list,
-                                     const WaitOptions* options) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+Popped<T> BlockingList<T>::join_line(State& list, const WaitOptions* options) {
     std::optional<detail::PopInLine<T>> in_line;
     {
         const detail::Unlock unlock{list.core.back.mutex};

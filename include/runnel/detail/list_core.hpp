@@ -120,9 +120,10 @@ public:
         publish_front_size();
     }
 
-    // ---- with all of it: under both, or under the back's while front_size() == 0; see LockAll
+    // ---- with all of it: under both, or under the back's while front_size() == 0; see LockRest
 
-    // Takes over all that has gathered at the back. Requires: both locks, and the front is empty.
+    // Takes over all that has gathered at the back. Requires: both locks indeed, and the front is
+    // empty.
     void refill_front() noexcept RUNNEL_REQUIRES(back.mutex, front.mutex) {
         front.items.take_all(back.items);
         publish_front_size();
@@ -236,6 +237,7 @@ private:
 
     // Release: whoever reads 0 under the back's lock comes after those who popped.
     void publish_front_size() noexcept RUNNEL_REQUIRES(front.mutex) {
+        RUNNEL_ASSERT(front.mutex.is_held());  // not only the back's while the front is empty
         front.size.store(front.items.size(), std::memory_order_release);
     }
 

@@ -29,8 +29,9 @@ public:
     PopOne(End at, WaitsOn waits_on, Clock& on) noexcept
         : Request{behaviour, waits_on, on}, end{at} {}
 
-    Served attempt(ListNode<T>& node) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+    Served attempt(ListNode<T>& node) {
         ListState<T>& list = *node.list();
+        list.assert_held();
         if (list.core.empty()) return list.closed ? source_closed() : Served::no;
         if (!claim()) return Served::gone;
         value.emplace(std::move(list.core.peek(end)));
@@ -63,8 +64,9 @@ public:
     PopMany(End at, std::size_t limit, Clock& on) noexcept
         : Request{behaviour, WaitsOn::one, on}, end{at}, count{limit} {}
 
-    Served attempt(ListNode<T>& node) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+    Served attempt(ListNode<T>& node) {
         ListState<T>& list = *node.list();
+        list.assert_held();
         if (list.core.empty()) return list.closed ? source_closed() : Served::no;
         values.reserve(std::min(count, list.core.size()));
         if (!claim()) return Served::gone;
@@ -87,8 +89,9 @@ public:
     PushMany(End at, std::span<T> all, Clock& on) noexcept
         : Request{behaviour, WaitsOn::one, on}, end{at}, messages{all} {}
 
-    Served attempt(ListNode<T>& node) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+    Served attempt(ListNode<T>& node) {
         ListState<T>& list = *node.list();
+        list.assert_held();
         if (list.closed) return source_closed();
         if (claimed()) return Served::gone;
         count += list.push_prefix(end, messages.subspan(count), dropped);
@@ -118,9 +121,11 @@ public:
 
     // From the target's line it is attempted only when the target closes, and from the source's
     // without the target's lock when that is closed and drained.
-    Served attempt(ListNode<T>& node) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+    Served attempt(ListNode<T>& node) {
         if (node.list() != &source_) return source_closed();
+        source_.assert_held();
         if (source_.core.empty() && source_.closed) return source_closed();
+        target_.assert_held();
         if (target_.closed && !onto_itself()) return source_closed();
         if (source_.core.empty()) return Served::no;
         if (onto_itself()) return carry_out();
@@ -148,11 +153,12 @@ public:
     // Carries it out at once or puts it into line, with a node at either list. True if this thread
     // has claimed it.
     [[nodiscard]] bool enter(ListNode<T>& at_source, ListNode<T>& at_target,
-                             WakeChain& chain) noexcept RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+                             WakeChain& chain) noexcept {
         bool mine = false;
         bool others = false;
         {
             const LockPair lock{source_.core, &target_.core};
+            target_.assert_held();
             others = !source_.core.back.poppers.empty() || !target_.pushers.empty();
             const Served served = others ? Served::no : serve(at_source);
             mine = served == Served::yes;
@@ -172,8 +178,8 @@ public:
 private:
     [[nodiscard]] bool onto_itself() const noexcept { return &source_ == &target_; }
 
-    void queue_up(ListNode<T>& at_source,
-                  ListNode<T>& at_target) noexcept RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+    void queue_up(ListNode<T>& at_source, ListNode<T>& at_target) noexcept
+        RUNNEL_REQUIRES(source_.core.back.mutex, target_.core.back.mutex) {
         source_.core.back.poppers.insert(at_source);
         if (onto_itself()) return;
         target_.pushers.insert(at_target);
@@ -187,7 +193,8 @@ private:
         return Served::yes;
     }
 
-    Served carry_out() RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+    Served carry_out() RUNNEL_REQUIRES(source_.core.back.mutex, source_.core.front.mutex)
+        RUNNEL_REQUIRES(target_.core.back.mutex, target_.core.front.mutex) {
         target_.core.reserve(to_);
         if (target_.core.free_room() == 0) dropped_.reserve(1);
         make_copy(source_.core.peek(from_));

@@ -3,8 +3,10 @@
 
 #include <runnel/clock.hpp>
 #include <runnel/detail/annotations.hpp>
+#include <runnel/detail/assert.hpp>
 #include <runnel/detail/handle.hpp>
 #include <runnel/detail/list_core.hpp>
+#include <runnel/detail/mutex.hpp>
 #include <runnel/detail/spin.hpp>
 #include <runnel/detail/wait_queue.hpp>
 #include <runnel/message.hpp>
@@ -40,8 +42,35 @@ struct ListNode : WaitNode {
     ListState<T>* other = nullptr;
 };
 
-// All of a list: the back's lock and, unless the front is empty, the front's. While the back is
-// held an empty front stays empty, and nobody reads or writes more of it than its size.
+// The rest of a list, for a holder of the back's lock: the front's lock, unless the front is empty.
+// Nobody else fills an empty front meanwhile, so that nothing is to be guarded in it. Whoever fills
+// it, and that is who takes over, needs the front's lock itself: it must not hold this one.
+template <Message T>
+class RUNNEL_SCOPED_CAPABILITY LockRest {
+public:
+    explicit LockRest(ListCore<T>& core) noexcept RUNNEL_REQUIRES(core.back.mutex)
+        RUNNEL_ACQUIRE(core.front.mutex)
+        : core_{core}, front_{lock(core)} {}
+    ~LockRest() RUNNEL_RELEASE() { unlock(core_, front_); }
+    LockRest(const LockRest&) = delete;
+    LockRest& operator=(const LockRest&) = delete;
+
+    // Whether the front's lock was taken.
+    static bool lock(ListCore<T>& core) noexcept RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        if (core.front_size() == 0) return false;
+        core.front.mutex.lock();
+        return true;
+    }
+    static void unlock(ListCore<T>& core, bool front) noexcept RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        if (front) core.front.mutex.unlock();
+    }
+
+private:
+    ListCore<T>& core_;
+    const bool front_;
+};
+
+// All of a list: the back's lock, and the rest.
 template <Message T>
 class RUNNEL_SCOPED_CAPABILITY LockAll {
 public:
@@ -54,12 +83,10 @@ public:
     // Whether the front's lock was taken too.
     static bool lock(ListCore<T>& core) noexcept RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
         core.back.mutex.lock();
-        const bool front = core.front_size() != 0;
-        if (front) core.front.mutex.lock();
-        return front;
+        return LockRest<T>::lock(core);
     }
     static void unlock(ListCore<T>& core, bool front) noexcept RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
-        if (front) core.front.mutex.unlock();
+        LockRest<T>::unlock(core, front);
         core.back.mutex.unlock();
     }
 
@@ -69,17 +96,18 @@ private:
 };
 
 // All of one list, or of two: the one place where the locks of two objects are taken, by address.
-// The analysis cannot follow that.
+// The analysis knows of `one`; what is done with the other one asserts it, see assert_held().
 template <Message T>
-class LockPair {
+class RUNNEL_SCOPED_CAPABILITY LockPair {
 public:
     // `other` may be null, or the same.
     LockPair(ListCore<T>& one, ListCore<T>* other) noexcept
+        RUNNEL_ACQUIRE(one.back.mutex, one.front.mutex)
         : low_{other != nullptr && std::less<>{}(other, &one) ? other : &one},
           high_{low_ == &one ? other : &one},
           low_front_{LockAll<T>::lock(*low_)},
           high_front_{are_two() && LockAll<T>::lock(*high_)} {}
-    ~LockPair() {
+    ~LockPair() RUNNEL_RELEASE() {
         if (are_two()) LockAll<T>::unlock(*high_, high_front_);
         LockAll<T>::unlock(*low_, low_front_);
     }
@@ -140,18 +168,15 @@ public:
 
     // Appends `message` and serves those who wait for it, in place. False, and `message` untouched,
     // if nobody does, or there is no room, or the list is closed, or others push before.
-    // Lets go of the back's lock, which is all of it: the front is empty.
-    [[nodiscard]] bool hand_over(T& message) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+    // Lets go of the back's lock.
+    [[nodiscard]] bool hand_over(T& message) RUNNEL_RELEASE(core.back.mutex) {
         WakeChain chain;
         bool out_of_reach = false;
         {
             const Unlock unlock{core.back.mutex};
-            if (closed || core.back.poppers.empty() || !pushers.empty() || core.front_size() != 0 ||
-                core.free_room() == 0)
-                return false;
+            if (!can_hand_over()) return false;
             core.back.items.push_back(std::move(message));
-            Reach reach;
-            out_of_reach = serve_within(reach, chain).at != nullptr;
+            out_of_reach = serve_back(chain);
         }
         if (out_of_reach) serve_all(chain);
         chain.resume_all();
@@ -228,17 +253,20 @@ public:
                 return true;
             }
         }
-        const LockAll lock{core};
-        if (core.empty() || !nobody_waits()) {
+        const Lock lock{core.back.mutex};
+        if (!nobody_waits()) return false;
+        if (end == End::front && core.front_size() == 0 && core.back.items.size() > count) {
+            out.reserve(count);
+            take_over_many(count, out);
+            return true;
+        }
+        const LockRest rest{core};
+        if (core.empty()) {
             streamed = ends_a_stream();
             return false;
         }
         out.reserve(std::min(count, core.size()));
-        if (end == End::front && core.front_size() == 0 && core.back.items.size() > count) {
-            take_over_many(count, out);
-        } else {
-            core.pop_many(end, count, out);
-        }
+        core.pop_many(end, count, out);
         return true;
     }
 
@@ -322,7 +350,7 @@ public:
 
     // Carries out what can be carried out, and adds whom it claims to `chain`.
     // Requires: the caller holds no lock of any list.
-    void serve_all(WakeChain& chain) noexcept RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+    void serve_all(WakeChain& chain) noexcept RUNNEL_EXCLUDES(core.back.mutex, core.front.mutex) {
         Reach reach;
         Owner<ListState> also;  // it could otherwise go together with the move that names it
         for (;;) {
@@ -355,6 +383,14 @@ public:
             if (other_list(*node) == nullptr && !node->waiter->claimed()) return true;
         }
         return false;
+    }
+
+    // For a request, which is carried out with all of its lists held.
+    void assert_held() const noexcept
+        RUNNEL_ASSERT_CAPABILITY(core.back.mutex,
+                                 core.front.mutex) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        RUNNEL_ASSERT(core.back.mutex.is_held());
+        RUNNEL_ASSERT(core.front.items.empty() || core.front.mutex.is_held());
     }
 
     // To be called after every change that was made without serve_within().
@@ -400,7 +436,8 @@ private:
                                   : pushers.empty() || when_full != Full::block;
     }
 
-    void serve_poppers_alone(WakeChain& chain) noexcept RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+    void serve_poppers_alone(WakeChain& chain) noexcept
+        RUNNEL_EXCLUDES(core.back.mutex, core.front.mutex) {
         Reach reach;
         Owner<ListState> also;
         do {
@@ -413,6 +450,19 @@ private:
             }
             also = std::move(other);
         } while (reach.also != nullptr);
+    }
+
+    [[nodiscard]] bool can_hand_over() const noexcept RUNNEL_REQUIRES(core.back.mutex) {
+        return !closed && !core.back.poppers.empty() && pushers.empty() && core.front_size() == 0 &&
+               core.free_room() != 0;
+    }
+
+    // Serves with what a holder of the back's lock has, which is all: the front is empty. True if
+    // somebody is out of reach.
+    [[nodiscard]] bool serve_back(WakeChain& chain) noexcept RUNNEL_REQUIRES(core.back.mutex) {
+        assert_held();
+        Reach reach;
+        return serve_within(reach, chain).at != nullptr;
     }
 
     [[nodiscard]] static ListState* other_list(const WaitNode& node) noexcept {
@@ -429,16 +479,18 @@ private:
         return popped;
     }
 
-    [[nodiscard]] Popped<T> take_over_from_back() noexcept RUNNEL_REQUIRES(core.back.mutex) {
+    // Requires: the front is empty.
+    [[nodiscard]] Popped<T> take_over_from_back() noexcept RUNNEL_REQUIRES(core.back.mutex)
+        RUNNEL_EXCLUDES(core.front.mutex) {
         core.back.streak += static_cast<std::uint32_t>(core.back.items.size());
         const Lock lock{core.front.mutex};
         core.refill_front();
         return take_first_of_front();
     }
 
-    // Holds the back's lock alone, although the analysis believes otherwise: the front is empty.
-    void take_over_many(std::size_t count,
-                        std::vector<T>& out) noexcept RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+    // Requires: the front is empty.
+    void take_over_many(std::size_t count, std::vector<T>& out) noexcept
+        RUNNEL_REQUIRES(core.back.mutex) RUNNEL_EXCLUDES(core.front.mutex) {
         core.back.streak += static_cast<std::uint32_t>(core.back.items.size());
         const Lock lock{core.front.mutex};
         core.refill_front();

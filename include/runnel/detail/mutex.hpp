@@ -29,6 +29,11 @@ public:
             wake_one();
     }
 
+    // For assertions: whether anybody holds it, not who.
+    [[nodiscard]] bool is_held() const noexcept {
+        return word_.load(std::memory_order_relaxed) != 0;
+    }
+
 private:
     // Critical sections here are tens of nanoseconds and a sleep costs thousands, so a look or two
     // more pays. The count is small enough not to hurt when the holder has lost its core.

@@ -64,9 +64,11 @@ class ListSource final : public Source {
 public:
     explicit ListSource(ListState<T>& list) noexcept : Source{list.clock, list.spin}, list_{list} {}
 
-    [[nodiscard]] Supply supply() noexcept override RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
-        if (!list_->core.empty()) return Supply::there;
-        return list_->closed ? Supply::over : Supply::none;
+    [[nodiscard]] Supply supply() noexcept override {
+        const ListState<T>& list = *list_.get();
+        list.assert_held();
+        if (!list.core.empty()) return Supply::there;
+        return list.closed ? Supply::over : Supply::none;
     }
 
     [[nodiscard]] bool enter(Waiter& waiter, std::size_t which,

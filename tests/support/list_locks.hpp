@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// The locks of a list, for tests that see at them how far another thread has come.
+
+#include <runnel/blocking_list.hpp>
+#include <runnel/detail/mutex.hpp>
+
+#include "support/gate.hpp"
+#include "support/windows.hpp"
+
+#include <vector>
+
+namespace runnel::test {
+
+struct StateOfList {
+    friend auto reveal(StateOfList);
+};
+template struct Reveal<StateOfList, &BlockingList<Gated>::state_>;
+
+[[nodiscard]] inline std::vector<const detail::Mutex*> locks_of(const BlockingList<Gated>& list) {
+    const auto& core = (list.*reveal(StateOfList{}))->core;
+    return {&core.back.mutex, &core.front.mutex};
+}
+
+}  // namespace runnel::test
