@@ -25,15 +25,27 @@ add_executable(runnel_headers ${alone} ${CMAKE_CURRENT_BINARY_DIR}/alone/main.cp
 target_link_libraries(runnel_headers PRIVATE runnel_dev)
 set_target_properties(runnel_headers PROPERTIES UNITY_BUILD OFF)
 
-# Code that must not compile, and the words the compiler must say about it.
+# Code that must not compile, and the words the compiler must say about it. COMPILE: another compiler
+# than that of the build. FLAGS: what it is given.
 function(must_not_compile name words)
+    cmake_parse_arguments(PARSE_ARGV 2 arg "" "COMPILE;FLAGS" "")
+    if(NOT arg_COMPILE)
+        set(arg_COMPILE ${CMAKE_CXX_COMPILER})
+    endif()
     add_test(NAME must_not_compile.${name} COMMAND ${CMAKE_COMMAND}
         -DFILE=${CMAKE_CURRENT_SOURCE_DIR}/must_not_compile/${name}.cpp -DWORDS=${words}
-        -DROOT=${PROJECT_SOURCE_DIR} -DCOMPILE=${CMAKE_CXX_COMPILER}
+        -DROOT=${PROJECT_SOURCE_DIR} -DCOMPILE=${arg_COMPILE} -DFLAGS=${arg_FLAGS}
         -P ${CMAKE_CURRENT_SOURCE_DIR}/must_not_compile.cmake)
 endfunction()
 must_not_compile(a_message_that_throws_on_move
     "is_nothrow_move_constructible_v<.*evaluated to")
+must_not_compile(references_into_temporaries "deleted")
+# Of these only clang warns.
+find_program(RUNNEL_CLANG NAMES clang++-19 clang++)
+if(RUNNEL_CLANG)
+    must_not_compile(references_that_outlive "-Wreturn-stack-address"
+        COMPILE ${RUNNEL_CLANG} FLAGS -Werror=dangling)
+endif()
 
 # The ways a project takes runnel in. RUNNEL_FROM is how: see consumer/CMakeLists.txt.
 function(consumer_test from)

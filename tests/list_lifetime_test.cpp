@@ -389,10 +389,10 @@ TEST_CASE("elements stand where their alignment wants them, in the list and outs
     for (int number = 0; number != 100; ++number)
         REQUIRE(list.push_back(Wide{number}) == Push::done);
     for (int number = 0; number != 50; ++number) {
-        REQUIRE(list.pop_front()->value == number * 2);
+        REQUIRE((*list.pop_front()).value == number * 2);
         REQUIRE(list.move_to(other));
     }
-    CHECK(other.pop_back()->value == 99);
+    CHECK((*other.pop_back()).value == 99);
     CHECK(other.pop_back_many(10)[9].value == 79);
     CHECK(Wide::count() == 0);
 }
@@ -408,13 +408,13 @@ TEST_CASE("an element may be larger than a block", "[list][lifetime]") {
         large.numbers.fill(number);
         REQUIRE(list.push_back(std::move(large)) == Push::done);
     }
-    CHECK(list.move_to(list)->numbers.back() == 0);
+    CHECK((*list.move_to(list)).numbers.back() == 0);
     for (int number = 1; number != 20; ++number) {
         auto popped = list.pop_front();
         REQUIRE(popped->numbers.front() == number);
         REQUIRE(popped->numbers.back() == number);
     }
-    CHECK(list.pop_back()->numbers[1'000] == 0);
+    CHECK((*list.pop_back()).numbers[1'000] == 0);
 }
 
 TEST_CASE("an element needs nothing but to be moved and destroyed", "[list][lifetime]") {
@@ -444,7 +444,7 @@ TEST_CASE("an element needs nothing but to be moved and destroyed", "[list][life
     CHECK(list.move_to(list));
     CHECK(list.pop_front_many(1));
     CHECK(list.pop_back_many(1));
-    CHECK(runnel::pop_first({list, other})->value >= 0);
+    CHECK((*runnel::pop_first({list, other})).value >= 0);
     CHECK(list.size() == 0);
 }
 

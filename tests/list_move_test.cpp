@@ -761,13 +761,13 @@ TEST_CASE("a move copies its element once, for who asked for it", "[list][move][
     BlockingList<Countable> target{{.clock = &clock}};
     Census census;
     REQUIRE(source.push_back(Countable{1}) == Push::done);
-    CHECK(source.move_to(target)->get() == 1);
+    CHECK((*source.move_to(target)).get() == 1);
     CHECK(census.copies() == 1);
 
     auto waiting = moving(clock, source, target);
     REQUIRE(waiting.waits());
     REQUIRE(source.push_back(Countable{2}) == Push::done);
-    CHECK(waiting.result()->get() == 2);
+    CHECK((*waiting.result()).get() == 2);
     CHECK(census.copies() == 2);
 }
 
@@ -784,7 +784,7 @@ TEST_CASE("a move that waited for room copies its element once, also when there 
     auto move = moving(clock, source, target);
     REQUIRE(move.waits());
     CHECK(target.try_pop_front_many(2).size() == 2);
-    CHECK(move.result()->get() == 1);
+    CHECK((*move.result()).get() == 1);
     CHECK(source.size() == 2);
     CHECK(census.copies() == 1);
 }
@@ -801,9 +801,9 @@ TEST_CASE("if the copy throws, nothing has moved", "[list][move][copy]") {
     CHECK_THROWS_AS(source.move_to(source), std::runtime_error);
     Fussy::throws = false;
     CHECK(source.size() == 2);
-    CHECK(source.pop_front()->value == 1);
-    CHECK(source.pop_front()->value == 2);
-    CHECK(target.pop_front()->value == 9);
+    CHECK((*source.pop_front()).value == 1);
+    CHECK((*source.pop_front()).value == 2);
+    CHECK((*target.pop_front()).value == 9);
     CHECK(target.stats().dropped == 0);
 }
 
@@ -821,7 +821,7 @@ TEST_CASE("if the copy for a waiting move throws, the move gets the exception an
     clock.settle();
     Fussy::throws = false;
     CHECK_THROWS_AS(move.result(), std::runtime_error);
-    CHECK(pop.result()->value == 1);
+    CHECK((*pop.result()).value == 1);
     CHECK(target.size() == 0);
     CHECK(target.stats().blocked_pushes == 0);
 }

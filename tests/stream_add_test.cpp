@@ -103,7 +103,7 @@ TEST_CASE_METHOD(NumberStream, "an entry can be given any id that is greater tha
                     {last_number, 0}, {last_number, 7}, StreamId::max()};
     for (const StreamId id : given) CHECK(stream.add(id, 1) == id);
     CHECK(ids(stream) == given);
-    for (const StreamId id : given) CHECK(stream.find(id)->id() == id);
+    for (const StreamId id : given) CHECK((*stream.find(id)).id() == id);
 }
 
 TEST_CASE_METHOD(TextStream, "an id that is not greater than the last one is refused",
@@ -276,7 +276,8 @@ TEST_CASE("messages are moved in, not copied", "[stream][add]") {
     auto message = std::make_unique<int>(7);
     const int* const address = message.get();
     const StreamId id = stream.add(std::move(message));
-    CHECK(stream.find(id)->value().get() == address);
+    const auto found = stream.find(id);
+    CHECK(found->value().get() == address);
 }
 
 TEST_CASE("on the system clock ids are of now, and grow", "[stream][add][system]") {

@@ -348,5 +348,6 @@ TEST_CASE("a value that cannot be copied is read where it is", "[stream][range]"
     const auto batch = stream.range();
     for (const auto& entry : batch) sum += *entry.value;
     CHECK(sum == 4'950);
-    CHECK(&batch.back().value == &stream.find(stream.last_id())->value());
+    const auto found = stream.find(stream.last_id());
+    CHECK(&batch.back().value == &found->value());
 }

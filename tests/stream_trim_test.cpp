@@ -243,7 +243,7 @@ TEST_CASE("an entry dies when the last batch over its block goes, in whatever or
         stream.add({number}, static_cast<int>(number));  // one block
     std::optional first{stream.range()};
     std::optional second{stream.range({.from = StreamId{3}})};
-    std::optional kept{stream.find({4})};
+    std::optional<KeptEntry<MoveOnly>> kept{stream.find({4})};
     stream.erase({{1}, {4}});
     first.reset();
     CHECK(census.alive() == 4);
@@ -358,7 +358,8 @@ TEST_CASE("an entry may be larger than a block, or empty", "[stream][trim]") {
     CHECK(large.trim({.count = 5}) == 15);
     CHECK(empty.trim({.count = 5}) == 15);
     CHECK(large.range().size() == 5);
-    CHECK(large.find({20})->value().numbers.back() == 20);
+    const auto last = large.find({20});
+    CHECK(last->value().numbers.back() == 20);
     CHECK(ids(empty) == id_range(16, 20));
 }
 

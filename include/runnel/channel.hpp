@@ -3,6 +3,7 @@
 
 #include <runnel/channel_options.hpp>
 #include <runnel/connection.hpp>
+#include <runnel/detail/annotations.hpp>
 #include <runnel/detail/await.hpp>
 #include <runnel/detail/channel_log.hpp>
 #include <runnel/detail/channel_requests.hpp>
@@ -270,8 +271,11 @@ public:
                     channel.leavers.size()};
     }
 
-    /// What the Broker calls it; empty if none has made it.
-    [[nodiscard]] const std::string& name() const noexcept { return state_->name; }
+    /// What the Broker calls it; empty if none has made it. Of a temporary handle, a copy.
+    [[nodiscard]] const std::string& name() const& noexcept RUNNEL_LIFETIMEBOUND {
+        return state_->name;
+    }
+    [[nodiscard]] std::string name() const&& { return state_->name; }
 
     // ------------------------------------------------------------------ closing
 

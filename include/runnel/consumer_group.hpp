@@ -3,6 +3,7 @@
 
 #include <runnel/ack.hpp>
 #include <runnel/delivery.hpp>
+#include <runnel/detail/annotations.hpp>
 #include <runnel/detail/check_count.hpp>
 #include <runnel/detail/group_state.hpp>
 #include <runnel/detail/handle.hpp>
@@ -51,7 +52,9 @@ class ConsumerGroup;
 template <Message T>
 class Consumer {
 public:
-    [[nodiscard]] const std::string& name() const noexcept { return name_; }
+    /// Of a temporary handle, a copy.
+    [[nodiscard]] const std::string& name() const& noexcept RUNNEL_LIFETIMEBOUND { return name_; }
+    [[nodiscard]] std::string name() const&& { return name_; }
 
     /// The next entries that the group has not delivered to anybody. They are pending until they
     /// are acknowledged. Who waited first gets them first. Redis: XREADGROUP … >.
@@ -142,7 +145,11 @@ private:
 template <Message T>
 class ConsumerGroup {
 public:
-    [[nodiscard]] const std::string& name() const noexcept { return group_->name; }
+    /// Of a temporary handle, a copy.
+    [[nodiscard]] const std::string& name() const& noexcept RUNNEL_LIFETIMEBOUND {
+        return group_->name;
+    }
+    [[nodiscard]] std::string name() const&& { return group_->name; }
 
     /// The member of that name; made if there is none. Redis: XGROUP CREATECONSUMER.
     ///

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <runnel/ack.hpp>
+#include <runnel/detail/annotations.hpp>
 #include <runnel/detail/assert.hpp>
 #include <runnel/detail/handle.hpp>
 #include <runnel/detail/log_block.hpp>
@@ -138,26 +139,35 @@ public:
     /// where to go on.
     [[nodiscard]] explicit operator bool() const noexcept { return !all_.empty(); }
     [[nodiscard]] std::size_t size() const noexcept { return all_.size(); }
-    [[nodiscard]] const Delivery<T>& operator[](std::size_t index) const& noexcept {
+    [[nodiscard]] const Delivery<T>&
+    operator[](std::size_t index) const& noexcept RUNNEL_LIFETIMEBOUND {
         return all_[index];
     }
     const Delivery<T>& operator[](std::size_t index) const&& = delete;
 
-    [[nodiscard]] Iterator begin() const& noexcept { return all_.begin(); }
-    [[nodiscard]] Iterator end() const& noexcept { return all_.end(); }
+    [[nodiscard]] Iterator begin() const& noexcept RUNNEL_LIFETIMEBOUND { return all_.begin(); }
+    [[nodiscard]] Iterator end() const& noexcept RUNNEL_LIFETIMEBOUND { return all_.end(); }
     Iterator begin() const&& = delete;
     Iterator end() const&& = delete;
 
     /// These require: not empty.
-    [[nodiscard]] const Delivery<T>& front() const& noexcept { return all_[0]; }
-    [[nodiscard]] const Delivery<T>& back() const& noexcept { return all_.back(); }
+    [[nodiscard]] const Delivery<T>& front() const& noexcept RUNNEL_LIFETIMEBOUND {
+        return all_[0];
+    }
+    [[nodiscard]] const Delivery<T>& back() const& noexcept RUNNEL_LIFETIMEBOUND {
+        return all_.back();
+    }
     const Delivery<T>& front() const&& = delete;
     const Delivery<T>& back() const&& = delete;
 
     /// Ids that were pending, and whose entries the stream has erased or trimmed: nobody can work
     /// on them any more. Claims drop them from the pending ones; a read of history leaves them
-    /// there, to be acknowledged.
-    [[nodiscard]] const std::vector<StreamId>& lost() const noexcept { return lost_; }
+    /// there, to be acknowledged. Of a temporary batch, the ids themselves.
+    [[nodiscard]] const std::vector<StreamId>& lost() const& noexcept RUNNEL_LIFETIMEBOUND {
+        return lost_;
+    }
+    [[nodiscard]] std::vector<StreamId> lost() && noexcept { return std::move(lost_); }
+    std::vector<StreamId> lost() const&& = delete;
 
     /// Of autoclaim() and history(): where to go on; 0-0 once all pending entries have been looked
     /// at.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <runnel/detail/annotations.hpp>
 #include <runnel/detail/assert.hpp>
 #include <runnel/detail/log_block.hpp>
 #include <runnel/detail/pinned_slots.hpp>
@@ -13,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -44,11 +46,14 @@ public:
 
     /// The id in the stream it was read from. These require: not moved from.
     [[nodiscard]] StreamId id() const noexcept { return block_->id(slot_); }
-    [[nodiscard]] const T& value() const& noexcept { return block_->value(slot_); }
-    [[nodiscard]] const T& operator*() const& noexcept { return value(); }
+    [[nodiscard]] const T& value() const& noexcept RUNNEL_LIFETIMEBOUND {
+        return block_->value(slot_);
+    }
+    [[nodiscard]] const T& operator*() const& noexcept RUNNEL_LIFETIMEBOUND { return value(); }
+    [[nodiscard]] const T* operator->() const& noexcept RUNNEL_LIFETIMEBOUND { return &value(); }
     const T& value() const&& = delete;
     const T& operator*() const&& = delete;
-    [[nodiscard]] const T* operator->() const noexcept { return &value(); }
+    const T* operator->() const&& = delete;
 
     // Takes over a pin of `block`.
     KeptEntry(detail::LogBlock<T>& block, std::uint32_t slot) noexcept
@@ -57,6 +62,50 @@ public:
 private:
     detail::LogBlock<T>* block_;
     std::uint32_t slot_;
+};
+
+/// The entry that a stream was asked for, or nothing: as a std::optional<KeptEntry<T>>, and
+/// converts to one.
+///
+///     if (const auto entry = orders.find(id)) print(entry->id(), entry->value());
+///
+/// Of a temporary, `*` hands out the kept entry itself, and `->` does not compile, for what that
+/// refers to may die with the temporary: `(*orders.find(id)).id()`.
+template <Message T>
+class [[nodiscard]] FoundEntry {
+public:
+    FoundEntry(std::nullopt_t /*none*/) noexcept {}                        // NOLINT(*-explicit-*)
+    FoundEntry(KeptEntry<T> entry) noexcept : entry_{std::move(entry)} {}  // NOLINT(*-explicit-*)
+
+    [[nodiscard]] explicit operator bool() const noexcept { return entry_.has_value(); }
+    [[nodiscard]] bool has_value() const noexcept { return entry_.has_value(); }
+
+    /// These require: there is one. Checked if RUNNEL_ASSERTS is defined as 1.
+    [[nodiscard]] KeptEntry<T>& operator*() & noexcept RUNNEL_LIFETIMEBOUND { return checked(); }
+    [[nodiscard]] const KeptEntry<T>& operator*() const& noexcept RUNNEL_LIFETIMEBOUND {
+        return checked();
+    }
+    [[nodiscard]] KeptEntry<T> operator*() && noexcept { return std::move(checked()); }
+    [[nodiscard]] const KeptEntry<T>* operator->() const& noexcept RUNNEL_LIFETIMEBOUND {
+        return &checked();
+    }
+    KeptEntry<T> operator*() const&& = delete;
+    const KeptEntry<T>* operator->() const&& = delete;
+
+    // NOLINTNEXTLINE(*-explicit-*)
+    operator std::optional<KeptEntry<T>>() const noexcept { return entry_; }
+
+private:
+    [[nodiscard]] KeptEntry<T>& checked() noexcept {
+        RUNNEL_ASSERT(entry_);
+        return *entry_;
+    }
+    [[nodiscard]] const KeptEntry<T>& checked() const noexcept {
+        RUNNEL_ASSERT(entry_);
+        return *entry_;
+    }
+
+    std::optional<KeptEntry<T>> entry_;
 };
 
 /// One entry of a batch, in place: valid as long as the batch is.
@@ -112,18 +161,18 @@ public:
         return count;
     }
 
-    [[nodiscard]] Iterator begin() const& noexcept { return Iterator{*this}; }
+    [[nodiscard]] Iterator begin() const& noexcept RUNNEL_LIFETIMEBOUND { return Iterator{*this}; }
     [[nodiscard]] Iterator end() const& noexcept { return Iterator{}; }
     Iterator begin() const&& = delete;
     Iterator end() const&& = delete;
 
     /// These require: not empty.
-    [[nodiscard]] Entry<T> front() const& noexcept {
+    [[nodiscard]] Entry<T> front() const& noexcept RUNNEL_LIFETIMEBOUND {
         RUNNEL_ASSERT(*this);
         const auto slots = first_.slots;
         return {*first_.block, is_reverse_ ? detail::last_slot(slots) : detail::first_slot(slots)};
     }
-    [[nodiscard]] Entry<T> back() const& noexcept {
+    [[nodiscard]] Entry<T> back() const& noexcept RUNNEL_LIFETIMEBOUND {
         RUNNEL_ASSERT(*this);
         const auto& part = others_.empty() ? first_ : others_.back();
         return {*part.block,
@@ -169,7 +218,7 @@ public:
     using difference_type = std::ptrdiff_t;
 
     Iterator() = default;
-    explicit Iterator(const Entries& of) noexcept
+    explicit Iterator(const Entries& of RUNNEL_LIFETIMEBOUND) noexcept
         : of_{&of}, block_{of.first_.block}, slots_{of.first_.slots} {}
 
     [[nodiscard]] Entry<T> operator*() const noexcept { return {*block_, slot()}; }

@@ -11,7 +11,6 @@
 #include <optional>
 #include <stop_token>
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace runnel::inline v0 {
@@ -130,7 +129,7 @@ struct PendingOptions {
     StreamId last = StreamId::max();
     std::size_t count = std::numeric_limits<std::size_t>::max();
     /// Only what this consumer has.
-    std::optional<std::string_view> consumer{};
+    std::optional<std::string> consumer{};
     /// Only what was delivered so long ago, or belongs to nobody.
     std::chrono::milliseconds min_idle{0};
 };

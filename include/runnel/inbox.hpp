@@ -3,6 +3,7 @@
 
 #include <runnel/channel.hpp>
 #include <runnel/channel_options.hpp>
+#include <runnel/detail/annotations.hpp>
 #include <runnel/detail/assert.hpp>
 #include <runnel/detail/await.hpp>
 #include <runnel/detail/channel_state.hpp>
@@ -45,7 +46,8 @@ public:
     [[nodiscard]] std::size_t size() const noexcept { return entries_.size(); }
 
     /// Requires: index < size().
-    [[nodiscard]] InboxMessage<T> operator[](std::size_t index) const& noexcept {
+    [[nodiscard]] InboxMessage<T>
+    operator[](std::size_t index) const& noexcept RUNNEL_LIFETIMEBOUND {
         RUNNEL_ASSERT(index < size());
         const detail::InboxEntry<T>& entry = entries_[index];
         return {entry.message->value, entry.link->channel->name, entry.link->pattern, entry.missed};
@@ -53,13 +55,17 @@ public:
     InboxMessage<T> operator[](std::size_t index) const&& = delete;
 
     /// These require: not empty.
-    [[nodiscard]] InboxMessage<T> front() const& noexcept { return (*this)[0]; }
-    [[nodiscard]] InboxMessage<T> back() const& noexcept { return (*this)[size() - 1]; }
+    [[nodiscard]] InboxMessage<T> front() const& noexcept RUNNEL_LIFETIMEBOUND {
+        return (*this)[0];
+    }
+    [[nodiscard]] InboxMessage<T> back() const& noexcept RUNNEL_LIFETIMEBOUND {
+        return (*this)[size() - 1];
+    }
     InboxMessage<T> front() const&& = delete;
     InboxMessage<T> back() const&& = delete;
 
-    [[nodiscard]] Iterator begin() const& noexcept { return {*this, 0}; }
-    [[nodiscard]] Iterator end() const& noexcept { return {*this, size()}; }
+    [[nodiscard]] Iterator begin() const& noexcept RUNNEL_LIFETIMEBOUND { return {*this, 0}; }
+    [[nodiscard]] Iterator end() const& noexcept RUNNEL_LIFETIMEBOUND { return {*this, size()}; }
     Iterator begin() const&& = delete;
     Iterator end() const&& = delete;
 
@@ -94,7 +100,8 @@ public:
     using difference_type = std::ptrdiff_t;
 
     Iterator() = default;
-    Iterator(const InboxMessages& of, std::size_t index) noexcept : of_{&of}, index_{index} {}
+    Iterator(const InboxMessages& of RUNNEL_LIFETIMEBOUND, std::size_t index) noexcept
+        : of_{&of}, index_{index} {}
 
     [[nodiscard]] InboxMessage<T> operator*() const noexcept { return (*of_)[index_]; }
     Iterator& operator++() noexcept {

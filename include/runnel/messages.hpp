@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <runnel/detail/annotations.hpp>
 #include <runnel/detail/assert.hpp>
 #include <runnel/detail/channel_log.hpp>
 #include <runnel/detail/log_block.hpp>
@@ -37,17 +38,19 @@ public:
     [[nodiscard]] explicit operator bool() const noexcept { return part_.block != nullptr; }
     [[nodiscard]] std::size_t size() const noexcept { return detail::count_slots(part_.slots); }
 
-    [[nodiscard]] Iterator begin() const& noexcept { return {part_.block, part_.slots}; }
+    [[nodiscard]] Iterator begin() const& noexcept RUNNEL_LIFETIMEBOUND {
+        return {part_.block, part_.slots};
+    }
     [[nodiscard]] Iterator end() const& noexcept { return {}; }
     Iterator begin() const&& = delete;
     Iterator end() const&& = delete;
 
     /// These require: not empty.
-    [[nodiscard]] const T& front() const& noexcept {
+    [[nodiscard]] const T& front() const& noexcept RUNNEL_LIFETIMEBOUND {
         RUNNEL_ASSERT(*this);
         return part_.block->value(detail::first_slot(part_.slots)).value;
     }
-    [[nodiscard]] const T& back() const& noexcept {
+    [[nodiscard]] const T& back() const& noexcept RUNNEL_LIFETIMEBOUND {
         RUNNEL_ASSERT(*this);
         return part_.block->value(detail::last_slot(part_.slots)).value;
     }

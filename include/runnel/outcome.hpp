@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <runnel/detail/annotations.hpp>
 #include <runnel/detail/assert.hpp>
 
 #include <chrono>
@@ -103,6 +104,10 @@ struct [[nodiscard]] Pushed {
 /// One value, or the reason why there is none.
 ///
 ///     while (auto job = jobs.pop_front()) run(*job);
+///
+/// Of a temporary, `*` hands out the value itself, so that `const Job& job = *jobs.pop_front();`
+/// keeps it, and `->` does not compile, for what that refers to dies with the temporary:
+/// `(*jobs.pop_front()).id`.
 template <typename T>
 class [[nodiscard]] Popped {
 public:
@@ -112,11 +117,13 @@ public:
     [[nodiscard]] explicit operator bool() const noexcept { return value_.has_value(); }
 
     /// Requires: there is a value. Checked if RUNNEL_ASSERTS is defined as 1.
-    [[nodiscard]] T& operator*() & noexcept { return checked(); }
-    [[nodiscard]] const T& operator*() const& noexcept { return checked(); }
-    [[nodiscard]] T&& operator*() && noexcept { return std::move(checked()); }
-    [[nodiscard]] T* operator->() noexcept { return &checked(); }
-    [[nodiscard]] const T* operator->() const noexcept { return &checked(); }
+    [[nodiscard]] T& operator*() & noexcept RUNNEL_LIFETIMEBOUND { return checked(); }
+    [[nodiscard]] const T& operator*() const& noexcept RUNNEL_LIFETIMEBOUND { return checked(); }
+    [[nodiscard]] T operator*() && noexcept { return std::move(checked()); }
+    [[nodiscard]] T* operator->() & noexcept RUNNEL_LIFETIMEBOUND { return &checked(); }
+    [[nodiscard]] const T* operator->() const& noexcept RUNNEL_LIFETIMEBOUND { return &checked(); }
+    T operator*() const&& = delete;
+    const T* operator->() const&& = delete;
 
     /// Why there is no value. Requires: there is none.
     [[nodiscard]] Ending ending() const noexcept {
@@ -160,6 +167,9 @@ private:
 ///
 ///     while (auto batch = jobs.pop_front_many(32))
 ///         for (Job& job : batch) run(job);
+///
+/// Of a temporary, `[]` hands out the value itself, and begin() does not compile; a range-for keeps
+/// the batch that it runs through.
 template <typename T>
 class [[nodiscard]] Batch {
 public:
@@ -169,20 +179,28 @@ public:
 
     [[nodiscard]] explicit operator bool() const noexcept { return !values_.empty(); }
     [[nodiscard]] std::size_t size() const noexcept { return values_.size(); }
-    [[nodiscard]] typename std::vector<T>::reference operator[](std::size_t index) noexcept {
+    [[nodiscard]] typename std::vector<T>::reference
+    operator[](std::size_t index) & noexcept RUNNEL_LIFETIMEBOUND {
         RUNNEL_ASSERT(index < size());
         return values_[index];
     }
     [[nodiscard]] typename std::vector<T>::const_reference
-    operator[](std::size_t index) const noexcept {
+    operator[](std::size_t index) const& noexcept RUNNEL_LIFETIMEBOUND {
         RUNNEL_ASSERT(index < size());
         return values_[index];
     }
+    [[nodiscard]] T operator[](std::size_t index) && noexcept {
+        RUNNEL_ASSERT(index < size());
+        return std::move(values_[index]);
+    }
+    T operator[](std::size_t index) const&& = delete;
 
-    [[nodiscard]] auto begin() noexcept { return values_.begin(); }
-    [[nodiscard]] auto end() noexcept { return values_.end(); }
-    [[nodiscard]] auto begin() const noexcept { return values_.begin(); }
-    [[nodiscard]] auto end() const noexcept { return values_.end(); }
+    [[nodiscard]] auto begin() & noexcept RUNNEL_LIFETIMEBOUND { return values_.begin(); }
+    [[nodiscard]] auto end() & noexcept RUNNEL_LIFETIMEBOUND { return values_.end(); }
+    [[nodiscard]] auto begin() const& noexcept RUNNEL_LIFETIMEBOUND { return values_.begin(); }
+    [[nodiscard]] auto end() const& noexcept RUNNEL_LIFETIMEBOUND { return values_.end(); }
+    void begin() const&& = delete;
+    void end() const&& = delete;
 
     /// Why there are no values. Requires: there are none.
     [[nodiscard]] Ending ending() const noexcept {

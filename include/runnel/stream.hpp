@@ -251,7 +251,7 @@ public:
     /// That entry, if it is there.
     ///
     /// Complexity: logarithmic in the size.
-    [[nodiscard]] std::optional<KeptEntry<T>> find(StreamId id) const {
+    [[nodiscard]] FoundEntry<T> find(StreamId id) const {
         const detail::Lock lock{state_->mutex};
         const auto place = state_->log.find(id);
         if (!place) return std::nullopt;
