@@ -5,6 +5,7 @@
 
 #include "support/catch.hpp"
 #include "support/streams.hpp"
+#include "support/watches.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -23,6 +24,7 @@ using runnel::Nack;
 using runnel::PendingEntry;
 using runnel::PendingSummary;
 using runnel::StreamId;
+using runnel::test::ending;
 using runnel::test::ids;
 using runnel::test::NumberGroup;
 using runnel::test::NumberStream;
@@ -279,9 +281,84 @@ TEST_CASE_METHOD(NumberGroup, "who waits is not asked when another has finished 
     auto read = reading(clock, ann);
     clock.advance(1h);
     REQUIRE(group.ack({{1}}) == 1);
-    REQUIRE(group.nack({{2}}) == 1);
     for (const auto& delivery : bob.history()) REQUIRE(delivery.ack() == runnel::Ack::done);
     CHECK(info_of("ann").idle == 1h);
+}
+
+TEST_CASE_METHOD(NumberGroup, "who waits for room is not asked before it has some",
+                 "[group][info]") {
+    const auto cid = group.consumer("cid", {.max_pending = 1});
+    add({1, 2, 3});
+    REQUIRE(bob.try_read({.count = 1}));
+    REQUIRE(cid.try_read());
+    auto read = reading(clock, cid);
+    clock.advance(1h);
+    REQUIRE(group.ack({{1}}) == 1);
+    CHECK(info_of("cid").idle == 1h);
+    REQUIRE(group.ack({{2}}) == 1);
+    CHECK(ids(read.result()) == ids({3}));
+    CHECK(info_of("cid").idle == 0h);
+}
+
+TEST_CASE_METHOD(NumberGroup, "what signals a stream is a call of all consumers that wait",
+                 "[group][info]") {
+    const auto other = stream.group("other");
+    const auto cid = other.consumer("cid");
+    auto by_group = reading(clock, ann, {.timeout = 2h});
+    auto by_other = reading(clock, cid);
+    clock.advance(1h);
+
+    SECTION("a release, also in another group") {
+        add({1});
+        REQUIRE(ids(by_group.result()) == ids({1}));
+        REQUIRE(ids(by_other.result()) == ids({1}));
+        auto read = reading(clock, cid);
+        clock.advance(1h);
+        CHECK(info_of("ann").idle == 1h);
+        REQUIRE(group.nack({{1}}) == 1);
+        CHECK(other.consumers()[0].idle == 0h);
+        clock.advance(1h);
+        REQUIRE(group.ack({{1}}) == 1);
+        CHECK(other.consumers()[0].idle == 1h);
+        CHECK(info_of("ann").idle == 2h);
+    }
+    SECTION("the removal of another group, until the wait ends") {
+        REQUIRE(stream.remove_group("other"));
+        CHECK(info_of("ann").idle == 0h);
+        clock.advance(1h);
+        CHECK(ending(by_group.result()) == runnel::Ending::timed_out);
+        CHECK(info_of("ann").idle == 1h);
+        add({1});
+        CHECK(info_of("ann").idle == 1h);
+    }
+    SECTION("an entry that another consumer gets") {
+        auto behind = reading(clock, bob, {.timeout = 2h});
+        add({1});
+        CHECK(group.remove_consumer("bob") == 0);
+        clock.advance(1h);
+        CHECK(group.info().consumers == 1);
+        auto third = reading(clock, ann);
+        add({2});
+        CHECK(ids(behind.result()) == ids({2}));
+        auto last = reading(clock, bob, {.timeout = 1h});
+        CHECK(group.remove_consumer("bob") == 1);
+        add({3});
+        clock.advance(1h);
+        CHECK(ending(last.result()) == runnel::Ending::timed_out);
+        CHECK(info_of("bob").idle == 1h);
+    }
+}
+
+TEST_CASE_METHOD(NumberGroup, "to wait for any is no call of a consumer, whatever comes",
+                 "[group][info]") {
+    std::vector<runnel::Watch> watches;
+    watches.emplace_back(bob);
+    auto first = reading(clock, ann);
+    auto look = runnel::test::waiting_for_any(clock, watches);
+    clock.advance(1h);
+    add({1});
+    REQUIRE(look.waits());
+    CHECK(info_of("bob").idle == 1h);
 }
 
 TEST_CASE_METHOD(AnHourLater, "a clock that goes back makes no time negative", "[group][info]") {

@@ -192,7 +192,9 @@ public:
     /// Complexity: linear in the lag, one step for a block of 64 entries; constant for none.
     [[nodiscard]] std::size_t lag() const;
 
-    /// Where the group reads on; back or forward. What is pending stays so, and nobody is woken.
+    /// Where the group reads on; back or forward. What is pending stays so. Wakes nobody, as in
+    /// Redis: a read that waits because it found nothing gets what is there again with the next
+    /// add; one that waits as its consumer has enough pending, also when that has room.
     /// Redis: XGROUP SETID.
     void set_position(From from, std::optional<std::uint64_t> entries_read = {}) const;
 
@@ -228,7 +230,7 @@ Ack Delivery<T>::fenced(Step step) const noexcept {
     {
         const detail::Lock lock{stream.mutex};
         effect = step(stream, group_->rules, detail::Fence{consumer_, attempt});
-        if (effect) stream.serve(*group_, chain);
+        if (effect) stream.serve_after(effect, *group_, chain);
     }
     chain.resume_all();
     return effect ? Ack::done : Ack::stale;
@@ -277,12 +279,13 @@ Deliveries<T> Consumer<T>::locked(Step step) const {
         State& stream = *stream_;
         const detail::Lock lock{stream.mutex};
         if (group_->is_removed) return Ending::gone;
+        stream.catch_up(*group_.get());
         const detail::Milliseconds now = stream.now();
         detail::ConsumerRecord& consumer = group_->rules.consumer({number_, name_}, now);
         consumer.seen = now;
         result.belong_to(*group_.get(), consumer.number);
         step(stream.log, consumer, now, result);
-        stream.serve(*group_.get(), chain);
+        stream.serve_those_for_room(*group_.get(), chain);
     }
     chain.resume_all();
     return result;
@@ -377,6 +380,7 @@ Consumer<T> ConsumerGroup<T>::consumer(std::string_view name,
     }
     Consumer<T> made{stream_, group_, name, options.max_pending};
     const detail::Lock lock{stream_->mutex};
+    stream_->catch_up(*group_.get());
     made.number_ = group_->rules.consumer({made.number_, name}, stream_->now()).number;
     return made;
 }
@@ -390,7 +394,7 @@ detail::Effect ConsumerGroup<T>::serving(Step step) const {
     {
         const detail::Lock lock{stream.mutex};
         effect = step(group_->rules);
-        if (effect) stream.serve(*group_.get(), chain);
+        if (effect) stream.serve_after(effect, *group_.get(), chain);
     }
     chain.resume_all();
     return effect;
@@ -398,8 +402,10 @@ detail::Effect ConsumerGroup<T>::serving(Step step) const {
 
 template <Message T>
 std::size_t ConsumerGroup<T>::remove_consumer(std::string_view name) const {
-    const auto effect =
-        serving([&](detail::GroupState& rules) { return rules.remove_consumer(name); });
+    const auto effect = serving([&](detail::GroupState& rules) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        stream_->catch_up(*group_.get());
+        return rules.remove_consumer(name);
+    });
     return effect.acknowledged;
 }
 
@@ -461,6 +467,7 @@ std::vector<ConsumerInfo> ConsumerGroup<T>::consumers() const {
     using std::chrono::milliseconds;
     std::vector<ConsumerInfo> infos;
     const detail::Lock lock{stream_->mutex};
+    stream_->catch_up(*group_.get());
     const detail::Milliseconds now = stream_->now();
     for (const auto& [name, consumer] : group_->rules.consumers()) {
         ConsumerInfo& info = infos.emplace_back();
@@ -476,6 +483,7 @@ std::vector<ConsumerInfo> ConsumerGroup<T>::consumers() const {
 template <Message T>
 GroupInfo ConsumerGroup<T>::info() const {
     const detail::Lock lock{stream_->mutex};
+    stream_->catch_up(*group_.get());
     const detail::GroupState& rules = group_->rules;
     return {group_->name,
             rules.consumers().size(),
@@ -502,7 +510,7 @@ void ConsumerGroup<T>::set_position(From from, std::optional<std::uint64_t> entr
         group_->rules.set_position(position, entries_read, stream.log.facts());
         group_->next.reset(position);
         // As in Redis it wakes nobody: unless nothing is left to those who had no room for it.
-        if (stream.closed) stream.serve(*group_.get(), chain);
+        if (stream.closed) stream.serve_those_for_room(*group_.get(), chain);
     }
     chain.resume_all();
 }

@@ -21,6 +21,7 @@ struct GlobStep {
 };
 
 // The first member of a class: `\x`, `a-b` (in either order; `b` may be any byte) or one byte.
+// Bytes are compared without a sign: as Redis does where char has none, unlike on x86-64.
 [[nodiscard]] constexpr GlobStep glob_class_member(std::string_view pattern, char byte) noexcept {
     if (pattern.size() >= 2 && pattern[0] == '\\') return {2, pattern[1] == byte};
     if (pattern.size() >= 3 && pattern[1] == '-') {

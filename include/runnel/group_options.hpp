@@ -83,7 +83,9 @@ struct ClaimOptions {
     bool counts = true;
     /// Also entries that are not pending. Redis: FORCE.
     bool force = false;
-    /// The group has delivered up to here, at least. Redis: LASTID.
+    /// The group has delivered up to here, at least. Moves its position, but not
+    /// GroupInfo::entries_read, so that GroupInfo::lag may be wrong until the next entry is added
+    /// and read, or for longer; ConsumerGroup::lag() is exact. Redis: LASTID.
     StreamId last_id{};
 };
 
@@ -153,7 +155,9 @@ struct GroupInfo {
     /// How many entries it has been delivered, ever, as far as Redis can tell.
     std::optional<std::uint64_t> entries_read{};
     /// How many entries are still to be delivered, by Redis' reckoning: nothing where entries were
-    /// erased behind last_delivered, or the group began in the middle. ConsumerGroup::lag() counts.
+    /// erased behind last_delivered, or the group began in the middle; wrong, and for long, after a
+    /// claim with `last_id`, which moves last_delivered and leaves entries_read.
+    /// ConsumerGroup::lag() counts, and is exact.
     std::optional<std::uint64_t> lag{};
 };
 

@@ -37,7 +37,7 @@ struct ConsumerRecord {
 
 // A consumer as its handle knows it: removed and made anew, it has another number.
 struct ConsumerKey {
-    std::uint32_t number;
+    std::uint32_t number = PendingEntries::nobody;
     std::string_view name;
 };
 
@@ -107,6 +107,12 @@ public:
     [[nodiscard]] ConsumerRecord& consumer(const ConsumerKey& key, Milliseconds now) {
         ConsumerRecord* const known = find(key.number);
         return known != nullptr ? *known : consumer(key.name, now);
+    }
+
+    // Null if there is none.
+    [[nodiscard]] const ConsumerRecord* find(const ConsumerKey& key) const noexcept {
+        const ConsumerRecord* const known = find(key.number);
+        return known != nullptr ? known : find(key.name);
     }
 
     [[nodiscard]] const ConsumerRecord* find(std::string_view name) const noexcept {

@@ -97,7 +97,7 @@ public:
 
     [[nodiscard]] bool enter(Waiter& waiter, std::size_t which,
                              WakeChain& /*nobody else*/) noexcept override {
-        node_.emplace(waiter, stream(), group_.get()).which = which;
+        node_.emplace(waiter, stream(), group_.get(), group_wait()).which = which;
         return stream().enter(*node_);
     }
 
@@ -109,6 +109,7 @@ public:
 protected:
     [[nodiscard]] StreamState<T>& stream() const noexcept { return *stream_.get(); }
     [[nodiscard]] StreamGroup<T>& group() const noexcept { return *group_.get(); }
+    [[nodiscard]] virtual GroupWait* group_wait() noexcept { return nullptr; }
 
 private:
     const Owner<StreamState<T>> stream_;
@@ -137,26 +138,24 @@ class ConsumerSource final : public StreamSource<T> {
 public:
     ConsumerSource(StreamState<T>& stream, StreamGroup<T>& group, std::string_view name,
                    std::size_t max_pending)
-        : StreamSource<T>{stream, &group}, name_{name}, max_pending_{max_pending} {}
+        : StreamSource<T>{stream, &group}, name_{name}, wait_{{.name = name_}, max_pending} {}
 
     [[nodiscard]] Supply supply() noexcept override RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
         const StreamState<T>& stream = this->stream();
         StreamGroup<T>& group = this->group();
         if (group.is_removed) return Supply::gone;
-        const bool has_next{group.next.seek(stream.log)};
-        if (has_next && has_room(group.rules)) return Supply::there;
-        const bool is_over = has_next ? stream.is_abandoned : stream.closed;
-        return is_over ? Supply::over : Supply::none;
+        wait_.is_for_room = false;
+        if (!group.next.seek(stream.log)) return stream.closed ? Supply::over : Supply::none;
+        if (stream.has_room(group, wait_)) return Supply::there;
+        wait_.is_for_room = true;
+        return stream.is_abandoned ? Supply::over : Supply::none;
     }
 
 private:
-    [[nodiscard]] bool has_room(const GroupState& rules) const noexcept {
-        const ConsumerRecord* const me = rules.find(name_);
-        return me == nullptr || me->pending < max_pending_;
-    }
+    [[nodiscard]] GroupWait* group_wait() noexcept override { return &wait_; }
 
     const std::string name_;
-    const std::size_t max_pending_;
+    GroupWait wait_;
 };
 
 template <Message T>

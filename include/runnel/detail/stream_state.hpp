@@ -19,6 +19,7 @@
 #include <runnel/message.hpp>
 #include <runnel/stream_options.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -36,6 +37,15 @@ namespace runnel::inline v0::detail {
 
 template <Message T>
 class StreamState;
+
+// What a wait in the line of a group waits for.
+struct GroupWait {
+    ConsumerKey consumer;
+    std::size_t max_pending = 0;
+    bool is_read = false;       // a call of the consumer; false: it only looks
+    bool is_for_room = false;   // there was something, but the consumer had enough pending
+    std::uint64_t signals = 0;  // of the stream, that it has been told of
+};
 
 // A group, and who waits for what it delivers next. Guarded by the lock of its stream, which it
 // keeps in memory: the stream lets go of its groups when its last handle goes.
@@ -60,23 +70,30 @@ public:
         return std::exchange(streak, streak * 3 / 4) > stream_length;
     }
 
-    std::size_t streak = 0;  // entries delivered lately
+    std::size_t streak = 0;     // entries delivered lately
+    std::uint64_t signals = 0;  // of the stream, that all who wait have been told of
 };
 
 // The place of a wait in the queue of a stream's readers or, with `group`, of those of a group.
 // Keeps the memory of both meanwhile.
 template <Message T>
 struct StreamNode : WaitNode {
-    StreamNode(Waiter& of, StreamState<T>& in, StreamGroup<T>* at) noexcept
-        : WaitNode{of}, keep{in}, group{at != nullptr ? Owner{*at} : Owner<StreamGroup<T>>{}} {}
+    StreamNode(Waiter& of, StreamState<T>& in, StreamGroup<T>* at, GroupWait* what) noexcept
+        : WaitNode{of},
+          keep{in},
+          group{at != nullptr ? Owner{*at} : Owner<StreamGroup<T>>{}},
+          wait{what} {}
 
     const Owner<StreamState<T>> keep;
     const Owner<StreamGroup<T>> group;
+    GroupWait* const wait;  // null without a group
 };
 
 // The cores of a stream and its groups, the waits in it, and what wakes them.
 //
-// Invariant outside the lock: an entry and a wait that it would end never coexist.
+// Invariant outside the lock: an entry and a wait that it would end never coexist. One exception,
+// as in Redis: what a group can deliver since its position was set back ends a wait that had found
+// nothing with the next add only. A wait for room ends as soon as there is both.
 template <Message T>
 class StreamState final : public Shared {
 public:
@@ -132,8 +149,10 @@ public:
             log.reserve(id, disposal);
             (void)log.append(id, std::move(message));  // those who wait, wait for just that
             if (log.size() > keep.count) (void)log.trim_to_length(keep.count, disposal);
-            if (waits != 0) [[unlikely]]
+            if (waits != 0) [[unlikely]] {
+                signal();
                 serve_all(chain);
+            }
         }
         chain.resume_all();
         return id;
@@ -148,8 +167,9 @@ public:
         {
             const Lock lock{mutex};
             effect = step(log, disposal);
-            // Nothing may be left to those who had no room for it.
-            if (closed && waits != 0) serve_all(chain);
+            // Nothing may be left to those who had no room for it; or they have room now.
+            if (effect && waits != 0) [[unlikely]]
+                for (auto& [name, group] : groups) serve_those_for_room(*group.get(), chain);
         }
         chain.resume_all();
         return effect.removed;
@@ -180,32 +200,68 @@ public:
         return mine;
     }
 
-    // Takes `node` out of line if it still stands in it.
-    void leave(StreamNode<T>& node) noexcept RUNNEL_EXCLUDES(mutex) {
+    // Takes `node` out of line if it still stands in it. May throw what catch_up() does, then.
+    void leave(StreamNode<T>& node) RUNNEL_EXCLUDES(mutex) {
         const Lock lock{mutex};
         if (node.queue == nullptr) return;
         node.queue->remove(node);
         --waits;
+        if (node.wait != nullptr) catch_up(*node.group.get(), *node.wait);
     }
 
     // After what may end any wait: all readers get an entry that was added, and of a group those it
     // is enough for.
     void serve_all(WakeChain& chain) noexcept RUNNEL_REQUIRES(mutex) {
         ask(readers, chain);
-        for (auto& [name, group] : groups) serve(*group.get(), chain);
+        for (auto& [name, group] : groups) {
+            ask_in_line(*group.get(), chain, [](const WaitNode&) { return true; });
+            serve_those_for_room(*group.get(), chain);
+        }
     }
 
-    // After what may have made room for a consumer of the group, too. Where there is nothing to
-    // deliver, those who wait are not asked, as it would count as a call of theirs: unless nothing
-    // will ever come.
-    void serve(Group& group, WakeChain& chain) noexcept RUNNEL_REQUIRES(mutex) {
+    // After what may have made room for a consumer of the group. Only a wait that will end is
+    // asked, as it counts as a call of its consumer.
+    void serve_those_for_room(Group& group, WakeChain& chain) noexcept RUNNEL_REQUIRES(mutex) {
+        const auto has_room = [&](WaitNode& node)
+                                  RUNNEL_NO_THREAD_SAFETY_ANALYSIS { return has_room_now(node); };
         std::uint32_t before = 0;
-        do {  // again when one was served: he may have taken over what stood before another
+        do {  // again when one was served: it may have taken over what stood before another
             before = waits;
-            for (WaitNode* node = group.readers.first(); node != nullptr && group.next.seek(log);)
-                node = ask(group.readers, *node, chain);
+            ask_in_line(group, chain, has_room);
         } while (waits != before);
         if (closed && !group.next.seek(log)) ask(group.readers, chain);
+    }
+
+    // The same after a step of a group.
+    void serve_after(const Effect& effect, Group& group, WakeChain& chain) noexcept
+        RUNNEL_REQUIRES(mutex) {
+        if (waits == 0) return;
+        if (effect.released != 0) signal();
+        serve_those_for_room(group, chain);
+    }
+
+    // Whether a consumer may have one more pending.
+    [[nodiscard]] bool has_room(Group& group, const GroupWait& wait) const noexcept
+        RUNNEL_REQUIRES(mutex) {
+        const ConsumerRecord* const consumer = group.rules.find(wait.consumer);
+        return consumer == nullptr || consumer->pending < wait.max_pending;
+    }
+
+    // ---- who waits calls anew with each signal, as in Redis; done when somebody looks
+
+    // An entry was added, a group was removed, or entries were released.
+    void signal() noexcept RUNNEL_REQUIRES(mutex) {
+        ++signals;
+        signalled = now();
+    }
+
+    // The consumers that wait have called when the last signal came: their idle times began anew,
+    // and those that were removed are there again. Throws: std::bad_alloc.
+    void catch_up(Group& group) RUNNEL_REQUIRES(mutex) {
+        if (group.signals == signals) return;
+        for (WaitNode* node = group.readers.first(); node != nullptr; node = node->next)
+            catch_up(group, wait_of(*node));
+        group.signals = signals;
     }
 
     // ---- groups
@@ -239,6 +295,7 @@ public:
             groups.erase(found);
             removed.get()->is_removed = true;
             ask(removed.get()->readers, chain);
+            if (waits != 0) signal();
         }
         chain.resume_all();
         return true;
@@ -248,6 +305,8 @@ public:
     bool closed RUNNEL_GUARDED_BY(mutex) = false;
     bool is_abandoned RUNNEL_GUARDED_BY(mutex) = false;  // the last handle has gone
     std::uint32_t waits RUNNEL_GUARDED_BY(mutex) = 0;    // all that stand in a queue here
+    std::uint64_t signals RUNNEL_GUARDED_BY(mutex) = 0;  // while somebody waited
+    Milliseconds signalled RUNNEL_GUARDED_BY(mutex) = 0;
     Clock& clock;
     const bool is_real;
     const Keep keep;
@@ -261,7 +320,32 @@ private:
         for (WaitNode* node = queue.first(); node != nullptr;) node = ask(queue, *node, chain);
     }
 
-    // Runs the request of one who waits; returns who stands behind him.
+    // Runs the requests of those in the line of `group` that `is_to_be_asked`, as long as there is
+    // something to deliver.
+    template <typename Predicate>
+    void ask_in_line(Group& group, WakeChain& chain, Predicate is_to_be_asked) noexcept
+        RUNNEL_REQUIRES(mutex) {
+        for (WaitNode* node = group.readers.first(); node != nullptr && group.next.seek(log);)
+            node = is_to_be_asked(*node) ? ask(group.readers, *node, chain) : node->next;
+    }
+
+    [[nodiscard]] static GroupWait& wait_of(WaitNode& node) noexcept {
+        return *static_cast<StreamNode<T>&>(node).wait;
+    }
+
+    [[nodiscard]] bool has_room_now(WaitNode& node) const noexcept RUNNEL_REQUIRES(mutex) {
+        const GroupWait& wait = wait_of(node);
+        return wait.is_for_room && has_room(*static_cast<StreamNode<T>&>(node).group.get(), wait);
+    }
+
+    void catch_up(Group& group, GroupWait& wait) RUNNEL_REQUIRES(mutex) {
+        if (!wait.is_read || wait.signals == signals) return;
+        ConsumerRecord& consumer = group.rules.consumer(wait.consumer, signalled);
+        consumer.seen = std::max(consumer.seen, signalled);
+        wait.signals = signals;
+    }
+
+    // Runs the request of one that waits; returns the one behind it.
     WaitNode* ask(WaitQueue& queue, WaitNode& node, WakeChain& chain) noexcept
         RUNNEL_REQUIRES(mutex) {
         WaitNode* const next = node.next;
@@ -282,7 +366,7 @@ private:
             const bool is_news = waits != 0 && (request.makes_room() || closed);
             if (!is_news || group == nullptr) [[likely]]
                 return true;
-            serve(*group, chain);
+            serve_those_for_room(*group, chain);
         }
         chain.resume_all();
         return true;
@@ -310,7 +394,7 @@ private:
             request.set_end(WaitEnd::timed_out);
         } else if (!may_pause || group == nullptr || !group->ends_a_stream()) {
             request.prepare_to_wait();
-            queue_of(node.emplace(request, *this, group)).insert(*node);
+            queue_of(node.emplace(request, *this, group, request.group_wait())).insert(*node);
             ++waits;
         }
         return may_wait;
@@ -346,6 +430,7 @@ public:
 
     void prepare_to_wait() noexcept { is_shared = true; }
     static constexpr bool makes_room() noexcept { return false; }
+    static constexpr GroupWait* group_wait() noexcept { return nullptr; }
 
     Entries<T> entries{Entries<T>::Order::ascending};
 
@@ -386,17 +471,17 @@ public:
             const GroupReadOptions& options, Clock& on) noexcept
         : Request{behaviour, WaitsOn::one, on},
           delivered_{result},
-          consumer_{consumer},
+          wait_{consumer, max_pending, true},
           count_{options.count},
-          max_pending_{max_pending},
           acknowledged_{options.acknowledged} {}
 
     // The handle may go meanwhile, and its name with it. May throw.
     void prepare_to_wait() {
-        name_ = consumer_.name;
-        consumer_.name = name_;
+        name_ = wait_.consumer.name;
+        wait_.consumer.name = name_;
         is_shared = true;
     }
+    [[nodiscard]] GroupWait* group_wait() noexcept { return &wait_; }
 
     // Whether it has taken over what another consumer had pending, after the group was set back.
     [[nodiscard]] bool makes_room() const noexcept { return has_taken_over_; }
@@ -406,12 +491,15 @@ public:
         StreamGroup<T>& group = *of;
         if (group.is_removed) return claim(WaitEnd::gone) ? Served::yes : Served::gone;
         const Milliseconds now = stream.now();
-        ConsumerRecord& consumer = group.rules.consumer(consumer_, now);
+        ConsumerRecord& consumer = group.rules.consumer(wait_.consumer, now);
         consumer.seen = now;
+        wait_.signals = stream.signals;
         const LogPlace<T> first = group.next.seek(stream.log);
+        wait_.is_for_room = false;
         if (!first) return stream.closed ? source_closed() : Served::no;
-        const std::size_t room = max_pending_ - std::min(max_pending_, consumer.pending);
+        const std::size_t room = wait_.max_pending - std::min(wait_.max_pending, consumer.pending);
         const std::size_t count = acknowledged_ ? count_ : std::min(count_, room);
+        wait_.is_for_room = count == 0;
         if (count == 0) return stream.is_abandoned ? source_closed() : Served::no;
         delivered_.belong_to(group, consumer.number);
         const SlotMask at_hand = first.block->live() & ~slots_before(first.slot);
@@ -445,10 +533,9 @@ private:
     }
 
     Deliveries<T>& delivered_;
-    ConsumerKey consumer_;
+    GroupWait wait_;
     std::string name_;  // of who waits
     const std::size_t count_;
-    const std::size_t max_pending_;
     const bool acknowledged_;
     bool has_taken_over_ = false;
 };
