@@ -315,6 +315,95 @@ TEST_CASE_METHOD(ThreeLists, "an element that a move brings serves a wait on sev
     CHECK(from(pop.result()) == From{2, "v"});
 }
 
+TEST_CASE_METHOD(ThreeLists,
+                 "who is served behind moves takes from the first list that has something",
+                 "[list][first][order]") {
+    // Redis 7.2 and later: BLMOVE a c, BLMOVE a b, two times BLPOP c b a; RPUSH a 1 2 3 4.
+    Lists reversed{c, b, a};
+    auto to_c = moving(clock, a, c);
+    auto to_b = moving(clock, a, b);
+    auto first = popping_first(clock, reversed);
+    auto second = popping_first(clock, reversed);
+    auto third = popping_first(clock, reversed);
+    Words messages{"1", "2", "3", "4"};
+    CHECK(a.push_back_many(messages).count == 4);
+    CHECK(value(to_c.result()) == "1");
+    CHECK(value(to_b.result()) == "2");
+    CHECK(from(first.result()) == From{0, "1"});
+    CHECK(from(second.result()) == From{1, "2"});
+    CHECK(from(third.result()) == From{2, "3"});
+    CHECK(elements(a) == Words{"4"});
+    CHECK(b.size() + c.size() == 0);
+}
+
+TEST_CASE_METHOD(ThreeLists, "who names the list first that is pushed to takes from it",
+                 "[list][first][order]") {
+    auto move = moving(clock, a, b);
+    auto pop = popping_first(clock, all);
+    Words messages{"1", "2"};
+    CHECK(a.push_back_many(messages).count == 2);
+    CHECK(from(pop.result()) == From{0, "2"});
+    CHECK(elements(b) == Words{"1"});
+}
+
+TEST_CASE_METHOD(ThreeLists, "what two moves bring is taken in the order of the lists",
+                 "[list][first][order]") {
+    Lists reversed{c, b};
+    auto to_b = moving(clock, a, b);
+    auto to_c = moving(clock, a, c);
+    auto pop = popping_first(clock, reversed);
+    Words messages{"1", "2"};
+    CHECK(a.push_back_many(messages).count == 2);
+    CHECK(from(pop.result()) == From{0, "2"});
+    CHECK(elements(b) == Words{"1"});
+}
+
+TEST_CASE_METHOD(ThreeLists, "who is served behind a move comes before who waits at its target",
+                 "[list][first][order]") {
+    Lists reversed{b, a};
+    auto at_b = popping_front(clock, b);
+    auto move = moving(clock, a, b);
+    auto pop = popping_first(clock, reversed);
+    Words messages{"1", "2"};
+    CHECK(a.push_back_many(messages).count == 2);
+    CHECK(from(pop.result()) == From{0, "1"});
+    CHECK(at_b.waits());
+    CHECK(elements(a) == Words{"2"});
+    CHECK(b.push_back("3") == Push::done);
+    CHECK(value(at_b.result()) == "3");
+}
+
+TEST_CASE_METHOD(ThreeLists, "who waits at closed lists behind a move gets what the move brings",
+                 "[list][first][order][close]") {
+    Lists reversed{b, a};
+    auto move = moving(clock, a, b);
+    auto first = popping_first(clock, reversed);
+    auto second = popping_first(clock, reversed);
+    CHECK(a.push_back("1") == Push::done);
+    CHECK(from(first.result()) == From{0, "1"});
+    a.close();
+    CHECK(second.waits());
+    b.close();
+    CHECK(ending(second.result()) == Ending::closed);
+}
+
+TEST_CASE("a pop that is served where a move brought something makes room there",
+          "[list][first][order]") {
+    ManualClock clock;
+    BlockingList<std::string> a{{.clock = &clock}};
+    BlockingList<std::string> b{{.capacity = 1, .clock = &clock}};
+    Lists reversed{b, a};
+    auto move = moving(clock, a, b);
+    auto pop = popping_first(clock, reversed);
+    auto next = moving(clock, a, b);
+    Words messages{"1", "2", "3"};
+    CHECK(a.push_back_many(messages).count == 3);
+    CHECK(from(pop.result()) == From{0, "1"});
+    CHECK(value(next.result()) == "2");
+    CHECK(elements(a) == Words{"3"});
+    CHECK(elements(b) == Words{"2"});
+}
+
 TEST_CASE("a wait on several lists makes room where it takes", "[list][first]") {
     ManualClock clock;
     BlockingList<std::string> empty{{.clock = &clock}};

@@ -329,9 +329,9 @@ private:
     static Batch<T> pop_many(State& list, End end, std::size_t count, const WaitOptions* options);
     static Moved<T> move(State& list, State& target, const MoveOptions& options, bool may_wait);
     static PoppedFrom<T> first_of(std::span<const BlockingList> lists, const FirstOptions& options);
-    static void take_first(detail::PopOne<T>& request, std::span<const BlockingList> lists,
+    static void take_first(detail::PopFirst<T>& request, std::span<const BlockingList> lists,
                            const FirstOptions& options);
-    static void make_nodes(detail::PopOne<T>& request, std::span<const BlockingList> lists,
+    static void make_nodes(detail::PopFirst<T>& request, std::span<const BlockingList> lists,
                            std::deque<Node>& nodes);
 
     // Carries out a request of one list, by this thread or by one that wakes it.
@@ -366,8 +366,11 @@ private:
 };
 
 /// Takes an element from the first of `lists` that has one; if none has, waits for whichever gets
-/// one first. The lists' order counts, not which was filled first. One that is named twice counts
-/// once. Time is that of the first list's clock. Redis: BLPOP with several keys, BLMPOP.
+/// one first, and then takes from the first of them that has one. The lists' order counts, not
+/// which was filled first: if one push fills a list and, by a move that waits there, another one,
+/// the pop takes from the one that is named first, also before a pop that waits there for longer.
+/// A list that is named twice counts once. Time is that of the first list's clock. Redis: BLPOP
+/// with several keys, BLMPOP, as since 7.2.
 ///
 ///     auto next = runnel::pop_first({urgent, normal}, {.timeout = 1s});
 ///
@@ -465,7 +468,7 @@ Popped<T> BlockingList<T>::popped_in_line(detail::PopInLine<T>& in_line,
 
 template <Message T>
 Popped<T> BlockingList<T>::pop_slowly(State& list, End end, const WaitOptions* options) {
-    detail::PopOne<T> request{end, detail::WaitsOn::one, list.clock};
+    detail::PopOne<T> request{end, list.clock};
     run(request, list, detail::Line::pops, options);
     if (request.value) return Popped<T>(std::in_place, std::move(*request.value));
     return request.ending();
@@ -518,7 +521,7 @@ PoppedFrom<T> BlockingList<T>::first_of(std::span<const BlockingList> lists,
         if (auto popped = lists[at].pop(options.from, nullptr))
             return PoppedFrom<T>{at, *std::move(popped)};
     }
-    detail::PopOne<T> request{options.from, detail::WaitsOn::several, lists.front().state_->clock};
+    detail::PopFirst<T> request{options.from, lists.front().state_->clock};
     take_first(request, lists, options);
     if (request.value) return PoppedFrom<T>{request.which, std::move(*request.value)};
     return request.ending();
@@ -526,18 +529,19 @@ PoppedFrom<T> BlockingList<T>::first_of(std::span<const BlockingList> lists,
 
 // One node for each list, however often it is named.
 template <Message T>
-void BlockingList<T>::make_nodes(detail::PopOne<T>& request, std::span<const BlockingList> lists,
+void BlockingList<T>::make_nodes(detail::PopFirst<T>& request, std::span<const BlockingList> lists,
                                  std::deque<Node>& nodes) {
     for (std::size_t at = 0; at != lists.size(); ++at) {
         State* const list = &*lists[at].state_;
-        if (std::ranges::find(nodes, list, &Node::list) == nodes.end())
-            nodes.emplace_back(request, *list, at);
+        if (std::ranges::find(nodes, list, &Node::list) != nodes.end()) continue;
+        const Node* const earlier = nodes.empty() ? nullptr : &nodes.back();
+        nodes.emplace_back(request, *list, at).earlier = earlier;
     }
     request.open_sources = static_cast<std::uint32_t>(nodes.size());
 }
 
 template <Message T>
-void BlockingList<T>::take_first(detail::PopOne<T>& request, std::span<const BlockingList> lists,
+void BlockingList<T>::take_first(detail::PopFirst<T>& request, std::span<const BlockingList> lists,
                                  const FirstOptions& options) {
     std::deque<Node> nodes;
     make_nodes(request, lists, nodes);

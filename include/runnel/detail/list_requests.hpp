@@ -26,8 +26,7 @@ class PopOne : public Request {
 public:
     static constexpr Behaviour behaviour{serve_as<PopOne, ListNode<T>>, unpark};
 
-    PopOne(End at, WaitsOn waits_on, Clock& on) noexcept
-        : Request{behaviour, waits_on, on}, end{at} {}
+    PopOne(End at, Clock& on) noexcept : Request{behaviour, WaitsOn::one, on}, end{at} {}
 
     Served attempt(ListNode<T>& node) {
         ListState<T>& list = *node.list();
@@ -36,13 +35,11 @@ public:
         if (!claim()) return Served::gone;
         value.emplace(std::move(list.core.peek(end)));
         list.core.drop(end);
-        which = node.which;
         return Served::yes;
     }
 
     const End end;
     std::optional<T> value;
-    std::size_t which = 0;
 };
 
 // The commonest wait, put into line under the lock that found the list empty. On lines of its own:
@@ -50,10 +47,67 @@ public:
 template <Message T>
 struct alignas(std::max<std::size_t>(64, alignof(PopOne<T>))) PopInLine {
     PopInLine(End end, ListState<T>& list) noexcept
-        : request{end, WaitsOn::one, list.clock}, node{request, list} {}
+        : request{end, list.clock}, node{request, list} {}
 
     PopOne<T> request;
     ListNode<T> node;
+};
+
+// Takes from the first of several lists that has something: of those whose locks the waker holds,
+// which are that of the node and the one that serve_poppers() has found before it.
+template <Message T>
+class PopFirst : public Request {
+public:
+    PopFirst(End end, Clock& on) noexcept : Request{behaviour, WaitsOn::several, on}, end_{end} {}
+
+    Served attempt(ListNode<T>& node) {
+        ListState<T>& list = *node.list();
+        list.assert_held();
+        if (list.core.empty()) return list.closed ? source_closed() : Served::no;
+        if (node.other != nullptr) {
+            ListState<T>& before = *node.other;
+            before.assert_held();
+            if (!before.core.empty()) {
+                if (!take(before, which_of(node, before))) return Served::gone;
+                before.update_attention();
+                other_ = &before;
+                return Served::yes;
+            }
+        }
+        return take(list, node.which) ? Served::yes : Served::gone;
+    }
+
+    // Where it has made room, which is not the list that the waker serves; see Waiter::Resume.
+    static void unpark_after_others(Waiter& waiter, WakeChain& chain) noexcept {
+        auto& pop = static_cast<PopFirst&>(waiter);
+        if (pop.other_ != nullptr) pop.other_->serve_all(chain);
+        unpark(pop, chain);
+    }
+
+    static constexpr Behaviour behaviour{serve_as<PopFirst, ListNode<T>>, unpark_after_others};
+
+    std::optional<T> value;
+    std::size_t which = 0;
+
+private:
+    [[nodiscard]] bool take(ListState<T>& list, std::size_t position)
+        RUNNEL_REQUIRES(list.core.back.mutex, list.core.front.mutex) {
+        if (!claim()) return false;
+        value.emplace(std::move(list.core.peek(end_)));
+        list.core.drop(end_);
+        which = position;
+        return true;
+    }
+
+    [[nodiscard]] static std::size_t which_of(const ListNode<T>& node,
+                                              const ListState<T>& list) noexcept {
+        const ListNode<T>* at = node.earlier;
+        while (at->list() != &list) at = at->earlier;
+        return at->which;
+    }
+
+    const End end_;
+    ListState<T>* other_ = nullptr;
 };
 
 template <Message T>

@@ -14,6 +14,7 @@
 #include <runnel/outcome.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -38,8 +39,11 @@ struct ListNode : WaitNode {
     [[nodiscard]] ListState<T>* list() const noexcept { return keep.get(); }
 
     const Owner<ListState<T>> keep;
-    // Of a move: the list at its other side, whose locks are needed too to serve it.
+    // A list whose locks are needed too to serve it. Of a move: the one at its other side. Of a pop
+    // of several lists: see ListState::owes.
     ListState<T>* other = nullptr;
+    // Of a pop of several lists: its place at the list that was named before this one.
+    const ListNode* earlier = nullptr;
 };
 
 // The rest of a list, for a holder of the back's lock: the front's lock, unless the front is empty.
@@ -402,6 +406,9 @@ public:
         // spares its cache line a journey at every hand-over.
         const bool attention = anybody && !core.empty();
         if (core.front.attention != attention) core.front.attention = attention;
+        const bool owing = !core.back.poppers.empty() && !core.empty();
+        if (owes.load(std::memory_order_relaxed) != owing)
+            owes.store(owing, std::memory_order_relaxed);
     }
 
     ListCore<T> core;
@@ -411,19 +418,24 @@ public:
     WaitQueue pushers RUNNEL_GUARDED_BY(core.back.mutex);
     bool closed RUNNEL_GUARDED_BY(core.back.mutex) = false;
     std::uint64_t dropped RUNNEL_GUARDED_BY(core.back.mutex) = 0;
+    // Whether somebody waits for an element though there is one. A waker that has carried out a
+    // move to this list first goes on where it is; if it comes to a pop of several lists there,
+    // which stands in line here too and has named this list before, the pop takes from here.
+    // Written under the lock; a glimpse without it decides only whether to look under it.
+    std::atomic<bool> owes = false;
     // Away from what every push that finds no room looks at.
     alignas(64) SpinBudget spin;
 
 private:
     // How far serving may go and has got: the second list whose locks are held, and the last
-    // tickets of moves from and to lists whose locks were not. They are not looked at twice.
+    // tickets of those who need lists whose locks were not. They are not waited for twice.
     struct Reach {
         ListState* also = nullptr;
         std::uint64_t last_popper = 0;
         std::uint64_t last_pusher = 0;
     };
 
-    // Where serving stops: at a move to this list, or from it.
+    // Where serving stops: at a move to this list, or from it, or at a pop of this one, too.
     struct Stop {
         ListState* at = nullptr;
         bool is_source = false;
@@ -506,8 +518,9 @@ private:
     }
 
     // Runs the requests that can be satisfied, in the order of their tickets, and again while that
-    // makes others satisfiable. Stops at a move whose other list is out of reach: the target has to
-    // be locked too; at the source others may stand before the move, so that it is served there.
+    // makes others satisfiable. Stops where another list is needed that is out of reach: it has to
+    // be locked too; at the source of a move others may stand before the move, so that it is served
+    // there.
     [[nodiscard]] Stop serve_within(Reach& reach, WakeChain& chain) noexcept
         RUNNEL_REQUIRES(core.back.mutex, core.front.mutex) {
         Stop stop;
@@ -524,20 +537,30 @@ private:
     [[nodiscard]] ListState* serve_poppers(Reach& reach, WakeChain& chain) noexcept
         RUNNEL_REQUIRES(core.back.mutex, core.front.mutex) {
         WaitQueue& queue = core.back.poppers;
-        for (WaitNode* node = queue.first(); node != nullptr && !core.empty();) {
-            WaitNode* const next = node->next;
-            ListState* const target = other_list(*node);
-            if (target == nullptr || target == reach.also) {
-                ask(queue, *node, chain);
-            } else if (node->waiter->ticket() > reach.last_popper) {
-                reach.last_popper = node->waiter->ticket();
-                return target;
+        for (WaitNode* at = queue.first(); at != nullptr && !core.empty();) {
+            auto& node = static_cast<ListNode<T>&>(*at);
+            at = at->next;
+            if (node.earlier != nullptr) node.other = first_owing(node, reach);
+            if (node.other == nullptr || node.other == reach.also) {
+                ask(queue, node, chain);
+            } else if (node.waiter->ticket() > reach.last_popper) {
+                reach.last_popper = node.waiter->ticket();
+                return node.other;
             }
-            node = next;
         }
         // Nothing can come any more: this ends all of them, also those who were passed over.
         while (closed && core.empty() && !queue.empty()) ask(queue, *queue.first(), chain);
         return nullptr;
+    }
+
+    // Of the lists that were named before, the first one that owes an element, if its locks are
+    // held or serving may stop for them: which it does once for each pop.
+    [[nodiscard]] static ListState* first_owing(const ListNode<T>& node,
+                                                const Reach& reach) noexcept {
+        ListState* first = nullptr;
+        for (const ListNode<T>* at = node.earlier; at != nullptr; at = at->earlier)
+            if (at->list()->owes.load(std::memory_order_relaxed)) first = at->list();
+        return first == reach.also || node.waiter->ticket() > reach.last_popper ? first : nullptr;
     }
 
     [[nodiscard]] ListState* serve_pushers(Reach& reach, WakeChain& chain) noexcept
