@@ -23,6 +23,7 @@ set(order
     stream_options.hpp
     detail/spin.hpp
     detail/wait_queue.hpp
+    detail/destruction.hpp
     detail/blocks.hpp
     detail/room.hpp
     detail/block_deque.hpp

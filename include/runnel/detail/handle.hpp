@@ -1,29 +1,61 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <runnel/detail/assert.hpp>
+#include <runnel/detail/destruction.hpp>
+
 #include <atomic>
 #include <cstddef>
+#include <limits>
 #include <utility>
 
 namespace runnel::inline v0::detail {
 
-// State that lives as long as somebody owns it; see Owner.
-class Owned {
+// How many owners or handles there are. The last one brings the end, once: what dies meanwhile may
+// use what is ending, and so add some and remove them again.
+class EndingCount {
 public:
-    Owned() = default;
-    Owned(const Owned&) = delete;
-    Owned& operator=(const Owned&) = delete;
-    virtual ~Owned() = default;
+    void add() noexcept { count_.fetch_add(1, std::memory_order_relaxed); }
 
-    void add_owner() noexcept { owners_.fetch_add(1, std::memory_order_relaxed); }
-
-    void remove_owner() noexcept {
+    // True for the last one.
+    [[nodiscard]] bool remove() noexcept {
         // Acquire-release: the last one sees everything that was done by the others.
-        if (owners_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+        if (count_.fetch_sub(1, std::memory_order_acq_rel) != 1) [[likely]]
+            return false;
+        count_.store(ended, std::memory_order_relaxed);
+        return true;
+    }
+
+    // Whether none is left that was added after the end. Also true if there was no end: of what
+    // could not be constructed.
+    [[nodiscard]] bool is_over() const noexcept {
+        const std::size_t count = count_.load(std::memory_order_relaxed);
+        return count == ended || count == 1;
     }
 
 private:
-    std::atomic<std::size_t> owners_ = 1;
+    static constexpr std::size_t ended = std::numeric_limits<std::size_t>::max() / 2;
+
+    std::atomic<std::size_t> count_ = 1;
+};
+
+// State that lives as long as somebody owns it; see Owner.
+class Owned : public Destructible {
+public:
+    Owned() = default;
+    // A copy that was made by what has died with it, and has outlived it, would dangle.
+    ~Owned() override { RUNNEL_ASSERT(owners_.is_over()); }
+
+    void add_owner() noexcept { owners_.add(); }
+
+    void remove_owner() noexcept {
+        if (owners_.remove()) destroy_nested(*this);
+    }
+
+private:
+    void destroy() noexcept override { delete this; }
+
+    EndingCount owners_;
 };
 
 // State shared by handles and by waits. Two counts: the last handle closes it, which ends every
@@ -31,19 +63,21 @@ private:
 // destroyed while other threads wait through it.
 class Shared : public Owned {
 public:
+    ~Shared() override { RUNNEL_ASSERT(handles_.is_over()); }
+
     // Called once the last handle has gone, without any lock.
     virtual void last_handle_gone() noexcept = 0;
 
-    void add_handle() noexcept { handles_.fetch_add(1, std::memory_order_relaxed); }
+    void add_handle() noexcept { handles_.add(); }
 
     void remove_handle() noexcept {
-        if (handles_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+        if (!handles_.remove()) return;
         last_handle_gone();
         remove_owner();  // all handles together are one owner
     }
 
 private:
-    std::atomic<std::size_t> handles_ = 1;
+    EndingCount handles_;
 };
 
 // Shares one State among its copies. There is no empty one: moving copies.

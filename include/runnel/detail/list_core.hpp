@@ -141,6 +141,15 @@ public:
         back.items.reserve_front();
     }
 
+    // Hands over all elements, in constant time. Requires: both are empty.
+    void take_all(BlockDeque<T>& of_front, BlockDeque<T>& of_back) noexcept
+        RUNNEL_REQUIRES(back.mutex, front.mutex) {
+        of_back.take_all(back.items);
+        if (!front_has()) return;
+        of_front.take_all(front.items);
+        publish_front_size();
+    }
+
     // Looks at no bound. May allocate, and then leaves `value` alone.
     void push(End end, T&& value) RUNNEL_REQUIRES(back.mutex, front.mutex) {
         if (end == End::back) return back.items.push_back(std::move(value));

@@ -145,6 +145,14 @@ public:
         core.refill_room();
     }
 
+    // The elements die before the list does: their destructors find it closed and empty.
+    ~ListState() override {
+        BlockDeque<T> front;
+        BlockDeque<T> back;
+        const LockAll lock{core};
+        core.take_all(front, back);
+    }
+
     void last_handle_gone() noexcept override { close(); }
 
     void close() noexcept {

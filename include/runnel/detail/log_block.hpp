@@ -3,6 +3,7 @@
 
 #include <runnel/detail/assert.hpp>
 #include <runnel/detail/blocks.hpp>
+#include <runnel/detail/destruction.hpp>
 #include <runnel/detail/id_offset.hpp>
 #include <runnel/detail/radix_tree.hpp>
 #include <runnel/detail/slots.hpp>
@@ -32,7 +33,7 @@ namespace runnel::inline v0::detail {
 // no pin is left that may have seen it: by the eraser after it has let go of the lock, or by the
 // last reader. That is done by whoever gets the right to reap, which is a third part of that word.
 template <Message T>
-class LogBlock : public RadixLeaf {
+class LogBlock final : public RadixLeaf, public Destructible {
 public:
     static constexpr std::uint32_t most_slots = 64;
 
@@ -41,9 +42,6 @@ public:
         void* const memory = BlockMemory::allocate(bytes(capacity), alignment());
         return ::new (memory) LogBlock{first_id, capacity};
     }
-
-    LogBlock(const LogBlock&) = delete;
-    LogBlock& operator=(const LogBlock&) = delete;
 
     // How many slots the block after one of `slots` has; 0 stands for none.
     [[nodiscard]] static constexpr std::uint32_t capacity_after(std::uint32_t slots,
@@ -91,7 +89,8 @@ public:
     // Called without a lock: the last owner destroys what is left.
     void remove_owner() noexcept {
         // Acquire-release: the last one sees everything that the others did.
-        if (owners(word_.fetch_sub(one_owner, std::memory_order_acq_rel)) == 1) destroy();
+        if (owners(word_.fetch_sub(one_owner, std::memory_order_acq_rel)) == 1)
+            destroy_nested(*this);
     }
 
     // A pin owns the block, too. Taken by an owner, or under the log's lock.
@@ -104,7 +103,7 @@ public:
             if (!word_.compare_exchange_weak(word, word - one_pin, std::memory_order_seq_cst,
                                              std::memory_order_relaxed))
                 continue;
-            if (owners(word) == 1) destroy();
+            if (owners(word) == 1) destroy_nested(*this);
             return;
         }
         // Whoever reaps has to own the block meanwhile.
@@ -149,25 +148,17 @@ public:
 
     // Destroys the values that nobody can see any more, and gives up the right to do so and one
     // owner. Called without a lock.
-    void finish_reap() noexcept {
-        do {
-            const SlotMask destroyed = destroyed_.load(std::memory_order_relaxed);
-            destroy_values(reapable_ & ~destroyed);
-            destroyed_.store(destroyed | reapable_, std::memory_order_relaxed);
-            word_.fetch_and(~(reaping | garbage), std::memory_order_seq_cst);
-            // Who erased meanwhile found the right taken, and left it to us.
-            if (has_garbage()) word_.fetch_or(garbage, std::memory_order_seq_cst);
-        } while (begin_reap());
-        remove_owner();
-    }
+    void finish_reap() noexcept { destroy_nested(*this); }
+
+    // The blocks that somebody has the right to reap, or has taken out of the log.
+    [[nodiscard]] LogBlock* next_to_reap() const noexcept { return static_cast<LogBlock*>(next_); }
+    void set_next_to_reap(LogBlock* block) noexcept { next_ = block; }
 
     // Guarded by the log's lock; once the block has left the log, `next` belongs to who took it
     // out.
     LogBlock* previous = nullptr;
     LogBlock* next = nullptr;
     bool has_left = false;
-    // Guarded by the right to reap.
-    LogBlock* next_to_reap = nullptr;
 
 private:
     static constexpr std::uint32_t first_capacity = 4;
@@ -183,7 +174,7 @@ private:
 
     LogBlock(StreamId first_id, std::uint32_t capacity) noexcept
         : RadixLeaf{first_id}, capacity_{capacity} {}
-    ~LogBlock() = default;
+    ~LogBlock() override = default;
 
     [[nodiscard]] static std::uint64_t owners(std::uint64_t word) noexcept {
         return (word & ~garbage) >> 32U;
@@ -216,7 +207,24 @@ private:
         for (; slots != 0; slots &= slots - 1) std::destroy_at(place(first_slot(slots)));
     }
 
-    void destroy() noexcept {
+    // What is reaped has an owner.
+    void destroy() noexcept override {
+        (word_.load(std::memory_order_relaxed) & reaping) != 0 ? reap() : destroy_all();
+    }
+
+    void reap() noexcept {
+        do {
+            const SlotMask destroyed = destroyed_.load(std::memory_order_relaxed);
+            destroy_values(reapable_ & ~destroyed);
+            destroyed_.store(destroyed | reapable_, std::memory_order_relaxed);
+            word_.fetch_and(~(reaping | garbage), std::memory_order_seq_cst);
+            // Who erased meanwhile found the right taken, and left it to us.
+            if (has_garbage()) word_.fetch_or(garbage, std::memory_order_seq_cst);
+        } while (begin_reap());
+        remove_owner();
+    }
+
+    void destroy_all() noexcept {
         destroy_values(slots_before(count()) & ~destroyed_.load(std::memory_order_relaxed));
         const std::uint32_t capacity = capacity_;
         this->~LogBlock();

@@ -22,7 +22,7 @@ public:
 
     ~Disposal() {
         while (reaps_ != nullptr) {
-            LogBlock<T>* const next = reaps_->next_to_reap;
+            LogBlock<T>* const next = reaps_->next_to_reap();
             std::exchange(reaps_, next)->finish_reap();
         }
         while (blocks_ != nullptr) {
@@ -33,7 +33,7 @@ public:
 
     // Erases `slots` of `block`. Requires: the log's lock.
     void erase(LogBlock<T>& block, SlotMask slots) noexcept {
-        if (block.erase(slots)) block.next_to_reap = std::exchange(reaps_, &block);
+        if (block.erase(slots)) block.set_next_to_reap(std::exchange(reaps_, &block));
     }
 
     // Takes over the log's ownership of a block that has left it.

@@ -181,6 +181,9 @@ public:
         return {.removed = removed};
     }
 
+    // Without it, values would die within the log.
+    void clear(Disposal<T>& disposal) noexcept { (void)trim_to_length(0, disposal); }
+
 private:
     [[gnu::noinline]] void add_block(StreamId id, Disposal<T>& disposal) {
         Block* const last = blocks_.last();

@@ -106,6 +106,13 @@ public:
           keep{options.keep},
           log{options.block_entries} {}
 
+    // The entries die before the stream does: their destructors find it closed and empty.
+    ~StreamState() override {
+        Disposal<T> disposal;
+        const Lock lock{mutex};
+        log.clear(disposal);
+    }
+
     void last_handle_gone() noexcept override {
         Groups gone;  // they own this state; nobody can reach them through it any more
         WakeChain chain;

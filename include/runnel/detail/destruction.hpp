@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <utility>
+
+namespace runnel::inline v0::detail {
+
+// What may own others of its kind, and those others, without end: the state of a list in a list, a
+// block of messages of which each one keeps the next, a handler that holds the next channel. It is
+// destroyed by destroy_nested() and by nothing else.
+class Destructible {
+public:
+    Destructible(const Destructible&) = delete;
+    Destructible& operator=(const Destructible&) = delete;
+
+protected:
+    Destructible() = default;
+    virtual ~Destructible() = default;
+
+    // Destroys what is to be destroyed, which may include itself. Called without any lock.
+    virtual void destroy() noexcept = 0;
+
+    // Free for other use as long as nobody has called destroy_nested().
+    Destructible* next_ = nullptr;
+
+private:
+    friend class NestedDestruction;
+};
+
+// The destructions that a thread is in. One in another nests up to a depth that any stack has room
+// for; deeper ones stand in line, without memory of their own, until the outermost is done. Each
+// image has its own count: where they take turns, they nest as deep as all of them together.
+class NestedDestruction {
+public:
+    static constexpr std::uint32_t most_nested = 32;
+
+    static void run(Destructible& what) noexcept {
+        constinit thread_local NestedDestruction of_thread;
+        of_thread.destroy(what);
+    }
+
+private:
+    constexpr NestedDestruction() = default;
+
+    void destroy(Destructible& what) noexcept {
+        if (depth_ == most_nested) [[unlikely]]
+            return append(what);
+        ++depth_;
+        what.destroy();
+        if (depth_ == 1) {
+            while (first_ != nullptr) std::exchange(first_, first_->next_)->destroy();
+        }
+        --depth_;
+    }
+
+    void append(Destructible& what) noexcept {
+        what.next_ = nullptr;
+        (first_ != nullptr ? last_->next_ : first_) = &what;
+        last_ = &what;
+    }
+
+    std::uint32_t depth_ = 0;
+    Destructible* first_ = nullptr;
+    Destructible* last_ = nullptr;
+};
+
+// Destroys `what` before it returns or, deep inside of other destructions, before the outermost of
+// them returns, in the same thread.
+inline void destroy_nested(Destructible& what) noexcept {
+    NestedDestruction::run(what);
+}
+
+}  // namespace runnel::inline v0::detail
