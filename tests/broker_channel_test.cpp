@@ -142,6 +142,22 @@ TEST_CASE("what comes in several ways comes once for each", "[broker][pattern]")
     CHECK(received(inbox) == Received{"fox 2 by f*"});
 }
 
+TEST_CASE("an inbox gets a message by name first, then by its patterns in the order of joining",
+          "[broker][pattern]") {
+    const Broker broker;
+    const auto foo = broker.channel<int>("foo");
+    auto inbox = broker.subscribe<int>({.patterns = {"?oo", "f*"}});
+    inbox.join(foo);
+    CHECK(foo.publish(1).reached == 3);
+    CHECK(received(inbox) == Received{"foo 1", "foo 1 by ?oo", "foo 1 by f*"});
+    CHECK(inbox.leave(foo));
+    CHECK(foo.publish(2).reached == 2);
+    inbox.join(foo);
+    CHECK(foo.publish(3).reached == 3);
+    CHECK(received(inbox) ==
+          Received{"foo 2 by ?oo", "foo 2 by f*", "foo 3", "foo 3 by ?oo", "foo 3 by f*"});
+}
+
 TEST_CASE("each of several inboxes gets what its patterns match", "[broker][pattern]") {
     const Broker broker;
     auto one = broker.subscribe<int>({.patterns = {"a*"}});

@@ -122,7 +122,8 @@ private:
 
 /// Messages of several channels, in the order in which they come, by reference and never a copy. A
 /// channel that it has joined in more ways than one, directly and by patterns of a Broker, delivers
-/// each message once for each. Redis: a client that subscribes to channels and patterns.
+/// each message once for each, directly first. Redis: a client that subscribes to channels and
+/// patterns.
 ///
 ///     runnel::Inbox<Order> inbox{{.bound = 100}};
 ///     inbox.join(apples);

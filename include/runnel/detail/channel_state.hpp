@@ -77,7 +77,7 @@ public:
     void last_handle_gone() noexcept override { close(); }
 
     void close() noexcept {
-        std::vector<Owner<Link>> gone;  // outlives the lock
+        InboxLinks<T> gone;  // outlives the lock
         WakeChain chain;
         {
             const Lock lock{mutex};
@@ -86,9 +86,9 @@ public:
             ask_all(publishers, chain);
             ask_all(watchers, chain);
             note_publishers();
-            gone.swap(links);
+            std::swap(gone, links);
         }
-        for (const Owner<Link>& link : gone) link->inbox->remove_source(chain);
+        gone.visit([&](Link& link) { link.inbox->remove_source(chain); });
         chain.resume_all();
     }
 
@@ -207,8 +207,9 @@ public:
     [[nodiscard]] bool add_link(Owner<Link> link, WakeChain& chain) RUNNEL_EXCLUDES(mutex) {
         const Lock lock{mutex};
         if (closed) return false;
-        links.push_back(std::move(link));
-        links.back()->inbox->add_source();
+        InboxState<T>& inbox = *link->inbox.get();
+        links.add(std::move(link));
+        inbox.add_source();
         ask_all(watchers, chain);
         return true;
     }
@@ -231,7 +232,7 @@ public:
             link->inbox->remove_source(chain);
             return true;
         };
-        return std::erase_if(links, goes);
+        return links.erase_if(goes);
     }
     template <typename IsMeant>
     std::size_t remove_links(const InboxState<T>& inbox, IsMeant is_meant) noexcept
@@ -297,8 +298,7 @@ public:
             count = seats.disconnect_now(log, clock);
             if (count != 0) update_reach();
             log.trim(disposal);
-            for (const Owner<Link>& link : links)
-                if (link->inbox->do_what_is_due(chain)) ++count;
+            links.visit([&](Link& link) { count += link.inbox->do_what_is_due(chain) ? 1U : 0U; });
         }
         chain.resume_all();
         return count;
@@ -310,16 +310,17 @@ public:
     // The ways to those that were not disconnected. Linear.
     [[nodiscard]] std::size_t inboxes() const noexcept RUNNEL_REQUIRES(mutex) {
         std::size_t count = 0;
-        for (const Owner<Link>& link : links) count += link->inbox->is_connected() ? 1 : 0;
+        links.visit([&](const Link& link) { count += link.inbox->is_connected() ? 1U : 0U; });
         return count;
     }
 
     // Not counting those who have come by a pattern.
     [[nodiscard]] bool has_direct_subscribers() const noexcept RUNNEL_REQUIRES(mutex) {
-        const auto is_direct = [](const Owner<Link>& link) {
-            return link->is_direct && link->inbox->is_connected();
+        const auto is_connected = [](const Owner<Link>& link) {
+            return link->inbox->is_connected();
         };
-        return seats.size() + handlers.size() != 0 || std::ranges::any_of(links, is_direct);
+        return seats.size() + handlers.size() != 0 ||
+               std::ranges::any_of(links.direct(), is_connected);
     }
 
     void refuse_if_closed() const RUNNEL_REQUIRES(mutex) {
@@ -340,7 +341,7 @@ public:
     ChannelLog<T> log RUNNEL_GUARDED_BY(mutex);
     Seats<T> seats RUNNEL_GUARDED_BY(mutex);
     Handlers<T> handlers RUNNEL_GUARDED_BY(mutex);
-    std::vector<Owner<Link>> links RUNNEL_GUARDED_BY(mutex);
+    InboxLinks<T> links RUNNEL_GUARDED_BY(mutex);
     WaitQueue readers RUNNEL_GUARDED_BY(mutex);
     WaitQueue publishers RUNNEL_GUARDED_BY(mutex);
     WaitQueue watchers RUNNEL_GUARDED_BY(mutex);  // for subscribers
@@ -385,8 +386,9 @@ private:
             return 0;
         std::size_t count = 0;
         const auto message = log.entries().last();
-        for (const Owner<Link>& link : links)
-            if (link->inbox->deliver(*link.get(), message, bytes, chain)) ++count;
+        links.visit([&](Link& link) {
+            if (link.inbox->deliver(link, message, bytes, chain)) ++count;
+        });
         return count;
     }
 

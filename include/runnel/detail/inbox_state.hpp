@@ -51,6 +51,43 @@ struct InboxLink final : Owned {
     const bool is_direct;
 };
 
+// The ways from a channel to inboxes. In the order in which a message takes them: first the direct
+// ones, then those by patterns, as in Redis; among each in the order of joining.
+template <Message T>
+class InboxLinks {
+public:
+    using Link = Owner<InboxLink<T>>;
+
+    [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
+    [[nodiscard]] const std::vector<Link>& direct() const noexcept { return direct_; }
+
+    // Throws: std::bad_alloc.
+    void add(Link link) {
+        (link->is_direct ? direct_ : by_pattern_).push_back(std::move(link));
+        ++size_;
+    }
+
+    // Takes out those for which goes(link) is true; returns how many.
+    template <typename Goes>
+    std::size_t erase_if(Goes goes) noexcept {
+        const std::size_t count = std::erase_if(direct_, goes) + std::erase_if(by_pattern_, goes);
+        size_ -= count;
+        return count;
+    }
+
+    // Calls visit(InboxLink<T>&) for each.
+    template <typename Visit>
+    void visit(Visit visit) const {
+        for (const Link& link : direct_) visit(*link.get());
+        for (const Link& link : by_pattern_) visit(*link.get());
+    }
+
+private:
+    std::vector<Link> direct_;
+    std::vector<Link> by_pattern_;
+    std::size_t size_ = 0;  // of both: every publish asks
+};
+
 // A message on its way, by reference.
 template <Message T>
 struct InboxEntry {
