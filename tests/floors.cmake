@@ -28,6 +28,7 @@ set(order
     detail/room.hpp
     detail/block_deque.hpp
     detail/handle.hpp
+    detail/watched.hpp
     detail/id_offset.hpp
     detail/count_bits.hpp
     detail/radix_tree.hpp

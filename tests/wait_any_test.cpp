@@ -22,6 +22,7 @@
 #include <cstddef>
 #include <memory>
 #include <optional>
+#include <span>
 #include <stop_token>
 #include <string>
 #include <thread>
@@ -561,6 +562,96 @@ TEST_CASE_METHOD(TwoSubscribers, "messages may be waited for together with work"
     CHECK(which(wait_any({view, inbox, jobs})) == 2U);
     CHECK(ticks.publish(1) == 1);
     CHECK(which(wait_any({view, inbox, jobs})) == 0U);
+}
+
+// ------------------------------------------------------------------ moved and destroyed
+
+TEST_CASE("watches follow cursors, subscriptions and inboxes that are moved", "[wait_any][moved]") {
+    ManualClock clock;
+    const Stream<int> stream{{.clock = &clock}};
+    const Channel<int> channel{{.clock = &clock}};
+    const Channel<int> other{{.clock = &clock}};
+    std::vector<Cursor<int>> cursors;
+    std::vector<Subscription<int>> views;
+    std::vector<Inbox<int>> inboxes;
+    std::vector<Watch> watches;
+    for (int number = 0; number != 9; ++number) {
+        watches.emplace_back(cursors.emplace_back(stream.cursor()));
+        watches.emplace_back(views.emplace_back(channel.subscribe()));
+        watches.emplace_back(inboxes.emplace_back(runnel::InboxOptions{.clock = &clock}));
+        inboxes.back().join(other);
+    }
+    CHECK_FALSE(wait_any(watches, {.timeout = 0s}));
+
+    auto for_entry = waiting_for_any(clock, watches);
+    REQUIRE(for_entry.waits());
+    stream.add(1);
+    CHECK(which(for_entry.result()) == 0U);
+    for (Cursor<int>& cursor : cursors) CHECK(cursor.try_read().size() == 1);
+    auto for_message = waiting_for_any(clock, watches);
+    REQUIRE(for_message.waits());
+    CHECK(channel.publish(1) == 9);
+    CHECK(which(for_message.result()) == 1U);
+    for (Subscription<int>& view : views) CHECK(view.try_read().size() == 1);
+    CHECK(other.publish(1) == 9);
+    CHECK(which(wait_any(watches)) == 2U);
+    for (Inbox<int>& inbox : inboxes) CHECK(inbox.try_read().size() == 1);
+    CHECK_FALSE(wait_any(watches, {.timeout = 0s}));
+}
+
+TEST_CASE("a watch goes with what is assigned to another", "[wait_any][moved]") {
+    const Stream<int> stream;
+    const Channel<int> channel;
+    auto cursor = stream.cursor();
+    auto view = channel.subscribe();
+    auto next_cursor = stream.cursor();
+    auto next_view = channel.subscribe();
+    const Watch of_old_cursor{cursor};
+    const Watch of_old_view{view};
+    const Watch of_cursor{next_cursor};
+    const Watch of_view{next_view};
+    cursor = std::move(next_cursor);
+    view = std::move(next_view);
+    const auto look = [](const Watch& watch) {
+        return wait_any(std::span{&watch, 1}, {.timeout = 0s});
+    };
+    CHECK(ending(look(of_old_cursor)) == Ending::gone);
+    CHECK(ending(look(of_old_view)) == Ending::gone);
+    CHECK(ending(look(of_cursor)) == Ending::timed_out);
+    CHECK(ending(look(of_view)) == Ending::timed_out);
+    stream.add(1);
+    CHECK(channel.publish(1) == 1);
+    CHECK(look(of_cursor));
+    CHECK(look(of_view));
+    CHECK(cursor.try_read().size() == 1);
+    CHECK(view.try_read().size() == 1);
+    CHECK_FALSE(look(of_cursor));
+    CHECK_FALSE(look(of_view));
+}
+
+TEST_CASE("a wait for what was destroyed ends at once", "[wait_any][moved]") {
+    const Stream<int> stream;
+    const Channel<int> channel;
+    std::optional cursor{stream.cursor()};
+    std::optional view{channel.subscribe()};
+    auto inbox = std::make_optional<Inbox<int>>();
+    inbox->join(channel);
+    std::optional consumer{stream.group("group").consumer("ann")};
+    const Watch of_consumer{*consumer};
+    const std::vector<Watch> gone = [&] {
+        std::vector<Watch> made;
+        made.emplace_back(*cursor);
+        made.emplace_back(*view);
+        made.emplace_back(*inbox);
+        return made;
+    }();
+    cursor.reset();
+    view.reset();
+    inbox.reset();
+    consumer.reset();
+    stream.add(1);
+    for (const Watch& watch : gone) CHECK(ending(wait_any(std::span{&watch, 1})) == Ending::gone);
+    CHECK(which(wait_any(std::span{&of_consumer, 1})) == 0U);
 }
 
 // ------------------------------------------------------------------ misuse

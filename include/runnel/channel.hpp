@@ -14,6 +14,7 @@
 #include <runnel/detail/seat.hpp>
 #include <runnel/detail/spin.hpp>
 #include <runnel/detail/wait_queue.hpp>
+#include <runnel/detail/watched.hpp>
 #include <runnel/error.hpp>
 #include <runnel/message.hpp>
 #include <runnel/messages.hpp>
@@ -59,7 +60,7 @@ public:
         return *this;
     }
     ~Subscription() {
-        if (seat_ != nullptr) channel_->remove_seat(*seat_);
+        if (*seat_ != nullptr) channel_->remove_seat(seat());
     }
 
     /// The next messages, at most those of one block of memory at a time, and how many were missed
@@ -77,11 +78,11 @@ public:
     Messages<T> try_read(const ReadOptions& options = {}) { return read(options, nullptr); }
 
     /// How many messages it has missed, all in all.
-    [[nodiscard]] std::uint64_t missed() const noexcept { return seat_->missed; }
+    [[nodiscard]] std::uint64_t missed() const noexcept { return seat().missed; }
 
     /// False once it was disconnected for being too far behind. A closed channel does not count.
     [[nodiscard]] bool connected() const noexcept {
-        return !seat_->is_disconnected.load(std::memory_order_acquire);
+        return !seat().is_disconnected.load(std::memory_order_acquire);
     }
 
 private:
@@ -100,9 +101,11 @@ private:
         return go_on(options, timeout);
     }
 
+    [[nodiscard]] detail::Seat<T>& seat() const noexcept { return **seat_; }
+
     // What can be read without the lock.
     detail::PinnedSlots<detail::Logged<T>> at_hand(std::size_t count) noexcept {
-        detail::Seat<T>& seat = *seat_;
+        detail::Seat<T>& seat = this->seat();
         if (!seat.cursor.may_have_next() || !channel_->is_within_reach(seat)) return {};
         const std::uint64_t before = seat.position();
         auto part = seat.cursor.take(count);
@@ -119,7 +122,7 @@ private:
     }
 
     void make_room() noexcept {
-        if (seat_->when_behind == Behind::block &&
+        if (seat().when_behind == Behind::block &&
             channel_->has_publishers.load(std::memory_order_seq_cst)) [[unlikely]]
             channel_->make_room();
     }
@@ -127,7 +130,7 @@ private:
     [[gnu::noinline]] Messages<T> go_on(const ReadOptions& options, const Timeout* timeout) {
         State& channel = *channel_.get();
         pause_at_end_of_stream(options, timeout);
-        detail::ReadMessages<T> request{*seat_, options.count, channel.clock};
+        detail::ReadMessages<T> request{seat(), options.count, channel.clock};
         channel.run(request, &State::readers, timeout, options.stop);
         request.wake_others();
         if (request.messages.slots == 0) return Messages<T>{request.ending(), request.missed};
@@ -140,12 +143,12 @@ private:
         const std::size_t streak = std::exchange(streak_, detail::stream_length);
         if (streak < detail::stream_length || timeout == nullptr || !channel_->is_real) return;
         if (!detail::may_take_time(*timeout, options.stop)) return;
-        if (seat_->cursor.may_have_next() || seat_->cursor.is_at_end_of_block()) return;
-        detail::leave_for_a_batch(streak, [this] { return seat_->cursor.may_have_next(); });
+        if (seat().cursor.may_have_next() || seat().cursor.is_at_end_of_block()) return;
+        detail::leave_for_a_batch(streak, [this] { return seat().cursor.may_have_next(); });
     }
 
     detail::Owner<State> channel_;
-    std::unique_ptr<detail::Seat<T>> seat_;
+    detail::Watched<std::unique_ptr<detail::Seat<T>>> seat_;
     std::size_t streak_ = 0;  // messages read since there was nothing
 };
 

@@ -71,7 +71,7 @@ enum class Ending : std::uint8_t {
     stopped,       ///< the stop token was asked to stop
     closed,        ///< closed, and nothing is left to take
     full,          ///< of a move: the target is full and rejects
-    gone,          ///< of a read: its group was removed
+    gone,          ///< of a read: its group was removed; of wait_any(): see there
     disconnected,  ///< of a subscription: it was too far behind
 };
 

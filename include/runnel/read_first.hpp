@@ -40,7 +40,7 @@ class ReadSeveral {
 public:
     ReadSeveral(std::span<const ReadPlace<T>> places, std::size_t count)
         : places_{places}, count_{count} {
-        cursors_.reserve(places.size());  // they do not move any more: the watches refer to them
+        cursors_.reserve(places.size());
         watches_.reserve(places.size());
         for (const ReadPlace<T>& place : places) {
             cursors_.push_back(place.stream.cursor(place.after));

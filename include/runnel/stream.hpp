@@ -8,6 +8,7 @@
 #include <runnel/detail/mutex.hpp>
 #include <runnel/detail/spin.hpp>
 #include <runnel/detail/stream_state.hpp>
+#include <runnel/detail/watched.hpp>
 #include <runnel/entries.hpp>
 #include <runnel/error.hpp>
 #include <runnel/message.hpp>
@@ -91,7 +92,8 @@ class Stream;
 ///         for (const auto& entry : batch) print(entry.id, entry.value);
 ///
 /// It keeps the stream's memory, but does not keep it open; an entry that it has not read yet may
-/// be trimmed away. It can be moved from thread to thread, and is used by one at a time.
+/// be trimmed away. It can be moved from thread to thread, and is used by one at a time. Moved
+/// from, it can only be assigned to or destroyed.
 template <Message T>
 class Cursor {
 public:
@@ -116,18 +118,18 @@ public:
 
     /// It reads on behind this id: that of the last entry it has read, of one that was erased
     /// behind that, or where it began.
-    [[nodiscard]] StreamId position() const noexcept { return cursor_.position(); }
+    [[nodiscard]] StreamId position() const noexcept { return cursor_->position(); }
 
 private:
     friend class Stream<T>;
     friend class Watch;
 
     Cursor(detail::StreamState<T>& stream, StreamId after) noexcept
-        : stream_{stream}, cursor_{after} {}
+        : stream_{stream}, cursor_{detail::LogCursor<T>{after}} {}
 
     Entries<T> at_hand(std::size_t count) noexcept {
         Entries<T> entries{Entries<T>::Order::ascending};
-        detail::PinnedSlots<T> part = cursor_.take(count);
+        detail::PinnedSlots<T> part = cursor_->take(count);
         if (part.slots == 0) return entries;
         streak_ += detail::count_slots(part.slots);
         entries.add(std::move(part));
@@ -137,15 +139,15 @@ private:
     [[gnu::noinline]] Entries<T> go_on(std::size_t count, const ReadOptions* waiting) {
         detail::StreamState<T>& stream = *stream_.get();
         const std::size_t streak = std::exchange(streak_, 0);
-        if (cursor_.is_at_end_of_block()) {
+        if (cursor_->is_at_end_of_block()) {
             const detail::Lock lock{stream.mutex};
-            cursor_.seek(stream.log);
+            cursor_->seek(stream.log);
         } else if (streak >= detail::stream_length && waiting != nullptr && stream.is_real &&
                    detail::may_take_time(waiting->timeout, waiting->stop)) {
-            detail::leave_for_a_batch(streak, [this] { return cursor_.may_have_next(); });
+            detail::leave_for_a_batch(streak, [this] { return cursor_->may_have_next(); });
         }
         if (auto entries = at_hand(count)) return entries;
-        detail::ReadOn<T> request{cursor_, count, false, stream.clock};
+        detail::ReadOn<T> request{*cursor_, count, false, stream.clock};
         stream.run(request, nullptr, waiting);
         if (!request.entries) return request.ending();
         streak_ = detail::stream_length;  // one that comes to who waits may be the first of many
@@ -153,7 +155,7 @@ private:
     }
 
     detail::Owner<detail::StreamState<T>> stream_;
-    detail::LogCursor<T> cursor_;
+    detail::Watched<detail::LogCursor<T>> cursor_;
     std::size_t streak_ = 0;  // entries read since there was nothing
 };
 

@@ -34,10 +34,13 @@ class Look;
 /// or a subscription, to deliver to a consumer, or in an inbox. Made where wait_any() is called; or
 /// once, before a loop, and then the loop allocates nothing.
 ///
-/// Keeps the object's memory, and does not keep it open. Cursors, subscriptions and inboxes must
-/// outlive it.
+/// Keeps the object's memory, and does not keep it open. It follows a cursor, a subscription or an
+/// inbox that is moved, also when a vector of them grows; once that is destroyed or something else
+/// is assigned to it, a wait ends with Ending::gone. Of consumers it keeps what it needs.
 ///
-/// Thread safety: of one wait at a time.
+/// Thread safety: of one wait at a time. A wait uses what it watches: nobody else uses, moves or
+/// destroys the cursor, the subscription or the inbox meanwhile. Moved from, it can only be
+/// assigned to or destroyed.
 class Watch {
 public:
     /// For an element to pop.
@@ -45,11 +48,11 @@ public:
     Watch(const BlockingList<T>& list)  // NOLINT(*-explicit-*)
         : source_{std::make_unique<detail::ListSource<T>>(*list.state_)} {}
 
-    /// For an entry behind where it stands. Nobody else uses the cursor meanwhile.
+    /// For an entry behind where it stands.
     template <Message T>
     Watch(Cursor<T>& cursor)  // NOLINT(*-explicit-*)
-        : source_{
-              std::make_unique<detail::CursorSource<T>>(*cursor.stream_.get(), cursor.cursor_)} {}
+        : source_{std::make_unique<detail::CursorSource<T>>(*cursor.stream_.get(),
+                                                            cursor.cursor_.whereabouts())} {}
 
     /// For an entry that its group has not delivered, while the consumer has fewer pending than it
     /// may. The group does not count the wait as a call of the consumer.
@@ -58,13 +61,13 @@ public:
         : source_{std::make_unique<detail::ConsumerSource<T>>(
               *consumer.stream_, *consumer.group_.get(), consumer.name_, consumer.max_pending_)} {}
 
-    /// For a message that it has not read. Nobody else uses the subscription meanwhile.
+    /// For a message that it has not read.
     template <Message T>
     Watch(Subscription<T>& subscription)  // NOLINT(*-explicit-*)
-        : source_{std::make_unique<detail::SubscriptionSource<T>>(*subscription.channel_.get(),
-                                                                  *subscription.seat_)} {}
+        : source_{std::make_unique<detail::SubscriptionSource<T>>(
+              *subscription.channel_.get(), subscription.seat_.whereabouts())} {}
 
-    /// For a message in the inbox. Nobody else uses it meanwhile.
+    /// For a message in the inbox.
     template <Message T>
     Watch(Inbox<T>& inbox)  // NOLINT(*-explicit-*)
         : source_{std::make_unique<detail::InboxSource<T>>(*inbox.state_.get())} {}
@@ -195,7 +198,8 @@ private:
 ///
 /// Blocks: while none has anything.
 /// Ends with: Ending::closed once all are closed and have nothing left; Ending::gone as soon as the
-/// group of a consumer is removed; Ending::disconnected as soon as a subscription or an inbox is.
+/// group of a consumer is removed, and at once if what reads was destroyed; Ending::disconnected as
+/// soon as a subscription or an inbox is.
 /// Throws: Error{invalid_argument} if there is nothing to wait for, or not all have the same clock.
 /// Complexity: linear in the number of objects.
 inline WaitedAny wait_any(std::span<const Watch> objects,

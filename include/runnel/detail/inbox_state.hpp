@@ -153,7 +153,7 @@ public:
     void abandon() noexcept RUNNEL_EXCLUDES(mutex) {
         {
             const Lock lock{mutex};
-            disconnected = true;
+            disconnected = abandoned = true;
         }
         drop_waiting();
     }
@@ -187,6 +187,7 @@ public:
     std::uint64_t missed RUNNEL_GUARDED_BY(mutex) = 0;  // ever
     std::size_t sources RUNNEL_GUARDED_BY(mutex) = 0;
     bool disconnected RUNNEL_GUARDED_BY(mutex) = false;
+    bool abandoned RUNNEL_GUARDED_BY(mutex) = false;
     WaitQueue readers RUNNEL_GUARDED_BY(mutex);
 
 private:

@@ -15,14 +15,17 @@
 #include <runnel/detail/stream_state.hpp>
 #include <runnel/detail/wait_queue.hpp>
 #include <runnel/detail/waiter.hpp>
+#include <runnel/detail/watched.hpp>
 #include <runnel/message.hpp>
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace runnel::inline v0::detail {
 
@@ -31,7 +34,7 @@ enum class Supply : std::uint8_t {
     there,         // something
     none,          // nothing yet
     over,          // nothing, and nothing can come any more
-    gone,          // it was removed
+    gone,          // it was removed, or the handle that reads it is gone
     disconnected,  // it was too far behind
 };
 
@@ -120,16 +123,18 @@ private:
 template <Message T>
 class CursorSource final : public StreamSource<T> {
 public:
-    CursorSource(StreamState<T>& stream, LogCursor<T>& cursor) noexcept
-        : StreamSource<T>{stream}, cursor_{cursor} {}
+    CursorSource(StreamState<T>& stream, Owner<Whereabouts<LogCursor<T>>> cursor) noexcept
+        : StreamSource<T>{stream}, cursor_{std::move(cursor)} {}
 
     [[nodiscard]] Supply supply() noexcept override RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
-        if (cursor_.seek(this->stream().log)) return Supply::there;
+        LogCursor<T>* const cursor = cursor_->part;
+        if (cursor == nullptr) return Supply::gone;
+        if (cursor->seek(this->stream().log)) return Supply::there;
         return this->stream().closed ? Supply::over : Supply::none;
     }
 
 private:
-    LogCursor<T>& cursor_;
+    const Owner<Whereabouts<LogCursor<T>>> cursor_;
 };
 
 // Unlike a read, to be told of something is no call of the consumer: nothing of the group changes.
@@ -161,14 +166,18 @@ private:
 template <Message T>
 class SubscriptionSource final : public Source {
 public:
-    SubscriptionSource(ChannelState<T>& channel, Seat<T>& seat) noexcept
-        : Source{channel.clock, channel.spin}, channel_{channel}, seat_{seat} {}
+    using SeatOwner = std::unique_ptr<Seat<T>>;
+
+    SubscriptionSource(ChannelState<T>& channel, Owner<Whereabouts<SeatOwner>> seat) noexcept
+        : Source{channel.clock, channel.spin}, channel_{channel}, seat_{std::move(seat)} {}
 
     [[nodiscard]] Supply supply() noexcept override RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
-        if (seat_.is_disconnected.load(std::memory_order_relaxed)) return Supply::disconnected;
+        if (seat_->part == nullptr) return Supply::gone;
+        const Seat<T>& seat = **seat_->part;
+        if (seat.is_disconnected.load(std::memory_order_relaxed)) return Supply::disconnected;
         // What it has to skip is told with what comes next, and when nothing does any more.
         const bool is_over = channel_->closed;
-        const auto from = is_over ? seat_.position() : seat_.position_to_go_on(channel_->log);
+        const auto from = is_over ? seat.position() : seat.position_to_go_on(channel_->log);
         if (channel_->log.last() > from) return Supply::there;
         return is_over ? Supply::over : Supply::none;
     }
@@ -190,7 +199,7 @@ public:
 
 private:
     const Owner<ChannelState<T>> channel_;
-    Seat<T>& seat_;
+    const Owner<Whereabouts<SeatOwner>> seat_;
     std::optional<ChannelNode<T>> node_;
 };
 
@@ -201,6 +210,7 @@ public:
         : Source{inbox.clock, inbox.spin}, inbox_{inbox} {}
 
     [[nodiscard]] Supply supply() noexcept override RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        if (inbox_->abandoned) return Supply::gone;
         if (inbox_->disconnected) return Supply::disconnected;
         if (!inbox_->waiting.empty()) return Supply::there;
         return inbox_->sources == 0 ? Supply::over : Supply::none;
