@@ -310,15 +310,17 @@ public:
 
     template <class Visit>
     uint64_t claim(std::span<const Id> ids, Visit visit) {
-        return see(consumer_.claim(ids), visit);
+        return see(consumer_.claim(ids, {.min_idle = any}), visit);
     }
 
     template <class Visit>
     uint64_t sweep(Id from, uint64_t most, Visit visit) {
-        return see(consumer_.autoclaim({.start = from, .count = most}), visit);
+        return see(consumer_.autoclaim({.min_idle = any, .start = from, .count = most}), visit);
     }
 
 private:
+    static constexpr std::chrono::seconds any{0};
+
     template <class Visit>
     static uint64_t see(const runnel::Deliveries<T>& deliveries, Visit visit) {
         for (const auto& delivery : deliveries) visit(delivery.value);

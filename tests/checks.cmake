@@ -46,6 +46,10 @@ if(RUNNEL_CLANG)
     must_not_compile(references_that_outlive "-Wreturn-stack-address"
         COMPILE ${RUNNEL_CLANG} FLAGS -Werror=dangling)
 endif()
+must_not_compile(a_claim_without_options "no matching (member )?function.*claim")
+must_not_compile(a_claim_without_min_idle "no matching (member )?function.*ClaimOptions")
+must_not_compile(an_autoclaim_without_options "no matching function|too few arguments")
+must_not_compile(an_autoclaim_without_min_idle "AutoclaimOptions")
 
 # The ways a project takes runnel in. RUNNEL_FROM is how: see consumer/CMakeLists.txt.
 function(consumer_test from)

@@ -44,7 +44,7 @@ struct ThirtyPending : NumberGroup {
         add_range(1, 30);
         REQUIRE(ann.try_read().size() == 30);
         clock.advance(1h);
-        REQUIRE(ann.claim(id_range(1, 25), {.counts = false}).size() == 25);
+        REQUIRE(ann.claim(id_range(1, 25), {.min_idle = 0ms, .counts = false}).size() == 25);
     }
 };
 
@@ -54,7 +54,7 @@ struct ThirtyPending : NumberGroup {
 
 TEST_CASE_METHOD(ThreePending, "a claim takes over what is pending with another",
                  "[group][claim]") {
-    const auto batch = bob.claim({{3}, {1}});
+    const auto batch = bob.claim({{3}, {1}}, {.min_idle = 0ms});
     CHECK(ids(batch) == ids({3, 1}));
     CHECK(numbers(batch) == Numbers{3, 1});
     CHECK(attempts(batch) == Numbers{2, 2});
@@ -65,14 +65,14 @@ TEST_CASE_METHOD(ThreePending, "a claim takes over what is pending with another"
 }
 
 TEST_CASE_METHOD(ThreePending, "a claim of an id twice counts twice", "[group][claim]") {
-    CHECK(attempts(bob.claim({{1}, {1}})) == Numbers{2, 3});
-    CHECK(attempts(ann.claim({{1}})) == Numbers{4});
+    CHECK(attempts(bob.claim({{1}, {1}}, {.min_idle = 0ms})) == Numbers{2, 3});
+    CHECK(attempts(ann.claim({{1}}, {.min_idle = 0ms})) == Numbers{4});
 }
 
 TEST_CASE_METHOD(ThreePending, "a claim passes over what is not pending", "[group][claim]") {
     add({4});
     REQUIRE(group.ack({{2}}) == 1);
-    const auto batch = bob.claim({{2}, {4}, {9}, {0, 0}, StreamId::max()});
+    const auto batch = bob.claim({{2}, {4}, {9}, {0, 0}, StreamId::max()}, {.min_idle = 0ms});
     CHECK_FALSE(batch);
     CHECK(batch.lost().empty());
     CHECK(pending() == Rows{"1-0 ann 1", "3-0 ann 1"});
@@ -81,11 +81,12 @@ TEST_CASE_METHOD(ThreePending, "a claim passes over what is not pending", "[grou
 TEST_CASE_METHOD(ThreePending, "a claim by force makes entries of the stream pending",
                  "[group][claim]") {
     add({4, 5});
-    const auto batch = bob.claim({{4}, {9}}, {.force = true});
+    const auto batch = bob.claim({{4}, {9}}, {.min_idle = 0ms, .force = true});
     CHECK(ids(batch) == ids({4}));
     CHECK(attempts(batch) == Numbers{2});
     CHECK(batch.lost().empty());
-    CHECK(attempts(bob.claim({{5}}, {.counts = false, .force = true})) == Numbers{1});
+    CHECK(attempts(bob.claim({{5}}, {.min_idle = 0ms, .counts = false, .force = true})) ==
+          Numbers{1});
     // The group has not passed them, and so delivers them once more.
     CHECK(ids(ann.read()) == ids({4, 5}));
     CHECK(pending() == Rows{"1-0 ann 1", "2-0 ann 1", "3-0 ann 1", "4-0 ann 1", "5-0 ann 1"});
@@ -93,10 +94,11 @@ TEST_CASE_METHOD(ThreePending, "a claim by force makes entries of the stream pen
 
 TEST_CASE_METHOD(ThreePending, "a claim may set the count of deliveries, or leave it",
                  "[group][claim]") {
-    CHECK(attempts(bob.claim({{1}}, {.deliveries = 7})) == Numbers{7});
-    CHECK(attempts(bob.claim({{1}}, {.counts = false})) == Numbers{7});
-    CHECK(attempts(bob.claim({{1}}, {.deliveries = 0})) == Numbers{0});
-    CHECK(attempts(bob.claim({{1}}, {.deliveries = 3, .counts = false})) == Numbers{3});
+    CHECK(attempts(bob.claim({{1}}, {.min_idle = 0ms, .deliveries = 7})) == Numbers{7});
+    CHECK(attempts(bob.claim({{1}}, {.min_idle = 0ms, .counts = false})) == Numbers{7});
+    CHECK(attempts(bob.claim({{1}}, {.min_idle = 0ms, .deliveries = 0})) == Numbers{0});
+    CHECK(attempts(bob.claim({{1}}, {.min_idle = 0ms, .deliveries = 3, .counts = false})) ==
+          Numbers{3});
     CHECK(pending({.consumer = "bob"}) == Rows{"1-0 bob 3"});
 }
 
@@ -121,12 +123,12 @@ TEST_CASE_METHOD(ThreePending, "an entry cannot be claimed before it has been id
 
 TEST_CASE_METHOD(ThreePending, "a claim may say how long the entry counts as idle",
                  "[group][claim][time]") {
-    REQUIRE(bob.claim({{1}}, {.idle = 1h}));
+    REQUIRE(bob.claim({{1}}, {.min_idle = 0ms, .idle = 1h}));
     CHECK(group.pending({.consumer = "bob"}).at(0).idle == 1h);
     CHECK(ann.claim({{1}}, {.min_idle = 1h}));
-    REQUIRE(bob.claim({{2}}, {.idle = -1h}));
+    REQUIRE(bob.claim({{2}}, {.min_idle = 0ms, .idle = -1h}));
     CHECK(group.pending({.consumer = "bob"}).at(0).idle == 0h);
-    REQUIRE(bob.claim({{3}}, {.idle = 24h * 365 * 100}));
+    REQUIRE(bob.claim({{3}}, {.min_idle = 0ms, .idle = 24h * 365 * 100}));
     CHECK(group.pending({.first = StreamId{3}}).at(0).idle == 0h);
 }
 
@@ -134,8 +136,8 @@ TEST_CASE_METHOD(ThreePending, "a clock that goes back makes no idle time negati
                  "[group][claim][time]") {
     clock.step_wall(-1h);
     CHECK(group.pending({}).at(0).idle == 0h);
-    CHECK(bob.claim({{1}}));
-    CHECK(bob.autoclaim().size() == 3);
+    CHECK(bob.claim({{1}}, {.min_idle = 0ms}));
+    CHECK(bob.autoclaim({.min_idle = 0ms}).size() == 3);
     CHECK_FALSE(ann.claim({{1}}, {.min_idle = 1ms}));
 }
 
@@ -148,15 +150,15 @@ TEST_CASE_METHOD(ThreePending, "a claim drops what the stream has lost, and tell
     CHECK(batch.lost() == ids({1, 2}));
     CHECK(pending() == Rows{"3-0 ann 1"});
     CHECK(info_of("ann").pending == 1);
-    CHECK(bob.claim(ids({1, 2})).lost().empty());
+    CHECK(bob.claim(ids({1, 2}), {.min_idle = 0ms}).lost().empty());
 }
 
 TEST_CASE_METHOD(ThreePending, "a claim may raise what the group has delivered, never lower it",
                  "[group][claim]") {
     add_range(4, 9);
-    REQUIRE(ann.claim({{1}}, {.counts = false, .last_id = StreamId{6}}));
+    REQUIRE(ann.claim({{1}}, {.min_idle = 0ms, .counts = false, .last_id = StreamId{6}}));
     CHECK(group.info().last_delivered == StreamId{6});
-    REQUIRE(ann.claim({{1}}, {.counts = false, .last_id = StreamId{4}}));
+    REQUIRE(ann.claim({{1}}, {.min_idle = 0ms, .counts = false, .last_id = StreamId{4}}));
     CHECK(group.info().last_delivered == StreamId{6});
     CHECK(ids(bob.read()) == ids({7, 8, 9}));
 }
@@ -165,8 +167,8 @@ TEST_CASE_METHOD(ThreePending,
                  "entries are claimed from blocks in any order, and live in the batch",
                  "[group][claim]") {
     add_range(4, 100);
-    REQUIRE(ann.read().size() == 97);
-    const auto batch = bob.claim({{100}, {1}, {99}, {2}, {50}});
+    REQUIRE(ann.read({.count = 100}).size() == 97);
+    const auto batch = bob.claim({{100}, {1}, {99}, {2}, {50}}, {.min_idle = 0ms});
     stream.trim({.count = 0});
     CHECK(numbers(batch) == Numbers{100, 1, 99, 2, 50});
 }
@@ -175,11 +177,11 @@ TEST_CASE_METHOD(ThreePending,
 
 TEST_CASE_METHOD(ThreePending, "an autoclaim takes what is idle, in order, and tells how to go on",
                  "[group][autoclaim]") {
-    const auto first = bob.autoclaim({.count = 2});
+    const auto first = bob.autoclaim({.min_idle = 0ms, .count = 2});
     CHECK(ids(first) == ids({1, 2}));
     CHECK(attempts(first) == Numbers{2, 2});
     CHECK(first.next() == StreamId{3});
-    const auto second = bob.autoclaim({.start = first.next(), .count = 2});
+    const auto second = bob.autoclaim({.min_idle = 0ms, .start = first.next(), .count = 2});
     CHECK(ids(second) == ids({3}));
     CHECK(second.next() == StreamId{});
     CHECK(pending() == Rows{"1-0 bob 2", "2-0 bob 2", "3-0 bob 2"});
@@ -188,11 +190,12 @@ TEST_CASE_METHOD(ThreePending, "an autoclaim takes what is idle, in order, and t
 TEST_CASE_METHOD(ThreePending, "deleted entries count for an autoclaim, whatever their idle time",
                  "[group][autoclaim][lost]") {
     stream.erase({{1}});
-    const auto first = bob.autoclaim({.count = 2});
+    const auto first = bob.autoclaim({.min_idle = 0ms, .count = 2});
     CHECK(ids(first) == ids({2}));
     CHECK(first.lost() == ids({1}));
     CHECK(first.next() == StreamId{3});
-    const auto second = bob.autoclaim({.start = first.next(), .count = 2, .counts = false});
+    const auto second =
+        bob.autoclaim({.min_idle = 0ms, .start = first.next(), .count = 2, .counts = false});
     CHECK(ids(second) == ids({3}));
     CHECK(attempts(second) == Numbers{1});
     CHECK(second.lost().empty());
@@ -238,26 +241,28 @@ TEST_CASE_METHOD(ThirtyPending, "to go on with autoclaims comes to the end, and 
 TEST_CASE_METHOD(ThirtyPending, "an autoclaim begins where it is told to, pending or not",
                  "[group][autoclaim]") {
     REQUIRE(group.ack({{10}, {11}}) == 2);
-    CHECK(ids(bob.autoclaim({.start = StreamId{10}, .count = 2})) == ids({12, 13}));
-    CHECK(ids(bob.autoclaim({.start = StreamId{28, 1}})) == ids({29, 30}));
-    CHECK_FALSE(bob.autoclaim({.start = StreamId::max()}));
-    CHECK(bob.autoclaim({.start = StreamId::max()}).next() == StreamId{});
+    CHECK(ids(bob.autoclaim({.min_idle = 0ms, .start = StreamId{10}, .count = 2})) ==
+          ids({12, 13}));
+    CHECK(ids(bob.autoclaim({.min_idle = 0ms, .start = StreamId{28, 1}})) == ids({29, 30}));
+    CHECK_FALSE(bob.autoclaim({.min_idle = 0ms, .start = StreamId::max()}));
+    CHECK(bob.autoclaim({.min_idle = 0ms, .start = StreamId::max()}).next() == StreamId{});
 }
 
 TEST_CASE_METHOD(NumberGroup, "an autoclaim takes up to a hundred unless it is told otherwise",
                  "[group][autoclaim]") {
     add_range(1, 150);
-    REQUIRE(ann.read().size() == 150);
-    CHECK(bob.autoclaim().size() == 100);
-    CHECK(bob.autoclaim({.count = 1'000}).size() == 150);
-    CHECK(error_of([&] { return bob.autoclaim({.count = 0}); }) == ErrorCode::invalid_argument);
+    REQUIRE(ann.read({.count = 150}).size() == 150);
+    CHECK(bob.autoclaim({.min_idle = 0ms}).size() == 100);
+    CHECK(bob.autoclaim({.min_idle = 0ms, .count = 1'000}).size() == 150);
+    CHECK(error_of([&] { return bob.autoclaim({.min_idle = 0ms, .count = 0}); }) ==
+          ErrorCode::invalid_argument);
 }
 
 TEST_CASE_METHOD(NumberGroup, "where nothing is pending an autoclaim is at its end",
                  "[group][autoclaim]") {
     add({1});
-    CHECK_FALSE(bob.autoclaim());
-    CHECK(bob.autoclaim().next() == StreamId{});
+    CHECK_FALSE(bob.autoclaim({.min_idle = 0ms}));
+    CHECK(bob.autoclaim({.min_idle = 0ms}).next() == StreamId{});
 }
 
 // ------------------------------------------------------------------ giving back
@@ -292,9 +297,9 @@ TEST_CASE_METHOD(ThreePending, "counts of deliveries go neither below zero nor o
                  "[group][nack]") {
     CHECK(group.nack({{1}, {1}, {1}}, Nack::silent) == 3);
     CHECK(group.pending({}).at(0).deliveries == 0);
-    CHECK(attempts(bob.claim({{1}})) == Numbers{1});
+    CHECK(attempts(bob.claim({{1}}, {.min_idle = 0ms})) == Numbers{1});
     CHECK(group.nack({{2}}, Nack::fatal) == 1);
-    REQUIRE(bob.claim({{2}}));
+    REQUIRE(bob.claim({{2}}, {.min_idle = 0ms}));
     CHECK(group.pending({}).at(1).deliveries == most_deliveries);
     REQUIRE(bob.history().size() == 2);
     CHECK(group.pending({}).at(1).deliveries == most_deliveries);
@@ -315,8 +320,8 @@ TEST_CASE_METHOD(ThreePending, "what was given back can be lost like any other",
     CHECK(group.nack(ids({1, 2})) == 2);
     stream.trim({.count = 0});
     CHECK(group.nack({{3}}) == 1);
-    CHECK(bob.claim({{1}}).lost() == ids({1}));
-    CHECK(bob.autoclaim().lost() == ids({2, 3}));
+    CHECK(bob.claim({{1}}, {.min_idle = 0ms}).lost() == ids({1}));
+    CHECK(bob.autoclaim({.min_idle = 0ms}).lost() == ids({2, 3}));
     CHECK(group.info().released == 0);
 }
 
@@ -324,7 +329,7 @@ TEST_CASE_METHOD(ThreePending, "what was given back can be lost like any other",
 
 TEST_CASE_METHOD(ThreePending, "an acknowledgement ends a delivery, whoever has it",
                  "[group][ack]") {
-    REQUIRE(bob.claim({{2}}));
+    REQUIRE(bob.claim({{2}}, {.min_idle = 0ms}));
     CHECK(group.ack({{2}, {1}, {1}, {9}}) == 2);
     CHECK(group.ack(Ids{}) == 0);
     CHECK(group.ack(ids({3})) == 1);
@@ -368,7 +373,7 @@ TEST_CASE_METHOD(ThreePending, "more time keeps an entry from those who go by id
 TEST_CASE_METHOD(ThreePending, "a consumer that comes back too late does no harm",
                  "[group][stale]") {
     const auto late = ann.history();
-    REQUIRE(bob.claim(ids({1, 2, 3})));
+    REQUIRE(bob.claim(ids({1, 2, 3}), {.min_idle = 0ms}));
     CHECK(late[0].ack() == Ack::stale);
     CHECK(late[1].nack(Nack::fatal) == Ack::stale);
     clock.advance(1h);
@@ -383,7 +388,7 @@ TEST_CASE_METHOD(ThreePending, "a delivery is stale once it was repeated, and th
     const auto second = ann.history();
     CHECK(first[0].ack() == Ack::stale);
     CHECK(second[0].ack() == Ack::done);
-    const auto third = ann.claim({{2}});
+    const auto third = ann.claim({{2}}, {.min_idle = 0ms});
     CHECK(second[1].extend() == Ack::stale);
     CHECK(third[0].extend() == Ack::done);
     CHECK(third[0].nack() == Ack::done);
@@ -412,8 +417,10 @@ TEST_CASE_METHOD(NumberGroup, "a delivery is stale once the group has delivered 
 
 TEST_CASE_METHOD(ThreePending, "claimed and repeated deliveries are acknowledged like new ones",
                  "[group][stale]") {
-    for (const auto& delivery : bob.claim({{1}})) CHECK(delivery.ack() == Ack::done);
-    for (const auto& delivery : bob.autoclaim({.count = 1})) CHECK(delivery.ack() == Ack::done);
+    for (const auto& delivery : bob.claim({{1}}, {.min_idle = 0ms}))
+        CHECK(delivery.ack() == Ack::done);
+    for (const auto& delivery : bob.autoclaim({.min_idle = 0ms, .count = 1}))
+        CHECK(delivery.ack() == Ack::done);
     for (const auto& delivery : ann.history()) CHECK(delivery.ack() == Ack::done);
     CHECK(group.pending().count == 0);
 }

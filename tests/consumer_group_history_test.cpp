@@ -199,8 +199,8 @@ TEST_CASE_METHOD(ThreePending, "nobody is a member of a removed group any more",
     REQUIRE(stream.remove_group("group"));
     REQUIRE(group.remove_consumer("bob") == 0);
     CHECK(ending(ann.history()) == Ending::gone);
-    CHECK(ending(bob.claim({{1}})) == Ending::gone);
-    CHECK(ending(bob.autoclaim()) == Ending::gone);
+    CHECK(ending(bob.claim({{1}}, {.min_idle = 0ms})) == Ending::gone);
+    CHECK(ending(bob.autoclaim({.min_idle = 0ms})) == Ending::gone);
     CHECK(pending() == Rows{"1-0 ann 1", "2-0 ann 1", "3-0 ann 1"});
     CHECK(group.consumers().size() == 1);
 }

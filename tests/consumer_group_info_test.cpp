@@ -109,7 +109,7 @@ TEST_CASE_METHOD(NumberGroup, "where nothing is pending a summary is all zeros",
 TEST_CASE_METHOD(ThreePending, "a pending entry tells whose it is, since when and how often",
                  "[group][info]") {
     clock.advance(5s);
-    REQUIRE(bob.claim({{2}}));
+    REQUIRE(bob.claim({{2}}, {.min_idle = 0ms}));
     REQUIRE(group.nack({{3}}) == 1);
     clock.advance(1s);
     CHECK(group.pending({}) == std::vector<PendingEntry>{{StreamId{1}, "ann", false, 6s, 1},
@@ -119,7 +119,7 @@ TEST_CASE_METHOD(ThreePending, "a pending entry tells whose it is, since when an
 
 TEST_CASE_METHOD(ThreePending, "pending entries can be asked for by id, number and consumer",
                  "[group][info]") {
-    REQUIRE(bob.claim({{2}}));
+    REQUIRE(bob.claim({{2}}, {.min_idle = 0ms}));
     CHECK(pending({.first = StreamId{2}}) == Rows{"2-0 bob 2", "3-0 ann 1"});
     CHECK(pending({.last = StreamId{2}}) == Rows{"1-0 ann 1", "2-0 bob 2"});
     CHECK(pending({.first = StreamId{1, 1}, .last = StreamId{2, 9}}) == Rows{"2-0 bob 2"});
@@ -139,7 +139,7 @@ TEST_CASE_METHOD(ThreePending, "to ask for what an unknown consumer has pending 
 TEST_CASE_METHOD(ThreePending, "pending entries can be asked for by their idle time",
                  "[group][info]") {
     clock.advance(5s);
-    REQUIRE(bob.claim({{2}}));
+    REQUIRE(bob.claim({{2}}, {.min_idle = 0ms}));
     REQUIRE(group.nack({{3}}) == 1);
     clock.advance(1s);
     CHECK(pending({.min_idle = 6s}) == Rows{"1-0 ann 1", "3-0 nobody 1"});
@@ -197,15 +197,15 @@ TEST_CASE_METHOD(AnHourLater, "to get entries makes a consumer seen and active",
         CHECK(times() == Times{0h, 0h});
     }
     SECTION("claimed ones") {
-        REQUIRE(ann.claim({{1}}));
+        REQUIRE(ann.claim({{1}}, {.min_idle = 0ms}));
         CHECK(times() == Times{0h, 0h});
     }
     SECTION("claimed ones that do not count") {
-        REQUIRE(ann.claim({{1}}, {.counts = false}));
+        REQUIRE(ann.claim({{1}}, {.min_idle = 0ms, .counts = false}));
         CHECK(times() == Times{0h, 0h});
     }
     SECTION("claimed ones, whichever they are") {
-        REQUIRE(ann.autoclaim());
+        REQUIRE(ann.autoclaim({.min_idle = 0ms}));
         CHECK(times() == Times{0h, 0h});
     }
     SECTION("more time") {
@@ -235,7 +235,7 @@ TEST_CASE_METHOD(AnHourLater, "to ask for entries makes a consumer seen, even if
         CHECK(times("bob") == Times{0h, std::nullopt});
     }
     SECTION("a claim of nothing") {
-        REQUIRE_FALSE(ann.claim({{99}}));
+        REQUIRE_FALSE(ann.claim({{99}}, {.min_idle = 0ms}));
         CHECK(times() == Times{0h, 1h});
     }
     SECTION("a claim of what is not idle") {
@@ -245,8 +245,8 @@ TEST_CASE_METHOD(AnHourLater, "to ask for entries makes a consumer seen, even if
     }
     SECTION("a claim of what is lost") {
         stream.trim({.count = 0});
-        REQUIRE(ann.claim({{1}}).lost().size() == 1);
-        REQUIRE(ann.autoclaim().lost().size() == 4);
+        REQUIRE(ann.claim({{1}}, {.min_idle = 0ms}).lost().size() == 1);
+        REQUIRE(ann.autoclaim({.min_idle = 0ms}).lost().size() == 4);
         CHECK(times() == Times{0h, 1h});
     }
 }
@@ -259,7 +259,7 @@ TEST_CASE_METHOD(AnHourLater, "to finish with entries, or to look on, makes no c
     (void)group.pending({});
     (void)group.info();
     (void)group.consumer("ann");
-    REQUIRE(bob.claim({{3}}));
+    REQUIRE(bob.claim({{3}}, {.min_idle = 0ms}));
     CHECK(times() == Times{1h, 1h});
 }
 
@@ -378,7 +378,7 @@ TEST_CASE_METHOD(ThreePending, "a group tells what it has, and how much of it be
     CHECK(before.last_delivered == StreamId{3});
     REQUIRE(group.nack(ids({1, 3}), Nack::silent) == 2);
     CHECK(group.info().released == 2);
-    REQUIRE(bob.claim({{3}}));
+    REQUIRE(bob.claim({{3}}, {.min_idle = 0ms}));
     CHECK(group.info().released == 1);
     CHECK(group.info().pending == 3);
 }
@@ -432,8 +432,8 @@ TEST_CASE_METHOD(Progress, "a raised last id does not correct the count of entri
     const auto group = stream.group("g");
     const auto ann = group.consumer("ann");
     REQUIRE(ann.read({.count = 1}));
-    REQUIRE(ann.claim({{1}}, {.counts = false, .last_id = StreamId{3}}));
-    REQUIRE(ann.claim({{1}}, {.counts = false, .last_id = StreamId{1}}));
+    REQUIRE(ann.claim({{1}}, {.min_idle = 0ms, .counts = false, .last_id = StreamId{3}}));
+    REQUIRE(ann.claim({{1}}, {.min_idle = 0ms, .counts = false, .last_id = StreamId{1}}));
     check(group, {3}, 1, 2);
     CHECK(group.lag() == 0);
 }

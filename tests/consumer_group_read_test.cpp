@@ -93,10 +93,20 @@ TEST_CASE_METHOD(NumberGroup, "a consumer reads what nobody of its group has rea
     CHECK(ids(ann.read({.count = 2})) == ids({1, 2}));
     CHECK(ids(bob.read({.count = 1})) == ids({3}));
     CHECK(ids(ann.try_read({.count = 100})) == id_range(4, 103));
-    CHECK(ids(bob.read()) == id_range(104, 200));
+    CHECK(ids(bob.read({.count = 97})) == id_range(104, 200));
     CHECK_FALSE(ann.try_read());
     CHECK(group.lag() == 0);
-    CHECK(ids(stream.group("other").consumer("ann").read()) == id_range(1, 200));
+    CHECK(ids(stream.group("other").consumer("ann").read({.count = 500})) == id_range(1, 200));
+}
+
+TEST_CASE("a consumer reads 64 at a time unless it is told otherwise, whatever lies in a block",
+          "[group][read]") {
+    Stream<int> stream{{.block_entries = 10}};
+    for (int number = 1; number <= 130; ++number) stream.add(int{number});
+    auto group = stream.group("group");
+    CHECK(group.consumer("ann").read().size() == 64);
+    CHECK(group.consumer("bob").try_read().size() == 64);
+    CHECK(group.consumer("cid").read({.acknowledged = true}).size() == 2);
 }
 
 TEST_CASE_METHOD(NumberGroup, "a delivery tells its id, its value and that it is the first",
@@ -169,7 +179,7 @@ TEST_CASE_METHOD(NumberGroup, "delivered entries live as long as their batch",
     const auto reader = values.group("group").consumer("ann");
     for (int number = 0; number != 200; ++number) values.add(number);
     {
-        auto batch = reader.read();
+        auto batch = reader.read({.count = 200});
         const auto moved = std::move(batch);
         CHECK(batch.size() == 0);  // NOLINT(*-use-after-move)
         values.trim({.count = 0});
@@ -327,8 +337,8 @@ TEST_CASE_METHOD(NumberGroup, "a consumer that has enough waits until something 
     waits_until([&] { CHECK(batch[0].nack() == Ack::done); });
     waits_until([&] { CHECK(group.ack({batch[0].id}) == 1); });
     waits_until([&] { CHECK(group.nack({batch[0].id}) == 1); });
-    waits_until([&] { CHECK(ann.claim({batch[0].id}).size() == 1); });
-    waits_until([&] { CHECK(ann.autoclaim({.start = batch[0].id}).size() == 1); });
+    waits_until([&] { CHECK(ann.claim({batch[0].id}, {.min_idle = 0ms}).size() == 1); });
+    waits_until([&] { CHECK(ann.autoclaim({.min_idle = 0ms, .start = batch[0].id}).size() == 1); });
     waits_until([&] { CHECK(group.remove_consumer("cid") == 1); });
 }
 
@@ -432,7 +442,7 @@ TEST_CASE_METHOD(NumberGroup, "the limit is for what stays pending, and for new 
     REQUIRE(ann.read().size() == 1);
     add({6});
     REQUIRE(cid.read().size() == 1);
-    CHECK(cid.claim({{5}}).size() == 1);
+    CHECK(cid.claim({{5}}, {.min_idle = 0ms}).size() == 1);
     CHECK(info_of("cid").pending == 2);
 }
 

@@ -5,6 +5,8 @@ set(order
     version.hpp
     detail/annotations.hpp
     detail/assert.hpp
+    detail/saturated.hpp
+    duration.hpp
     error.hpp
     detail/check_count.hpp
     message.hpp

@@ -32,6 +32,7 @@ using runnel::test::Line;
 using runnel::test::Lines;
 using runnel::test::LogReference;
 using runnel::test::Millis;
+using runnel::test::millis;
 using runnel::test::NextId;
 using runnel::test::OpenCursor;
 using runnel::test::OpenDeliveries;
@@ -308,8 +309,8 @@ private:
         options.counts = !random.percent(25);
         options.force = random.percent(35);
         if (random.percent(10)) options.last_id = some_id();
-        tell(me, ": claim", ids, ", min_idle ", options.min_idle.count(), ", idle ",
-             options.idle.count(), ", counts ", options.counts, ", force ", options.force,
+        tell(me, ": claim", ids, ", min_idle ", millis(options.min_idle), ", idle ",
+             millis(options.idle), ", counts ", options.counts, ", force ", options.force,
              ", last_id ", options.last_id);
         show("claim", me, me.real.claim(ids, options),
              me.model().claim(log, me.name(), ids, options, now()));
@@ -321,7 +322,7 @@ private:
         if (random.percent(10)) options.start = some_pending_id(*me.pair);
         if (random.percent(80)) options.count = some_count(3);
         options.counts = !random.percent(25);
-        tell(me, ": autoclaim from ", options.start, ", min_idle ", options.min_idle.count(),
+        tell(me, ": autoclaim from ", options.start, ", min_idle ", millis(options.min_idle),
              ", count ", options.count, ", counts ", options.counts);
         Handout expected = me.model().autoclaim(log, me.name(), options, now());
         me.pair->next = expected.next;
@@ -403,7 +404,7 @@ private:
         if (random.percent(60)) options.consumer = random.one_of(consumer_names);
         const auto expected = pair->model->rows(options, now());
         tell('\'', pair->real.name(), "': pending from ", options.first, " to ", options.last,
-             ", count ", options.count, ", min_idle ", options.min_idle.count());
+             ", count ", options.count, ", min_idle ", millis(options.min_idle));
         tally.add("pending", expected.empty() ? "none" : "some");
         expect("pending(options)", pair->real.pending(options) == expected);
     }

@@ -51,6 +51,12 @@ using std::chrono::milliseconds;
 
 namespace {
 
+// In milliseconds, as Redis has it.
+std::string to_text(runnel::Duration duration) {
+    return std::to_string(
+        std::chrono::duration_cast<std::chrono::milliseconds>(duration.nanoseconds()).count());
+}
+
 constexpr std::uint64_t last_number = std::numeric_limits<std::uint64_t>::max();
 
 // ------------------------------------------------------------------ a stream of each
@@ -201,7 +207,7 @@ private:
 
     // Far from all idle times there are, which are whole hours.
     milliseconds some_min_idle() {
-        constexpr std::array<milliseconds, 6> choices{0ms, 0ms, 0ms, 30min, 90min, -1s};
+        constexpr std::array<milliseconds, 5> choices{0ms, 0ms, 0ms, 30min, 90min};
         return random_.one_of(choices);
     }
 
@@ -534,10 +540,8 @@ private:
         const Consumer<Text>& me = random_.one_of(group.consumers);
         const bool was_known = knows(group, me.name());
         const auto ids = some_ids(6, &group.handle);
-        runnel::ClaimOptions options;
-        options.min_idle = some_min_idle();
-        Words words{"XCLAIM", key_, group.handle.name(), me.name(),
-                    std::to_string(options.min_idle.count())};
+        runnel::ClaimOptions options{.min_idle = some_min_idle()};
+        Words words{"XCLAIM", key_, group.handle.name(), me.name(), to_text(options.min_idle)};
         add_ids(words, ids);
         choose(options, words);
         Deliveries<Text> batch = me.claim(ids, options);
@@ -553,8 +557,9 @@ private:
         if (random_.percent(50)) {
             options.idle = some_idle();
             const auto now = std::chrono::floor<milliseconds>(std::chrono::system_clock::now());
-            const milliseconds time = now.time_since_epoch() - options.idle;
-            random_.percent(50) ? say({"IDLE", std::to_string(options.idle.count())})
+            const auto time = std::chrono::floor<milliseconds>(now.time_since_epoch() -
+                                                               options.idle.nanoseconds());
+            random_.percent(50) ? say({"IDLE", to_text(options.idle)})
                                 : say({"TIME", std::to_string(time.count())});
         }
         if (random_.percent(20)) {
@@ -584,14 +589,13 @@ private:
         const Group& group = *groups_[slot];
         const Consumer<Text>& me = random_.one_of(group.consumers);
         const bool was_known = knows(group, me.name());
-        runnel::AutoclaimOptions options;
-        options.min_idle = some_min_idle();
+        runnel::AutoclaimOptions options{.min_idle = some_min_idle()};
         if (random_.percent(50)) options.start = some_id();
         Words words{"XAUTOCLAIM",
                     key_,
                     group.handle.name(),
                     me.name(),
-                    std::to_string(options.min_idle.count()),
+                    to_text(options.min_idle),
                     to_string(options.start)};
         if (random_.percent(80)) {
             options.count = 1 + random_.below(random_.percent(70) ? 3 : 40);
@@ -713,7 +717,7 @@ private:
         Words words{"XPENDING", key_, group.name()};
         if (random_.percent(40)) {
             options.min_idle = some_min_idle();
-            words.insert(words.end(), {"IDLE", std::to_string(options.min_idle.count())});
+            words.insert(words.end(), {"IDLE", to_text(options.min_idle)});
         }
         if (random_.percent(60)) options.first = some_id();
         if (random_.percent(30)) options.last = some_id();

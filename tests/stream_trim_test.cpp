@@ -9,6 +9,7 @@
 #include "support/streams.hpp"
 
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -390,7 +391,7 @@ TEST_CASE("an entry needs nothing but to be moved and destroyed", "[stream][trim
     const auto ann = group.consumer("ann");
     CHECK(ann.try_read().size() == 3);
     CHECK(ann.history().size() == 3);
-    CHECK(ann.autoclaim().size() == 3);
+    CHECK(ann.autoclaim({.min_idle = std::chrono::seconds{0}}).size() == 3);
     CHECK(stream.cursor().try_read());
     const KeptEntry<Plain> kept = *stream.find(stream.last_id());
     CHECK(stream.trim({.count = 0}) == 3);

@@ -5,9 +5,13 @@
 
 #include "support/catch.hpp"
 
+#include <array>
+#include <bit>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <ratio>
 #include <type_traits>
 
@@ -26,6 +30,12 @@ constexpr double infinity = std::numeric_limits<double>::infinity();
 TEST_CASE("a timeout that is not given means to wait for ever", "[timeout]") {
     STATIC_REQUIRE(Timeout{}.duration() == std::nullopt);
     CHECK(runnel::WaitOptions{}.timeout.duration() == std::nullopt);
+}
+
+TEST_CASE("zero bits, which static memory begins with, mean to wait for ever", "[timeout]") {
+    STATIC_REQUIRE(std::is_trivially_copyable_v<Timeout>);
+    constexpr std::array<std::byte, sizeof(Timeout)> zeros{};
+    CHECK(std::bit_cast<Timeout>(zeros).duration() == std::nullopt);
 }
 
 TEST_CASE("a timeout is made from any duration without further words", "[timeout]") {
@@ -79,6 +89,34 @@ TEST_CASE("a deadline is now and the timeout", "[timeout]") {
     CHECK(runnel::detail::deadline_of(90s, clock) == clock.now() + 90s);
     CHECK(runnel::detail::deadline_of(0s, clock) == clock.now());
     CHECK(runnel::detail::deadline_of({}, clock) == std::nullopt);
+}
+
+namespace {
+
+// A clock whose time began long before its epoch.
+class OldClock final : public runnel::Clock {
+public:
+    [[nodiscard]] WallTime wall() const noexcept override { return {}; }
+    [[nodiscard]] Deadline now() const noexcept override { return Deadline::min(); }
+    [[nodiscard]] bool is_real() const noexcept override { return false; }
+    void park(runnel::detail::Waiter& /*waiter*/,
+              std::optional<Deadline> /*deadline*/) noexcept override {}
+    void unpark(runnel::detail::Waiter& /*waiter*/) noexcept override {}
+};
+
+}  // namespace
+
+TEST_CASE("deadlines are right also where time is far from its epoch", "[timeout]") {
+    using runnel::detail::later;
+    using runnel::detail::time_between;
+    using Deadline = runnel::Clock::Deadline;
+    CHECK(runnel::detail::deadline_of(Nanoseconds::max() - 1ns, OldClock{}) == Deadline{-2ns});
+    CHECK(time_between(Deadline::min(), Deadline::max()) == Nanoseconds::max());
+    CHECK(time_between(Deadline::max(), Deadline::min()) == Nanoseconds::min());
+    CHECK(time_between(Deadline{1s}, Deadline{3s}) == 2s);
+    CHECK(later(Deadline::min(), Nanoseconds::max()) == Deadline{-1ns});
+    CHECK(later(Deadline::max(), Nanoseconds::max()) == Deadline::max());
+    CHECK(later(Deadline::min(), Nanoseconds::min()) == Deadline::min());
 }
 
 TEST_CASE("a deadline beyond the end of the clock is none", "[timeout]") {

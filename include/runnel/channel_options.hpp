@@ -2,6 +2,7 @@
 #pragma once
 
 #include <runnel/clock.hpp>
+#include <runnel/duration.hpp>
 #include <runnel/error.hpp>
 #include <runnel/message.hpp>
 #include <runnel/outcome.hpp>
@@ -33,7 +34,7 @@ struct ByteBound {
     /// At so many, for longer than `soft_for` without a break, it is disconnected. Goes with
     /// Behind::disconnect only. Looked at when something is published, and by Broker::run_due().
     std::size_t soft = std::numeric_limits<std::size_t>::max();
-    std::chrono::nanoseconds soft_for{};
+    Duration soft_for = std::chrono::nanoseconds{0};
 };
 
 template <Message T>
@@ -101,7 +102,7 @@ inline void check_bounds(const char* what, std::size_t bound, const ByteBound& b
     const bool has_soft = bytes.soft != ByteBound{}.soft;
     if (bound == 0) refuse(": bound is 0; it must be at least 1");
     if (bytes.hard == 0 || bytes.soft == 0) refuse(": a bound of 0 bytes; it must be at least 1");
-    if (bytes.soft_for < std::chrono::nanoseconds::zero()) refuse(": bytes.soft_for is negative");
+    if (bytes.soft_for < std::chrono::nanoseconds{0}) refuse(": bytes.soft_for is negative");
     if (has_soft && when_behind != Behind::disconnect)
         refuse(": bytes.soft goes with Behind::disconnect only");
 }

@@ -4,6 +4,7 @@
 #include <runnel/detail/annotations.hpp>
 #include <runnel/detail/recent_time.hpp>
 #include <runnel/detail/waiter.hpp>
+#include <runnel/duration.hpp>
 #include <runnel/error.hpp>
 
 #include <algorithm>
@@ -26,15 +27,35 @@ namespace runnel::inline v0 {
 
 namespace detail {
 
-// `time` plus `duration`, or the last or first moment there is.
+// `time` plus `duration`; nothing: there is no such moment.
+template <typename ClockType, typename Unit>
+[[nodiscard]] constexpr std::optional<std::chrono::time_point<ClockType, Unit>>
+sum(std::chrono::time_point<ClockType, Unit> time, std::chrono::nanoseconds duration) noexcept {
+    typename Unit::rep since_epoch = 0;
+    const Unit step = std::chrono::duration_cast<Unit>(duration);
+    if (__builtin_add_overflow(time.time_since_epoch().count(), step.count(), &since_epoch))
+        return std::nullopt;
+    return std::chrono::time_point<ClockType, Unit>{Unit{since_epoch}};
+}
+
+// The same, or the last or first moment there is.
 template <typename ClockType, typename Unit>
 [[nodiscard]] constexpr std::chrono::time_point<ClockType, Unit>
-later(std::chrono::time_point<ClockType, Unit> time, std::chrono::nanoseconds duration) noexcept {
+later(std::chrono::time_point<ClockType, Unit> time, Duration duration) noexcept {
     using Time = std::chrono::time_point<ClockType, Unit>;
-    const auto step = std::chrono::duration_cast<Unit>(duration);
-    if (step > Unit::zero() && time > Time::max() - step) return Time::max();
-    if (step < Unit::zero() && time < Time::min() - step) return Time::min();
-    return time + step;
+    const bool is_back = duration < std::chrono::nanoseconds{0};
+    return sum(time, duration.nanoseconds()).value_or(is_back ? Time::min() : Time::max());
+}
+
+// How long it is from `now` to `deadline`: from one end of time to the other, the longest time.
+[[nodiscard]] constexpr Duration
+time_between(std::chrono::steady_clock::time_point now,
+             std::chrono::steady_clock::time_point deadline) noexcept {
+    std::chrono::nanoseconds::rep difference = 0;
+    if (__builtin_sub_overflow(deadline.time_since_epoch().count(), now.time_since_epoch().count(),
+                               &difference))
+        return deadline < now ? std::chrono::nanoseconds::min() : std::chrono::nanoseconds::max();
+    return std::chrono::nanoseconds{difference};
 }
 
 }  // namespace detail
@@ -125,8 +146,6 @@ public:
 /// time; a second one waits for the first.
 class RUNNEL_VISIBLE ManualClock final : public Clock {
 public:
-    using Duration = std::chrono::nanoseconds;
-
     /// Where the wall clock stands at first: 2023-11-14 22:13:20 UTC, 1,700,000,000,000 ms.
     static constexpr WallTime default_start{std::chrono::seconds{1'700'000'000}};
 
@@ -237,7 +256,7 @@ private:
     [[nodiscard]] std::string names_of_awaited(Settler by) const;
 
     void set_now(Deadline time) noexcept {
-        wall_ = detail::later(wall_, time - now_);
+        wall_ = detail::later(wall_, detail::time_between(now_, time));
         now_ = time;
     }
 
@@ -335,7 +354,7 @@ inline void ManualClock::mark(bool Attached::*what, bool value) noexcept {
 }
 
 inline void ManualClock::advance(Duration duration) {
-    if (duration < Duration::zero()) {
+    if (duration < std::chrono::nanoseconds{0}) {
         throw Error{ErrorCode::invalid_argument,
                     "ManualClock::advance: the duration is negative; step_wall() moves the wall "
                     "clock back"};

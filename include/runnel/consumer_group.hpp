@@ -7,8 +7,10 @@
 #include <runnel/detail/check_count.hpp>
 #include <runnel/detail/group_state.hpp>
 #include <runnel/detail/handle.hpp>
+#include <runnel/detail/saturated.hpp>
 #include <runnel/detail/spin.hpp>
 #include <runnel/detail/stream_state.hpp>
+#include <runnel/duration.hpp>
 #include <runnel/entries.hpp>
 #include <runnel/error.hpp>
 #include <runnel/group_options.hpp>
@@ -35,6 +37,17 @@ namespace runnel::inline v0 {
 
 template <Message T>
 class ConsumerGroup;
+
+namespace detail {
+
+// In whole milliseconds: a fraction counts as one, so that nothing is idle long enough too early.
+[[nodiscard]] inline Milliseconds checked_min_idle(Duration min_idle, const char* call) {
+    if (min_idle < std::chrono::nanoseconds{0})
+        throw Error{ErrorCode::invalid_argument, std::string{call} + ": min_idle is negative"};
+    return saturated<std::chrono::milliseconds>(min_idle.nanoseconds(), Rounding::up).count();
+}
+
+}  // namespace detail
 
 /// A member of a consumer group: what it reads belongs to it until it acknowledges it.
 ///
@@ -89,10 +102,10 @@ public:
     /// runs out after some were taken, the result ends there. Redis: XCLAIM.
     ///
     /// Ends with: Ending::gone if the group was removed.
+    /// Throws: Error{invalid_argument} if `min_idle` is negative.
     /// Complexity: logarithmic in what the group has pending, for each id.
-    Deliveries<T> claim(std::span<const StreamId> ids, const ClaimOptions& options = {}) const;
-    Deliveries<T> claim(std::initializer_list<StreamId> ids,
-                        const ClaimOptions& options = {}) const {
+    Deliveries<T> claim(std::span<const StreamId> ids, const ClaimOptions& options) const;
+    Deliveries<T> claim(std::initializer_list<StreamId> ids, const ClaimOptions& options) const {
         return claim(std::span{ids.begin(), ids.size()}, options);
     }
 
@@ -102,9 +115,9 @@ public:
     /// Redis: XAUTOCLAIM.
     ///
     /// Ends with: Ending::gone if the group was removed; next() is 0-0 then, too.
-    /// Throws: Error{invalid_argument} if `count` is 0.
+    /// Throws: Error{invalid_argument} if `count` is 0 or `min_idle` negative.
     /// Complexity: linear in what it looks at: at most ten times `count`.
-    Deliveries<T> autoclaim(const AutoclaimOptions& options = {}) const;
+    Deliveries<T> autoclaim(const AutoclaimOptions& options) const;
 
 private:
     friend class ConsumerGroup<T>;
@@ -178,6 +191,7 @@ public:
 
     /// What is pending, entry by entry, by id. Redis: XPENDING … IDLE start end count consumer.
     ///
+    /// Throws: Error{invalid_argument} if `min_idle` is negative.
     /// Complexity: linear in what is pending between the two ids.
     [[nodiscard]] std::vector<PendingEntry> pending(const PendingOptions& options) const;
 
@@ -318,13 +332,15 @@ Deliveries<T> Consumer<T>::history(const HistoryOptions& options) const {
 
 template <Message T>
 Deliveries<T> Consumer<T>::claim(std::span<const StreamId> ids, const ClaimOptions& options) const {
+    const auto min_idle = detail::checked_min_idle(options.min_idle, "Consumer: a claim");
+    const auto wanted = std::chrono::floor<std::chrono::milliseconds>(options.idle.nanoseconds());
     return locked([&](const auto& log, detail::ConsumerRecord& me, auto now, auto& result) {
         result.reserve(ids.size());
         // As Redis does: what cannot be is taken for now.
-        const auto idle = std::max<detail::Milliseconds>(0, options.idle.count());
+        const auto idle = std::max<detail::Milliseconds>(0, wanted.count());
         const detail::Milliseconds delivered = idle > now ? now : now - idle;
-        const detail::ClaimRules how{options.min_idle.count(), delivered, options.deliveries,
-                                     options.counts, options.force};
+        const detail::ClaimRules how{min_idle, delivered, options.deliveries, options.counts,
+                                     options.force};
         for (const StreamId& id : ids)
             if (!claim_one(id, log, me, how, now, result)) break;
         if (options.last_id <= group_->rules.last_delivered()) return;
@@ -354,11 +370,12 @@ bool Consumer<T>::claim_one(const StreamId& id, const detail::StreamLog<T>& log,
 template <Message T>
 Deliveries<T> Consumer<T>::autoclaim(const AutoclaimOptions& options) const {
     detail::check_count(options.count, "Consumer: an autoclaim");
+    const auto min_idle = detail::checked_min_idle(options.min_idle, "Consumer: an autoclaim");
     return locked([&](const auto& log, detail::ConsumerRecord& me, auto now, auto& result) {
         detail::GroupState& rules = group_->rules;
         const std::size_t most = std::min(options.count, rules.pending().size());
         result.reserve(most);
-        const detail::ClaimRules how{options.min_idle.count(), now, {}, options.counts, false};
+        const detail::ClaimRules how{min_idle, now, {}, options.counts, false};
         bool has_memory = true;
         result.set_next(rules.autoclaim(
             options.start, options.count, me, how, now,
@@ -445,10 +462,11 @@ PendingSummary ConsumerGroup<T>::pending() const {
 
 template <Message T>
 std::vector<PendingEntry> ConsumerGroup<T>::pending(const PendingOptions& options) const {
+    const auto min_idle = detail::checked_min_idle(options.min_idle, "ConsumerGroup: pending");
     std::vector<PendingEntry> entries;
     const detail::Lock lock{stream_->mutex};
-    group_->rules.list({options.first, options.last, options.count, options.min_idle.count()},
-                       options.consumer, stream_->now(),
+    group_->rules.list({options.first, options.last, options.count, min_idle}, options.consumer,
+                       stream_->now(),
                        [&](const detail::Pending& entry, const detail::ConsumerRecord* owner,
                            detail::Milliseconds idle) {
                            PendingEntry& row = entries.emplace_back();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <runnel/duration.hpp>
 #include <runnel/outcome.hpp>
 #include <runnel/stream_id.hpp>
 
@@ -53,9 +54,8 @@ struct ConsumerOptions {
 };
 
 struct GroupReadOptions {
-    /// At most so many entries at a time, at least 1. By default all that there are, which leaves
-    /// nothing for others.
-    std::size_t count = std::numeric_limits<std::size_t>::max();
+    /// At most so many entries at a time, at least 1. The others are left to other consumers.
+    std::size_t count = 64;
     Timeout timeout{};
     std::stop_token stop{};
     /// Delivered entries are done with: they never become pending. At most once. Redis: NOACK.
@@ -70,13 +70,12 @@ struct HistoryOptions {
 };
 
 struct ClaimOptions {
-    using Duration = std::chrono::milliseconds;
-
-    /// Only entries that were delivered so long ago, or belong to nobody.
-    Duration min_idle{0};
-    /// How long they count as idle from now on; more than the time since 1970 counts as 0.
-    /// Redis: IDLE.
-    Duration idle{0};
+    /// Only entries that were delivered so long ago, or belong to nobody. Has to be given: what is
+    /// idle for less may be in the hands of a consumer that works on it. Not negative.
+    Duration min_idle;
+    /// How long they count as idle from now on; more than the time since 1970 counts as 0, and so
+    /// does less than nothing. Redis: IDLE.
+    Duration idle = std::chrono::nanoseconds{0};
     /// The new count of deliveries; nothing: one more than before. Redis: RETRYCOUNT.
     std::optional<std::uint64_t> deliveries{};
     /// False: the count stays as it is. Redis: JUSTID.
@@ -90,9 +89,9 @@ struct ClaimOptions {
 };
 
 struct AutoclaimOptions {
-    using Duration = std::chrono::milliseconds;
-
-    Duration min_idle{0};
+    /// Only entries that were delivered so long ago, or belong to nobody. Has to be given, as that
+    /// of ClaimOptions.
+    Duration min_idle;
     /// Where to begin: next() of the claim before.
     StreamId start{};
     /// At most so many entries at a time, at least 1; ten times as many are looked at.
@@ -132,8 +131,8 @@ struct PendingOptions {
     std::size_t count = std::numeric_limits<std::size_t>::max();
     /// Only what this consumer has.
     std::optional<std::string> consumer{};
-    /// Only what was delivered so long ago, or belongs to nobody.
-    std::chrono::milliseconds min_idle{0};
+    /// Only what was delivered so long ago, or belongs to nobody. Not negative.
+    Duration min_idle = std::chrono::nanoseconds{0};
 };
 
 /// Redis: a row of XINFO CONSUMERS.

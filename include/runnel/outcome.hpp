@@ -3,9 +3,10 @@
 
 #include <runnel/detail/annotations.hpp>
 #include <runnel/detail/assert.hpp>
+#include <runnel/duration.hpp>
 
+#include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -17,38 +18,32 @@
 
 namespace runnel::inline v0 {
 
-/// How long a call may wait: for ever unless made from a duration. Zero and less: not at all.
-/// Durations too long to count in nanoseconds mean for ever; fractions are rounded up.
+/// How long a call may wait: for ever unless made from a duration. Zero and less: not at all. A
+/// Duration that is the longest there is means for ever, too.
 class Timeout {
 public:
-    using Duration = std::chrono::nanoseconds;
-
     /// For ever.
     constexpr Timeout() = default;
 
+    constexpr Timeout(Duration duration) noexcept  // NOLINT(*-explicit-*)
+        : short_of_ever_{ever - std::max(duration.nanoseconds(), std::chrono::nanoseconds{0})} {}
+
     template <typename Rep, typename Period>
     constexpr Timeout(std::chrono::duration<Rep, Period> duration) noexcept  // NOLINT(*-explicit-*)
-        : duration_{saturated(duration)} {}
+        : Timeout{Duration{duration}} {}
 
     /// Nothing: wait for ever.
-    [[nodiscard]] constexpr std::optional<Duration> duration() const noexcept {
-        if (duration_ == for_ever) return std::nullopt;
-        return duration_;
+    [[nodiscard]] constexpr std::optional<std::chrono::nanoseconds> duration() const noexcept {
+        if (short_of_ever_ == std::chrono::nanoseconds{0}) return std::nullopt;
+        return ever - short_of_ever_;
     }
 
 private:
-    static constexpr Duration for_ever = Duration::max();
+    static constexpr auto ever = std::chrono::nanoseconds::max();
 
-    // Compared as seconds in floating point first: the conversion itself could overflow.
-    template <typename Rep, typename Period>
-    static constexpr Duration saturated(std::chrono::duration<Rep, Period> duration) noexcept {
-        using Seconds = std::chrono::duration<long double>;
-        if (duration <= duration.zero()) return Duration::zero();
-        if (!(Seconds{duration} < Seconds{for_ever})) return for_ever;
-        return std::chrono::ceil<Duration>(duration);
-    }
-
-    Duration duration_ = for_ever;
+    // Not the duration itself, so that zero bits mean for ever: memory that no constructor has run
+    // for yet holds those.
+    std::chrono::nanoseconds short_of_ever_{0};
 };
 
 /// What ends a wait besides its success. A call that waits in a loop is cheaper with one
@@ -61,9 +56,24 @@ struct WaitOptions {
     std::stop_token stop{};
 };
 
+namespace detail {
+
+// For an object with static storage: it is there before any constructor runs, and as long as the
+// program does, so that constructors and destructors of other static objects may use it.
+template <typename T>
+union Everlasting {
+    T value;
+
+    constexpr Everlasting() : value() {}
+    constexpr ~Everlasting() {}
+};
+
+inline constinit const Everlasting<WaitOptions> no_options;
+
+}  // namespace detail
+
 /// What a call without options does. Made once: so a call that need not wait pays nothing for them.
-/// All zero bits mean the same, should a call come before this is made.
-inline const WaitOptions wait_for_ever{};
+inline constinit const WaitOptions& wait_for_ever = detail::no_options.value;
 
 /// Why nothing came.
 enum class Ending : std::uint8_t {

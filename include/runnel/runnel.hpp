@@ -12,6 +12,7 @@
 #include <runnel/connection.hpp>
 #include <runnel/consumer_group.hpp>
 #include <runnel/delivery.hpp>
+#include <runnel/duration.hpp>
 #include <runnel/entries.hpp>
 #include <runnel/error.hpp>
 #include <runnel/glob.hpp>

@@ -224,7 +224,8 @@ public:
     /// Adds `message` under the next free id of the given millisecond. Redis: XADD <ms>-*.
     ///
     /// Throws: as add(); Error{id_too_small} if there is no such id behind last_id().
-    StreamId add(std::chrono::sys_time<std::chrono::milliseconds> at, T&& message) const {
+    template <typename Unit>
+    StreamId add(std::chrono::sys_time<Unit> at, T&& message) const {
         const std::uint64_t ms = StreamId::at(at).ms;
         return state_->add(message, [ms](StreamId last) {
             if (last == StreamId::max()) refuse_exhausted();

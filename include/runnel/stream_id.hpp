@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <runnel/detail/saturated.hpp>
 #include <runnel/version.hpp>
 
 #include <algorithm>
@@ -39,11 +40,13 @@ struct StreamId {
     [[nodiscard]] static constexpr StreamId max() noexcept { return {last_number, last_number}; }
 
     /// The id `seq` of the millisecond that `time` lies in. Times before 1970 have no ids of their
-    /// own and give millisecond 0.
-    template <typename Duration>
-    [[nodiscard]] static constexpr StreamId at(std::chrono::sys_time<Duration> time,
+    /// own and give millisecond 0; times too late to be counted in milliseconds, the last one that
+    /// time() can tell.
+    template <typename Unit>
+    [[nodiscard]] static constexpr StreamId at(std::chrono::sys_time<Unit> time,
                                                std::uint64_t seq = 0) noexcept {
-        const auto since = std::chrono::floor<std::chrono::milliseconds>(time.time_since_epoch());
+        const auto since = detail::saturated<std::chrono::milliseconds>(time.time_since_epoch(),
+                                                                        detail::Rounding::down);
         return {since.count() < 0 ? 0 : static_cast<std::uint64_t>(since.count()), seq};
     }
 

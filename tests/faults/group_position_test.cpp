@@ -35,7 +35,7 @@ TEST_CASE_METHOD(ThreePending, "only the next entry serves who waits since befor
         CHECK(held[0].extend() == Ack::done);
     }
     SECTION("a claim") {
-        CHECK_FALSE(ann.claim({{9}}));
+        CHECK_FALSE(ann.claim({{9}}, {.min_idle = 0s}));
     }
     SECTION("a history") {
         CHECK(ann.history());

@@ -23,6 +23,10 @@ namespace runnel::test {
 
 using Millis = std::int64_t;
 
+inline Millis millis(Duration duration) {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(duration.nanoseconds()).count();
+}
+
 inline constexpr std::size_t no_limit = std::numeric_limits<std::size_t>::max();
 
 /// An entry, and the number of its delivery if it is one.
@@ -302,7 +306,7 @@ struct GroupReference {
         Handout handout;
         Member& me = seen(name, now);
         last_delivered = std::max(last_delivered, options.last_id);
-        Millis delivered = now - options.idle.count();
+        Millis delivered = now - millis(options.idle);
         if (delivered < 0 || delivered > now) delivered = now;
         for (const StreamId id : ids) {
             if (!log.entries.contains(id)) {
@@ -311,7 +315,7 @@ struct GroupReference {
             }
             if (!pending.contains(id) && !options.force) continue;
             Row& row = pending.try_emplace(id, Row{.deliveries = 1}).first->second;
-            if (row.owner && idle(row, now) < options.min_idle.count()) continue;
+            if (row.owner && idle(row, now) < millis(options.min_idle)) continue;
             const std::uint64_t usual = options.counts ? one_more(row.deliveries) : row.deliveries;
             row = {name, delivered, options.deliveries.value_or(usual)};
             me.active = now;
@@ -347,7 +351,7 @@ struct GroupReference {
             if (id < options.first || id > options.last || entries.size() == options.count)
                 continue;
             if (options.consumer && row.owner != *options.consumer) continue;
-            if (row.owner && idle(row, now) < options.min_idle.count()) continue;
+            if (row.owner && idle(row, now) < millis(options.min_idle)) continue;
             entries.push_back({id, row.owner.value_or(""), !row.owner,
                                std::chrono::milliseconds{row.owner ? idle(row, now) : 0},
                                row.deliveries});

@@ -7,6 +7,7 @@
 #include <runnel/detail/waiter.hpp>
 #include <runnel/outcome.hpp>
 
+#include <chrono>
 #include <optional>
 #include <stop_token>
 
@@ -17,15 +18,13 @@ namespace runnel::inline v0::detail {
                                                                 const Clock& clock) noexcept {
     const auto duration = timeout.duration();
     if (!duration) return std::nullopt;
-    const Clock::Deadline now = clock.now();
-    if (*duration > Clock::Deadline::max() - now) return std::nullopt;
-    return now + *duration;
+    return sum(clock.now(), *duration);
 }
 
 // Whether a call may pause before it waits.
 [[nodiscard]] inline bool may_take_time(const Timeout& timeout,
                                         const std::stop_token& stop) noexcept {
-    return timeout.duration() != Timeout::Duration::zero() && !stop.stop_requested();
+    return timeout.duration() != std::chrono::nanoseconds{0} && !stop.stop_requested();
 }
 
 // Ends a wait from outside: claims it and resumes it, unless it has ended otherwise.

@@ -82,8 +82,7 @@ private:
 template <Message T>
 [[gnu::noinline]] Published publish_later(ChannelState<T>& channel, T& message, std::size_t bytes,
                                           const WaitOptions* options) {
-    static const WaitOptions none{};
-    const WaitOptions& how = options != nullptr ? *options : none;
+    const WaitOptions& how = options != nullptr ? *options : wait_for_ever;
     PublishOne<T> request{message, bytes, options != nullptr, channel.clock};
     channel.run(request, &ChannelState<T>::publishers, options != nullptr ? &how.timeout : nullptr,
                 how.stop);

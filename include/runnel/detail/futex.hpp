@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <limits>
 
 #if !defined(__linux__)
 #    error "runnel: this platform has no detail/futex.hpp yet; it needs wait, wait_until and wake"
@@ -29,10 +31,12 @@ inline void futex_wait(FutexWord& word, std::uint32_t expected) noexcept {
 // The same, but no longer than until `deadline`.
 inline void futex_wait_until(FutexWord& word, std::uint32_t expected,
                              std::chrono::steady_clock::time_point deadline) noexcept {
-    const auto since_boot = deadline.time_since_epoch();
+    // The kernel refuses what lies before its clock began.
+    const auto since_boot = std::max(deadline, {}).time_since_epoch();
     const auto seconds = std::chrono::floor<std::chrono::seconds>(since_boot);
     timespec until{};
-    until.tv_sec = static_cast<time_t>(seconds.count());
+    until.tv_sec = static_cast<time_t>(
+        std::min<std::int64_t>(seconds.count(), std::numeric_limits<time_t>::max()));
     until.tv_nsec = static_cast<long>(
         std::chrono::duration_cast<std::chrono::nanoseconds>(since_boot - seconds).count());
     syscall(SYS_futex, &word, FUTEX_WAIT_BITSET_PRIVATE, expected, &until, nullptr,

@@ -3,6 +3,7 @@
 
 #include <runnel/channel_options.hpp>
 #include <runnel/clock.hpp>
+#include <runnel/duration.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -30,12 +31,12 @@ public:
     // Whether it has been so for longer than it may.
     [[nodiscard]] bool is_over(std::uint64_t waiting, const Clock& clock) noexcept {
         note(waiting, clock);
-        return since_ && clock.now() - *since_ > for_;
+        return since_ && clock.now() > later(*since_, for_);
     }
 
 private:
     const std::size_t soft_;
-    const std::chrono::nanoseconds for_;
+    const Duration for_;
     std::optional<Clock::Deadline> since_;
 };
 

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <runnel/detail/saturated.hpp>
+
+#include <chrono>
+#include <compare>
+
+namespace runnel::inline v0 {
+
+/// A length of time that a caller gives, made from any std::chrono::duration. It counts
+/// nanoseconds, exactly; a fraction of one is rounded up. One that is too long to be counted like
+/// that, 292 years, is the longest there is, and so is NaN; one as far below zero, the least. So
+/// `std::chrono::hours::max()` is a long time everywhere.
+///
+/// There is no default: where an option has one, it says which.
+class Duration {
+public:
+    template <typename Rep, typename Period>
+    constexpr Duration(
+        std::chrono::duration<Rep, Period> duration) noexcept  // NOLINT(*-explicit-*)
+        : nanoseconds_{
+              detail::saturated<std::chrono::nanoseconds>(duration, detail::Rounding::up)} {}
+
+    [[nodiscard]] constexpr std::chrono::nanoseconds nanoseconds() const noexcept {
+        return nanoseconds_;
+    }
+
+    friend constexpr auto operator<=>(Duration, Duration) = default;
+
+private:
+    std::chrono::nanoseconds nanoseconds_;
+};
+
+}  // namespace runnel::inline v0
