@@ -11,6 +11,7 @@
 #include "support/eventually.hpp"
 #include "support/lifetime.hpp"
 #include "support/streams.hpp"
+#include "support/watches.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -444,6 +445,133 @@ TEST_CASE_METHOD(NumberGroup, "the limit is for what stays pending, and for new 
     REQUIRE(cid.read().size() == 1);
     CHECK(cid.claim({{5}}, {.min_idle = 0ms}).size() == 1);
     CHECK(info_of("cid").pending == 2);
+}
+
+// ------------------------------------------------------------------ what the stream has lost
+
+namespace {
+
+// cid may have two pending, and has 1-0 and 2-0 of 1-0 to 5-0.
+struct TwoOfFive : NumberGroup {
+    TwoOfFive() {
+        add_range(1, 5);
+        REQUIRE(ids(cid.try_read()) == ids({1, 2}));
+    }
+
+    runnel::Consumer<int> cid = group.consumer("cid", {.max_pending = 2});
+};
+
+}  // namespace
+
+TEST_CASE_METHOD(TwoOfFive,
+                 "a consumer that has enough drops what was erased or trimmed, and is "
+                 "told of it",
+                 "[group][read][limit][lost]") {
+    SECTION("erased") {
+        stream.erase({{2}});
+        const auto batch = cid.try_read();
+        CHECK(ids(batch) == ids({3}));
+        CHECK(batch.lost() == ids({2}));
+        CHECK(pending() == Rows{"1-0 cid 1", "3-0 cid 1"});
+    }
+    SECTION("trimmed") {
+        stream.trim({.count = 4});
+        const auto batch = cid.try_read();
+        CHECK(ids(batch) == ids({3}));
+        CHECK(batch.lost() == ids({1}));
+    }
+    SECTION("both, in the order of ids") {
+        stream.erase({{2}});
+        stream.trim({.count = 3});
+        const auto batch = cid.try_read();
+        CHECK(ids(batch) == ids({3, 4}));
+        CHECK(batch.lost() == ids({1, 2}));
+    }
+    SECTION("once, and again what is lost later") {
+        stream.erase({{1}});
+        CHECK(cid.try_read().lost() == ids({1}));
+        CHECK(cid.try_read().lost().empty());
+        stream.erase({{2}});
+        stream.erase({{4}});
+        CHECK(cid.try_read().lost() == ids({2}));
+        stream.trim({.count = 0});
+        CHECK(cid.try_read().lost() == ids({3, 5}));
+        CHECK(group.pending().count == 0);
+    }
+}
+
+TEST_CASE_METHOD(TwoOfFive, "who has room drops nothing, nor does a read that is acknowledged",
+                 "[group][read][limit][lost]") {
+    stream.trim({.count = 3});
+    CHECK(cid.try_read({.count = 1, .acknowledged = true}).lost().empty());
+    CHECK(group.ack({{1}}) == 1);
+    CHECK(cid.try_read({.count = 1}).lost().empty());
+    CHECK(pending() == Rows{"2-0 cid 1", "4-0 cid 1"});
+    CHECK(cid.history().lost() == ids({2}));
+}
+
+TEST_CASE_METHOD(TwoOfFive, "a read that only dropped waits on, and tells it with its result",
+                 "[group][read][limit][lost][wait]") {
+    stream.trim({.count = 0});
+    auto read = reading(clock, cid, {.timeout = 1h});
+    REQUIRE(read.waits());
+    CHECK(group.pending().count == 0);
+    SECTION("an entry") {
+        add({6});
+        CHECK(ids(read.result()) == ids({6}));
+    }
+    SECTION("nothing in time") {
+        clock.advance(1h);
+        CHECK(ending(read.result()) == Ending::timed_out);
+    }
+    SECTION("the end of the stream") {
+        stream.close();
+        CHECK(ending(read.result()) == Ending::closed);
+    }
+    SECTION("the end of the group") {
+        stream.remove_group("group");
+        CHECK(ending(read.result()) == Ending::gone);
+    }
+    SECTION("a stop") {
+        read.stop();
+        CHECK(ending(read.result()) == Ending::stopped);
+    }
+    CHECK(read.result().lost() == ids({1, 2}));
+}
+
+TEST_CASE_METHOD(TwoOfFive, "to erase or trim serves who waits for that room",
+                 "[group][read][limit][lost][wait]") {
+    auto read = reading(clock, cid);
+    SECTION("an erasure") {
+        stream.erase({{2}});
+    }
+    SECTION("a trim") {
+        stream.trim({.count = 4});
+    }
+    REQUIRE_FALSE(read.waits());
+    CHECK(ids(read.result()) == ids({3}));
+    CHECK(read.result().lost().size() == 1);
+}
+
+TEST_CASE_METHOD(TwoOfFive, "to erase what others have serves nobody, nor counts as a call",
+                 "[group][read][limit][lost][wait]") {
+    CHECK(ids(ann.try_read({.count = 1})) == ids({3}));
+    auto read = reading(clock, cid);
+    clock.advance(1h);
+    stream.erase({{3}, {4}});
+    CHECK(read.waits());
+    CHECK(info_of("cid").idle == 1h);
+}
+
+TEST_CASE_METHOD(TwoOfFive, "to wait for any is told of room that was lost, and drops nothing",
+                 "[group][read][limit][lost][wait]") {
+    std::vector<runnel::Watch> watches;
+    watches.emplace_back(cid);
+    auto look = runnel::test::waiting_for_any(clock, watches);
+    REQUIRE(look.waits());
+    stream.trim({.count = 4});
+    CHECK_FALSE(look.waits());
+    CHECK(group.pending().count == 2);
 }
 
 // ------------------------------------------------------------------ in real time

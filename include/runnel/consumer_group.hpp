@@ -72,6 +72,9 @@ public:
     /// The next entries that the group has not delivered to anybody. They are pending until they
     /// are acknowledged. Who waited first gets them first. Redis: XREADGROUP … >.
     ///
+    /// A consumer that has as many pending as it may drops those that the stream has lost, as a
+    /// claim does: lost() tells them, together with what the read then waits for, or with its end.
+    ///
     /// Blocks: while there are none, or the consumer has as many pending as it may.
     /// Ends with: Ending::gone if the group is removed; Ending::closed once the stream is closed
     /// and the group has delivered all of it.
@@ -144,7 +147,7 @@ private:
     detail::Handle<State> stream_;
     detail::Owner<Group> group_;
     std::string name_;
-    std::uint32_t number_ = detail::PendingEntries::nobody;  // when this handle was made
+    detail::ConsumerId id_{};  // when this handle was made
     std::size_t max_pending_;
 };
 
@@ -278,9 +281,13 @@ Deliveries<T> Consumer<T>::read(const GroupReadOptions* waiting,
                                 const GroupReadOptions& options) const {
     detail::check_count(options.count, "Consumer: a read");
     Deliveries<T> result{Ending::timed_out};
-    detail::ReadNew<T> request{result, {number_, name_}, max_pending_, options, stream_->clock};
-    stream_->run(request, group_.get(), waiting);
-    if (!result) result.ending_ = request.ending();
+    detail::ReadNew<T> request{result, {id_, name_}, max_pending_, options, stream_->clock};
+    try {
+        stream_->run(request, group_.get(), waiting);
+        if (!result) result.ending_ = request.ending();
+    } catch (const std::bad_alloc&) {
+        if (result.lost().empty()) throw;  // else it ends there, as a claim does
+    }
     return result;
 }
 
@@ -295,9 +302,9 @@ Deliveries<T> Consumer<T>::locked(Step step) const {
         if (group_->is_removed) return Ending::gone;
         stream.catch_up(*group_.get());
         const detail::Milliseconds now = stream.now();
-        detail::ConsumerRecord& consumer = group_->rules.consumer({number_, name_}, now);
+        detail::ConsumerRecord& consumer = group_->rules.consumer({id_, name_}, now);
         consumer.seen = now;
-        result.belong_to(*group_.get(), consumer.number);
+        result.belong_to(*group_.get(), consumer.serial);
         step(stream.log, consumer, now, result);
         stream.serve_those_for_room(*group_.get(), chain);
     }
@@ -398,7 +405,8 @@ Consumer<T> ConsumerGroup<T>::consumer(std::string_view name,
     Consumer<T> made{stream_, group_, name, options.max_pending};
     const detail::Lock lock{stream_->mutex};
     stream_->catch_up(*group_.get());
-    made.number_ = group_->rules.consumer({made.number_, name}, stream_->now()).number;
+    const auto& consumer = group_->rules.consumer({made.id_, name}, stream_->now());
+    made.id_ = {consumer.number, consumer.serial};
     return made;
 }
 

@@ -81,14 +81,14 @@ public:
 
     // By the group.
     Delivery(detail::LogPlace<T> place, std::uint64_t deliveries, bool has_pin,
-             detail::StreamGroup<T>& group, std::uint32_t consumer) noexcept
+             detail::StreamGroup<T>& group, std::uint64_t consumer) noexcept
         : id{place.id()},
           value{place.value()},
           attempt{deliveries},
           block_{place.block},
-          slot_{place.slot},
-          consumer_{consumer},
           group_{&group},
+          consumer_{consumer},
+          slot_{place.slot},
           has_pin_{has_pin} {}
 
 private:
@@ -98,9 +98,9 @@ private:
     Ack fenced(Step step) const noexcept;
 
     detail::LogBlock<T>* block_;
-    std::uint32_t slot_;
-    std::uint32_t consumer_;
     detail::StreamGroup<T>* group_;
+    std::uint64_t consumer_;  // its serial
+    std::uint32_t slot_;
     bool has_pin_;  // that of all that follow in the same block
 };
 
@@ -161,8 +161,9 @@ public:
     const Delivery<T>& back() const&& = delete;
 
     /// Ids that were pending, and whose entries the stream has erased or trimmed: nobody can work
-    /// on them any more. Claims drop them from the pending ones; a read of history leaves them
-    /// there, to be acknowledged. Of a temporary batch, the ids themselves.
+    /// on them any more. Claims drop them from the pending ones, and so does the read of a consumer
+    /// that has as many pending as it may; a read of history leaves them there, to be acknowledged.
+    /// Of a temporary batch, the ids themselves.
     [[nodiscard]] const std::vector<StreamId>& lost() const& noexcept RUNNEL_LIFETIMEBOUND {
         return lost_;
     }
@@ -189,9 +190,9 @@ private:
     Deliveries() = default;
 
     // Whose they are; before the first add().
-    void belong_to(detail::StreamGroup<T>& group, std::uint32_t consumer) noexcept {
+    void belong_to(detail::StreamGroup<T>& group, std::uint64_t serial) noexcept {
         group_ = detail::Owner{group};
-        consumer_ = consumer;
+        consumer_ = serial;
     }
 
     // Make the next add(), lose() noexcept; may throw.
@@ -224,7 +225,7 @@ private:
     std::vector<StreamId> lost_;
     StreamId next_{};
     detail::Owner<detail::StreamGroup<T>> group_;
-    std::uint32_t consumer_ = 0;
+    std::uint64_t consumer_ = 0;
     Ending ending_ = Ending::timed_out;
 };
 

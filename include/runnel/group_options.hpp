@@ -48,8 +48,8 @@ struct GroupOptions {
 
 struct ConsumerOptions {
     /// How many entries the consumer may have pending: with as many in hand it gets no new ones
-    /// through this handle, and its reads wait until some are acknowledged, released or claimed
-    /// away. At least 1.
+    /// through this handle, and its reads wait until some are acknowledged, released, claimed away
+    /// or lost by the stream. At least 1.
     std::size_t max_pending = std::numeric_limits<std::size_t>::max();
 };
 

@@ -230,11 +230,16 @@ struct GroupReference {
                  std::size_t max_pending, Millis now) {
         if (removed) return {.ending = Ending::gone};
         Member& me = seen(name, now);
-        if (log.entries.upper_bound(last_delivered) == log.entries.end())
-            return {.ending = log.closed ? Ending::closed : Ending::timed_out};
+        Handout handout;
+        if (!options.acknowledged && pending_of(name) >= max_pending)
+            handout.lost = drop_lost(log, name);
+        if (log.entries.upper_bound(last_delivered) == log.entries.end()) {
+            handout.ending = log.closed ? Ending::closed : Ending::timed_out;
+            return handout;
+        }
         const std::size_t room = max_pending - std::min(max_pending, pending_of(name));
         const std::size_t count = options.acknowledged ? no_limit : room;
-        Handout handout{.lines = log.after(last_delivered, std::min(count, options.count))};
+        handout.lines = log.after(last_delivered, std::min(count, options.count));
         for (Line& line : handout.lines) {
             line.attempt = 1;
             pass(log, line.id);
@@ -243,6 +248,14 @@ struct GroupReference {
             me.active = now;
         }
         return handout;
+    }
+
+    std::vector<StreamId> drop_lost(const LogReference& log, const std::string& name) {
+        std::vector<StreamId> lost;
+        for (const auto& [id, row] : pending)
+            if (row.owner == name && !log.entries.contains(id)) lost.push_back(id);
+        for (const StreamId id : lost) pending.erase(id);
+        return lost;
     }
 
     Handout history(const LogReference& log, const std::string& name, const HistoryOptions& options,

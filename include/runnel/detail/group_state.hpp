@@ -29,22 +29,33 @@ struct ConsumerRecord {
     static constexpr Milliseconds never = -1;
 
     const std::string* name = nullptr;
-    std::uint32_t number = PendingEntries::nobody;  // never used again
+    std::uint32_t number = PendingEntries::nobody;  // given again once nothing is pending under it
+    std::uint64_t serial = 0;                       // never given again
     Milliseconds seen = 0;
     Milliseconds active = never;
     std::size_t pending = 0;
+
+    // How far first_lost() has come: nothing that it has pending before `not_trimmed_before` has
+    // been trimmed, nor erased before `not_erased_before` when the stream had erased so many.
+    StreamId not_trimmed_before{};
+    StreamId not_erased_before{};
+    std::uint64_t erased = 0;
 };
 
-// A consumer as its handle knows it: removed and made anew, it has another number.
-struct ConsumerKey {
+// A consumer as its handles and deliveries know it: removed and made anew, it has another serial.
+struct ConsumerId {
     std::uint32_t number = PendingEntries::nobody;
+    std::uint64_t serial = 0;
+};
+struct ConsumerKey {
+    ConsumerId id{};
     std::string_view name;
 };
 
 // The delivery that an acknowledgement refers to: it does nothing unless that is still the last
 // one.
 struct Fence {
-    std::uint32_t owner;
+    std::uint64_t serial;  // of the consumer
     std::uint64_t deliveries;
 };
 
@@ -76,8 +87,10 @@ class GroupState {
 public:
     using Consumers = std::map<std::string, ConsumerRecord, std::less<>>;
 
+    // Consumers get serials from `first_serial` on.
     GroupState(StreamId last_delivered, std::optional<std::uint64_t> entries_read,
-               const LogFacts& log) noexcept {
+               const LogFacts& log, std::uint64_t first_serial = 0) noexcept
+        : next_serial_{first_serial} {
         set_position(last_delivered, entries_read, log);
     }
 
@@ -103,16 +116,21 @@ public:
 
     // ---- consumers
 
-    // The consumer of that number or else of that name, made if there is none. May throw.
+    // The consumer of that id or else of that name, made if there is none. May throw.
     [[nodiscard]] ConsumerRecord& consumer(const ConsumerKey& key, Milliseconds now) {
-        ConsumerRecord* const known = find(key.number);
+        ConsumerRecord* const known = find(key.id);
         return known != nullptr ? *known : consumer(key.name, now);
     }
 
     // Null if there is none.
-    [[nodiscard]] const ConsumerRecord* find(const ConsumerKey& key) const noexcept {
-        const ConsumerRecord* const known = find(key.number);
-        return known != nullptr ? known : find(key.name);
+    [[nodiscard]] ConsumerRecord* find(const ConsumerKey& key) const noexcept {
+        if (ConsumerRecord* const known = find(key.id)) return known;
+        const ConsumerRecord* const named = find(key.name);
+        return named != nullptr ? find(named->number) : nullptr;
+    }
+    [[nodiscard]] ConsumerRecord* find(const ConsumerId& id) const noexcept {
+        ConsumerRecord* const at = find(id.number);
+        return at != nullptr && at->serial == id.serial ? at : nullptr;
     }
 
     [[nodiscard]] const ConsumerRecord* find(std::string_view name) const noexcept {
@@ -122,12 +140,7 @@ public:
 
     // Null for nobody.
     [[nodiscard]] ConsumerRecord* find(std::uint32_t number) const noexcept {
-        if (number == PendingEntries::nobody) return nullptr;
-        // As long as none was removed, each stands at its number.
-        if (number < numbers_.size() && numbers_[number].first == number)
-            return numbers_[number].second;
-        const auto found = std::ranges::lower_bound(numbers_, number, {}, &Numbered::first);
-        return found == numbers_.end() || found->first != number ? nullptr : found->second;
+        return number < numbers_.size() ? numbers_[number].consumer : nullptr;
     }
 
     // What the consumer has pending goes, too: as if it were acknowledged.
@@ -142,7 +155,7 @@ public:
             id = pending_.id(place);
             pending_.erase(place);
         }
-        std::erase_if(numbers_, [number](const Numbered& one) { return one.first == number; });
+        numbers_[number] = {nullptr, std::exchange(free_number_, number)};
         consumers_.erase(found);
         return {.acknowledged = dropped};
     }
@@ -197,8 +210,10 @@ public:
     Effect extend(const StreamId& id, Milliseconds now, const Fence& fence) noexcept {
         const auto place = place_of(id, &fence);
         if (!place) return {};
-        pending_.deliver(place, fence.owner, now, fence.deliveries);
-        if (ConsumerRecord* const owner = find(fence.owner)) owner->active = owner->seen = now;
+        const std::uint32_t number = PendingEntries::owner(place);
+        pending_.deliver(place, number, now, fence.deliveries);
+        ConsumerRecord& owner = *find(number);
+        owner.active = owner.seen = now;
         return {.extended = 1};
     }
 
@@ -262,6 +277,47 @@ public:
         return place ? pending_.id(place) : StreamId{};
     }
 
+    // ---- what a consumer has pending and the stream has lost; is_live(id): it has not
+
+    // The first such entry, or none. Costs nothing unless the stream has lost something since the
+    // last call: then it is linear in the leaves from the first entry it had before to the first
+    // it has now, and in all that the consumer has pending if something was erased, not trimmed.
+    template <typename IsLive>
+    [[nodiscard]] PendingEntries::Place first_lost(ConsumerRecord& of, const LogFacts& log,
+                                                   IsLive is_live) const noexcept {
+        const auto from = [&](StreamId id) {
+            return pending_.next_of(of.number, pending_.lower_bound(id));
+        };
+        const bool all_gone = log.length == 0;
+        const StreamId first = all_gone ? log.last_id : log.first_id;
+        if (of.not_trimmed_before != first) {
+            const auto place = from(of.not_trimmed_before);
+            if (place && (all_gone || pending_.id(place) < first)) return place;
+            of.not_trimmed_before = first;
+        }
+        if (std::exchange(of.erased, log.erased) != log.erased) of.not_erased_before = {};
+        if (of.not_erased_before == StreamId::max()) return {};
+        for (auto place = from(std::max(first, of.not_erased_before)); place;
+             place = pending_.next_of(of.number, pending_.next(place))) {
+            of.not_erased_before = pending_.id(place);
+            if (!is_live(of.not_erased_before)) return place;
+        }
+        of.not_erased_before = StreamId::max();
+        return {};
+    }
+
+    // Drops all of them, as a claim does; lost(id) hears of each, and where it is false, it ends.
+    template <typename IsLive, typename Lost>
+    Effect drop_lost(ConsumerRecord& of, const LogFacts& log, IsLive is_live, Lost lost) noexcept {
+        Effect effect;
+        for (auto place = first_lost(of, log, is_live); place && lost(pending_.id(place));
+             place = first_lost(of, log, is_live)) {
+            drop(place);
+            ++effect.acknowledged;
+        }
+        return effect;
+    }
+
     // ---- listing
 
     struct Listed {
@@ -304,7 +360,11 @@ public:
     }
 
 private:
-    using Numbered = std::pair<std::uint32_t, ConsumerRecord*>;
+    // Null: it is free, and so is `next_free`.
+    struct Numbered {
+        ConsumerRecord* consumer;
+        std::uint32_t next_free;
+    };
 
     static constexpr std::uint64_t most_deliveries = std::numeric_limits<std::int64_t>::max();
 
@@ -314,10 +374,20 @@ private:
         make_room_for_one(numbers_);
         const auto made = consumers_.emplace(name, ConsumerRecord{}).first;
         made->second.name = &made->first;
-        made->second.number = next_number_++;
+        made->second.number = take_number();
+        made->second.serial = next_serial_++;
         made->second.seen = now;
-        numbers_.emplace_back(made->second.number, &made->second);
+        numbers_[made->second.number].consumer = &made->second;
         return made->second;
+    }
+
+    // There is room for one.
+    [[nodiscard]] std::uint32_t take_number() noexcept {
+        if (free_number_ == PendingEntries::nobody) {
+            numbers_.push_back({});
+            return static_cast<std::uint32_t>(numbers_.size() - 1);
+        }
+        return std::exchange(free_number_, numbers_[free_number_].next_free);
     }
 
     [[nodiscard]] static std::uint64_t one_more(std::uint64_t deliveries) noexcept {
@@ -339,7 +409,8 @@ private:
                                                  const Fence* fence) const noexcept {
         const auto place = pending_.find(id);
         if (!place || fence == nullptr) return place;
-        const bool holds = PendingEntries::owner(place) == fence->owner &&
+        const ConsumerRecord* const owner = find(PendingEntries::owner(place));
+        const bool holds = owner != nullptr && owner->serial == fence->serial &&
                            PendingEntries::deliveries(place) == fence->deliveries;
         return holds ? place : PendingEntries::Place{};
     }
@@ -384,8 +455,9 @@ private:
     std::optional<std::uint64_t> entries_read_;
     PendingEntries pending_;
     Consumers consumers_;
-    std::vector<Numbered> numbers_;  // by number, which only grows
-    std::uint32_t next_number_ = 0;
+    std::vector<Numbered> numbers_;
+    std::uint32_t free_number_ = PendingEntries::nobody;  // the first of the free ones
+    std::uint64_t next_serial_;
 };
 
 }  // namespace runnel::inline v0::detail

@@ -143,7 +143,7 @@ class ConsumerSource final : public StreamSource<T> {
 public:
     ConsumerSource(StreamState<T>& stream, StreamGroup<T>& group, std::string_view name,
                    std::size_t max_pending)
-        : StreamSource<T>{stream, &group}, name_{name}, wait_{{.name = name_}, max_pending} {}
+        : StreamSource<T>{stream, &group}, name_{name}, wait_{{{}, name_}, max_pending} {}
 
     [[nodiscard]] Supply supply() noexcept override RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
         const StreamState<T>& stream = this->stream();

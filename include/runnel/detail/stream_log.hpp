@@ -50,7 +50,8 @@ public:
     [[nodiscard]] StreamId last_id() const noexcept { return last_id_; }
     [[nodiscard]] LogFacts facts() const noexcept {
         const Place place = first();
-        return {size_, place ? place.id() : StreamId{}, last_id_, max_deleted_id_, entries_added_};
+        return {size_,  place ? place.id() : StreamId{}, last_id_, max_deleted_id_, entries_added_,
+                erased_};
     }
 
     // ---- appending: prepare, commit
@@ -154,6 +155,7 @@ public:
     // As XDEL does.
     Effect erase(Place place, Disposal<T>& disposal) noexcept {
         if (place.id() > max_deleted_id_) max_deleted_id_ = place.id();
+        ++erased_;
         erase(*place.block, slot_bit(place.slot), disposal);
         return {.removed = 1};
     }
@@ -253,6 +255,7 @@ private:
     StreamId last_id_{};
     StreamId max_deleted_id_{};
     std::uint64_t entries_added_ = 0;
+    std::uint64_t erased_ = 0;
 };
 
 }  // namespace runnel::inline v0::detail

@@ -27,6 +27,7 @@
 #include <limits>
 #include <map>
 #include <memory>
+#include <new>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -87,6 +88,14 @@ struct StreamNode : WaitNode {
     const Owner<StreamState<T>> keep;
     const Owner<StreamGroup<T>> group;
     GroupWait* const wait;  // null without a group
+};
+
+// Whether the entry of an id is in the stream. Requires: its lock.
+template <Message T>
+struct IsLive {
+    const StreamLog<T>& log;
+
+    bool operator()(const StreamId& id) const noexcept { return static_cast<bool>(log.find(id)); }
 };
 
 // The cores of a stream and its groups, the waits in it, and what wakes them.
@@ -247,12 +256,14 @@ public:
         serve_those_for_room(group, chain);
     }
 
-    // Whether a consumer may have one more pending.
+    // Whether a consumer may have one more pending, when what the stream has lost is dropped.
     [[nodiscard]] bool has_room(Group& group, const GroupWait& wait) const noexcept
         RUNNEL_REQUIRES(mutex) {
-        const ConsumerRecord* const consumer = group.rules.find(wait.consumer);
-        return consumer == nullptr || consumer->pending < wait.max_pending;
+        ConsumerRecord* const consumer = group.rules.find(wait.consumer);
+        if (consumer == nullptr || consumer->pending < wait.max_pending) return true;
+        return static_cast<bool>(group.rules.first_lost(*consumer, log.facts(), is_live()));
     }
+    [[nodiscard]] IsLive<T> is_live() const noexcept RUNNEL_REQUIRES(mutex) { return {log}; }
 
     // ---- who waits calls anew with each signal, as in Redis; done when somebody looks
 
@@ -490,8 +501,9 @@ public:
     }
     [[nodiscard]] GroupWait* group_wait() noexcept { return &wait_; }
 
-    // Whether it has taken over what another consumer had pending, after the group was set back.
-    [[nodiscard]] bool makes_room() const noexcept { return has_taken_over_; }
+    // Whether it has taken over what another consumer had pending, after the group was set back, or
+    // has dropped what was lost.
+    [[nodiscard]] bool makes_room() const noexcept { return has_made_room_; }
 
     Served attempt(StreamNode<T>& node) { return attempt(*node.keep.get(), node.group.get()); }
     Served attempt(StreamState<T>& stream, StreamGroup<T>* of) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
@@ -501,6 +513,8 @@ public:
         ConsumerRecord& consumer = group.rules.consumer(wait_.consumer, now);
         consumer.seen = now;
         wait_.signals = stream.signals;
+        if (!acknowledged_ && consumer.pending >= wait_.max_pending) [[unlikely]]
+            drop_lost(stream, group, consumer);
         const LogPlace<T> first = group.next.seek(stream.log);
         wait_.is_for_room = false;
         if (!first) return stream.closed ? source_closed() : Served::no;
@@ -508,7 +522,7 @@ public:
         const std::size_t count = acknowledged_ ? count_ : std::min(count_, room);
         wait_.is_for_room = count == 0;
         if (count == 0) return stream.is_abandoned ? source_closed() : Served::no;
-        delivered_.belong_to(group, consumer.number);
+        delivered_.belong_to(group, consumer.serial);
         const SlotMask at_hand = first.block->live() & ~slots_before(first.slot);
         delivered_.reserve(std::min<std::size_t>(count, count_slots(at_hand)));
         if (!claim_to_serve()) return Served::gone;
@@ -517,6 +531,19 @@ public:
     }
 
 private:
+    // Also of a request that has ended: its thread comes for the lock before it looks at the
+    // result.
+    [[gnu::noinline]] void drop_lost(StreamState<T>& stream, StreamGroup<T>& group,
+                                     ConsumerRecord& consumer) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        bool has_memory = true;
+        const Effect effect =
+            group.rules.drop_lost(consumer, stream.log.facts(), stream.is_live(), [&](StreamId id) {
+                return has_memory = delivered_.try_lose(id);
+            });
+        if (effect) has_made_room_ = true;
+        if (!has_memory && delivered_.lost().empty()) throw std::bad_alloc{};
+    }
+
     // It is claimed already: so what throws ends it here, unless something was delivered before.
     void deliver(StreamState<T>& stream, StreamGroup<T>& group, LogPlace<T> place,
                  ConsumerRecord& consumer, std::size_t count,
@@ -525,7 +552,7 @@ private:
         try {
             while (place) {
                 delivered_.reserve_one();
-                has_taken_over_ |=
+                has_made_room_ |=
                     group.rules.deliver(place.id(), consumer, now, facts, acknowledged_);
                 delivered_.add(place, 1);
                 group.next.pass(place);
@@ -544,7 +571,7 @@ private:
     std::string name_;  // of who waits
     const std::size_t count_;
     const bool acknowledged_;
-    bool has_taken_over_ = false;
+    bool has_made_room_ = false;
 };
 
 }  // namespace runnel::inline v0::detail
