@@ -36,6 +36,7 @@ set(order
     detail/radix_tree.hpp
     detail/slots.hpp
     detail/log_block.hpp
+    detail/missed.hpp
     detail/pinned_slots.hpp
     detail/segmented_log.hpp
     detail/effect.hpp

@@ -206,8 +206,94 @@ TEST_CASE_METHOD(Log, "a cursor passes over an entry, and over erased ones", "[l
     erase(4);
     CHECK(cursor.take(9).slots == 0b100);
     CHECK_FALSE(cursor.take(9).block);
-    cursor.reset({2});
+    cursor.reset({2}, log);
     CHECK(cursor.seek(log).id() == StreamId{3});
-    cursor.reset({9});
+    cursor.reset({9}, log);
     CHECK_FALSE(cursor.seek(log));
+}
+
+// ------------------------------------------------------------------ erased blocks where one stands
+
+namespace {
+
+// 1 to 60 in blocks of 4, 8, 16 and 32, and a cursor in the second one, all of which is erased.
+struct ErasedBlock : Log {
+    ErasedBlock() {
+        add_range(1, 60);
+        REQUIRE(Blocks::live == 4);
+        cursor.reset({6}, log);
+        erase_range(5, 12);
+    }
+
+    void erase_range(std::uint64_t first, std::uint64_t last) {
+        for (auto ms = first; ms <= last; ++ms) erase(ms);
+    }
+    void trim(std::size_t length) {
+        Disposal<MoveOnly> disposal;
+        log.trim_to_length(length, disposal);
+    }
+
+    LogCursor<MoveOnly> cursor;
+};
+
+}  // namespace
+
+TEST_CASE_METHOD(ErasedBlock,
+                 "a cursor knows what is trimmed behind it, though its block was erased",
+                 "[log][cursor][missed]") {
+    CHECK(Blocks::live == 4);
+    trim(44);  // 1 to 4, 13 to 16
+    CHECK(cursor.seek(log).id() == StreamId{17});
+    CHECK(cursor.take_missed().count == 4);
+    CHECK(cursor.take_missed().count == 0);
+    CHECK(Blocks::live == 2);
+}
+
+TEST_CASE_METHOD(ErasedBlock, "an erased block where one stands leaves with what was before it",
+                 "[log][cursor][missed]") {
+    erase_range(1, 4);
+    CHECK(Blocks::live == 3);  // the cursor's
+    CHECK(cursor.seek(log).id() == StreamId{13});
+    CHECK_FALSE(cursor.has_missed());
+    CHECK(Blocks::live == 2);
+}
+
+TEST_CASE_METHOD(ErasedBlock, "an erased block where nobody stands any more leaves with the next",
+                 "[log][cursor][missed]") {
+    SECTION("behind it") {
+        cursor.reset({28}, log);
+        CHECK(Blocks::live == 4);
+        erase_range(13, 28);
+    }
+    SECTION("before it") {
+        LogCursor<MoveOnly> other;
+        other.reset({13}, log);
+        erase_range(13, 28);
+        CHECK(Blocks::live == 4);
+        other.reset({28}, log);
+        cursor.reset({28}, log);
+        CHECK(Blocks::live == 4);
+        erase_range(1, 4);
+    }
+    CHECK(Blocks::live == (log.first().id() == StreamId{1} ? 2 : 1));
+}
+
+TEST_CASE_METHOD(Log, "what was erased does not count as missed, in whichever order it went",
+                 "[log][cursor][missed]") {
+    add_range(1, 12);
+    LogCursor<MoveOnly> cursor;
+    cursor.pass(cursor.seek(log));
+    erase(3);
+    {
+        Disposal<MoveOnly> disposal;
+        log.trim_to_length(7, disposal);  // 1, 2, 4, 5
+    }
+    erase(6);
+    erase(8);
+    CHECK(cursor.seek(log).id() == StreamId{7});
+    const auto missed = cursor.take_missed();
+    CHECK(missed.count == 3);
+    CHECK(missed.is_exact);
+    CHECK(log.trimmed() == 4);
+    CHECK(log.last_trimmed() == StreamId{5});
 }

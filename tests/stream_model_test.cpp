@@ -212,13 +212,15 @@ private:
         auto real =
             random.percent(50) ? stream->try_read(place, options) : stream->read(place, options);
         if (!real) expect("how a read ends", real.ending() == usual_ending());
+        note_missed("read", real, {log.missed(after), log.knows_missed(after)});
         show("read", std::move(real), log.after(after, options.count));
     }
 
     void read_cursor() {
         if (stream && (open.cursors.size() < 2 || random.percent(5))) {
             const From place = some_place();
-            hold(open.cursors, {stream->cursor(place), place.id().value_or(log.last_id)});
+            const StreamId after = place.id().value_or(log.last_id);
+            hold(open.cursors, {stream->cursor(place), after, log.knows_missed(after)});
         }
         if (open.cursors.empty()) return;
         OpenCursor& cursor = random.one_of(open.cursors);
@@ -229,6 +231,12 @@ private:
         // It may stop at the end of a block.
         if (real) expected.resize(std::min(expected.size(), real.size()));
         if (!real) expect("how a cursor's read ends", real.ending() == usual_ending());
+        const StreamId told = std::max(cursor.position, cursor.told_up_to);
+        note_missed("cursor", real, {log.missed(told), cursor.knows_missed});
+        if (real || log.closed) {
+            cursor.knows_missed = true;
+            cursor.told_up_to = real ? real.front().id : log.last_id;
+        }
         if (!expected.empty()) cursor.position = expected.back().id;
         // What was erased may be behind it already.
         const auto next = log.entries.upper_bound(cursor.position);
@@ -236,6 +244,14 @@ private:
                cursor.real.position() >= cursor.position &&
                    (next == log.entries.end() || cursor.real.position() < next->first));
         show("cursor", std::move(real), std::move(expected));
+    }
+
+    template <typename Batch>
+    void note_missed(const char* name, const Batch& real,
+                     const runnel::test::MissedReference& expected) {
+        if (real.missed() != 0)
+            tally.add(name, real.missed_is_exact() ? "missed" : "may have missed more");
+        runnel::test::check_missed(real, expected);
     }
 
     // ------------------------------------------------------------------ groups
@@ -285,6 +301,7 @@ private:
         auto real = random.percent(50) ? me.real.try_read(options) : me.real.read(options);
         if (!real) expect("how a group's read ends", real.ending() == expected.ending);
         if (expected.ending == Ending::gone) tally.add(name, "gone");
+        note_missed(name, real, expected.missed);
         show(name, me, std::move(real), std::move(expected));
     }
 
@@ -447,6 +464,7 @@ TEST_CASE("a stream and its groups do what the rules of Redis say", "[stream][mo
                     "read, acknowledged", "history", "claim", "autoclaim", "ack", "nack",
                     "pending"},
                    {"some", "none"});
+    check_occurred(tally, {"read", "cursor", "group's read"}, {"missed", "may have missed more"});
     check_occurred(tally, {"erase"}, {"none", "some", "several"});
     check_occurred(tally, {"group's read", "history", "claim", "autoclaim"}, {"lost"});
     check_occurred(tally, {"delivery.ack", "delivery.nack", "delivery.extend"}, {"done", "stale"});

@@ -10,6 +10,7 @@
 
 #include <array>
 #include <chrono>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -18,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+using namespace std::chrono_literals;
 using runnel::KeptEntry;
 using runnel::Stream;
 using runnel::StreamId;
@@ -342,6 +344,131 @@ TEST_CASE_METHOD(Scene, "who erases destroys what nobody looks at any more",
 }
 
 // ------------------------------------------------------------------ what T may be
+
+// ------------------------------------------------------------------ what was missed
+
+TEST_CASE_METHOD(ManyEntries, "a reader from the start has missed all that was ever trimmed",
+                 "[stream][trim][missed]") {
+    stream.trim({.count = 250});
+    stream.erase({{51}, {52}});
+    stream.trim({.count = 200});
+    for (auto from : {runnel::From::start, runnel::From{StreamId{}}}) {
+        CHECK(stream.try_read(from).missed() == 98);
+        CHECK(stream.cursor(from).try_read().missed() == 98);
+        const auto batch = stream.group("g", {.from = from}).consumer("ann").try_read();
+        CHECK(batch.missed() == 98);
+        CHECK(batch.missed_is_exact());
+        stream.remove_group("g");
+    }
+    CHECK(stream.range().missed() == 0);
+    CHECK_FALSE(stream.cursor(runnel::From::end).try_read());
+}
+
+TEST_CASE_METHOD(ManyEntries, "a reader behind an id knows what it misses from then on",
+                 "[stream][trim][missed]") {
+    stream.trim({.count = 250});
+    SECTION("behind what is there, or the last that was trimmed: all of it") {
+        for (const std::uint64_t ms : {50U, 60U}) {
+            auto cursor = stream.cursor(StreamId{ms});
+            CHECK(cursor.try_read({.count = 1}).missed() == 0);
+            stream.trim({.before = {ms + 11}});
+            const auto batch = cursor.try_read({.count = 1});
+            CHECK(batch.missed() == 9);
+            CHECK(batch.missed_is_exact());
+        }
+    }
+    SECTION("behind what was trimmed: that there was something") {
+        auto cursor = stream.cursor(StreamId{40});
+        stream.trim({.count = 240});
+        const auto batch = cursor.try_read({.count = 1});
+        CHECK(batch.missed() == 11);
+        CHECK_FALSE(batch.missed_is_exact());
+        stream.trim({.count = 230});
+        const auto next = cursor.try_read({.count = 1});
+        CHECK(next.missed() == 9);
+        CHECK(next.missed_is_exact());
+        CHECK_FALSE(stream.try_read(StreamId{40}).missed_is_exact());
+    }
+    SECTION("ahead of the stream: that there was something") {
+        auto cursor = stream.cursor(StreamId{302});
+        add_range(301, 310);
+        stream.trim({.count = 5});
+        const auto batch = cursor.try_read();
+        CHECK(ids(batch) == id_range(306, 310));
+        CHECK(batch.missed() == 1);
+        CHECK_FALSE(batch.missed_is_exact());
+    }
+}
+
+TEST_CASE_METHOD(NumberStream, "what was missed is told with what comes next, or at the end",
+                 "[stream][trim][missed]") {
+    const auto ann = stream.group("g").consumer("ann");
+    auto cursor = stream.cursor();
+    add_range(1, 9);
+    stream.trim({.count = 0});
+    CHECK(cursor.try_read().missed() == 0);
+    CHECK(ann.try_read().missed() == 0);
+    SECTION("next") {
+        add({10});
+        CHECK(cursor.try_read().missed() == 9);
+        CHECK(ann.try_read().missed() == 9);
+        add({11});
+        CHECK(cursor.try_read().missed() == 0);
+        CHECK(ann.try_read().missed() == 0);
+    }
+    SECTION("at the end") {
+        stream.close();
+        CHECK(cursor.try_read().missed() == 9);
+        CHECK(ann.try_read().missed() == 9);
+        CHECK(cursor.try_read().missed() == 0);
+        CHECK(ann.try_read().missed() == 0);
+    }
+}
+
+TEST_CASE_METHOD(NumberStream, "a group that is set back, or forward, counts from there",
+                 "[stream][trim][missed]") {
+    const auto group = stream.group("g");
+    const auto ann = group.consumer("ann");
+    add_range(1, 9);
+    CHECK(ann.try_read({.count = 4}));
+    stream.trim({.count = 2});
+    SECTION("to an id that is there") {
+        group.set_position(StreamId{8});
+        CHECK(ann.try_read().missed() == 0);
+    }
+    SECTION("to the start") {
+        group.set_position(runnel::From::start);
+        CHECK(ann.try_read().missed() == 7);
+    }
+    SECTION("by a claim") {
+        CHECK_FALSE(ann.claim({}, {.min_idle = 0s, .last_id = {6}}));
+        const auto batch = ann.try_read();
+        CHECK(batch.missed() == 1);
+        CHECK_FALSE(batch.missed_is_exact());
+    }
+}
+
+TEST_CASE("a stream that keeps so many entries tells its readers what they have missed",
+          "[stream][trim][keep][missed]") {
+    const Stream<int> stream{{.keep = {.count = 10}, .block_entries = 4}};
+    const auto ann = stream.group("g").consumer("ann");
+    auto cursor = stream.cursor();
+    std::uint64_t told = 0;
+    std::uint64_t read = 0;
+    for (int number = 0; number != 1'000; ++number) {
+        stream.add(int{number});
+        if (number % 37 != 0) continue;
+        for (auto batch = cursor.try_read(); batch; batch = cursor.try_read()) {
+            read += batch.size();
+            told += batch.missed();
+        }
+        CHECK(read + told == static_cast<std::uint64_t>(number) + 1);
+        std::uint64_t by_group = 0;
+        const auto batch = ann.try_read({.count = 100});
+        by_group += batch.size() + batch.missed();
+        CHECK(by_group == (number == 0 ? 1 : 37));
+    }
+}
 
 TEST_CASE("an entry may be larger than a block, or empty", "[stream][trim]") {
     struct Large {

@@ -352,7 +352,7 @@ Deliveries<T> Consumer<T>::claim(std::span<const StreamId> ids, const ClaimOptio
             if (!claim_one(id, log, me, how, now, result)) break;
         if (options.last_id <= group_->rules.last_delivered()) return;
         group_->rules.raise_last_delivered(options.last_id);
-        group_->next.reset(options.last_id);
+        group_->next.reset(options.last_id, log);
     });
 }
 
@@ -534,7 +534,7 @@ void ConsumerGroup<T>::set_position(From from, std::optional<std::uint64_t> entr
         const detail::Lock lock{stream.mutex};
         const StreamId position = from.id().value_or(stream.log.last_id());
         group_->rules.set_position(position, entries_read, stream.log.facts());
-        group_->next.reset(position);
+        group_->next.reset(position, stream.log);
         // As in Redis it wakes nobody: unless nothing is left to those who had no room for it.
         if (stream.closed) stream.serve_those_for_room(*group_.get(), chain);
     }

@@ -6,6 +6,7 @@
 #include <runnel/detail/assert.hpp>
 #include <runnel/detail/handle.hpp>
 #include <runnel/detail/log_block.hpp>
+#include <runnel/detail/missed.hpp>
 #include <runnel/detail/room.hpp>
 #include <runnel/detail/small_vector.hpp>
 #include <runnel/detail/stream_log.hpp>
@@ -125,6 +126,7 @@ public:
         std::swap(all_, other.all_);
         std::swap(lost_, other.lost_);
         std::swap(next_, other.next_);
+        std::swap(missed_, other.missed_);
         std::swap(group_, other.group_);
         std::swap(consumer_, other.consumer_);
         std::swap(ending_, other.ending_);
@@ -169,6 +171,16 @@ public:
     }
     [[nodiscard]] std::vector<StreamId> lost() && noexcept { return std::move(lost_); }
     std::vector<StreamId> lost() const&& = delete;
+
+    /// Of a read: how many entries were trimmed just before these, before the group has delivered
+    /// them to anybody; each is told once, to one consumer. With Ending::closed, how many at the
+    /// end. Those that were erased do not count, nor those that were pending, see lost().
+    [[nodiscard]] std::uint64_t missed() const noexcept { return missed_.count; }
+
+    /// Whether it is just as many. False: at least as many, as the group was put behind an id by
+    /// its options, set_position() or a claim with `last_id`, and entries behind that had been
+    /// trimmed already.
+    [[nodiscard]] bool missed_is_exact() const noexcept { return missed_.is_exact; }
 
     /// Of autoclaim() and history(): where to go on; 0-0 once all pending entries have been looked
     /// at.
@@ -220,10 +232,12 @@ private:
         return true;
     }
     void set_next(StreamId id) noexcept { next_ = id; }
+    void tell(detail::Missed missed) noexcept { missed_ = missed; }
 
     detail::SmallVector<Delivery<T>> all_;
     std::vector<StreamId> lost_;
     StreamId next_{};
+    detail::Missed missed_;
     detail::Owner<detail::StreamGroup<T>> group_;
     std::uint64_t consumer_ = 0;
     Ending ending_ = Ending::timed_out;

@@ -4,6 +4,7 @@
 #include <runnel/detail/annotations.hpp>
 #include <runnel/detail/assert.hpp>
 #include <runnel/detail/log_block.hpp>
+#include <runnel/detail/missed.hpp>
 #include <runnel/detail/pinned_slots.hpp>
 #include <runnel/detail/room.hpp>
 #include <runnel/detail/slots.hpp>
@@ -146,6 +147,7 @@ public:
     Entries& operator=(Entries other) noexcept {
         std::swap(first_, other.first_);
         std::swap(others_, other.others_);
+        std::swap(missed_, other.missed_);
         std::swap(is_reverse_, other.is_reverse_);
         std::swap(ending_, other.ending_);
         return *this;
@@ -181,6 +183,16 @@ public:
     Entry<T> front() const&& = delete;
     Entry<T> back() const&& = delete;
 
+    /// How many entries were trimmed just before these, behind the place where the read went on:
+    /// before the reader has seen them. With Ending::closed, how many at the end. Those that were
+    /// erased do not count, and of a range none do.
+    [[nodiscard]] std::uint64_t missed() const noexcept { return missed_.count; }
+
+    /// Whether it is just as many. False: at least as many, as the place was an id of the caller's
+    /// behind which entries had been trimmed already. Always true of a cursor that has read
+    /// something, and of From::start and From::end.
+    [[nodiscard]] bool missed_is_exact() const noexcept { return missed_.is_exact; }
+
     /// Why there is nothing. Requires: there is nothing.
     [[nodiscard]] Ending ending() const noexcept {
         RUNNEL_ASSERT(!*this);
@@ -196,6 +208,7 @@ public:
     void reserve() {
         if (first_.block != nullptr) detail::make_room_for_one(others_);
     }
+    void tell(detail::Missed missed) noexcept { missed_ = missed; }
     void add(detail::PinnedSlots<T> part) noexcept {
         if (first_.block == nullptr) {
             first_ = std::move(part);
@@ -207,6 +220,7 @@ public:
 private:
     detail::PinnedSlots<T> first_;
     std::vector<detail::PinnedSlots<T>> others_;
+    detail::Missed missed_;
     bool is_reverse_ = false;
     Ending ending_ = Ending::timed_out;
 };

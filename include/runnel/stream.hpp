@@ -92,8 +92,8 @@ class Stream;
 ///         for (const auto& entry : batch) print(entry.id, entry.value);
 ///
 /// It keeps the stream's memory, but does not keep it open; an entry that it has not read yet may
-/// be trimmed away. It can be moved from thread to thread, and is used by one at a time. Moved
-/// from, it can only be assigned to or destroyed.
+/// be trimmed away, and then missed() of the next batch tells it. It can be moved from thread to
+/// thread, and is used by one at a time. Moved from, it can only be assigned to or destroyed.
 template <Message T>
 class Cursor {
 public:
@@ -124,8 +124,8 @@ private:
     friend class Stream<T>;
     friend class Watch;
 
-    Cursor(detail::StreamState<T>& stream, StreamId after) noexcept
-        : stream_{stream}, cursor_{detail::LogCursor<T>{after}} {}
+    Cursor(detail::StreamState<T>& stream, detail::LogCursor<T> at) noexcept
+        : stream_{stream}, cursor_{std::move(at)} {}
 
     Entries<T> at_hand(std::size_t count) noexcept {
         Entries<T> entries{Entries<T>::Order::ascending};
@@ -133,6 +133,8 @@ private:
         if (part.slots == 0) return entries;
         streak_ += detail::count_slots(part.slots);
         entries.add(std::move(part));
+        if (cursor_->has_missed()) [[unlikely]]
+            entries.tell(cursor_->take_missed());
         return entries;
     }
 
@@ -149,7 +151,7 @@ private:
         if (auto entries = at_hand(count)) return entries;
         detail::ReadOn<T> request{*cursor_, count, false, stream.clock};
         stream.run(request, nullptr, waiting);
-        if (!request.entries) return request.ending();
+        if (!request.entries) return request.result();
         streak_ = detail::stream_length;  // one that comes to who waits may be the first of many
         return std::move(request.entries);
     }
@@ -277,9 +279,7 @@ public:
     }
 
     /// A reader of its own place.
-    [[nodiscard]] Cursor<T> cursor(From from = From::start) const {
-        return {*state_, position(from)};
-    }
+    [[nodiscard]] Cursor<T> cursor(From from = From::start) const { return {*state_, place(from)}; }
 
     // ------------------------------------------------------------------ groups
 
@@ -403,7 +403,12 @@ private:
                                                  to_string(last)};
     }
 
-    [[nodiscard]] StreamId position(From from) const { return from.id() ? *from.id() : last_id(); }
+    [[nodiscard]] detail::LogCursor<T> place(From from) const {
+        detail::LogCursor<T> made;
+        const detail::Lock lock{state_->mutex};
+        made.reset(from.id().value_or(state_->log.last_id()), state_->log);
+        return made;
+    }
 
     Entries<T> range(const RangeOptions& options, typename Entries<T>::Order order) const {
         const auto first = options.from.first();
@@ -418,11 +423,10 @@ private:
     Entries<T> read(From after, const ReadOptions& options, const ReadOptions* waiting) const {
         detail::check_count(options.count, "Stream: a read");
         State& stream = *state_;
-        detail::LogCursor<T> cursor{position(after)};
+        detail::LogCursor<T> cursor = place(after);
         detail::ReadOn<T> request{cursor, options.count, true, stream.clock};
         stream.run(request, nullptr, waiting);
-        if (!request.entries) return request.ending();
-        return std::move(request.entries);
+        return request.result();
     }
 
     detail::Handle<State> state_;

@@ -53,6 +53,16 @@ inline std::ostream& operator<<(std::ostream& out, const std::vector<PendingEntr
     return out;
 }
 
+/// Entries, Deliveries.
+template <typename Batch>
+void check_missed(const Batch& real, const MissedReference& expected) {
+    const bool is_told = real || real.ending() == Ending::closed;
+    if (!is_told) return expect("missed() waits for what it precedes", real.missed() == 0);
+    if (real.missed_is_exact()) return expect("missed()", real.missed() == expected.count);
+    expect("missed_is_exact()", !expected.must_be_exact);
+    expect("missed(), at least", real.missed() != 0 && real.missed() <= expected.count);
+}
+
 /// What a batch shows.
 template <typename Batch>
 Lines lines_of(const Batch& batch) {
@@ -153,6 +163,8 @@ struct OpenEntry {
 struct OpenCursor {
     Cursor<MoveOnly> real;
     StreamId position;
+    bool knows_missed = true;
+    StreamId told_up_to{};
 };
 
 /// Batches and entries that stay open for a while, and what they have to show as long as they do;

@@ -11,6 +11,7 @@
 #include <limits>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <utility>
@@ -47,9 +48,16 @@ struct NextId {
     bool operator==(const NextId&) const = default;
 };
 
+/// What a reader has to be told of entries that were trimmed before it came there.
+struct MissedReference {
+    std::uint64_t count = 0;
+    bool must_be_exact = true;
+};
+
 /// The entries of a stream.
 struct LogReference {
     std::map<StreamId, int> entries{};
+    std::set<StreamId> trimmed{};
     StreamId last_id{};
     StreamId max_deleted_id{};
     std::uint64_t entries_added = 0;
@@ -103,8 +111,10 @@ struct LogReference {
 
     std::size_t trim(const TrimOptions& to) {
         const std::size_t before = entries.size();
-        while (entries.size() > to.count) entries.erase(entries.begin());
-        while (!entries.empty() && first_id() < to.before) entries.erase(entries.begin());
+        while (!entries.empty() && (entries.size() > to.count || first_id() < to.before)) {
+            trimmed.insert(first_id());
+            entries.erase(entries.begin());
+        }
         return before - entries.size();
     }
 
@@ -137,6 +147,19 @@ struct LogReference {
 
     // ---- what can be told of the entries that are gone
 
+    /// How many were trimmed of those behind `after` and before the next one.
+    [[nodiscard]] std::uint64_t missed(StreamId after) const {
+        const auto next = entries.upper_bound(after);
+        const auto first = trimmed.upper_bound(after);
+        return static_cast<std::uint64_t>(std::distance(
+            first, next == entries.end() ? trimmed.end() : trimmed.lower_bound(next->first)));
+    }
+
+    /// Whether it can be known how many will be missed by a reader that is put there.
+    [[nodiscard]] bool knows_missed(StreamId after) const {
+        return after == StreamId{} || (after <= last_id && missed(after) == 0);
+    }
+
     /// How many entries were added up to `id`.
     [[nodiscard]] std::optional<std::uint64_t> estimate(StreamId id) const {
         if (entries_added == 0) return 0;
@@ -167,6 +190,7 @@ private:
 struct Handout {
     Lines lines{};
     std::vector<StreamId> lost{};
+    MissedReference missed{};           // by a read
     StreamId next{};                    // of an autoclaim or a history
     Ending ending = Ending::timed_out;  // of a read without lines
 };
@@ -198,12 +222,14 @@ struct GroupReference {
     std::map<std::string, Member, std::less<>> members{};
     bool removed = false;
     std::size_t incarnations = 0;
+    StreamId told_up_to{};  // what was trimmed up to there
+    bool knows_missed = true;
 
     // ---- the group itself
 
     /// As XGROUP CREATE and SETID do.
     void set_position(const LogReference& log, From from, std::optional<std::uint64_t> read) {
-        last_delivered = from.id().value_or(log.last_id);
+        move_to(log, from.id().value_or(log.last_id));
         entries_read = read;
         if (read) entries_read = std::min(*read, log.entries_added);
     }
@@ -235,11 +261,13 @@ struct GroupReference {
             handout.lost = drop_lost(log, name);
         if (log.entries.upper_bound(last_delivered) == log.entries.end()) {
             handout.ending = log.closed ? Ending::closed : Ending::timed_out;
+            if (log.closed) handout.missed = tell_missed(log);
             return handout;
         }
         const std::size_t room = max_pending - std::min(max_pending, pending_of(name));
         const std::size_t count = options.acknowledged ? no_limit : room;
         handout.lines = log.after(last_delivered, std::min(count, options.count));
+        if (!handout.lines.empty()) handout.missed = tell_missed(log);
         for (Line& line : handout.lines) {
             line.attempt = 1;
             pass(log, line.id);
@@ -318,7 +346,7 @@ struct GroupReference {
         if (removed) return {.ending = Ending::gone};
         Handout handout;
         Member& me = seen(name, now);
-        last_delivered = std::max(last_delivered, options.last_id);
+        if (options.last_id > last_delivered) move_to(log, options.last_id);
         Millis delivered = now - millis(options.idle);
         if (delivered < 0 || delivered > now) delivered = now;
         for (const StreamId id : ids) {
@@ -406,6 +434,20 @@ private:
 
     [[nodiscard]] static std::uint64_t one_more(std::uint64_t deliveries) {
         return deliveries < most_deliveries ? deliveries + 1 : most_deliveries;
+    }
+
+    void move_to(const LogReference& log, StreamId position) {
+        last_delivered = position;
+        told_up_to = {};
+        knows_missed = log.knows_missed(position);
+    }
+
+    MissedReference tell_missed(const LogReference& log) {
+        const StreamId from = std::max(last_delivered, told_up_to);
+        told_up_to = log.last_id;
+        if (const auto next = log.entries.upper_bound(from); next != log.entries.end())
+            told_up_to = next->first;
+        return {log.missed(from), std::exchange(knows_missed, true)};
     }
 
     /// Entry `id` is delivered.

@@ -84,6 +84,11 @@ public:
         return first_not_less(offsets(), count(), least_offset(key, bound));
     }
 
+    // The entries that were trimmed, not erased. Final for those that are not live any more.
+    [[nodiscard]] SlotMask trimmed() const noexcept {
+        return trimmed_.load(std::memory_order_relaxed);
+    }
+
     void add_owner() noexcept { word_.fetch_add(one_owner, std::memory_order_relaxed); }
 
     // Called without a lock: the last owner destroys what is left.
@@ -136,6 +141,17 @@ public:
         published_.store(word | sealed, std::memory_order_release);
     }
 
+    // Before erase(), which publishes it.
+    void note_trimmed(SlotMask slots) noexcept {
+        trimmed_.store(trimmed() | slots, std::memory_order_relaxed);
+    }
+
+    // Whether somebody besides the log owns it. False is final under the log's lock, as all new
+    // owners come under it.
+    [[nodiscard]] bool is_shared() const noexcept {
+        return owners(word_.load(std::memory_order_relaxed)) != 1;
+    }
+
     // Nobody who pins from now on sees `slots`. True if the caller has to call finish_reap() once
     // he has let go of the lock.
     [[nodiscard]] bool erase(SlotMask slots) noexcept {
@@ -159,6 +175,8 @@ public:
     LogBlock* previous = nullptr;
     LogBlock* next = nullptr;
     bool has_left = false;
+    // How many entries its stream had trimmed, ever, when it left.
+    std::uint64_t trimmed_when_it_left = 0;
 
 private:
     static constexpr std::uint32_t first_capacity = 4;
@@ -266,6 +284,7 @@ private:
     alignas(64) std::atomic<std::uint64_t> word_ = one_owner;
     std::atomic<SlotMask> gone_ = 0;
     std::atomic<SlotMask> destroyed_ = 0;
+    std::atomic<SlotMask> trimmed_ = 0;
     SlotMask reapable_ = 0;  // guarded by the right to reap
 };
 

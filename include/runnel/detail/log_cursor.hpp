@@ -2,6 +2,7 @@
 #pragma once
 
 #include <runnel/detail/log_block.hpp>
+#include <runnel/detail/missed.hpp>
 #include <runnel/detail/slots.hpp>
 #include <runnel/detail/stream_log.hpp>
 #include <runnel/entries.hpp>
@@ -18,6 +19,11 @@ namespace runnel::inline v0::detail {
 // A place between two entries of a stream: those up to position() are behind it. Owns the block in
 // which it goes on, and pins nothing.
 //
+// Counts what is trimmed before it comes there. What lies between it and where it goes on next is
+// known by its block: which of the slots there were trimmed and, once the block has left the log,
+// how many entries the log has trimmed since. Without a block, it stands at the start, behind all
+// that there was, or at an id: then it only tells whether something behind that id was trimmed.
+//
 // Used by one thread at a time; what needs the log's lock says so, and the rest needs none.
 template <Message T>
 class LogCursor {
@@ -25,17 +31,24 @@ public:
     using Block = LogBlock<T>;
     using Place = LogPlace<T>;
 
-    explicit LogCursor(StreamId position = {}) noexcept : position_{position} {}
+    // At the start.
+    LogCursor() noexcept = default;
     LogCursor(LogCursor&& other) noexcept
         : block_{std::exchange(other.block_, nullptr)},
           slot_{other.slot_},
           end_{other.end_},
-          position_{other.position_} {}
+          position_{other.position_},
+          missed_{other.missed_},
+          trimmed_before_{other.trimmed_before_},
+          is_anchored_{other.is_anchored_} {}
     LogCursor& operator=(LogCursor&& other) noexcept {
         std::swap(block_, other.block_);
         std::swap(slot_, other.slot_);
         std::swap(end_, other.end_);
         std::swap(position_, other.position_);
+        std::swap(missed_, other.missed_);
+        std::swap(trimmed_before_, other.trimmed_before_);
+        std::swap(is_anchored_, other.is_anchored_);
         return *this;
     }
     ~LogCursor() {
@@ -44,10 +57,9 @@ public:
 
     [[nodiscard]] StreamId position() const noexcept { return position_; }
 
-    void reset(StreamId position) noexcept {
-        move_to(nullptr, 0);
-        position_ = position;
-    }
+    [[nodiscard]] bool has_missed() const noexcept { return missed_.count != 0; }
+    // Since the last call.
+    [[nodiscard]] Missed take_missed() noexcept { return std::exchange(missed_, {}); }
 
     // Up to `count` entries that are at hand in this block, and a pin on it; no slots, and no pin:
     // there are none.
@@ -59,6 +71,8 @@ public:
         const SlotMask slots = lowest_slots(block_->live(at_hand), count);
         slot_ = slots != 0 ? last_slot(slots) + 1 : end_;
         position_ = block_->id(slot_ - 1);
+        if (const SlotMask gone = at_hand & slots_before(slot_) & ~slots; gone != 0) [[unlikely]]
+            missed_.count += count_slots(gone & block_->trimmed());
         if (slots != 0) return {*block_, slots};
         block_->unpin();
         return {};
@@ -81,17 +95,32 @@ public:
 
     // ---- under the log's lock
 
+    // Goes on behind `position`, which may be ahead of the stream.
+    void reset(StreamId position, const StreamLog<T>& log) noexcept {
+        move_to(nullptr, 0);
+        position_ = position;
+        missed_ = {};
+        trimmed_before_ = 0;
+        is_anchored_ = position == StreamId{};
+        seek(log);
+    }
+
     // The next entry, if there is one; goes to the block in which it is or will be.
     Place seek(const StreamLog<T>& log) noexcept {
         const bool is_there = block_ != nullptr && !block_->has_left;
         const Place place = is_there ? log.from(block_, slot_) : log.after(position_);
+        if (place.block == block_ && place.slot == slot_ && place) return place;
+        count_missed(log);
         if (place) {
             move_to(place.block, place.slot);
         } else if (position_ <= log.last_id()) {
             Block* const last = log.last_block();
             move_to(last, last != nullptr ? last->count() : 0);
+            trimmed_before_ = log.trimmed();
+            is_anchored_ = true;
         } else {
             move_to(nullptr, 0);  // it is ahead of the stream: ids up to it do not count
+            is_anchored_ = false;
         }
         return place;
     }
@@ -103,6 +132,18 @@ public:
     }
 
 private:
+    // What was trimmed between here and what is next.
+    void count_missed(const StreamLog<T>& log) noexcept {
+        if (block_ != nullptr) {
+            missed_.count += count_slots(block_->trimmed() & ~slots_before(slot_));
+            if (block_->has_left) missed_.count += log.trimmed() - block_->trimmed_when_it_left;
+        } else if (is_anchored_) {
+            missed_.count += log.trimmed() - trimmed_before_;
+        } else if (log.last_trimmed() > position_) {
+            missed_ = {missed_.count + 1, false};
+        }
+    }
+
     // A block that has left the log holds no values that could die here, under the lock.
     void move_to(Block* block, std::uint32_t slot) noexcept {
         slot_ = slot;
@@ -116,7 +157,11 @@ private:
     Block* block_ = nullptr;
     std::uint32_t slot_ = 0;
     std::uint32_t end_ = 0;  // of what is known to be published in this block; may be less
-    StreamId position_;
+    StreamId position_{};
+    Missed missed_;
+    // Without a block: what had been trimmed up to here, if that is known.
+    std::uint64_t trimmed_before_ = 0;
+    bool is_anchored_ = true;
 };
 
 // The live entries of `block` up to `last` or, on the way back, to `first`.
@@ -137,7 +182,9 @@ void collect(const StreamLog<T>& log, StreamId first, StreamId last, std::size_t
     SlotMask ahead = forward ? ~slots_before(place.slot) : slots_before(place.slot + 1);
     for (LogBlock<T>* block = place.block; block != nullptr && count != 0;
          block = forward ? block->next : block->previous) {
-        ahead &= slots_to_the_end(*block, first, last, forward);
+        const SlotMask in_range = slots_to_the_end(*block, first, last, forward);
+        if (in_range == 0 && block->live() == 0) continue;  // of those somebody stands in
+        ahead &= in_range;
         if (ahead == 0) return;
         const SlotMask slots = forward ? lowest_slots(ahead, count) : highest_slots(ahead, count);
         entries.reserve();

@@ -37,7 +37,10 @@ struct LogPlace {
 //     blocks     [ 5-0 5-1 6-0 ] [ 7-2 7-9 8-0 ] [ 9-0 - - ]
 //
 // Guarded by its owner's lock. A block without live entries leaves the log, unless more can be
-// appended to it.
+// appended to it, or somebody stands in it and there are entries before it: then trimming has not
+// come so far, and how much it takes behind that place can only be told as long as it is known
+// where that is. A second such block beside it leaves once nobody stands there, so that there are
+// at most two for each other block and cursor.
 template <Message T>
 class StreamLog {
 public:
@@ -52,6 +55,17 @@ public:
         const Place place = first();
         return {size_,  place ? place.id() : StreamId{}, last_id_, max_deleted_id_, entries_added_,
                 erased_};
+    }
+
+    // How many entries were trimmed, ever.
+    [[nodiscard]] std::uint64_t trimmed() const noexcept {
+        return entries_added_ - size_ - erased_;
+    }
+    // The greatest id that was; 0-0 if none was.
+    [[nodiscard]] StreamId last_trimmed() const noexcept {
+        const Block* const block = blocks_.first();
+        const SlotMask slots = block != nullptr ? block->trimmed() : 0;
+        return slots != 0 ? block->id(last_slot(slots)) : last_trimmed_;
     }
 
     // ---- appending: prepare, commit
@@ -168,6 +182,7 @@ public:
             Block& block = *first().block;
             const SlotMask slots = lowest_slots(block.live(), size_ - length);
             removed += count_slots(slots);
+            block.note_trimmed(slots);
             erase(block, slots, disposal);
         }
         return {.removed = removed};
@@ -178,6 +193,7 @@ public:
             Block& block = *place.block;
             const SlotMask slots = block.live() & slots_before(block.lower_bound(id));
             removed += count_slots(slots);
+            block.note_trimmed(slots);
             erase(block, slots, disposal);
         }
         return {.removed = removed};
@@ -190,7 +206,7 @@ private:
     [[gnu::noinline]] void add_block(StreamId id, Disposal<T>& disposal) {
         Block* const last = blocks_.last();
         // It would stay empty: also if it was made for an id that was not appended in the end.
-        if (last != nullptr && last->live() == 0) remove(*last, disposal);
+        if (last != nullptr && last->live() == 0) remove_empty(*last, last->is_shared(), disposal);
         Block* const block = blocks_.make(id);
         try {
             tree_.insert(*block);
@@ -234,13 +250,44 @@ private:
 
     void erase(Block& block, SlotMask slots, Disposal<T>& disposal) noexcept {
         size_ -= count_slots(slots);
+        const bool is_shared = block.is_shared();  // before whoever reaps owns it, too
         disposal.erase(block, slots);
-        const bool may_grow = &block == blocks_.last() && block.count() != block.capacity();
-        if (block.live() == 0 && !may_grow) remove(block, disposal);
+        if (block.live() == 0 && !may_grow(block)) remove_empty(block, is_shared, disposal);
+    }
+
+    [[nodiscard]] bool may_grow(const Block& block) const noexcept {
+        return &block == blocks_.last() && block.count() != block.capacity();
+    }
+    [[nodiscard]] bool is_empty(const Block* block) const noexcept {
+        return block != nullptr && block->live() == 0 && !may_grow(*block);
+    }
+
+    [[gnu::noinline]] void remove_empty(Block& block, bool is_shared,
+                                        Disposal<T>& disposal) noexcept {
+        if (&block == blocks_.first()) {
+            remove(block, disposal);
+            while (is_empty(blocks_.first())) remove(*blocks_.first(), disposal);
+            return;
+        }
+        remove_unshared([](const Block& one) { return one.previous; }, block, disposal);
+        remove_unshared([](const Block& one) { return one.next; }, block, disposal);
+        if (!is_shared) remove(block, disposal);
+    }
+
+    // The empty blocks beside `block` in that direction where nobody stands any more.
+    template <typename Beside>
+    void remove_unshared(Beside beside, const Block& block, Disposal<T>& disposal) noexcept {
+        for (Block* one = beside(block); is_empty(one);) {
+            Block* const further = beside(*one);
+            if (!one->is_shared()) remove(*one, disposal);
+            one = further;
+        }
     }
 
     void remove(Block& block, Disposal<T>& disposal) noexcept {
         if (found_ == &block) found_ = nullptr;
+        last_trimmed_ = last_trimmed();
+        block.trimmed_when_it_left = trimmed();
         tree_.erase(block);
         blocks_.remove(block);
         disposal.take(block);
@@ -256,6 +303,7 @@ private:
     StreamId max_deleted_id_{};
     std::uint64_t entries_added_ = 0;
     std::uint64_t erased_ = 0;
+    StreamId last_trimmed_{};  // of the blocks that have left
 };
 
 }  // namespace runnel::inline v0::detail

@@ -55,12 +55,12 @@ class StreamGroup final : public Owned {
 public:
     StreamGroup(StreamState<T>& of, std::string_view called, StreamId after,
                 std::optional<std::uint64_t> entries_read, const LogFacts& log)
-        : stream{of}, name{called}, rules{after, entries_read, log}, next{after} {}
+        : stream{of}, name{called}, rules{after, entries_read, log} {}
 
     const Owner<StreamState<T>> stream;
     const std::string name;
     GroupState rules;
-    LogCursor<T> next;  // what follows rules.last_delivered()
+    LogCursor<T> next;  // what follows rules.last_delivered(); to be reset() to it
     WaitQueue readers;
     bool is_removed = false;
 
@@ -293,6 +293,7 @@ public:
         const StreamId start = after.value_or(log.last_id());
         Owner<Group> made(std::in_place, *this, name, start, entries_read, log.facts());
         groups.emplace(std::string{name}, Owner{*made.get()});
+        made.get()->next.reset(start, log);
         return made;
     }
 
@@ -450,6 +451,14 @@ public:
     static constexpr bool makes_room() noexcept { return false; }
     static constexpr GroupWait* group_wait() noexcept { return nullptr; }
 
+    // Once it has ended. Throws: what attempt() has thrown.
+    Entries<T> result() {
+        if (entries) return std::move(entries);
+        Entries<T> none{ending()};
+        if (none.ending() == Ending::closed) none.tell(cursor_.take_missed());
+        return none;
+    }
+
     Entries<T> entries{Entries<T>::Order::ascending};
 
 private:
@@ -457,6 +466,7 @@ private:
         PinnedSlots<T> part = cursor_.take(count_);
         count_ -= count_slots(part.slots);
         entries.add(std::move(part));
+        if (cursor_.has_missed()) entries.tell(cursor_.take_missed());
     }
 
     // Fewer than asked for when memory runs out: the others come with the next read.
@@ -517,7 +527,7 @@ public:
             drop_lost(stream, group, consumer);
         const LogPlace<T> first = group.next.seek(stream.log);
         wait_.is_for_room = false;
-        if (!first) return stream.closed ? source_closed() : Served::no;
+        if (!first) return stream.closed ? end(group) : Served::no;
         const std::size_t room = wait_.max_pending - std::min(wait_.max_pending, consumer.pending);
         const std::size_t count = acknowledged_ ? count_ : std::min(count_, room);
         wait_.is_for_room = count == 0;
@@ -544,6 +554,12 @@ private:
         if (!has_memory && delivered_.lost().empty()) throw std::bad_alloc{};
     }
 
+    Served end(StreamGroup<T>& group) noexcept {
+        const Served served = source_closed();
+        if (served == Served::yes) delivered_.tell(group.next.take_missed());
+        return served;
+    }
+
     // It is claimed already: so what throws ends it here, unless something was delivered before.
     void deliver(StreamState<T>& stream, StreamGroup<T>& group, LogPlace<T> place,
                  ConsumerRecord& consumer, std::size_t count,
@@ -555,6 +571,8 @@ private:
                 has_made_room_ |=
                     group.rules.deliver(place.id(), consumer, now, facts, acknowledged_);
                 delivered_.add(place, 1);
+                if (group.next.has_missed()) [[unlikely]]
+                    delivered_.tell(group.next.take_missed());
                 group.next.pass(place);
                 ++group.streak;
                 place = --count != 0 ? group.next.seek(stream.log) : LogPlace<T>{};
