@@ -31,6 +31,7 @@ using runnel::Behind;
 using runnel::BlockingList;
 using runnel::Channel;
 using runnel::Connection;
+using runnel::Disconnected;
 using runnel::Ending;
 using runnel::ErrorCode;
 using runnel::ManualClock;
@@ -492,7 +493,7 @@ TEST_CASE_METHOD(NumberChannel, "what handlers do not need any more is not kept"
 
 // ------------------------------------------------------------------ a publish that could not end
 
-TEST_CASE("a publish inside a handler into its own full queue is an error, not a hang",
+TEST_CASE("a publish inside a handler into its own full queue is refused, not a hang",
           "[channel][handler][deadlock]") {
     const Channel<std::string> channel;
     Words handled;
@@ -503,16 +504,15 @@ TEST_CASE("a publish inside a handler into its own full queue is an error, not a
             CHECK(channel.publish("b") == 1);
             CHECK(channel.publish("c") == 1);
             std::string message = "d";
-            CHECK(error_of([&] { return channel.publish(std::move(message)); }) ==
-                  ErrorCode::would_deadlock);
-            CHECK(error_of([&] { return channel.publish(std::move(message), {.timeout = 1h}); }) ==
-                  ErrorCode::would_deadlock);
+            CHECK(channel.publish(std::move(message)).ending == Push::full);
+            CHECK(channel.publish(std::move(message), {.timeout = 1h}).ending == Push::full);
             CHECK(message == "d");
             CHECK(channel.info().published == 3);
         },
         {.bound = 2});
     CHECK(channel.publish("a") == 1);
     CHECK(handled == Words{"a", "b", "c"});
+    CHECK(channel.info().refused == 2);
     CHECK(channel.publish("e") == 1);
 }
 
@@ -532,30 +532,32 @@ TEST_CASE_METHOD(NumberChannel, "a try to publish inside a handler finds its que
 TEST_CASE_METHOD(Gate, "a publish inside a handler of another channel is no better",
                  "[channel][handler][deadlock]") {
     const Channel<int> other{{.clock = &clock}};
-    std::optional<ErrorCode> error;
+    std::optional<Push> result;
     const Connection busy = connect_gated("a", {.bound = 1});
     const Connection handler =
-        other.on_message([&](const int&) { error = error_of([&] { return channel.publish(3); }); });
+        other.on_message([&](const int&) { result = channel.publish(3).ending; });
     auto runner = publishing(1);
     publish(2);
     other.publish(0);
-    CHECK(error == ErrorCode::would_deadlock);
+    CHECK(result == Push::full);
+    CHECK(channel.info().refused == 1);
+    CHECK(other.info().refused == 0);
     open(3);
     CHECK(runner.result() == 1);
     other.publish(0);
-    CHECK(error == std::nullopt);
+    CHECK(result == Push::done);
     CHECK(log == Words{"a1", "a2", "a3"});
 }
 
 TEST_CASE_METHOD(Gate, "a publish inside a handler does not queue up behind those who wait for it",
                  "[channel][handler][deadlock]") {
-    std::optional<ErrorCode> error;
+    std::optional<Push> result;
     std::stop_source stop;
     const Connection handler = channel.on_message(
         [&](const int& number) {
             if (number != 1) return log.push_back(std::to_string(number));
             (void)gate.pop_front();
-            error = error_of([&] { return channel.publish(4, {.stop = stop.get_token()}); });
+            result = channel.publish(4, {.stop = stop.get_token()}).ending;
         },
         {.bound = 1});
     auto runner = publishing(1);
@@ -566,7 +568,7 @@ TEST_CASE_METHOD(Gate, "a publish inside a handler does not queue up behind thos
     CHECK_FALSE(runner.waits());
     stop.request_stop();
     CHECK(runner.result() == 1);
-    CHECK(error == ErrorCode::would_deadlock);
+    CHECK(result == Push::full);
     CHECK(waiting.result() == 1);
     CHECK(log == Words{"2", "3"});
 }
@@ -575,13 +577,13 @@ TEST_CASE_METHOD(
     Gate, "a publish inside a handler comes after those who wait, but never waits behind them",
     "[channel][handler][deadlock]") {
     std::stop_source stop;
-    std::optional<ErrorCode> error;
+    std::optional<Push> result;
     const Connection handler = channel.on_message(
         [&](const int& number) {
             if (number <= 2) (void)gate.pop_front();
             log.push_back(std::to_string(number));
             if (number != 3) return;
-            error = error_of([&] { return channel.publish(6, {.stop = stop.get_token()}); });
+            result = channel.publish(6, {.stop = stop.get_token()}).ending;
         },
         {.bound = 2});
     auto runner = publishing(1);
@@ -595,7 +597,7 @@ TEST_CASE_METHOD(
     CHECK_FALSE(runner.waits());
     stop.request_stop();
     CHECK(runner.result() == 1);
-    CHECK(error == ErrorCode::would_deadlock);
+    CHECK(result == Push::full);
     CHECK(waiting.result() == 1);
     CHECK(log == Words{"1", "2", "3", "4", "5"});
 }
@@ -604,14 +606,14 @@ TEST_CASE_METHOD(Gate,
                  "a publish inside a handler that waits for a subscription does not end up "
                  "waiting for itself",
                  "[channel][handler][deadlock]") {
-    std::optional<ErrorCode> error;
+    std::optional<Push> result;
     std::stop_source stop;
     Subscription<int> view = channel.subscribe({.bound = 2, .when_behind = Behind::block});
     const Connection handler = channel.on_message(
         [&](const int& number) {
             if (number != 1) return log.push_back(std::to_string(number));
             (void)gate.pop_front();
-            error = error_of([&] { return channel.publish(5, {.stop = stop.get_token()}); });
+            result = channel.publish(5, {.stop = stop.get_token()}).ending;
         },
         {.bound = 2});
     auto runner = publishing(1);
@@ -626,7 +628,7 @@ TEST_CASE_METHOD(Gate,
     CHECK_FALSE(runner.waits());
     stop.request_stop();
     CHECK(runner.result() == 2);
-    CHECK(error == ErrorCode::would_deadlock);
+    CHECK(result == Push::full);
     CHECK(fourth.result() == 2);
     CHECK(log == Words{"2", "3", "4"});
 }
@@ -641,7 +643,7 @@ TEST_CASE_METHOD(Log, "a handler is not behind with what came before it",
             [&](const int& message) { log.push_back("late" + std::to_string(message)); },
             {.bound = 1});
         CHECK(channel.publish(3) == 2);
-        CHECK(error_of([&] { return channel.publish(4); }) == ErrorCode::would_deadlock);
+        CHECK(channel.publish(4).ending == Push::full);
     });
     publish(1);
     CHECK(log == Words{"late3"});
@@ -806,7 +808,7 @@ TEST_CASE_METHOD(Gate, "disconnecting does not wait for other handlers",
     CHECK(log == Words{"a1", "b1"});
 }
 
-TEST_CASE_METHOD(Gate, "disconnecting inside of any handler does not wait",
+TEST_CASE_METHOD(Gate, "disconnecting waits inside a handler of another channel, too",
                  "[channel][handler][disconnect]") {
     const auto captured = std::make_shared<int>(0);
     Connection handler = channel.on_message([&, captured](const int& number) {
@@ -815,18 +817,118 @@ TEST_CASE_METHOD(Gate, "disconnecting inside of any handler does not wait",
     });
     auto runner = publishing(1);
     publish(2);
-    const Channel<int> other;
-    const Connection disconnector = other.on_message([&](const int&) { handler.disconnect(); });
-    other.publish(0);
-    // It runs on, and will not start again; what it has captured dies when it is over.
-    CHECK_FALSE(handler.connected());
-    CHECK(captured.use_count() == 2);
-    CHECK(runner.waits());
+    const Channel<std::string> other{{.clock = &clock}};
+    std::optional<Disconnected> result;
+    const Connection disconnector = other.on_message([&](const std::string&) {
+        result = handler.disconnect();
+        CHECK(captured.use_count() == 1);
+    });
+    Call elsewhere{clock, [&](const std::stop_token&) { return other.publish("now"); }};
+    CHECK(elsewhere.waits());
+    CHECK(result == std::nullopt);
     open();
+    CHECK(elsewhere.result() == 1);
+    CHECK(result == Disconnected::ended);
+    CHECK_FALSE(handler.connected());
     CHECK(runner.result() == 1);
-    CHECK(captured.use_count() == 1);
     CHECK(log == Words{"a1"});
     CHECK(channel.info().retained == 0);
+}
+
+TEST_CASE_METHOD(Gate, "a disconnect inside the very handler says that it runs",
+                 "[channel][handler][disconnect][reentrant]") {
+    const Channel<std::string> other;
+    std::vector<Disconnected> results;
+    Connection first;
+    Connection second;
+    Connection waiting = connect("w");
+    first = channel.on_message([&](const int&) { other.publish("deeper"); });
+    second = other.on_message([&](const std::string&) {
+        results.push_back(first.disconnect());    // two frames up
+        results.push_back(second.disconnect());   // this one
+        results.push_back(waiting.disconnect());  // has run, and does not now
+        results.push_back(waiting.disconnect());  // is empty
+    });
+    publish(1, 2);
+    CHECK(results == std::vector{Disconnected::running, Disconnected::running, Disconnected::ended,
+                                 Disconnected::ended});
+    CHECK(log == Words{"w1"});
+}
+
+namespace {
+
+// Two channels of different types, with a handler each that another thread runs, and that
+// disconnects the other one's handler once the gate is opened.
+struct Circle : Gate {
+    explicit Circle(std::size_t size) {
+        for (std::size_t i = 0; i != size; ++i)
+            channels.emplace_back(runnel::ChannelOptions<std::string>{.clock = &clock});
+        handlers.resize(size);
+        results.resize(size);
+        for (std::size_t i = 0; i != size; ++i)
+            handlers[i] = channels[i].on_message([this, i](const std::string&) {
+                (void)gate.pop_front();
+                results[i] = handlers[(i + 1) % handlers.size()].disconnect();
+            });
+        for (std::size_t i = 0; i != size; ++i)
+            calls.push_back(
+                std::make_unique<Call<Published>>(clock, [this, i](const std::stop_token& stop) {
+                    const std::stop_callback at_the_end{stop, [this] { gate.close(); }};
+                    return channels[i].publish("go");
+                }));
+    }
+
+    std::vector<Channel<std::string>> channels;
+    std::vector<Connection> handlers;
+    std::vector<std::optional<Disconnected>> results;
+    std::vector<std::unique_ptr<Call<Published>>> calls;
+};
+
+}  // namespace
+
+TEST_CASE("a disconnect that would close a circle says that the handler runs",
+          "[channel][handler][disconnect]") {
+    for (const std::size_t size : {2U, 3U, 5U}) {
+        Circle circle{size};
+        // All but the last one wait, one after the other.
+        for (std::size_t i = 0; i + 1 != size; ++i) {
+            circle.open();
+            CHECK(circle.calls[i]->waits());
+            CHECK(circle.results[i] == std::nullopt);
+        }
+        circle.open();
+        for (std::size_t i = 0; i != size; ++i) {
+            CHECK(circle.calls[i]->result() == 1);
+            CHECK(circle.results[i] ==
+                  (i + 1 == size ? Disconnected::running : Disconnected::ended));
+            CHECK(circle.channels[i].info().handlers == 0);
+        }
+    }
+}
+
+TEST_CASE_METHOD(Gate, "a wait for a handler of a run that another handler of this thread waits in",
+                 "[channel][handler][disconnect]") {
+    // The thread is in two runs; what it waits for is known in both.
+    const Channel<int> outer{{.clock = &clock}};
+    const Channel<int> inner{{.clock = &clock}};
+    std::optional<Disconnected> mine;
+    std::optional<Disconnected> theirs;
+    Connection in_channel;
+    Connection in_outer = outer.on_message([&](const int&) { inner.publish(1); });
+    const Connection in_inner =
+        inner.on_message([&](const int&) { mine = in_channel.disconnect(); });
+    in_channel = channel.on_message([&](const int&) {
+        (void)gate.pop_front();
+        theirs = in_outer.disconnect();
+    });
+    auto runner = publishing(1);
+    Call other{clock, [&](const std::stop_token&) { return outer.publish(1); }};
+    CHECK(other.waits());
+    open();
+    CHECK(runner.result() == 1);
+    CHECK(theirs == Disconnected::running);
+    CHECK(other.result() == 1);
+    CHECK(mine == Disconnected::ended);
 }
 
 TEST_CASE_METHOD(Gate, "several may wait for handlers of one channel",

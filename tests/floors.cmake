@@ -18,6 +18,7 @@ set(order
     detail/futex.hpp
     detail/mutex.hpp
     detail/asymmetric.hpp
+    detail/forced_unwind.hpp
     detail/waiter.hpp
     detail/recent_time.hpp
     clock.hpp
@@ -60,7 +61,9 @@ set(order
     detail/stream_state.hpp
     channel_options.hpp
     detail/channel_log.hpp
+    detail/handler_run.hpp
     detail/handler.hpp
+    connection.hpp
     detail/overdue.hpp
     detail/seat.hpp
     detail/inbox_state.hpp
@@ -69,7 +72,6 @@ set(order
     blocking_list.hpp
     consumer_group.hpp
     stream.hpp
-    connection.hpp
     messages.hpp
     channel.hpp
     inbox.hpp

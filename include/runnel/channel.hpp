@@ -152,9 +152,11 @@ private:
     std::size_t streak_ = 0;  // messages read since there was nothing
 };
 
-/// A function that can handle messages: it takes a const T&, or a T.
+/// A function that can handle messages: it takes a const T&, or a T, and may take a Connection& of
+/// its own besides.
 template <typename Function, typename T>
-concept MessageHandler = std::invocable<Function&, const T&>;
+concept MessageHandler =
+    std::invocable<Function&, const T&> || std::invocable<Function&, const T&, Connection&>;
 
 /// Publish and subscribe: each message goes to all who are there, at most once, and is kept for
 /// nobody. Redis: Pub/Sub.
@@ -168,9 +170,11 @@ concept MessageHandler = std::invocable<Function&, const T&>;
 /// empty one: moving copies. When the last one goes, the channel is closed; a call that already
 /// waits does not need the handle it was made through.
 ///
-/// Order: all see the messages of a channel in one order; those of one thread, over all channels,
-/// in the order in which it has published them. A subscription is effective once the call that
-/// makes it has returned.
+/// Order: all see the messages of a channel in one order; whoever reads sees those of one thread,
+/// over all channels, in the order in which it has published them. That does not hold for handlers
+/// of different channels: a message to one channel may be left to another thread, and the next one,
+/// to another channel, be handled first. A subscription is effective once the call that makes it
+/// has returned.
 /// Memory: what a publisher did before it published is visible to whoever gets the message.
 ///
 /// Thread safety: every member may be called from any thread at any time.
@@ -195,13 +199,19 @@ public:
     /// this thread; if they run already, in another thread or because a handler publishes, the
     /// message is left to whoever runs them, and this returns at once. Redis: PUBLISH.
     ///
-    /// Blocks: while a subscription with Behind::block is too far behind, or the handlers are. One
-    /// who runs the handlers does so until no message is left to them, also of other publishers;
-    /// neither `timeout` nor `stop` ends that.
+    /// A thread that runs the handlers does so until no message is left to them, also of other
+    /// publishers. After at most 64 messages of others it offers the run: the next thread that
+    /// publishes, other than by try_publish() or inside a handler, waits for the end of the message
+    /// in hand and goes on with the run, in its own thread. If none comes, or `timeout` or `stop`
+    /// ends that wait, the runner goes on; the message is published all the same.
+    ///
+    /// Blocks: while a subscription with Behind::block is too far behind, or the handlers are; to
+    /// go on with a run; while it runs handlers. `timeout` and `stop` end the waits, and no handler.
     /// Wakes: every read that waits for it.
-    /// Returns: a result that converts to std::size_t; if it was refused, 0, and the reason.
-    /// Throws: Error{would_deadlock} inside a handler, if the handlers of this channel are too far
-    /// behind; what ChannelOptions::weigh throws.
+    /// Returns: a result that converts to std::size_t; if it was refused, 0, and the reason. Inside
+    /// a handler, of whatever channel, Push::full at once if the handlers of this channel are too
+    /// far behind: to wait for them there could be to wait for oneself. See ChannelInfo::refused.
+    /// Throws: what ChannelOptions::weigh throws.
     /// Complexity: constant, however many subscriptions there are; linear in the handlers, in the
     /// inboxes, and in the reads that it ends.
     Published publish(T&& message, const WaitOptions& options = wait_for_ever) const {
@@ -234,6 +244,14 @@ public:
     /// It may publish, subscribe, connect, disconnect and destroy whatever it likes, itself too.
     /// What it throws goes to `on_error`. It may be move-only, and its captures are destroyed
     /// when it is disconnected.
+    ///
+    /// A function of (const T&, Connection&) also gets a connection of its own, for the time of the
+    /// call: it may disconnect the handler; its end disconnects nothing, and the Connection that
+    /// this returns is not touched.
+    ///
+    /// If its thread is cancelled, or calls pthread_exit(), inside the handler, the handler has had
+    /// its message, and the others get it before the thread ends; whoever publishes next goes on
+    /// with what else was left. A wait of runnel is no cancellation point.
     ///
     /// Throws: Error{invalid_argument} for a bound of 0; Error{closed}.
     /// Complexity: linear in the handlers.
@@ -271,7 +289,8 @@ public:
                 channel.inboxes(),
                 channel.log.entries().size(),
                 channel.readers.size() + channel.publishers.size() + channel.watchers.size() +
-                    channel.leavers.size()};
+                    channel.leavers.size() + channel.successors.size(),
+                channel.refused};
     }
 
     /// What the Broker calls it; empty if none has made it. Of a temporary handle, a copy.

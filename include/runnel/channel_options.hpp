@@ -13,6 +13,7 @@
 #include <exception>
 #include <functional>
 #include <limits>
+#include <memory>
 #include <string>
 
 namespace runnel::inline v0 {
@@ -48,18 +49,25 @@ struct ChannelOptions {
 
 struct SubscribeOptions {
     /// In messages, at least 1. The channel keeps as many of the last ones as the largest bound of
-    /// its subscriptions and handlers, read or not.
+    /// its subscriptions, and one more than that of its handlers, read or not.
     std::size_t bound = 1024;
     Behind when_behind = Behind::skip_oldest;
     ByteBound bytes{};
 };
 
 struct HandlerOptions {
-    /// How many messages may be left to a handler that is busy, at least 1. Then publishers wait.
+    /// How many messages may be left to a handler that is busy, at least 1. Then publishers wait,
+    /// and publishes inside handlers are refused.
     std::size_t bound = 1024;
     /// Called with what the handler throws, in its place and in its thread; must not throw itself.
     /// None: std::terminate.
     std::function<void(std::exception_ptr)> on_error{};
+    /// What the handler uses, unless it is empty. While the handler runs, it is locked, and so
+    /// stays alive; it may die in the thread that runs the handler. Once it is gone, the next
+    /// message disconnects the handler instead of calling it.
+    std::weak_ptr<void> owner{};
+    /// Whether the handler gets one message only: it is disconnected before it is called.
+    bool once = false;
 };
 
 struct InboxOptions {
@@ -82,6 +90,12 @@ struct Published {
     constexpr operator std::size_t() const noexcept { return reached; }  // NOLINT(*-explicit-*)
 };
 
+/// What becomes of a handler that is disconnected. It is not started again.
+enum class Disconnected : std::uint8_t {
+    ended,    ///< it does not run, and what it had captured is destroyed
+    running,  ///< it still runs, and what it has captured is destroyed when it ends
+};
+
 /// Figures of one moment. Redis: PUBSUB NUMSUB, and what it does not tell.
 struct ChannelInfo {
     std::uint64_t published = 0;    ///< ever
@@ -90,6 +104,8 @@ struct ChannelInfo {
     std::size_t inboxes = 0;   ///< deliveries: a connected inbox counts once for each way to it
     std::size_t retained = 0;  ///< messages in memory, read or not
     std::size_t waiting = 0;   ///< reads of subscriptions, publishes and others that wait
+    /// Publishes inside handlers, ever, that were refused because the handlers were behind.
+    std::uint64_t refused = 0;
 };
 
 namespace detail {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <runnel/channel_options.hpp>
 #include <runnel/detail/handle.hpp>
 #include <runnel/detail/handler.hpp>
 #include <runnel/message.hpp>
@@ -12,6 +13,11 @@ namespace runnel::inline v0 {
 template <Message T>
 class Channel;
 
+namespace detail {
+template <Message T, typename Function>
+class HandlerOf;
+}
+
 /// Keeps a handler connected to a channel for as long as it lives. Made by Channel::on_message();
 /// an empty one is connected to nothing. May outlive the channel.
 ///
@@ -22,33 +28,47 @@ public:
     Connection(Connection&& other) noexcept = default;
     Connection& operator=(Connection other) noexcept {
         std::swap(handler_, other.handler_);
+        std::swap(is_lent_, other.is_lent_);
         return *this;
     }
-    /// As disconnect().
-    ~Connection() { disconnect(); }
-
-    /// The handler is not called any more, and what it has captured is destroyed. Called outside of
-    /// handlers, it returns when the handler does not run in any thread: then nothing that it uses
-    /// is used any more. Inside of a handler, of whatever channel, it does not wait: the handler
-    /// will not be started again, and if it runs, what it has captured dies when it is over.
-    ///
-    /// Blocks: outside of handlers, while the handler runs.
-    void disconnect() noexcept {
-        const detail::Owner<detail::Connected> handler = std::move(handler_);
-        if (handler.get() != nullptr) handler->disconnect();
+    /// As disconnect(), but does not say whether the handler still runs.
+    ~Connection() {
+        if (!is_lent_) disconnect();
     }
 
-    /// Whether it has a handler; also that of a channel that is closed.
-    [[nodiscard]] bool connected() const noexcept { return handler_.get() != nullptr; }
+    /// The handler is not started any more. When this returns Disconnected::ended, the handler does
+    /// not run in any thread, what it had captured is destroyed, and nothing that it used is used
+    /// any more.
+    ///
+    /// Blocks: while the handler runs in another thread, also when called inside a handler of
+    /// whatever channel. What else the two threads may wait for is the caller's: a handler that
+    /// locks a mutex must not be disconnected under that mutex, nor by a thread that it joins.
+    /// Returns: Disconnected::running, at once, inside the very handler, and inside one that this
+    /// handler waits for in a disconnect() of its own, directly or through others. Both sides of
+    /// such a circle may get that answer.
+    Disconnected disconnect() noexcept {
+        const detail::Owner<detail::Connected> handler = std::move(handler_);
+        return handler.get() != nullptr ? handler->disconnect() : Disconnected::ended;
+    }
+
+    /// Whether it has a handler, and that has not been disconnected in another way: by its own
+    /// Connection&, by HandlerOptions::once, or because its owner was gone. A channel that is
+    /// closed does not count.
+    [[nodiscard]] bool connected() const noexcept {
+        return handler_.get() != nullptr && handler_->is_live();
+    }
 
 private:
     template <Message T>
     friend class Channel;
+    template <Message T, typename Function>
+    friend class detail::HandlerOf;
 
-    explicit Connection(detail::Owner<detail::Connected> handler) noexcept
-        : handler_{std::move(handler)} {}
+    explicit Connection(detail::Owner<detail::Connected> handler, bool is_lent = false) noexcept
+        : handler_{std::move(handler)}, is_lent_{is_lent} {}
 
     detail::Owner<detail::Connected> handler_;
+    bool is_lent_ = false;  // to a handler, for a call: its end disconnects nothing
 };
 
 }  // namespace runnel::inline v0

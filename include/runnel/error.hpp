@@ -25,7 +25,6 @@ enum class ErrorCode {
     /// The name stands for something of another kind, or of another message type.
     wrong_type,
     /// The call would wait for what only its own thread can do.
-    would_deadlock,
 };
 
 /// The name of `code` as it is spelled in the source, such as "wrong_type".
@@ -43,8 +42,6 @@ enum class ErrorCode {
         return "not_settled";
     case ErrorCode::wrong_type:
         return "wrong_type";
-    case ErrorCode::would_deadlock:
-        return "would_deadlock";
     }
     return "unknown";
 }

@@ -29,8 +29,8 @@ inline std::size_t weight_of(int value) {
 /// A message that a handler publishes in answer to another one.
 inline constexpr int first_echo = 1'000'000'000;
 
-/// What became of a publish; `deadlock` was thrown.
-enum class Sent : std::uint8_t { done, full, closed, deadlock };
+/// What became of a publish.
+enum class Sent : std::uint8_t { done, full, closed };
 
 /// What a handler did: it got a message, or published one.
 struct Deed {
@@ -173,6 +173,14 @@ struct InboxReference {
     OverdueReference overdue;
 };
 
+/// When a handler goes, unless it is disconnected from outside.
+enum class Leaves : std::uint8_t { never, after_one, by_itself, with_its_owner };
+
+/// One that leaves by itself does so with such a message, after its answers.
+[[nodiscard]] inline bool makes_leave(int value) {
+    return value % 5 == 0;
+}
+
 /// A handler that answers some messages with others.
 struct HandlerReference {
     int name;
@@ -180,6 +188,8 @@ struct HandlerReference {
     int echoes;     // so many for a message that is no echo itself and can be divided by 3
     bool may_wait;  // publish() with no time, else try_publish()
     std::uint64_t from = 0;
+    Leaves leaves = Leaves::never;
+    bool is_owner_gone = false;
 };
 
 struct ChannelReference {
@@ -196,9 +206,12 @@ struct ChannelReference {
     }
 
     // While the handlers run, any publish is one of theirs.
-    Result publish(int value, bool may_wait, Moment now) {
+    Result publish(int value, Moment now) {
         if (closed) return {Sent::closed};
-        if (are_handlers_behind()) return {may_wait ? Sent::deadlock : Sent::full};
+        if (are_handlers_behind()) {
+            ++refused;
+            return {Sent::full};
+        }
         const std::size_t weight = weight_of(value);
         for (const auto& view : views)
             if (view->holds_back(weight)) return {Sent::full};
@@ -223,17 +236,34 @@ struct ChannelReference {
         for (; !left.empty(); left.pop_front()) {
             const auto [at, value] = left.front();
             handled = at;
-            for (const HandlerReference& handler : handlers) {
+            const std::vector<HandlerReference> present = handlers;
+            for (const HandlerReference& handler : present) {
+                if (handler.leaves == Leaves::after_one || handler.is_owner_gone)
+                    disconnect(handler.name);
+                if (handler.is_owner_gone) continue;
                 log.push_back({handler.name, value});
-                if (value >= first_echo || value % 3 != 0) continue;
-                for (int echo = 1; echo <= handler.echoes; ++echo) {
-                    const int answer = first_echo + value + echo;
-                    const Result result = publish(answer, handler.may_wait, now);
-                    log.push_back({handler.name, answer, result.sent, result.reached});
-                }
+                answer(handler, value, now);
+                if (handler.leaves == Leaves::by_itself && makes_leave(value))
+                    disconnect(handler.name);
             }
         }
         is_running = false;
+    }
+
+    void answer(const HandlerReference& handler, int value, Moment now) {
+        if (value >= first_echo || value % 3 != 0) return;
+        for (int echo = 1; echo <= handler.echoes; ++echo) {
+            const int answer = first_echo + value + echo;
+            const Result result = publish(answer, now);
+            log.push_back({handler.name, answer, result.sent, result.reached});
+        }
+    }
+
+    [[nodiscard]] bool has_handler(int name) const {
+        return std::ranges::any_of(handlers, [&](const auto& each) { return each.name == name; });
+    }
+    void disconnect(int name) {
+        std::erase_if(handlers, [&](const auto& each) { return each.name == name; });
     }
 
     void close() {
@@ -250,6 +280,7 @@ struct ChannelReference {
     std::size_t number = 0;  // its place in the scene
     bool closed = false;
     std::uint64_t published = 0;
+    std::uint64_t refused = 0;
     std::vector<std::shared_ptr<ViewReference>> views{};  // those that are connected
     std::vector<HandlerReference> handlers{};
     std::vector<std::shared_ptr<InboxReference>> links{};

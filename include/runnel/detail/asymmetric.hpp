@@ -15,19 +15,32 @@ namespace runnel::inline v0::detail {
 // sequentially consistent store instead.
 class AsymmetricBarrier {
 public:
-    // Registers the process, the first time.
+    // Registers the process, the first time. False once the heavy half has been refused: a sandbox
+    // may forbid a running process what it could do before.
     [[nodiscard]] static bool is_available() noexcept {
-        static const bool registered =
-            syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
-        return registered;
+        static const bool registered = call(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
+        return registered && !was_refused().load(std::memory_order_relaxed);
     }
 
     // Between the store and the load of the one. For the compiler only.
     static void light() noexcept { std::atomic_signal_fence(std::memory_order_seq_cst); }
 
-    // Between the store and the load of the other. Requires: is_available().
-    static void heavy() noexcept {
-        syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+    // Between the store and the load of the other. False: it was refused, and the light halves that
+    // others have passed so far count for nothing.
+    [[nodiscard]] static bool heavy() noexcept {
+        if (call(MEMBARRIER_CMD_PRIVATE_EXPEDITED)) return true;
+        was_refused().store(true, std::memory_order_relaxed);
+        return false;
+    }
+
+private:
+    [[nodiscard]] static bool call(int command) noexcept {
+        return syscall(SYS_membarrier, command, 0, 0) == 0;
+    }
+
+    [[nodiscard]] static std::atomic<bool>& was_refused() noexcept {
+        static constinit std::atomic<bool> refused = false;
+        return refused;
     }
 };
 

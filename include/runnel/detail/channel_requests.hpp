@@ -3,30 +3,51 @@
 
 #include <runnel/channel_options.hpp>
 #include <runnel/clock.hpp>
+#include <runnel/connection.hpp>
 #include <runnel/detail/annotations.hpp>
 #include <runnel/detail/channel_log.hpp>
 #include <runnel/detail/channel_state.hpp>
+#include <runnel/detail/forced_unwind.hpp>
 #include <runnel/detail/futex.hpp>
+#include <runnel/detail/handle.hpp>
 #include <runnel/detail/handler.hpp>
+#include <runnel/detail/handler_run.hpp>
 #include <runnel/detail/pinned_slots.hpp>
 #include <runnel/detail/request.hpp>
 #include <runnel/detail/seat.hpp>
 #include <runnel/detail/segmented_log.hpp>
 #include <runnel/detail/wait_queue.hpp>
 #include <runnel/detail/waiter.hpp>
-#include <runnel/error.hpp>
 #include <runnel/message.hpp>
 #include <runnel/outcome.hpp>
 
 #include <array>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <utility>
 
 namespace runnel::inline v0::detail {
+
+// Whether this thread is inside a handler: of `channel`, or of any as far as this image knows.
+template <Message T>
+[[nodiscard]] bool is_inside_handler(const ChannelState<T>& channel) noexcept {
+    return HandlerFrame<>::is_inside() || channel.is_mine();
+}
+
+// The publisher of `sent` accepts the run of the handlers, and owns the channel until it has come
+// to go_on_with_run().
+template <Message T>
+void accept_run(ChannelState<T>& channel, Sent<T>& sent) noexcept RUNNEL_REQUIRES(channel.mutex) {
+    sent.goes_on = true;
+    channel.add_owner();
+    channel.accept_run(sent.number);
+}
 
 // A publish that waits until nobody is too far behind.
 template <Message T>
@@ -34,11 +55,13 @@ class PublishOne : public Request {
 public:
     static constexpr Behaviour behaviour{serve_as<PublishOne, ChannelNode<T>>, unpark};
 
-    PublishOne(T& message, std::size_t bytes, bool may_wait, Clock& on) noexcept
-        : Request{behaviour, WaitsOn::one, on},
+    PublishOne(T& message, std::size_t bytes, bool may_wait,
+               const ChannelState<T>& channel) noexcept
+        : Request{behaviour, WaitsOn::one, channel.clock},
           message_{message},
           bytes_{bytes},
-          waits_inside_handler_{may_wait && HandlerFrame<>::is_inside()} {}
+          is_inside_handler_{is_inside_handler(channel)},
+          may_go_on_{may_wait && !is_inside_handler_} {}
 
     Served attempt(ChannelNode<T>& node) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
         ChannelState<T>& channel = *node.keep.get();
@@ -55,39 +78,80 @@ private:
     Served carry_out(ChannelState<T>& channel, bool is_first) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
         constexpr auto calls = ChannelState<T>::CallsDirectly::no;
         if (channel.closed) return source_closed();
-        refuse_deadlock(channel);
+        // Also when others are before it in line: they wait for the handlers as well.
+        if (is_inside_handler_ && channel.are_handlers_behind()) return refuse(channel);
         if (!is_first || channel.is_held_back(bytes_)) return Served::no;
         channel.prepare(calls, disposal_);
         if (!claim()) return Served::gone;
-        sent = channel.send(message_, bytes_, calls, disposal_, chain);
+        channel.send(message_, bytes_, calls, sent, disposal_, chain);
+        if (sent.runs_handlers) channel.set_thread(thread_);
+        if (may_go_on_ && channel.is_run_on_offer()) accept_run(channel, sent);
         return Served::yes;
     }
 
-    // Also when others are before it in line: they wait for the handlers as well.
-    void refuse_deadlock(const ChannelState<T>& channel) const RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
-        if (!waits_inside_handler_ || !channel.are_handlers_behind()) return;
-        throw Error{ErrorCode::would_deadlock,
-                    "Channel" + channel.shown_name() +
-                        ": its handlers are too far behind, and a publish from inside a handler "
-                        "cannot wait for them"};
+    Served refuse(ChannelState<T>& channel) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        if (!claim(WaitEnd::timed_out)) return Served::gone;
+        ++channel.refused;
+        return Served::yes;
     }
 
     T& message_;
     const std::size_t bytes_;
-    const bool waits_inside_handler_;
+    const ThreadId thread_ = this_thread();
+    const bool is_inside_handler_;
+    const bool may_go_on_;
     Disposal<Logged<T>> disposal_;
 };
+
+// Waits until the thread that runs the handlers lets go of them, to go on with the run.
+template <Message T>
+class GoOnWithRun : public Request {
+public:
+    static constexpr Behaviour behaviour{serve_as<GoOnWithRun, ChannelNode<T>>, unpark};
+
+    // `number` is that of the message with which it has accepted the run.
+    GoOnWithRun(std::uint64_t number, Clock& on) noexcept
+        : Request{behaviour, WaitsOn::one, on}, number_{number} {}
+
+    Served attempt(ChannelNode<T>& node) { return attempt(*node.keep.get()); }
+    Served attempt(ChannelState<T>& channel) noexcept RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        if (channel.awaits_run(number_)) return Served::no;
+        if (!claim()) return Served::gone;
+        has_run = channel.take_run(number_, thread_);
+        return Served::yes;
+    }
+
+    bool has_run = false;
+
+private:
+    const std::uint64_t number_;
+    const ThreadId thread_ = this_thread();
+};
+
+// Waits for the run that the publisher of `sent` has accepted, and goes on with it.
+// Throws: ForcedUnwind, out of a handler.
+template <Message T>
+[[gnu::noinline]] void go_on_with_run(ChannelState<T>& channel, const Sent<T>& sent,
+                                      const T& message, const WaitOptions& options) {
+    const Owner<ChannelState<T>> kept{channel};
+    channel.remove_owner();  // of accept_run()
+    GoOnWithRun<T> request{sent.number, channel.clock};
+    channel.run(request, &ChannelState<T>::successors, &options.timeout, options.stop);
+    if (request.has_run) return channel.run_handlers({}, message);
+    channel.decline_run(sent.number);
+}
 
 // Waits for room unless `options` is null. `message` is untouched if it is refused.
 template <Message T>
 [[gnu::noinline]] Published publish_later(ChannelState<T>& channel, T& message, std::size_t bytes,
                                           const WaitOptions* options) {
     const WaitOptions& how = options != nullptr ? *options : wait_for_ever;
-    PublishOne<T> request{message, bytes, options != nullptr, channel.clock};
+    PublishOne<T> request{message, bytes, options != nullptr, channel};
     channel.run(request, &ChannelState<T>::publishers, options != nullptr ? &how.timeout : nullptr,
                 how.stop);
     request.chain.resume_all();
     if (request.sent.runs_handlers) channel.run_handlers(request.sent, message);
+    if (request.sent.goes_on) go_on_with_run(channel, request.sent, message, how);
     if (request.sent.number != 0) return {request.sent.reached};
     switch (request.ending()) {
     case Ending::stopped:
@@ -113,13 +177,18 @@ Published publish(ChannelState<T>& channel, T& message, const WaitOptions* optio
         has_room = channel.publishers.empty() && !channel.is_held_back(bytes);
         if (has_room) [[likely]] {
             channel.prepare(calls, disposal);
-            sent = channel.send(message, bytes, calls, disposal, chain);
+            channel.send(message, bytes, calls, sent, disposal, chain);
+            if (channel.is_run_on_offer() && options != nullptr && !is_inside_handler(channel))
+                [[unlikely]]
+                accept_run(channel, sent);
         }
     }
     if (!has_room) [[unlikely]]
         return publish_later(channel, message, bytes, options);
     chain.resume_all();
     if (sent.runs_handlers) channel.run_handlers(sent, message);
+    if (sent.goes_on) [[unlikely]]
+        go_on_with_run(channel, sent, message, *options);
     return {sent.reached};
 }
 
@@ -230,7 +299,7 @@ public:
 
     Served attempt(ChannelNode<T>& node) { return attempt(*node.keep.get()); }
     Served attempt(ChannelState<T>& channel) noexcept RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
-        if (channel.handlers.is_running(handler_)) return Served::no;
+        if (channel.may_run(handler_)) return Served::no;
         return claim() ? Served::yes : Served::gone;
     }
 
@@ -238,38 +307,109 @@ private:
     const Handler<T>& handler_;
 };
 
+// Waits until a handler that was killed does not run any more. False: it would wait for itself.
+template <Message T>
+[[nodiscard]] bool await_end_of(ChannelState<T>& channel, const Handler<T>& handler) noexcept {
+    const RunWait wait{channel};
+    if (wait.closes_circle()) return false;
+    AwaitHandler<T> request{handler, channel.clock};
+    channel.run(request, &ChannelState<T>::leavers, &wait_for_ever.timeout, wait_for_ever.stop);
+    return true;
+}
+
+template <Message T>
+Disconnected disconnect(ChannelState<T>& channel, Handler<T>& handler) noexcept {
+    const bool may_run = channel.kill(handler);
+    if (may_run && !await_end_of(channel, handler) && channel.leave_to_runner(handler))
+        return Disconnected::running;
+    channel.drop(handler);
+    return Disconnected::ended;
+}
+
 // A handler that is a user's function.
 template <Message T, typename Function>
 class HandlerOf final : public Handler<T> {
 public:
     HandlerOf(Owner<ChannelState<T>> channel, Function&& function, HandlerOptions&& options)
-        : Handler<T>{options.bound, std::move(options.on_error)},
+        : Handler<T>{options.bound},
           channel_{std::move(channel)},
-          function_(std::in_place, std::move(function)) {}
+          function_(std::in_place, std::move(function)),
+          on_error_{std::move(options.on_error)},
+          owner_{std::move(options.owner)},
+          has_owner_{!is_empty(owner_)},
+          is_once_{options.once},
+          is_conditional_{has_owner_ || is_once_} {}
 
-    void disconnect() noexcept override {
-        using Left = typename ChannelState<T>::Left;
-        ChannelState<T>& channel = *channel_.get();
-        const Left left = channel.disconnect(*this, !HandlerFrame<>::is_inside());
-        if (left == Left::to_its_runner) return;
-        if (left == Left::running) {
-            AwaitHandler<T> request{*this, channel.clock};
-            channel.run(request, &ChannelState<T>::leavers, &wait_for_ever.timeout,
-                        wait_for_ever.stop);
-        }
-        drop();
+    Disconnected disconnect() noexcept override {
+        return detail::disconnect(*channel_.get(), *this);
+    }
+
+    void run(const T& message, const HandlerFrame<>& frame) override {
+        if (frame.is_foreign() || is_conditional_) [[unlikely]]
+            return run_conditionally(message, frame);
+        handle(message);
     }
 
     void drop() noexcept override {
         function_.reset();
-        this->on_error() = nullptr;
+        on_error_ = nullptr;
+        owner_.reset();
     }
 
 private:
-    void call(const T& message) override { std::invoke(*function_, message); }
+    static bool is_empty(const std::weak_ptr<void>& owner) noexcept {
+        const std::weak_ptr<void> none;
+        return !owner.owner_before(none) && !none.owner_before(owner);
+    }
+
+    // With its owner, only once, or in a run that belongs to another image.
+    [[gnu::noinline]] void run_conditionally(const T& message, const HandlerFrame<>& frame) {
+        const HandlerFrame<>::Entered here{frame};
+        const std::shared_ptr<void> owner = owner_.lock();
+        const bool is_gone = has_owner_ && owner.use_count() == 0;
+        if (is_gone || is_once_) disconnect();  // in its own run: it is dropped after that
+        if (!is_gone) handle(message);
+    }
+
+    void handle(const T& message) {
+        std::exception_ptr thrown;
+        try {
+            return call(message);
+        } catch (const ForcedUnwind&) {
+            throw;
+        } catch (...) {
+            thrown = std::current_exception();
+        }
+        report(thrown);  // outside of the catch: libstdc++ lets no thread end inside of one
+    }
+
+    void call(const T& message) {
+        if constexpr (std::invocable<Function&, const T&>) {
+            std::invoke(*function_, message);
+        } else {
+            Connection own{Owner<Connected>{*this}, true};
+            std::invoke(*function_, message, own);
+        }
+    }
+
+    [[gnu::noinline]] void report(const std::exception_ptr& thrown) {
+        if (!on_error_) std::terminate();
+        try {
+            on_error_(thrown);
+        } catch (const ForcedUnwind&) {
+            throw;
+        } catch (...) {
+            std::terminate();
+        }
+    }
 
     const Owner<ChannelState<T>> channel_;
     std::optional<Function> function_;
+    std::function<void(std::exception_ptr)> on_error_;
+    std::weak_ptr<void> owner_;
+    const bool has_owner_;
+    const bool is_once_;
+    const bool is_conditional_;
 };
 
 }  // namespace runnel::inline v0::detail

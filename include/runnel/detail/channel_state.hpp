@@ -6,8 +6,10 @@
 #include <runnel/detail/annotations.hpp>
 #include <runnel/detail/await.hpp>
 #include <runnel/detail/channel_log.hpp>
+#include <runnel/detail/forced_unwind.hpp>
 #include <runnel/detail/handle.hpp>
 #include <runnel/detail/handler.hpp>
+#include <runnel/detail/handler_run.hpp>
 #include <runnel/detail/inbox_state.hpp>
 #include <runnel/detail/log_cursor.hpp>
 #include <runnel/detail/mutex.hpp>
@@ -40,13 +42,14 @@ struct ChannelNode : WaitNode {
     const Owner<ChannelState<T>> keep;
 };
 
-// What the publisher of a message has to do once he has let go of the lock.
+// What the publisher of a message has to do once it has let go of the lock.
 template <Message T>
 struct Sent {
     std::size_t reached = 0;
     std::uint64_t number = 0;
-    bool runs_handlers = false;   // it is he who runs them, until nothing is left to them
-    Handler<T>* first = nullptr;  // with the message in his hands, if it was not logged
+    bool runs_handlers = false;   // until nothing is left to them, or another publisher goes on
+    bool goes_on = false;         // with the run of another thread, when that lets go of it
+    Handler<T>* first = nullptr;  // with the message in its hands, if it was not logged
     Handler<T>* last = nullptr;
 };
 
@@ -54,12 +57,17 @@ struct Sent {
 //
 // A message goes into the log if anybody will look for it there, and by reference from there to
 // the inboxes; handlers are run by the publisher without the lock. One thread at a time runs them:
-// who publishes meanwhile leaves his message to it, in the log.
+// whoever publishes meanwhile leaves its message to that thread, in the log.
+//
+// The run of the handlers goes from thread to thread. After some messages the runner offers it; the
+// next publisher that may wait for handlers accepts the offer and waits (GoOnWithRun) until the
+// runner is through with the message in hand and lets go. A runner that is cancelled lets go, too;
+// then whoever publishes next goes on.
 //
 // Invariant outside the lock: a message and a read that it would end never coexist, nor do a
 // waiting publish and room for it.
 template <Message T>
-class ChannelState final : public Shared {
+class ChannelState final : public HandlerRun {
 public:
     using Entry = Logged<T>;
     using Link = InboxLink<T>;
@@ -99,7 +107,7 @@ public:
         return are_handlers_behind() || seats.hold_back(log, bytes);
     }
     [[nodiscard]] bool are_handlers_behind() const noexcept RUNNEL_REQUIRES(mutex) {
-        if (!is_running_ || handlers.size() == 0) return false;
+        if (!is_on() || handlers.size() == 0) return false;
         const std::uint64_t last = log.last();
         const std::uint64_t handled = handled_.load(std::memory_order_seq_cst);
         return last - handled >= handlers_bound_ && handlers.is_any_behind(last, handled);
@@ -113,10 +121,12 @@ public:
         if (goes_into_log(calls)) log.reserve(disposal);
     }
 
+    // Tells in `sent`, which is new. If it begins a run, that is in the calling thread.
     // Requires: prepared, and not held back.
-    Sent<T> send(T& message, std::size_t bytes, CallsDirectly calls, Disposal<Entry>& disposal,
-                 WakeChain& chain) noexcept RUNNEL_REQUIRES(mutex) {
-        Sent<T> sent{seats.size() + handlers.size(), log.last() + 1};
+    void send(T& message, std::size_t bytes, CallsDirectly calls, Sent<T>& sent,
+              Disposal<Entry>& disposal, WakeChain& chain) noexcept RUNNEL_REQUIRES(mutex) {
+        sent.reached = seats.size() + handlers.size();
+        sent.number = log.last() + 1;
         const bool is_logged = goes_into_log(calls);
         if (is_logged) {
             log.append(std::move(message), bytes);
@@ -130,18 +140,55 @@ public:
             if (log.entries().size() != 0) [[unlikely]]
                 log.trim(disposal);
         }
-        if (handlers.size() != 0 && !is_running_) begin_run(sent, is_logged);
-        return sent;
+        if (handlers.size() != 0 && !is_on()) begin_run(sent, is_logged);
     }
 
-    // Runs the handlers, in the publisher's thread, until nothing is left to them. `message` is the
-    // one that was sent, if it was not logged.
-    // Requires: sent.runs_handlers.
-    void run_handlers(const Sent<T>& sent, const T& message) noexcept RUNNEL_EXCLUDES(mutex) {
-        const HandlerFrame<> frame;
-        if (sent.first != nullptr) run_all(sent.first, sent.last, message, sent.number);
-        while (run_next_batch()) {
+    // Runs the handlers, in the publisher's thread, until nothing is left to them or another
+    // publisher goes on. `message` is the one that was sent, if it was not logged.
+    // Requires: the run is this thread's. Throws: ForcedUnwind.
+    void run_handlers(const Sent<T>& sent, const T& message) RUNNEL_EXCLUDES(mutex) {
+        const HandlerFrame<> frame{*this};
+        try {
+            if (sent.first != nullptr) run_all(sent.first, sent.last, message, sent.number, frame);
+            std::size_t until_offer = most_before_offer;
+            while (run_next_batch(until_offer, frame)) {
+            }
+        } catch (const ForcedUnwind&) {
+            let_go();
+            throw;
         }
+    }
+
+    // ---- going on with the run of another thread
+
+    [[nodiscard]] bool is_run_on_offer() const noexcept RUNNEL_REQUIRES(mutex) {
+        return is_run_on_offer_;
+    }
+    // By the publisher of the message of that number, who is to wait for it with GoOnWithRun.
+    void accept_run(std::uint64_t number) noexcept RUNNEL_REQUIRES(mutex) {
+        is_run_on_offer_ = false;
+        successor_ = number;
+    }
+    // Whether that publisher still has to wait.
+    [[nodiscard]] bool awaits_run(std::uint64_t number) noexcept RUNNEL_REQUIRES(mutex) {
+        if (successor_ != number || !is_on()) return false;
+        is_run_wanted_.store(true, std::memory_order_relaxed);
+        return true;
+    }
+    // True: `thread` has to go on with the run. False: there is nothing to go on with.
+    // Requires: !awaits_run(number).
+    [[nodiscard]] bool take_run(std::uint64_t number, ThreadId thread) noexcept
+        RUNNEL_REQUIRES(mutex) {
+        if (successor_ != number) return false;
+        begin_run_in(thread);
+        return true;
+    }
+    // By the publisher, who does not wait any more.
+    void decline_run(std::uint64_t number) noexcept RUNNEL_EXCLUDES(mutex) {
+        const Lock lock{mutex};
+        if (successor_ != number) return;
+        successor_ = 0;
+        is_run_wanted_.store(false, std::memory_order_relaxed);
     }
 
     // ---- waiting
@@ -251,41 +298,61 @@ public:
             handler.from = log.last();
             handlers.add(handler);
             handlers_bound_ = handlers.least_bound();
-            widen_reach({handler.bound()});
+            widen_reach(reach_of_handler(handler.bound()));
             ask_all(watchers, chain);
         }
         chain.resume_all();
     }
 
-    // How disconnect() leaves a handler.
-    enum class Left : std::uint8_t {
-        for_good,       // it does not run and will not
-        running,        // it runs: wait in `leavers`
-        to_its_runner,  // it runs, and who runs it will drop it
-    };
-    [[nodiscard]] Left disconnect(Handler<T>& handler, bool may_wait) noexcept
-        RUNNEL_EXCLUDES(mutex) {
-        Left left = Left::for_good;
+    // Sees to it that `handler` is not started again. True: it may still run.
+    [[nodiscard]] bool kill(Handler<T>& handler) noexcept RUNNEL_EXCLUDES(mutex) {
+        bool runs = false;
         Handler<T>* dead = nullptr;
         Disposal<Entry> disposal;
         WakeChain chain;
         {
             const Lock lock{mutex};
-            handlers.kill(handler);
-            handlers_bound_ = handlers.least_bound();
-            update_reach();
-            log.trim(disposal);
-            if (!is_running_) {
+            if (handler.is_live()) {
+                handlers.kill(handler);
+                handlers_bound_ = handlers.least_bound();
+                update_reach();
+                log.trim(disposal);
+            }
+            if (!is_on()) {
                 dead = handlers.take_out_dead();
-            } else if (Handlers<T>::settle(); handlers.is_running(handler)) {
-                handler.is_left_to_runner = !may_wait;
-                left = may_wait ? Left::running : Left::to_its_runner;
+            } else {
+                if (!is_mine() && !handlers.settle()) handler.unsure_in = batch_number_;
+                runs = may_run(handler);
             }
             serve_publishers(chain);
         }
         chain.resume_all();
         Handlers<T>::disown(dead);
-        return left;
+        return runs;
+    }
+
+    // Whether a handler that was killed may still run, or be dropped by its runner.
+    [[nodiscard]] bool may_run(const Handler<T>& handler) const noexcept RUNNEL_REQUIRES(mutex) {
+        if (!is_on()) return false;
+        return handler.is_left_to_runner || handler.unsure_in == batch_number_ ||
+               handlers.is_running(handler);
+    }
+
+    // Leaves it to the thread that runs a handler which was killed to drop it. False: it has ended.
+    [[nodiscard]] bool leave_to_runner(Handler<T>& handler) noexcept RUNNEL_EXCLUDES(mutex) {
+        const Lock lock{mutex};
+        if (!may_run(handler)) return false;
+        handler.is_left_to_runner = true;
+        return true;
+    }
+
+    // Drops a handler that does not run any more, unless somebody else does so.
+    void drop(Handler<T>& handler) noexcept RUNNEL_EXCLUDES(mutex) {
+        {
+            const Lock lock{mutex};
+            if (std::exchange(handler.is_dropped, true)) return;
+        }
+        handler.drop();
     }
 
     // Disconnects subscribers that are over their soft limit for too long; returns how many.
@@ -344,8 +411,10 @@ public:
     InboxLinks<T> links RUNNEL_GUARDED_BY(mutex);
     WaitQueue readers RUNNEL_GUARDED_BY(mutex);
     WaitQueue publishers RUNNEL_GUARDED_BY(mutex);
-    WaitQueue watchers RUNNEL_GUARDED_BY(mutex);  // for subscribers
-    WaitQueue leavers RUNNEL_GUARDED_BY(mutex);   // for the end of a handler
+    WaitQueue watchers RUNNEL_GUARDED_BY(mutex);         // for subscribers
+    WaitQueue leavers RUNNEL_GUARDED_BY(mutex);          // for the end of a handler
+    WaitQueue successors RUNNEL_GUARDED_BY(mutex);       // for the run of the handlers
+    std::uint64_t refused RUNNEL_GUARDED_BY(mutex) = 0;  // inside handlers
     bool closed RUNNEL_GUARDED_BY(mutex) = false;
     // Whether a publisher may wait for readers or handlers; see Seat::tell_position(),
     // begin_with().
@@ -378,7 +447,8 @@ private:
 
     [[nodiscard]] bool goes_into_log(CallsDirectly calls) const noexcept RUNNEL_REQUIRES(mutex) {
         if (seats.size() != 0 || !links.empty()) return true;
-        return handlers.size() != 0 && (is_running_ || calls == CallsDirectly::no);
+        if (handlers.size() == 0) return false;
+        return is_on() || is_left_over_ || calls == CallsDirectly::no;
     }
 
     std::size_t deliver(std::size_t bytes, WakeChain& chain) noexcept RUNNEL_REQUIRES(mutex) {
@@ -393,13 +463,27 @@ private:
     }
 
     void begin_run(Sent<T>& sent, bool is_logged) noexcept RUNNEL_REQUIRES(mutex) {
-        is_running_ = sent.runs_handlers = true;
+        sent.runs_handlers = true;
+        const bool goes_on = is_left_over_;
+        begin_run_in(this_thread());
+        if (goes_on) return;
         const std::uint64_t handled = is_logged ? sent.number - 1 : sent.number;
         handled_.store(handled, std::memory_order_relaxed);
-        if (unhandled_.position().seq != handled) unhandled_.reset(ChannelLog<T>::id(handled));
         if (is_logged) return;
         sent.first = handlers.first();
         sent.last = handlers.last();
+    }
+
+    void begin_run_in(ThreadId thread) noexcept RUNNEL_REQUIRES(mutex) {
+        set_thread(thread);
+        is_left_over_ = false;
+        is_run_on_offer_ = false;
+        successor_ = 0;
+        begin_batch();
+    }
+    void begin_batch() noexcept RUNNEL_REQUIRES(mutex) {
+        ++batch_number_;
+        handlers.begin_batch();
     }
 
     // What the runner of the handlers takes from under the lock.
@@ -410,14 +494,18 @@ private:
         Handler<T>* dead = nullptr;  // when the run ends
     };
 
-    // Runs the handlers with some of what was left to them. False: nothing was, and the run is
-    // over; this state may be gone.
-    [[nodiscard]] bool run_next_batch() noexcept RUNNEL_EXCLUDES(mutex) {
+    // After so many messages of others the runner offers the run.
+    static constexpr std::size_t most_before_offer = 64;
+
+    // Runs the handlers with some of what was left to them. False: the run is over or another
+    // thread's; this state may be gone.
+    [[nodiscard]] bool run_next_batch(std::size_t& until_offer, const HandlerFrame<>& frame)
+        RUNNEL_EXCLUDES(mutex) {
         Batch batch;
         WakeChain chain;
         {
             const Lock lock{mutex};
-            batch = next_batch();
+            next_batch(batch, until_offer, chain);
             serve_publishers(chain);
         }
         chain.resume_all();
@@ -425,18 +513,22 @@ private:
             Handlers<T>::disown(batch.dead);
             return false;
         }
-        run_batch(batch);
+        run_batch(batch, frame);
         return true;
     }
 
-    void run_batch(const Batch& batch) noexcept RUNNEL_EXCLUDES(mutex) {
+    // Ends early if another thread wants the run.
+    [[gnu::noinline]] void run_batch(const Batch& batch, const HandlerFrame<>& frame)
+        RUNNEL_EXCLUDES(mutex) {
         LogBlock<Entry>& block = *batch.messages.block;
         for (SlotMask slots = batch.messages.slots; slots != 0; slots &= slots - 1) {
             const std::uint32_t slot = first_slot(slots);
             const std::uint64_t number = block.id(slot).seq;
             begin_with(number);
             if (batch.first != nullptr)
-                run_all(batch.first, batch.last, block.value(slot).value, number);
+                run_all(batch.first, batch.last, block.value(slot).value, number, frame);
+            if (is_run_wanted_.load(std::memory_order_relaxed)) [[unlikely]]
+                return;
         }
     }
 
@@ -448,35 +540,117 @@ private:
             make_room();
     }
 
-    [[nodiscard]] Batch next_batch() noexcept RUNNEL_REQUIRES(mutex) {
-        Batch batch;
-        if (unhandled_.position().seq < log.last() && unhandled_.seek(log.entries()))
-            batch.messages = unhandled_.take(LogBlock<Entry>::most_slots);
-        batch.first = handlers.first();
-        batch.last = handlers.last();
-        if (batch.messages.slots != 0) return batch;
-        is_running_ = false;
-        batch.dead = handlers.take_out_dead();
-        return batch;
+    void next_batch(Batch& batch, std::size_t& until_offer, WakeChain& chain) noexcept
+        RUNNEL_REQUIRES(mutex) {
+        if (is_anything_left()) {
+            take_batch(batch, until_offer, chain);
+        } else {
+            // It owns a block of the log.
+            if (until_offer != most_before_offer) unhandled_.reset({});
+            batch.dead = end_run(chain);
+        }
+        if (!leavers.empty()) [[unlikely]]
+            ask_all(leavers, chain);  // some wait for the next batch
     }
 
-    void run_all(Handler<T>* first, Handler<T>* last, const T& message,
-                 std::uint64_t number) noexcept RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
-        handlers.run_all(first, last, message, number,
+    // Nothing, if another thread goes on with the run.
+    [[gnu::noinline]] void take_batch(Batch& batch, std::size_t& until_offer,
+                                      WakeChain& chain) noexcept RUNNEL_REQUIRES(mutex) {
+        if (!successors.empty() && hand_over(chain)) return;
+        begin_batch();
+        batch.messages = unhandled_.take(
+            until_offer != 0 ? until_offer : std::size_t{LogBlock<Entry>::most_slots});
+        batch.first = handlers.first();
+        batch.last = handlers.last();
+        is_run_on_offer_ = until_offer == 0 && successor_ == 0;
+        until_offer -= std::min<std::size_t>(until_offer, count_slots(batch.messages.slots));
+    }
+
+    // Whether a message is left to the handlers, of those after the one in hand; goes to it.
+    [[nodiscard]] bool is_anything_left() noexcept RUNNEL_REQUIRES(mutex) {
+        const std::uint64_t handled = handled_.load(std::memory_order_relaxed);
+        return handled < log.last() && goes_on_after(handled);
+    }
+    [[gnu::noinline]] bool goes_on_after(std::uint64_t handled) noexcept RUNNEL_REQUIRES(mutex) {
+        // The last batch may have ended early.
+        if (unhandled_.position().seq != handled) unhandled_.reset(ChannelLog<T>::id(handled));
+        return static_cast<bool>(unhandled_.seek(log.entries()));
+    }
+
+    // The caller owns what is returned.
+    [[nodiscard]] Handler<T>* end_run(WakeChain& chain) noexcept RUNNEL_REQUIRES(mutex) {
+        set_thread(no_thread);
+        is_run_on_offer_ = false;
+        if (successor_ != 0) [[unlikely]]
+            leave_successor(chain);
+        return handlers.take_out_dead();
+    }
+
+    // Its message is handled.
+    [[gnu::noinline]] void leave_successor(WakeChain& chain) noexcept RUNNEL_REQUIRES(mutex) {
+        successor_ = 0;
+        is_run_wanted_.store(false, std::memory_order_relaxed);
+        ask_all(successors, chain);
+    }
+
+    // Lets go of the run for the thread that waits for it. False: it has just given up.
+    [[gnu::noinline]] [[nodiscard]] bool hand_over(WakeChain& chain) noexcept
+        RUNNEL_REQUIRES(mutex) {
+        const ThreadId self = this_thread();
+        is_run_wanted_.store(false, std::memory_order_relaxed);
+        set_thread(no_thread);
+        ask_all(successors, chain);
+        if (is_on()) return true;
+        set_thread(self);
+        successor_ = 0;
+        return false;
+    }
+
+    // Because the thread ends. The message in hand was handled; whoever waits for the run goes on
+    // with the others, or whoever publishes next.
+    [[gnu::noinline]] void let_go() noexcept RUNNEL_EXCLUDES(mutex) {
+        Handler<T>* dead = nullptr;
+        WakeChain chain;
+        {
+            const Lock lock{mutex};
+            is_left_over_ = is_anything_left();
+            if (is_left_over_) {
+                set_thread(no_thread);
+                is_run_on_offer_ = false;
+                is_run_wanted_.store(false, std::memory_order_relaxed);
+                ask_all(successors, chain);
+                if (!is_on()) dead = handlers.take_out_dead();
+            } else {
+                dead = end_run(chain);
+            }
+            ask_all(leavers, chain);
+            serve_publishers(chain);
+        }
+        chain.resume_all();
+        Handlers<T>::disown(dead);
+    }
+
+    void run_all(Handler<T>* first, Handler<T>* last, const T& message, std::uint64_t number,
+                 const HandlerFrame<>& frame) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        handlers.run_all(first, last, message, number, frame,
                          [this](Handler<T>& dead) { after_death_of(dead); });
     }
 
     // Of a handler that was disconnected while it ran, or just before.
     void after_death_of(Handler<T>& handler) noexcept RUNNEL_EXCLUDES(mutex) {
+        if (is_left_to_runner(handler)) drop(handler);
         WakeChain chain;
-        bool drops = false;
         {
             const Lock lock{mutex};
-            drops = std::exchange(handler.is_left_to_runner, false);
+            handler.is_left_to_runner = false;
             ask_all(leavers, chain);
         }
         chain.resume_all();
-        if (drops) handler.drop();
+    }
+    [[nodiscard]] bool is_left_to_runner(const Handler<T>& handler) const noexcept
+        RUNNEL_EXCLUDES(mutex) {
+        const Lock lock{mutex};
+        return handler.is_left_to_runner;
     }
 
     void widen_reach(const Reach& reach) noexcept RUNNEL_REQUIRES(mutex) {
@@ -486,19 +660,28 @@ private:
     }
     void update_reach() noexcept RUNNEL_REQUIRES(mutex) {
         reach_ = seats.reach();
-        if (handlers.size() != 0) widen_reach({handlers.greatest_bound()});
+        if (handlers.size() != 0) widen_reach(reach_of_handler(handlers.greatest_bound()));
         log.keep(reach_);
+    }
+    // One more than may be left to it: whoever goes on with a run that was let go publishes first.
+    [[nodiscard]] static Reach reach_of_handler(std::uint64_t bound) noexcept {
+        return {bound + (bound != Reach::unlimited ? 1 : 0)};
     }
 
     // In the order in which they came: the first one that has no room holds up the others.
     void serve_publishers(WakeChain& chain) noexcept RUNNEL_REQUIRES(mutex) {
+        if (!publishers.empty()) [[unlikely]]
+            serve_waiting_publishers(chain);
+        note_publishers();
+    }
+    [[gnu::noinline]] void serve_waiting_publishers(WakeChain& chain) noexcept
+        RUNNEL_REQUIRES(mutex) {
         bool any = false;
         while (!publishers.empty() && ask(publishers, *publishers.first(), chain)) any = true;
         // The others keep their places, but one who publishes inside a handler must not wait for
         // it.
         if (!publishers.empty() && are_handlers_behind()) ask_all(publishers, chain);
         if (any) ask_all(readers, chain);
-        note_publishers();
     }
 
     void note_publishers(bool one_more = false) noexcept RUNNEL_REQUIRES(mutex) {
@@ -508,11 +691,15 @@ private:
     }
 
     Reach reach_ RUNNEL_GUARDED_BY(mutex){0, 0};
-    // Of the handlers: whether somebody runs them, and what he has got to.
-    bool is_running_ RUNNEL_GUARDED_BY(mutex) = false;
+    // Of the run of the handlers: how far it has got, and who goes on with it.
     std::uint64_t handlers_bound_ RUNNEL_GUARDED_BY(mutex) = 0;
     LogCursor<Entry> unhandled_ RUNNEL_GUARDED_BY(mutex);
-    std::atomic<std::uint64_t> handled_ = 0;  // written by the runner
+    std::atomic<std::uint64_t> handled_ = 0;  // the message in hand; written by the runner
+    std::uint64_t batch_number_ RUNNEL_GUARDED_BY(mutex) = 0;
+    std::uint64_t successor_ RUNNEL_GUARDED_BY(mutex) = 0;  // its message; 0: nobody
+    bool is_run_on_offer_ RUNNEL_GUARDED_BY(mutex) = false;
+    bool is_left_over_ RUNNEL_GUARDED_BY(mutex) = false;  // it was let go, and something is left
+    std::atomic<bool> is_run_wanted_ = false;             // by the successor: it waits
 };
 
 }  // namespace runnel::inline v0::detail

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <runnel/detail/annotations.hpp>
+#include <runnel/channel_options.hpp>
 #include <runnel/detail/assert.hpp>
 #include <runnel/detail/asymmetric.hpp>
+#include <runnel/detail/forced_unwind.hpp>
 #include <runnel/detail/handle.hpp>
+#include <runnel/detail/handler_run.hpp>
 #include <runnel/message.hpp>
 
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <exception>
-#include <functional>
 #include <utility>
 
 namespace runnel::inline v0::detail {
@@ -20,8 +20,7 @@ namespace runnel::inline v0::detail {
 // What a Connection holds on to.
 class Connected : public Owned {
 public:
-    // Called once, by the Connection.
-    virtual void disconnect() noexcept = 0;
+    virtual Disconnected disconnect() noexcept = 0;
 
     // Sequential consistency: see Handlers::set_running().
     [[nodiscard]] bool is_live() const noexcept {
@@ -35,44 +34,17 @@ private:
     std::atomic<bool> has_left_ = false;
 };
 
-// The handlers that this thread is in, the innermost first. What waits for a handler, or for room
-// that handlers make, must not do so inside of one.
-template <typename = void>
-class RUNNEL_VISIBLE HandlerFrame {
-public:
-    HandlerFrame() noexcept { ++depth(); }
-    HandlerFrame(const HandlerFrame&) = delete;
-    HandlerFrame& operator=(const HandlerFrame&) = delete;
-    ~HandlerFrame() { --depth(); }
-
-    [[nodiscard]] static bool is_inside() noexcept { return depth() != 0; }
-
-private:
-    static std::uint32_t& depth() noexcept {
-        thread_local std::uint32_t frames = 0;
-        return frames;
-    }
-};
-
 // A handler of a channel. Whoever runs the handlers walks the list of them without the lock: it
-// grows only behind those he has in view, and nothing is taken out of it meanwhile.
+// grows only behind those it has in view, and nothing is taken out of it meanwhile.
 template <Message T>
 class Handler : public Connected {
 public:
-    Handler(std::uint64_t bound, std::function<void(std::exception_ptr)> on_error)
-        : bound_{bound}, on_error_{std::move(on_error)} {}
+    explicit Handler(std::uint64_t bound) noexcept : bound_{bound} {}
 
     [[nodiscard]] std::uint64_t bound() const noexcept { return bound_; }
 
-    // Requires: nobody else runs it.
-    void run(const T& message) noexcept {
-        try {
-            call(message);
-        } catch (...) {
-            if (!on_error_) std::terminate();
-            on_error_(std::current_exception());
-        }
-    }
+    // Requires: nobody else runs it, and this thread is in `frame`. Throws: ForcedUnwind.
+    virtual void run(const T& message, const HandlerFrame<>& frame) = 0;
 
     // Destroys the user's function and what it has captured. Without a lock.
     virtual void drop() noexcept = 0;
@@ -81,16 +53,12 @@ public:
     Handler* previous = nullptr;
     Handler* next = nullptr;
     std::uint64_t from = 0;          // the number of the last message before it was connected
-    bool is_left_to_runner = false;  // who runs it drops it, too
-
-protected:
-    virtual void call(const T& message) = 0;
-
-    std::function<void(std::exception_ptr)>& on_error() noexcept { return on_error_; }
+    std::uint64_t unsure_in = 0;     // the batch in which it may have been started unseen
+    bool is_left_to_runner = false;  // the thread that runs it drops it, and then clears this
+    bool is_dropped = false;         // by the one who has set this
 
 private:
     const std::uint64_t bound_;
-    std::function<void(std::exception_ptr)> on_error_;
 };
 
 // The handlers of a channel, in the order in which they were connected, and which of them runs.
@@ -132,9 +100,7 @@ public:
 
     // Becomes one of its owners.
     void add(Handler<T>& handler) noexcept {
-        // Written once, before there is anybody to run.
-        const bool has_barrier = AsymmetricBarrier::is_available();
-        if (has_barrier_ != has_barrier) has_barrier_ = has_barrier;
+        has_barrier_ = AsymmetricBarrier::is_available();
         handler.add_owner();
         handler.previous = last_;
         (last_ != nullptr ? last_->next : first_) = &handler;
@@ -172,29 +138,44 @@ public:
         }
     }
 
+    // The runner walks the list until it takes the lock again.
+    void begin_batch() noexcept { uses_barrier_ = has_barrier_; }
+
     // Whether `handler` runs, or is about to. Once it has been killed, false means: never again.
-    // For others than the runner, who have to let settle() come between.
+    // For others than the runner, who have to let settle() come between; if that says no, they
+    // learn it only once the runner has taken the lock again.
     [[nodiscard]] bool is_running(const Handler<T>& handler) const noexcept {
         return running_.load(std::memory_order_seq_cst) == &handler;
     }
     // Between killing a handler and asking whether it runs.
-    static void settle() noexcept {
-        if (AsymmetricBarrier::is_available()) AsymmetricBarrier::heavy();
+    [[nodiscard]] bool settle() noexcept {
+        if (!uses_barrier_ || AsymmetricBarrier::heavy()) return true;
+        has_barrier_ = false;
+        return false;
     }
 
     // Runs those from `first` to `last` that were connected before the message of that number;
     // `left(handler)` hears of those that were found dead, after they have run.
+    // Throws: ForcedUnwind out of one of them, once the others have the message, too: nobody else
+    // could give it to them.
     template <typename Left>
     void run_all(Handler<T>* first, Handler<T>* last, const T& message, std::uint64_t number,
-                 Left left) noexcept {
+                 const HandlerFrame<>& frame, Left left) {
         Handler<T>* before = nullptr;
-        for (Handler<T>* one = first;; one = one->next) {
-            if (number > one->from && one->is_live()) {
-                go_on(before, one, left);
-                if (one->is_live()) one->run(message);
-                before = one;
+        Handler<T>* one = first;
+        try {
+            for (;; one = one->next) {
+                if (number > one->from && one->is_live()) {
+                    go_on(before, one, left);
+                    before = one;
+                    if (one->is_live()) one->run(message, frame);
+                }
+                if (one == last) break;
             }
-            if (one == last) break;
+        } catch (const ForcedUnwind&) {
+            go_on(one, nullptr, left);
+            if (one != last) run_all(one->next, last, message, number, frame, left);
+            throw;
         }
         go_on(before, nullptr, left);
     }
@@ -213,7 +194,7 @@ private:
 
     // What is loaded after this is loaded after others could see it, or they wait for that.
     void set_running(Handler<T>* handler) noexcept {
-        if (has_barrier_) [[likely]] {
+        if (uses_barrier_) [[likely]] {
             running_.store(handler, std::memory_order_release);
             AsymmetricBarrier::light();
         } else {
@@ -231,6 +212,7 @@ private:
     std::size_t size_ = 0;
     bool has_dead_ = false;
     bool has_barrier_ = false;
+    bool uses_barrier_ = false;  // in this batch: written by the runner under the lock
     std::atomic<const Handler<T>*> running_ = nullptr;
 };
 

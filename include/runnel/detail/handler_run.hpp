@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <runnel/detail/annotations.hpp>
+#include <runnel/detail/handle.hpp>
+#include <runnel/detail/mutex.hpp>
+#include <runnel/detail/type_key.hpp>
+
+#include <atomic>
+#include <bit>
+#include <cstdint>
+#include <pthread.h>
+#include <utility>
+
+namespace runnel::inline v0::detail {
+
+// Which thread this is: the same in every image (program or shared object) of the process, unlike
+// the address of what is thread_local.
+using ThreadId = std::uintptr_t;
+inline constexpr ThreadId no_thread = 0;
+
+[[nodiscard]] inline ThreadId this_thread() noexcept {
+#if defined(__x86_64__) && defined(__LP64__)
+    // The thread pointer; a call of pthread_self() would cost each publish to handlers some
+    // nanoseconds.
+    ThreadId self = 0;
+    asm("movq %%fs:0, %0" : "=r"(self));
+    return self;
+#else
+    return std::bit_cast<ThreadId>(pthread_self());
+#endif
+}
+
+// The run of a channel's handlers, as channels of other types and other images see it: which thread
+// it is in, and for which other run that thread waits inside a handler.
+class HandlerRun : public Shared {
+public:
+    // Whether a thread runs the handlers. Changes under the channel's lock.
+    [[nodiscard]] bool is_on() const noexcept {
+        return thread_.load(std::memory_order_relaxed) != no_thread;
+    }
+    // Whether the calling thread does. Needs no lock: others change it only from and to a thread
+    // that is neither.
+    [[nodiscard]] bool is_mine() const noexcept {
+        return thread_.load(std::memory_order_relaxed) == this_thread();
+    }
+
+    void set_thread(ThreadId thread) noexcept { thread_.store(thread, std::memory_order_relaxed); }
+
+    // The run for which its thread waits.
+    [[nodiscard]] Owner<HandlerRun> awaited() const noexcept RUNNEL_EXCLUDES(guard_) {
+        const Lock lock{guard_};
+        return awaited_ != nullptr ? Owner{*awaited_} : Owner<HandlerRun>{};
+    }
+    // Requires: `run` exists until it is told that its thread waits for another one or for none.
+    void set_awaited(HandlerRun* run) noexcept RUNNEL_EXCLUDES(guard_) {
+        const Lock lock{guard_};
+        awaited_ = run;
+    }
+
+private:
+    std::atomic<ThreadId> thread_ = no_thread;
+    // The last lock that anybody takes.
+    mutable Mutex guard_;
+    HandlerRun* awaited_ RUNNEL_GUARDED_BY(guard_) = nullptr;
+};
+
+// A run that this thread is in. Whatever would wait for handlers, or for room that handlers make,
+// has to know whether it does so inside of one.
+//
+// The frames of a thread are linked, the innermost first. Each image may have its own idea of the
+// innermost one; so a handler whose code is in another image than the one that runs it enters the
+// frame there, too.
+template <typename = void>
+class RUNNEL_VISIBLE HandlerFrame {
+public:
+    explicit HandlerFrame(HandlerRun& run) noexcept
+        : run_{run}, outer_{std::exchange(innermost(), this)} {}
+    HandlerFrame(const HandlerFrame&) = delete;
+    HandlerFrame& operator=(const HandlerFrame&) = delete;
+    ~HandlerFrame() { innermost() = outer_; }
+
+    [[nodiscard]] static bool is_inside() noexcept { return innermost() != nullptr; }
+
+    // Whether another image made it than the one that asks.
+    [[nodiscard]] bool is_foreign() const noexcept { return image_ != &this_image; }
+
+    // Calls function(run) for each run that this thread is in.
+    template <typename Function>
+    static void for_each_run(Function function) noexcept {
+        for (const HandlerFrame* frame = innermost(); frame != nullptr; frame = frame->outer_)
+            function(frame->run_);
+    }
+
+    // By the code of a handler.
+    class Entered {
+    public:
+        explicit Entered(const HandlerFrame& frame) noexcept : is_foreign_{frame.is_foreign()} {
+            if (is_foreign_) [[unlikely]]
+                before_ = std::exchange(innermost(), &frame);
+        }
+        Entered(const Entered&) = delete;
+        Entered& operator=(const Entered&) = delete;
+        ~Entered() {
+            if (is_foreign_) [[unlikely]]
+                innermost() = before_;
+        }
+
+    private:
+        const bool is_foreign_;
+        const HandlerFrame* before_ = nullptr;
+    };
+
+private:
+    static const HandlerFrame*& innermost() noexcept {
+        thread_local const HandlerFrame* frame = nullptr;
+        return frame;
+    }
+
+    HandlerRun& run_;
+    const HandlerFrame* const outer_;
+    const char* const image_ = &this_image;
+};
+
+// Says that this thread is about to wait for a handler of `run`, for as long as it lives.
+//
+// Threads that wait inside handlers for handlers could wait for each other. So each of them first
+// tells all the runs that it is in what it waits for, and then follows what the others have told:
+// of those that would close a circle, at least the last one finds its own run at the end. It owns
+// each run before it lets go of the lock under which it has found it.
+class RunWait {
+public:
+    explicit RunWait(HandlerRun& run) noexcept : run_{run} { tell(&run); }
+    RunWait(const RunWait&) = delete;
+    RunWait& operator=(const RunWait&) = delete;
+    ~RunWait() { tell(nullptr); }
+
+    // Whether it would wait for itself: also if the handler is one that this thread is in.
+    [[nodiscard]] bool closes_circle() const noexcept {
+        Owner<HandlerRun> run{run_};
+        while (run.get() != nullptr && !run->is_mine()) run = run->awaited();
+        return run.get() != nullptr;
+    }
+
+private:
+    static void tell(HandlerRun* awaited) noexcept {
+        HandlerFrame<>::for_each_run([&](HandlerRun& run) { run.set_awaited(awaited); });
+    }
+
+    HandlerRun& run_;
+};
+
+}  // namespace runnel::inline v0::detail
