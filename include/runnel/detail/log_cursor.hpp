@@ -93,15 +93,20 @@ public:
         return block_ == nullptr || (block_->is_full() && slot_ >= block_->count());
     }
 
-    // ---- under the log's lock
-
-    // Goes on behind `position`, which may be ahead of the stream.
-    void reset(StreamId position, const StreamLog<T>& log) noexcept {
+    // Goes on behind `position`, once it has found its block with seek().
+    void reset(StreamId position) noexcept {
         move_to(nullptr, 0);
         position_ = position;
         missed_ = {};
         trimmed_before_ = 0;
         is_anchored_ = position == StreamId{};
+    }
+
+    // ---- under the log's lock
+
+    // Goes on behind `position`, which may be ahead of the stream.
+    void reset(StreamId position, const StreamLog<T>& log) noexcept {
+        reset(position);
         seek(log);
     }
 
