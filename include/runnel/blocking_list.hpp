@@ -560,16 +560,17 @@ std::size_t BlockingList<T>::remove(const T& value, End from,
                                     std::size_t count) const requires std::equality_comparable<T> {
     State& list = *state_;
     std::vector<T> removed;  // outlives the lock
-    bool others = false;
+    detail::WakeChain chain;
+    bool out_of_reach = false;
     {
         const detail::LockAll lock{list.core};
         std::vector<std::size_t> positions = list.core.find(value, from, count);
         removed.reserve(positions.size());
         list.core.extract(std::move(positions), removed);
-        list.update_attention();
-        others = !list.pushers.empty() || !list.core.back.poppers.empty();
+        out_of_reach = !list.serve_within_reach(chain);
     }
-    if (others) list.serve_others();
+    if (out_of_reach) list.serve_all(chain);
+    chain.resume_all();
     return removed.size();
 }
 

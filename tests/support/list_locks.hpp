@@ -4,6 +4,7 @@
 // The locks of a list, for tests that see at them how far another thread has come.
 
 #include <runnel/blocking_list.hpp>
+#include <runnel/detail/list_state.hpp>
 #include <runnel/detail/mutex.hpp>
 
 #include "support/gate.hpp"
@@ -18,8 +19,12 @@ struct StateOfList {
 };
 template struct Reveal<StateOfList, &BlockingList<Gated>::state_>;
 
+[[nodiscard]] inline detail::ListState<Gated>& state_of(const BlockingList<Gated>& list) {
+    return *(list.*reveal(StateOfList{}));
+}
+
 [[nodiscard]] inline std::vector<const detail::Mutex*> locks_of(const BlockingList<Gated>& list) {
-    const auto& core = (list.*reveal(StateOfList{}))->core;
+    const auto& core = state_of(list).core;
     return {&core.back.mutex, &core.front.mutex};
 }
 

@@ -40,6 +40,11 @@ struct Reveal {
     return word.load(std::memory_order_relaxed) == held_and_waited_for;
 }
 
+/// Whether anybody holds this lock.
+[[nodiscard]] inline bool is_held(const detail::Mutex& mutex) noexcept {
+    return reinterpret_cast<const detail::FutexWord&>(mutex).load(std::memory_order_relaxed) != 0;
+}
+
 /// What two operations meet in. `locks()` are those of the objects, `clock()` the one that their
 /// waits are parked on, `release()` ends every wait that nothing else would end, and `check()`
 /// looks at the result once both operations have returned.
@@ -51,6 +56,18 @@ concept WindowScene = requires(Scene& scene) {
     scene.release();
     scene.check();
 };
+
+/// How many of the two operations wait on the clock. A scene in which others wait there, too, says
+/// itself how many there are, by `waiting()`; a scene that looks at the place where the first has
+/// stopped does it in `stopped()`.
+template <typename Scene>
+[[nodiscard]] std::size_t waiting_in(Scene& scene) {
+    if constexpr (requires { scene.waiting(); }) {
+        return scene.waiting();
+    } else {
+        return scene.clock().waiting();
+    }
+}
 
 /// Stops `first(scene)` at its first step, its second, and so on until it has no more of them; each
 /// time runs `second(scene)` meanwhile, in another thread, until that has returned, or waits at a
@@ -64,7 +81,7 @@ std::size_t for_each_window(Make make, First first, Second second) {
         auto& scene = *made;
         std::atomic<bool> is_first_done = false;
         std::atomic<bool> is_second_done = false;
-        const std::size_t parked_before = scene.clock().waiting();
+        const std::size_t parked_before = waiting_in(scene);
         std::thread one{[&] {
             scene.gate().arm(windows + 1);
             first(scene);
@@ -78,13 +95,16 @@ std::size_t for_each_window(Make make, First first, Second second) {
             has_stopped = scene.gate().await_stop();
             has_answer = true;
         }};
-        while (!has_answer && scene.clock().waiting() == parked_before) std::this_thread::yield();
+        while (!has_answer && waiting_in(scene) == parked_before) std::this_thread::yield();
         const bool is_window = has_answer && has_stopped;
 
-        const std::size_t parked = scene.clock().waiting();
+        if constexpr (requires { scene.stopped(); }) {
+            if (is_window) scene.stopped();
+        }
+        const std::size_t parked = waiting_in(scene);
         const std::vector<const detail::Mutex*> locks = scene.locks();
         const auto has_arrived = [&] {
-            if (is_second_done || scene.clock().waiting() > parked) return true;
+            if (is_second_done || waiting_in(scene) > parked) return true;
             for (const detail::Mutex* const lock : locks)
                 if (is_waited_for(*lock)) return true;
             return false;
@@ -99,7 +119,7 @@ std::size_t for_each_window(Make make, First first, Second second) {
         // Both return, or wait for what only release() brings.
         const auto has_come_to_rest = [&] {
             const std::size_t returned = (is_first_done ? 1U : 0U) + (is_second_done ? 1U : 0U);
-            return returned + (scene.clock().waiting() - parked_before) >= 2;
+            return returned + (waiting_in(scene) - parked_before) >= 2;
         };
         while (!has_come_to_rest()) std::this_thread::yield();
         if (!is_first_done || !is_second_done) scene.release();

@@ -217,9 +217,7 @@ public:
             const Served served = others ? Served::no : serve(at_source);
             mine = served == Served::yes;
             if (served == Served::no) queue_up(at_source, at_target);
-            others = others || !source_.pushers.empty() || !target_.core.back.poppers.empty();
-            source_.update_attention();
-            target_.update_attention();
+            others = serve_at_once(chain) || others;
         }
         if (others) serve_others(chain);
         return mine;
@@ -231,6 +229,21 @@ public:
 
 private:
     [[nodiscard]] bool onto_itself() const noexcept { return &source_ == &target_; }
+
+    // Nobody sees what it has brought, or the room that it has made, before those who wait for it.
+    // True if there are such who need more locks.
+    [[nodiscard]] bool serve_at_once(WakeChain& chain) noexcept
+        RUNNEL_REQUIRES(source_.core.back.mutex, source_.core.front.mutex)
+            RUNNEL_REQUIRES(target_.core.back.mutex, target_.core.front.mutex) {
+        if (!moved) {
+            source_.update_attention();
+            target_.update_attention();
+            return !source_.pushers.empty() || !target_.core.back.poppers.empty();
+        }
+        const bool at_target = target_.serve_within_reach(chain, &source_);
+        const bool at_source = source_.serve_within_reach(chain, &target_);
+        return !at_target || !at_source;
+    }
 
     void queue_up(ListNode<T>& at_source, ListNode<T>& at_target) noexcept
         RUNNEL_REQUIRES(source_.core.back.mutex, target_.core.back.mutex) {

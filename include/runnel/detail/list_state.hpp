@@ -294,8 +294,7 @@ public:
             const LockAll lock{core};
             if (closed || !is_first(Line::pushes)) return 0;
             count = push_prefix(end, messages, dropped_elements);
-            Reach reach;
-            out_of_reach = serve_within(reach, chain).at != nullptr;
+            out_of_reach = !serve_within_reach(chain);
         }
         if (out_of_reach) serve_all(chain);
         chain.resume_all();
@@ -346,8 +345,7 @@ public:
             if (is_first(line)) served = node.waiter->serve(node);
             if (served == Served::no) queue.insert(node);
             mine = served == Served::yes;
-            Reach reach;
-            out_of_reach = serve_within(reach, chain).at != nullptr;
+            out_of_reach = !serve_within_reach(chain);
         }
         if (out_of_reach) serve_all(chain);
         return mine;
@@ -358,6 +356,14 @@ public:
         const LockAll lock{core};
         if (node.queue != nullptr) node.queue->remove(node);
         update_attention();
+    }
+
+    // Carries out what can be carried out with the locks that are held, which are also those of
+    // `also`, and adds whom it claims to `chain`. False if more locks are needed: see serve_all().
+    [[nodiscard]] bool serve_within_reach(WakeChain& chain, ListState* also = nullptr) noexcept
+        RUNNEL_REQUIRES(core.back.mutex, core.front.mutex) {
+        Reach reach{also};
+        return serve_within(reach, chain).at == nullptr;
     }
 
     // Carries out what can be carried out, and adds whom it claims to `chain`.
@@ -481,8 +487,7 @@ private:
     // somebody is out of reach.
     [[nodiscard]] bool serve_back(WakeChain& chain) noexcept RUNNEL_REQUIRES(core.back.mutex) {
         assert_held();
-        Reach reach;
-        return serve_within(reach, chain).at != nullptr;
+        return !serve_within_reach(chain);
     }
 
     [[nodiscard]] static ListState* other_list(const WaitNode& node) noexcept {
