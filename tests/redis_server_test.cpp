@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <filesystem>
+#include <optional>
 #include <signal.h>
 #include <sstream>
 #include <stdexcept>
@@ -132,6 +133,49 @@ TEST_CASE("a server takes options at its start and later", "[redis_server]") {
     CHECK(server.command(question) == answer("3"));
     CHECK(server.command({"CONFIG", "SET", "stream-node-max-entries", "5"}) == status_reply("OK"));
     CHECK(server.command(question) == answer("5"));
+}
+
+TEST_CASE("a client that waits is answered once another one pushes", "[redis_server]") {
+    RedisServer server;
+    RedisClient client = server.connect();
+    client.send({"BLPOP", "l", "0"});
+    server.settle();
+    CHECK(client.arrived() == std::nullopt);
+    CHECK(server.command({"RPUSH", "l", "a"}) == integer_reply(1));
+    server.settle();
+    CHECK(client.arrived() == array_reply({string_reply("l"), string_reply("a")}));
+    CHECK(client.arrived() == std::nullopt);
+}
+
+TEST_CASE("clients wait in the order in which they were sent to", "[redis_server]") {
+    RedisServer server;
+    std::vector<RedisClient> clients;
+    for (int i = 0; i < 20; ++i) {
+        clients.push_back(server.connect());
+        clients.back().send({"BLPOP", "l", "0"});
+        server.settle();
+    }
+    for (int i = 0; i < 20; ++i) {
+        server.command({"RPUSH", "l", std::to_string(i)});
+        server.settle();
+        CHECK(clients.at(static_cast<std::size_t>(i)).arrived() ==
+              array_reply({string_reply("l"), string_reply(std::to_string(i))}));
+    }
+}
+
+TEST_CASE("a client gets what it did not ask for, in order", "[redis_server]") {
+    RedisServer server;
+    RedisClient client = server.connect();
+    client.send({"SUBSCRIBE", "c"});
+    server.settle();
+    CHECK(client.arrived().has_value());
+    CHECK(server.command({"PUBLISH", "c", "1"}) == integer_reply(1));
+    CHECK(server.command({"PUBLISH", "c", "2"}) == integer_reply(1));
+    server.settle();
+    for (const char* const text : {"1", "2"})
+        CHECK(client.arrived() ==
+              array_reply({string_reply("message"), string_reply("c"), string_reply(text)}));
+    CHECK(client.arrived() == std::nullopt);
 }
 
 TEST_CASE("two servers do not share keys", "[redis_server]") {

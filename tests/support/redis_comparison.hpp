@@ -8,7 +8,9 @@
 #include <runnel/stream.hpp>
 
 #include "support/catch.hpp"
+#include "support/redis_changes.hpp"
 #include "support/redis_server.hpp"
+#include "support/redis_transcript.hpp"
 #include "support/stream_reckoning.hpp"
 #include "support/stress_tally.hpp"
 
@@ -28,26 +30,24 @@
 
 namespace runnel::test {
 
-using Words = RedisServer::Words;
-
 // ------------------------------------------------------------------ the comparison
 
 // Commands for the server and what is expected of them; sent many at a time.
 class Comparison {
 public:
-    explicit Comparison(std::uint64_t seed) : seed_{seed} {
+    explicit Comparison(std::uint64_t seed) : transcript_{seed} {
         while (age_ != newest && !lacks(*reckoning_changes[age_])) ++age_;
     }
 
-    [[nodiscard]] bool lacks(const Change& change) const { return version_ < change.since; }
+    [[nodiscard]] bool lacks(const Change& change) const { return differences_.lacks(change); }
     [[nodiscard]] std::size_t age() const { return age_; }
 
     // The next reply is foretold by what was before `change`, not by runnel's result.
-    void excuse(const Change& change) { excuses_.add(change.name, "times"); }
+    void excuse(const Change& change) { differences_.excuse(change); }
 
     void next_operation(const char* name) {
         if (commands_.size() >= at_a_time) send();
-        ++number_;
+        transcript_.next_operation();
         operation_ = name;
         note("times");
     }
@@ -72,7 +72,7 @@ public:
     // `read` makes the server's reply comparable.
     void ask(Words words, Reply expected, Read read = nullptr) {
         commands_.push_back(std::move(words));
-        questions_.push_back({std::move(expected), read, number_});
+        questions_.push_back({std::move(expected), read, transcript_.operation()});
     }
 
     void send() {
@@ -82,8 +82,9 @@ public:
             Reply& reply = replies[at];
             if (question.read != nullptr) reply = question.read(reply);
             if (reply != question.expected && !is_excused(question, reply))
-                differ(question.number, commands_[at], "Redis", reply, question.expected);
-            if (question.changes) remember(std::move(commands_[at]));
+                transcript_.differ(question.number, commands_[at], "Redis", reply,
+                                   question.expected);
+            if (question.changes) transcript_.remember(std::move(commands_[at]));
         }
         commands_.clear();
         questions_.clear();
@@ -93,16 +94,13 @@ public:
     void require(const Words& question, const Reply& newest_redis, const Reply& ours) {
         if (newest_redis == ours) return;
         send();
-        differ(number_, question, "Redis, the newest", newest_redis, ours);
+        transcript_.differ(question, "Redis, the newest", newest_redis, ours);
     }
 
-    void print_figures() const {
-        std::cout << tally_ << "foretold by what was before:\n" << excuses_;
-    }
+    void print_figures() const { std::cout << tally_ << differences_; }
 
 private:
     static constexpr std::size_t at_a_time = 500;
-    static constexpr std::size_t remembered = 20;
 
     struct Question {
         Reply expected;
@@ -114,54 +112,17 @@ private:
 
     bool is_excused(const Question& question, const Reply& reply) {
         const auto& [change, older] = question.older;
-        if (change == nullptr || reply != older) return false;
-        excuse(*change);
-        return true;
-    }
-
-    void remember(Words&& words) {
-        last_.push_back(std::move(words));
-        if (last_.size() > remembered) last_.pop_front();
-    }
-
-    // As redis-cli takes it.
-    static void print(const Words& words) {
-        constexpr auto is_plain = [](char letter) {
-            return letter > ' ' && letter < 127 && letter != '"' && letter != '\'';
-        };
-        for (const std::string& word : words) {
-            std::cout << ' ';
-            if (!word.empty() && std::ranges::all_of(word, is_plain))
-                std::cout << word;
-            else
-                print_quoted(std::cout, word);
-        }
-        std::cout << '\n';
-    }
-
-    // Not by FAIL(): that breaks lines.
-    void differ(std::size_t number, const Words& words, std::string_view who, const Reply& theirs,
-                const Reply& ours) const {
-        std::cout << "operation " << number << " of seed " << seed_
-                  << ", after these, and what was before:\n";
-        for (const Words& before : last_) print(before);
-        std::cout << "they differ in:\n";
-        print(words);
-        std::cout << who << ": " << theirs << "\nrunnel: " << ours << '\n';
-        FAIL("runnel and Redis differ, see above");
+        return change != nullptr && differences_.excuses(*change, reply == older);
     }
 
     RedisServer server_;
-    const std::array<int, 3> version_ = server_.version();
-    const std::uint64_t seed_;
+    Differences differences_{server_.version()};
+    Transcript transcript_;
     std::size_t age_ = 0;
-    std::size_t number_ = 0;
     const char* operation_ = "";
     std::vector<Words> commands_;
     std::vector<Question> questions_;
-    std::deque<Words> last_;
     Tally tally_;
-    Tally excuses_;
 };
 
 }  // namespace runnel::test

@@ -4,7 +4,9 @@
 // A real Redis to compare with: a process of the test's own, with nothing in it and nobody else on
 // it. Tests that use it are made by runnel_redis_test() of CMakeLists.txt.
 
-#include <array>
+#include "support/redis_changes.hpp"
+
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstddef>
@@ -18,7 +20,9 @@
 #include <iterator>
 #include <memory>
 #include <new>
+#include <optional>
 #include <ostream>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sstream>
@@ -116,25 +120,37 @@ inline std::ostream& operator<<(std::ostream& out, const Reply& reply) {
     return out << (reply.elements.empty() ? "[]" : "]");
 }
 
-/// A redis-server and one connection to it. Neither it nor its folder outlives this. Should the
-/// test die without destructors, or the thread end that made this, the kernel ends the server, and
-/// a folder with a socket and a log is all that stays.
-///
-/// The server's clock is the real one: give commands their ids and times (XCLAIM TIME or IDLE).
+/// A line of its own, as redis-cli takes it.
+inline void print_command(std::ostream& out, const std::vector<std::string>& words) {
+    constexpr auto is_plain = [](char letter) {
+        return letter > ' ' && letter < 127 && letter != '"' && letter != '\'';
+    };
+    for (const std::string& word : words) {
+        out << ' ';
+        if (!word.empty() && std::ranges::all_of(word, is_plain))
+            out << word;
+        else
+            print_quoted(out, word);
+    }
+    out << '\n';
+}
+
+/// A connection to a server.
 ///
 /// Thread safety: one thread at a time.
-class RedisServer {
+class RedisClient {
 public:
     using Words = std::vector<std::string>;
 
-    /// Starts a server, with more options if need be: {"--stream-node-max-entries", "3"}. Throws
-    /// std::runtime_error with its log if it does not start.
-    explicit RedisServer(const Words& options = {})
-        : process_{command_line(folder_, options), Files{folder_ / log_file}},
-          connection_{connect(process_, folder_)} {}
-
-    RedisServer(const RedisServer&) = delete;
-    RedisServer& operator=(const RedisServer&) = delete;
+    /// Nothing if nobody listens there.
+    static std::optional<RedisClient> try_connect(const std::string& socket) {
+        // hiredis writes without MSG_NOSIGNAL. Without a server it is to fail, not to end the test.
+        signal(SIGPIPE, SIG_IGN);
+        Connection connection{redisConnectUnix(socket.c_str())};
+        if (!connection) throw std::bad_alloc{};
+        if (connection->err != 0) return std::nullopt;
+        return RedisClient{std::move(connection)};
+    }
 
     /// The reply to one command. Throws std::runtime_error if the server has gone. Commands with no
     /// reply of their own or with several (SUBSCRIBE, CLIENT REPLY) are not for this.
@@ -142,10 +158,7 @@ public:
 
     /// Sends all commands, then reads all replies.
     std::vector<Reply> pipeline(const std::vector<Words>& commands) {
-        for (const Words& words : commands) {
-            // Redis does not reply to nothing: the next read would never end.
-            if (words.empty()) throw std::invalid_argument{"a command without words"};
-        }
+        for (const Words& words : commands) check_words(words);
         for (const Words& words : commands) append(words);
         std::vector<Reply> replies;
         replies.reserve(commands.size());
@@ -153,18 +166,133 @@ public:
         return replies;
     }
 
-    /// {7, 0, 15}
-    std::array<int, 3> version() {
-        const std::string before = "redis_version:";
-        const std::string info = command({"INFO", "server"}).text;
-        const std::size_t at = info.find(before);
-        std::istringstream in{at == info.npos ? "" : info.substr(at + before.size())};
-        std::array<int, 3> numbers{};
-        char dot = '.';
-        in >> numbers[0] >> dot >> numbers[1] >> dot >> numbers[2];
-        if (!in) throw std::runtime_error{"no version in: " + info};
-        return numbers;
+    /// Sends a command and reads nothing.
+    void send(const Words& words) {
+        check_words(words);
+        append(words);
+        for (int is_done = 0; is_done == 0;)
+            check_status(redisBufferWrite(connection_.get(), &is_done));
     }
+
+    /// The next reply that has arrived, if there is one: all have if RedisServer::settle() was
+    /// called since.
+    std::optional<Reply> arrived() {
+        for (;;) {
+            void* reply = nullptr;
+            check_status(redisGetReplyFromReader(connection_.get(), &reply));
+            if (reply != nullptr) return value_of(*OwnedReply{static_cast<redisReply*>(reply)});
+            pollfd readable{connection_->fd, POLLIN, 0};
+            if (poll(&readable, 1, 0) == 0) return std::nullopt;
+            check_status(redisBufferRead(connection_.get()));
+        }
+    }
+
+private:
+    struct Free {
+        void operator()(redisContext* connection) const { redisFree(connection); }
+        void operator()(redisReply* reply) const { freeReplyObject(reply); }
+    };
+    using Connection = std::unique_ptr<redisContext, Free>;
+    using OwnedReply = std::unique_ptr<redisReply, Free>;
+
+    explicit RedisClient(Connection connection) : connection_{std::move(connection)} {}
+
+    // Redis does not reply to nothing: the next read would never end.
+    static void check_words(const Words& words) {
+        if (words.empty()) throw std::invalid_argument{"a command without words"};
+    }
+
+    void append(const Words& words) {
+        std::vector<const char*> starts;
+        std::vector<std::size_t> sizes;
+        for (const std::string& word : words) {
+            starts.push_back(word.data());
+            sizes.push_back(word.size());
+        }
+        const int count = static_cast<int>(words.size());
+        check_status(redisAppendCommandArgv(connection_.get(), count, starts.data(), sizes.data()));
+    }
+
+    Reply next_reply() {
+        void* reply = nullptr;
+        check_status(redisGetReply(connection_.get(), &reply));
+        return value_of(*OwnedReply{static_cast<redisReply*>(reply)});
+    }
+
+    static Reply value_of(const redisReply& reply) {
+        switch (reply.type) {
+        case REDIS_REPLY_STRING:
+            return string_reply({reply.str, reply.len});
+        case REDIS_REPLY_STATUS:
+            return status_reply({reply.str, reply.len});
+        case REDIS_REPLY_ERROR:
+            return error_reply({reply.str, reply.len});
+        case REDIS_REPLY_INTEGER:
+            return integer_reply(reply.integer);
+        case REDIS_REPLY_NIL:
+            return nil_reply();
+        case REDIS_REPLY_ARRAY:
+            break;
+        default:
+            throw std::logic_error{"not a reply of RESP2"};
+        }
+        std::vector<Reply> elements;
+        elements.reserve(reply.elements);
+        for (std::size_t i = 0; i < reply.elements; ++i) {
+            elements.push_back(value_of(*reply.element[i]));
+        }
+        return array_reply(std::move(elements));
+    }
+
+    void check_status(int status) const {
+        if (status == REDIS_OK) return;
+        throw std::runtime_error{std::string{"redis-server: "} + connection_->errstr};
+    }
+
+    Connection connection_;
+};
+
+/// A redis-server and one connection to it. Neither it nor its folder outlives this. Should the
+/// test die without destructors, or the thread end that made this, the kernel ends the server, and
+/// a folder with a socket and a log is all that stays.
+///
+/// The server's clock is the real one: give commands their ids and times (XCLAIM TIME or IDLE), or
+/// ask for its TIME.
+///
+/// Thread safety: one thread at a time.
+class RedisServer {
+public:
+    using Words = RedisClient::Words;
+
+    /// Starts a server, with more options if need be: {"--stream-node-max-entries", "3"}. Throws
+    /// std::runtime_error with its log if it does not start.
+    explicit RedisServer(const Words& options = {})
+        : process_{command_line(folder_, options), Files{folder_ / log_file}},
+          client_{connect(process_, folder_)} {}
+
+    RedisServer(const RedisServer&) = delete;
+    RedisServer& operator=(const RedisServer&) = delete;
+
+    /// By its one connection; see RedisClient.
+    Reply command(const Words& words) { return client_.command(words); }
+    std::vector<Reply> pipeline(const std::vector<Words>& commands) {
+        return client_.pipeline(commands);
+    }
+
+    /// One more connection, for a client that waits or listens.
+    RedisClient connect() { return connect(process_, folder_); }
+
+    /// Returns once the server has carried out all that was sent before, by any connection, and the
+    /// replies have arrived there.
+    void settle() {
+        // What was sent before the first one is read in the same turn of the server's loop, though
+        // perhaps after it, and what it has said in a turn is written before the next one.
+        command({"PING"});
+        command({"PING"});
+    }
+
+    /// {7, 0, 15}
+    RedisVersion version() { return redis_version(command({"INFO", "server"}).text); }
 
 private:
     static constexpr const char* socket_file = "socket";
@@ -257,12 +385,6 @@ private:
         pid_t id_ = 0;
     };
 
-    struct Free {
-        void operator()(redisContext* connection) const { redisFree(connection); }
-        void operator()(redisReply* reply) const { freeReplyObject(reply); }
-    };
-    using Connection = std::unique_ptr<redisContext, Free>;
-
     // setpriv asks the kernel to kill it with its parent, and becomes the server.
     static Words command_line(const Folder& folder, const Words& options) {
         Words words{RUNNEL_SETPRIV, "--pdeathsig", "KILL", "--", RUNNEL_REDIS_SERVER};
@@ -279,14 +401,11 @@ private:
         return words;
     }
 
-    static Connection connect(const Process& process, const Folder& folder) {
-        // hiredis writes without MSG_NOSIGNAL. Without a server it is to fail, not to end the test.
-        signal(SIGPIPE, SIG_IGN);
+    static RedisClient connect(const Process& process, const Folder& folder) {
         for (;;) {
             const bool ended = process.has_ended();
-            Connection connection{redisConnectUnix((folder / socket_file).c_str())};
-            if (!connection) throw std::bad_alloc{};
-            if (connection->err == 0) return connection;
+            if (auto client = RedisClient::try_connect(folder / socket_file))
+                return std::move(*client);
             if (ended)
                 throw std::runtime_error{"redis-server has ended:\n" + read(folder / log_file)};
             std::this_thread::sleep_for(std::chrono::milliseconds{1});
@@ -298,57 +417,10 @@ private:
         return {std::istreambuf_iterator<char>{in}, std::istreambuf_iterator<char>{}};
     }
 
-    void append(const Words& words) {
-        std::vector<const char*> starts;
-        std::vector<std::size_t> sizes;
-        for (const std::string& word : words) {
-            starts.push_back(word.data());
-            sizes.push_back(word.size());
-        }
-        const int count = static_cast<int>(words.size());
-        check_status(redisAppendCommandArgv(connection_.get(), count, starts.data(), sizes.data()));
-    }
-
-    Reply next_reply() {
-        void* reply = nullptr;
-        check_status(redisGetReply(connection_.get(), &reply));
-        return value_of(*std::unique_ptr<redisReply, Free>{static_cast<redisReply*>(reply)});
-    }
-
-    static Reply value_of(const redisReply& reply) {
-        switch (reply.type) {
-        case REDIS_REPLY_STRING:
-            return string_reply({reply.str, reply.len});
-        case REDIS_REPLY_STATUS:
-            return status_reply({reply.str, reply.len});
-        case REDIS_REPLY_ERROR:
-            return error_reply({reply.str, reply.len});
-        case REDIS_REPLY_INTEGER:
-            return integer_reply(reply.integer);
-        case REDIS_REPLY_NIL:
-            return nil_reply();
-        case REDIS_REPLY_ARRAY:
-            break;
-        default:
-            throw std::logic_error{"not a reply of RESP2"};
-        }
-        std::vector<Reply> elements;
-        elements.reserve(reply.elements);
-        for (std::size_t i = 0; i < reply.elements; ++i) {
-            elements.push_back(value_of(*reply.element[i]));
-        }
-        return array_reply(std::move(elements));
-    }
-
-    void check_status(int status) const {
-        if (status == REDIS_OK) return;
-        throw std::runtime_error{std::string{"redis-server: "} + connection_->errstr};
-    }
-
     // Destroyed in the other order: the folder goes when nobody writes to it any more.
     Folder folder_;
     Process process_;
-    Connection connection_;
+    RedisClient client_;
 };
 
 }  // namespace runnel::test

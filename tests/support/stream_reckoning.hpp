@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// What Redis has changed in streams since 7.0, and what it reckons about groups.
+// What a Redis of this or that age reckons about groups.
 
 #include <runnel/consumer_group.hpp>
 #include <runnel/error.hpp>
 #include <runnel/stream.hpp>
+
+#include "support/redis_changes.hpp"
 
 #include <algorithm>
 #include <array>
@@ -22,45 +24,6 @@
 #include <vector>
 
 namespace runnel::test {
-
-// ------------------------------------------------------------------ what Redis has changed
-
-// A rule that is not that of Redis 7.0 any more. Where it matters, the test foretells the reply of
-// a server that does not have it yet, and takes no other: a change excuses nothing but that reply.
-struct Change {
-    const char* name;
-    std::array<int, 3> since;
-};
-
-// 7.2 (redis#11099): a read or claim that gets nothing makes its consumer nevertheless.
-inline constexpr Change makes_idle_consumers{"7.2.0: idle consumers", {7, 2, 0}};
-
-// 7.2 (redis#11099): XINFO CONSUMERS has a fourth field, `inactive`.
-inline constexpr Change tells_inactive{"7.2.0: inactive", {7, 2, 0}};
-
-// 7.4 at the latest: XADD ms-* in a millisecond whose numbers are used up says so. Before, it gave
-// the reason of whatever was refused last on the server, one of two.
-inline constexpr Change knows_used_up_ms{"7.4.0: used-up millisecond", {7, 4, 0}};
-
-// 7.4.2 (redis#13338): of the entries that were read and of the lag, Redis knows nothing if an
-// erased entry follows the last delivered one. Before, it looked behind the one that is being
-// delivered, and not at all once the stream began behind the erased entry.
-inline constexpr Change minds_tombstones{"7.4.2: minds tombstones", {7, 4, 2}};
-
-// 7.4.2 (redis#13473): a group that has read nothing of what is left lags by all of it, and not at
-// all behind an empty stream. Before, what was trimmed away unread counted too.
-inline constexpr Change lags_by_what_is_left{"7.4.2: lags by what is left", {7, 4, 2}};
-
-// 7.4.4 (redis#13958): a group whose place was trimmed away counts anew. Before, its count went on
-// as if it had read what was trimmed.
-inline constexpr Change counts_anew{"7.4.4: counts anew", {7, 4, 4}};
-
-// 8.2.2 (redis#14259): ENTRIESREAD of CREATE and SETID is at most the number of entries ever added.
-inline constexpr Change clamps_entries_read{"8.2.2: clamps ENTRIESREAD", {8, 2, 2}};
-
-// No version: a lag below 0 is what Redis tells where ENTRIESREAD was too much for the place of its
-// group, and has grown since. A lag of runnel has no sign, and is 0 then.
-inline constexpr Change has_no_negative_lag{"never: no negative lag", {999, 0, 0}};
 
 // Those that make a chain of rules for entries-read and lag: age 0 has none, age 4 all of them.
 inline constexpr std::array reckoning_changes{&minds_tombstones, &lags_by_what_is_left,
