@@ -211,7 +211,8 @@ public:
 
     /// Where the group reads on; back or forward. What is pending stays so. Wakes nobody, as in
     /// Redis: a read that waits because it found nothing gets what is there again with the next
-    /// add; one that waits as its consumer has enough pending, also when that has room.
+    /// add, or when a group of the stream is removed; one that waits as its consumer has enough
+    /// pending, also when that has room.
     /// Redis: XGROUP SETID.
     void set_position(From from, std::optional<std::uint64_t> entries_read = {}) const;
 

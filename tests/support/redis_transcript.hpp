@@ -21,7 +21,8 @@ using Words = RedisClient::Words;
 /// Counts operations, and remembers the last commands that have changed something.
 class Transcript {
 public:
-    explicit Transcript(std::uint64_t seed) : seed_{seed} {}
+    /// `most`: how many it remembers.
+    explicit Transcript(std::uint64_t seed, std::size_t most = 40) : seed_{seed}, most_{most} {}
 
     void next_operation() { ++number_; }
     [[nodiscard]] std::size_t operation() const { return number_; }
@@ -29,8 +30,11 @@ public:
     /// `client` is who has sent it, if there are several.
     void remember(Words words, std::string client = {}) {
         last_.push_back({std::move(client), std::move(words)});
-        if (last_.size() > most) last_.pop_front();
+        if (last_.size() > most_) last_.pop_front();
     }
+
+    /// What comes begins anew, with nothing of what was before.
+    void forget() { last_.clear(); }
 
     /// Fails the test: in operation `number` this command got different replies. Not all in one
     /// FAIL(), which breaks lines.
@@ -54,14 +58,13 @@ public:
     }
 
 private:
-    static constexpr std::size_t most = 40;
-
     struct Sent {
         std::string client;
         Words words;
     };
 
     const std::uint64_t seed_;
+    const std::size_t most_;
     std::size_t number_ = 0;
     std::deque<Sent> last_;
 };

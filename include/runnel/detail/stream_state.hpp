@@ -102,7 +102,8 @@ struct IsLive {
 //
 // Invariant outside the lock: an entry and a wait that it would end never coexist. One exception,
 // as in Redis: what a group can deliver since its position was set back ends a wait that had found
-// nothing with the next add only. A wait for room ends as soon as there is both.
+// nothing with the next add, or removal of a group, only. A wait for room ends as soon as there is
+// both.
 template <Message T>
 class StreamState final : public Shared {
 public:
@@ -314,7 +315,10 @@ public:
             groups.erase(found);
             removed.get()->is_removed = true;
             ask(removed.get()->readers, chain);
-            if (waits != 0) signal();
+            if (waits != 0) {
+                signal();
+                serve_all(chain);
+            }
         }
         chain.resume_all();
         return true;
