@@ -419,10 +419,14 @@ private:
         put(call);
     }
 
+    // A pop of several lists looks through all of them once more.
     void take(Call& call, std::size_t list) {
-        const auto named = std::find(call.lists.begin(), call.lists.end(), list);
+        auto named = std::find(call.lists.begin(), call.lists.end(), list);
+        if (call.kind == Call::Kind::pop_first)
+            named = std::find_if(call.lists.begin(), call.lists.end(),
+                                 [this](std::size_t each) { return !shelves[each].empty(); });
         const std::size_t count = call.kind == Call::Kind::pop_many ? call.count : 1;
-        end(call, Ended::done, shelves[list].take_many(call.end, count),
+        end(call, Ended::done, shelves[*named].take_many(call.end, count),
             static_cast<std::size_t>(named - call.lists.begin()));
     }
 

@@ -185,8 +185,10 @@ public:
         if (onto_itself()) return carry_out();
         const bool is_full = target_.core.free_room() == 0;
         if (is_full && target_.when_full == Full::reject) return reject();
-        if (target_.when_full == Full::block && (is_full || target_.has_push_before(*this)))
+        if (target_.when_full == Full::block && (is_full || target_.has_push_before(*this))) {
+            if (at_target_ != nullptr) at_target_->awaits_room = true;
             return Served::no;
+        }
         return carry_out();
     }
 
@@ -246,12 +248,15 @@ private:
     }
 
     void queue_up(ListNode<T>& at_source, ListNode<T>& at_target) noexcept
-        RUNNEL_REQUIRES(source_.core.back.mutex, target_.core.back.mutex) {
+        RUNNEL_REQUIRES(source_.core.back.mutex, source_.core.front.mutex,
+                        target_.core.back.mutex) {
         source_.core.back.poppers.insert(at_source);
         if (onto_itself()) return;
         target_.pushers.insert(at_target);
         at_source.other = &target_;
         at_target.other = &source_;
+        at_target.awaits_room = !source_.core.empty();
+        at_target_ = &at_target;
     }
 
     Served reject() noexcept {
@@ -287,6 +292,7 @@ private:
     ListState<T>& target_;
     const End from_;
     const End to_;
+    ListNode<T>* at_target_ = nullptr;  // once it stands in line there
     std::vector<T> dropped_;
 };
 

@@ -44,6 +44,9 @@ struct ListNode : WaitNode {
     ListState<T>* other = nullptr;
     // Of a pop of several lists: its place at the list that was named before this one.
     const ListNode* earlier = nullptr;
+    // Of a move, at its target: whether it may be that only room is missing. If it waits for an
+    // element, room is nothing to it. Guarded by the lock of that list.
+    bool awaits_room = false;
 };
 
 // The rest of a list, for a holder of the back's lock: the front's lock, unless the front is empty.
@@ -584,7 +587,7 @@ private:
             const bool may_push = core.free_room() != 0 && when_full == Full::block;
             if (closed || (source == nullptr && may_push)) {
                 ask(pushers, *node, chain);
-            } else if (source != nullptr && may_push &&
+            } else if (may_push && static_cast<ListNode<T>*>(node)->awaits_room &&
                        node->waiter->ticket() > reach.last_pusher) {
                 reach.last_pusher = node->waiter->ticket();
                 return source;
