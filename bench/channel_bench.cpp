@@ -61,6 +61,24 @@ Sample call_back(unsigned handlers) {
     return {elapsed, {per_message(elapsed, messages)}};
 }
 
+/// The price of a publish to 4 handlers when several threads publish, and one of them at a time
+/// runs the handlers. Figure: ns per publish.
+template <class Fan>
+Sample call_back_together(unsigned publishers) {
+    using T = typename Fan::value_type;
+    const uint64_t each = 200'000 / publishers;
+    const auto fan = std::make_unique<Fan>();
+    std::vector<uint64_t> sums(4);
+    for (uint64_t& sum : sums) fan->subscribe([&sum](const T& value) { sum += number_in(value); });
+    const nanoseconds elapsed = run_together(publishers, Placement::free, [&](unsigned /*thread*/) {
+        for (uint64_t number = 1; number <= each; ++number) fan->publish(message<T>(number));
+    });
+    check(std::accumulate(sums.begin(), sums.end(), uint64_t{0}) ==
+              sums.size() * publishers * sum_to(each),
+          "what the handlers were called with is not what was published");
+    return {elapsed, {per_message(elapsed, each * publishers)}};
+}
+
 /// Where each of many subscribers costs microseconds, fewer messages are enough.
 template <class Fan>
 constexpr uint64_t messages_for(unsigned subscribers) {
@@ -209,6 +227,17 @@ void add_callbacks(Suite& suite) {
     add(16, {{"C1", 0.2, "Signals2"}});
 }
 
+void add_callbacks_together(Suite& suite) {
+    for (const unsigned publishers : {2U, 4U}) {
+        suite.add({counted(publishers, "publisher") + ", 4 handlers, " + kind_of_message<uint64_t>,
+                   {{"ns", Better::less, {}}},
+                   cases(Peers<RunnelHandlers<uint64_t>>{},
+                         [=]<class Fan>(std::type_identity<Fan> /*which*/) {
+                             return call_back_together<Fan>(publishers);
+                         })});
+    }
+}
+
 void add_deliveries(Suite& suite) {
     const auto add = [&](unsigned subscribers, std::vector<Target> targets) {
         const auto fans = lossless_fans<std::string>() + Peers<RunnelSkippingFan<std::string>>{};
@@ -322,6 +351,7 @@ int main(int argc, char** argv) {
     return run_program("channel_bench", argc > 1 ? argv[1] : "", [](Suite& suite) {
         add_callbacks<uint64_t>(suite);
         add_callbacks<std::string>(suite);
+        add_callbacks_together(suite);
         add_deliveries(suite);
         add_still_subscribers(suite);
         add_wake_ups(suite);

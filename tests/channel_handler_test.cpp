@@ -12,6 +12,7 @@
 #include "support/eventually.hpp"
 #include "support/scale.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstddef>
@@ -960,6 +961,173 @@ TEST_CASE_METHOD(Gate, "who waits for a handler does not need a handle of the ch
     open();
     CHECK(disconnect.result());
     CHECK(runner.result() == 1);
+}
+
+// ------------------------------------------------------------------ leaving by itself
+
+TEST_CASE_METHOD(Log, "a handler for one message is disconnected before it is called",
+                 "[channel][handler][disconnect]") {
+    const auto captured = std::make_shared<int>(0);
+    Connection once = channel.on_message(
+        [&, captured](const int& number) {
+            log.push_back("once" + std::to_string(number));
+            CHECK(channel.subscribers() == 1);
+            channel.publish(number + 1);
+        },
+        {.once = true});
+    const Connection other = connect("b");
+    CHECK(channel.publish(1) == 2);
+    CHECK(log == Words{"once1", "b1", "b2"});
+    CHECK(captured.use_count() == 1);
+    CHECK_FALSE(once.connected());
+    CHECK(once.disconnect() == Disconnected::ended);
+}
+
+TEST_CASE_METHOD(Log, "a handler keeps its owner while it runs, and goes with it",
+                 "[channel][handler][disconnect]") {
+    auto owner = std::make_shared<int>(7);
+    const std::weak_ptr<int> watched = owner;
+    const Connection owned = channel.on_message(
+        [&](const int& number) {
+            owner.reset();
+            CHECK_FALSE(watched.expired());
+            log.push_back("a" + std::to_string(number));
+            if (number == 1) throw std::runtime_error{"one"};
+        },
+        {.on_error = [&](const std::exception_ptr&) { CHECK_FALSE(watched.expired()); },
+         .owner = owner});
+    CHECK(channel.publish(1) == 1);
+    CHECK(watched.expired());
+    CHECK(owned.connected());
+    CHECK(channel.publish(2) == 1);
+    CHECK_FALSE(owned.connected());
+    CHECK(channel.publish(3) == 0);
+    CHECK(log == Words{"a1"});
+}
+
+TEST_CASE_METHOD(Log, "an owner may destroy the connection of its handler, inside of it",
+                 "[channel][handler][disconnect]") {
+    struct Owner {
+        Connection connection;
+    };
+    auto owner = std::make_shared<Owner>();
+    owner->connection = channel.on_message(
+        [&](const int& number) {
+            log.push_back("a" + std::to_string(number));
+            owner.reset();
+        },
+        {.owner = owner});
+    publish(1, 2);
+    CHECK(log == Words{"a1"});
+    CHECK(channel.subscribers() == 0);
+}
+
+TEST_CASE_METHOD(Log, "a handler may take a connection of its own",
+                 "[channel][handler][disconnect]") {
+    Connection kept;
+    Connection outside = channel.on_message([&](const int& number, Connection& own) {
+        CHECK(own.connected());
+        log.push_back("a" + std::to_string(number));
+        if (number == 1) kept = std::move(own);  // its end disconnects nothing
+        if (number == 2) kept = Connection{};
+        if (number == 3) CHECK(own.disconnect() == Disconnected::running);
+    });
+    publish(1, 4);
+    CHECK(log == Words{"a1", "a2", "a3"});
+    CHECK_FALSE(outside.connected());
+    CHECK(outside.disconnect() == Disconnected::ended);
+}
+
+// ------------------------------------------------------------------ going on with a run
+
+namespace {
+
+// A handler that stops in two messages, of 200 that were left to the thread that runs it: in the
+// second one the run is on offer.
+struct Offer : Gate {
+    Offer() {
+        publish_many();
+        open();
+        REQUIRE(runner->waits());
+    }
+
+    [[nodiscard]] Call<Published> coming(int number, Timeout timeout = {}) {
+        return publishing(number, timeout);
+    }
+    // How many messages the runner has handled itself.
+    [[nodiscard]] std::size_t handled_by_runner() const {
+        return static_cast<std::size_t>(std::ranges::count(threads, threads.front()));
+    }
+
+    void publish_many() {
+        runner.emplace(publishing(1));
+        publish(2, 200);
+    }
+
+    std::vector<std::thread::id> threads;
+    Connection handler = channel.on_message([this](const int& number) {
+        if (number == 1 || number == 100) (void)gate.pop_front();
+        threads.push_back(std::this_thread::get_id());
+    });
+    std::optional<Call<Published>> runner;
+};
+
+}  // namespace
+
+TEST_CASE_METHOD(Offer, "a publisher that goes on with a run gets it after the message in hand",
+                 "[channel][handler][run]") {
+    auto next = coming(201);
+    CHECK(next.waits());
+    CHECK(channel.info().waiting == 1);
+    CHECK(channel.info().published == 201);
+    // There is one at a time.
+    CHECK(channel.publish(202) == 1);
+    open();
+    CHECK(runner->result() == 1);
+    CHECK(next.result() == 1);
+    CHECK(threads.size() == 202);
+    CHECK(handled_by_runner() == 100);
+    CHECK(channel.info().waiting == 0);
+}
+
+TEST_CASE_METHOD(Offer, "a time-out ends the wait for a run, and the next one may go on with it",
+                 "[channel][handler][run]") {
+    auto timed = coming(201, 1h);
+    CHECK(timed.waits());
+    clock.advance(1h);
+    CHECK(timed.result() == 1);
+    auto next = coming(202);
+    CHECK(next.waits());
+    open();
+    CHECK(runner->result() == 1);
+    CHECK(next.result() == 1);
+    CHECK(threads.size() == 202);
+    CHECK(handled_by_runner() == 100);
+}
+
+TEST_CASE_METHOD(Offer, "a stop ends the wait for a run, and the message is published",
+                 "[channel][handler][run]") {
+    Call stopped{clock,
+                 [&](const std::stop_token& stop) { return channel.publish(201, {.stop = stop}); }};
+    CHECK(stopped.waits());
+    stopped.stop();
+    CHECK(stopped.result().ending == Push::done);
+    CHECK(stopped.result() == 1);
+    open();
+    CHECK(runner->result() == 1);
+    CHECK(handled_by_runner() == 201);
+}
+
+TEST_CASE_METHOD(Offer,
+                 "a try to publish, and a publish inside a handler, leave the run where it is",
+                 "[channel][handler][run]") {
+    CHECK(channel.try_publish(201) == 1);
+    const Channel<int> other;
+    const Connection inside = other.on_message([&](const int&) { channel.publish(202); });
+    CHECK(other.publish(1) == 1);
+    open();
+    CHECK(runner->result() == 1);
+    CHECK(handled_by_runner() == 202);
 }
 
 // ------------------------------------------------------------------ two channels

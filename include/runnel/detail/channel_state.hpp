@@ -188,6 +188,7 @@ public:
         const Lock lock{mutex};
         if (successor_ != number) return;
         successor_ = 0;
+        is_run_on_offer_ = is_on();
         is_run_wanted_.store(false, std::memory_order_relaxed);
     }
 
