@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Before: does not compile: no matching function for call to .*GroupState::GroupState
+// Before: does not compile: could not convert .* to .*GroupState
 // The numbers of consumers wrapped after 2^32 of them, a matter of minutes: one was then taken for
 // nobody, and a delivery of a consumer long gone could acknowledge for another one. A group can
 // begin near that limit now, for tests only.

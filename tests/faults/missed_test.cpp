@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Before: does not compile: has no member named .missed
+// Before: does not compile: has no member named .*missed
 // What was trimmed before a group or a cursor had seen it vanished without a word.
 #include <runnel/consumer_group.hpp>
 #include <runnel/stream.hpp>

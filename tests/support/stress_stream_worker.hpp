@@ -338,6 +338,7 @@ private:
         if (life->max_pending != GroupBoard::unlimited) options.stop = round_.stops.token(number_);
         do {
             auto batch = me.read(options);
+            append(deeds.of(life->number).lost, batch.lost());  // at max_pending
             count("group", batch ? Result::entries : result_of(batch.ending()));
             if (!batch) {
                 is_done_ = batch.ending() == Ending::closed ||
