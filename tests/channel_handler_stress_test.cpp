@@ -525,6 +525,124 @@ TEST_CASE("the last handle goes inside a handler, or while one runs", "[channel]
     findings.tell("publishers");
 }
 
+TEST_CASE("the run of the handlers goes from publisher to publisher", "[channel][handler][race]") {
+    Findings findings{"the run goes from publisher to publisher"};
+    const auto each = static_cast<std::uint64_t>(scaled(20'000, 500));
+    std::size_t handed_over = 0;
+    std::size_t calls = 0;
+    {
+        const Channel channel;
+        Line line{findings};
+        std::thread::id runner;
+        const auto handler = channel.on_message([&](const Specimen& message) {
+            line.pass(message, [&] {
+                ++calls;
+                const auto self = std::this_thread::get_id();
+                if (std::exchange(runner, self) != self) ++handed_over;
+            });
+        });
+        std::vector<std::jthread> threads;
+        for (std::uint64_t publisher = 1; publisher <= 4; ++publisher)
+            threads.emplace_back([&, publisher,
+                                  random = Random{findings.seed, publisher}]() mutable {
+                for (std::uint64_t number = 1; number <= each; ++number) {
+                    Specimen message{(publisher << 40U) + number};
+                    const auto how = random.below(4);
+                    auto result = how == 0   ? channel.try_publish(std::move(message))
+                                  : how == 1 ? channel.publish(std::move(message),
+                                                               {.timeout = random.below(30) * 1us})
+                                             : channel.publish(std::move(message));
+                    // Whatever has no room now comes next, for the sake of the order.
+                    while (result.ending == Push::full)
+                        result = channel.publish(std::move(message));
+                    findings.expect(result.ending == Push::done);
+                    findings.count();
+                }
+            });
+    }
+    CHECK(calls == 4 * each);
+    std::cout << "  handed over " << handed_over;
+    findings.tell("published");
+}
+
+TEST_CASE("handlers disconnect each other across channels", "[channel][handler][race]") {
+    Findings findings{"handlers disconnect each other"};
+    const std::size_t rounds = scaled(1'500, 100);
+    std::atomic<std::size_t> running = 0;
+    for (std::size_t round = 0; round != rounds && findings.is_good(); ++round) {
+        constexpr std::size_t size = 3;
+        const std::array<Channel, size> channels;
+        std::array<std::unique_ptr<Specimen>, size> used;
+        std::array<Connection, size> handlers;
+        std::atomic<std::size_t> inside = 0;
+        for (std::size_t i = 0; i != size; ++i) {
+            used.at(i) = std::make_unique<Specimen>(i + 1);
+            // Once all of them are in, each disconnects the next one, and destroys what that uses
+            // if it has ended.
+            handlers.at(i) = channels.at(i).on_message([&, i](const Specimen&) {
+                ++inside;
+                eventually([&] { return inside == size; });
+                const std::size_t next = (i + 1) % size;
+                if (handlers.at(next).disconnect() == runnel::Disconnected::running) {
+                    ++running;
+                } else {
+                    used.at(next).reset();
+                }
+                findings.expect(used.at(i)->number() == i + 1);
+            });
+        }
+        {
+            std::vector<std::jthread> threads;
+            for (std::size_t i = 0; i != size; ++i)
+                threads.emplace_back([&, i] { (void)channels.at(i).publish(Specimen{1}); });
+        }
+        for (std::size_t i = 0; i != size; ++i)
+            findings.expect(channels.at(i).info().handlers == 0);
+        findings.count();
+    }
+    CHECK(running != 0);  // each round has a circle
+    std::cout << "  running " << running;
+    findings.tell("rounds");
+}
+
+TEST_CASE("handlers leave by themselves, or with their owners, while others publish",
+          "[channel][handler][race]") {
+    Findings findings{"handlers leave by themselves"};
+    const std::size_t rounds = scaled(1'000, 100);
+    {
+        const Channel channel;
+        const Publishers publishers{channel, 2};
+        for (std::size_t round = 0; round != rounds && findings.is_good(); ++round) {
+            Random random{findings.seed, round};
+            std::atomic<std::size_t> calls = 0;
+            auto owner = std::make_shared<Specimen>(7);
+            auto once = channel.on_message(
+                [&, canary = Specimen{2}](const Specimen&) {
+                    findings.expect(canary.number() == 2 && ++calls == 1);
+                },
+                {.once = true});
+            auto owned =
+                channel.on_message([&findings, used = owner.get()](
+                                       const Specimen&) { findings.expect(used->number() == 7); },
+                                   {.owner = owner});
+            auto own = channel.on_message([&, last = random.below(3), canary = Specimen{3}](
+                                              const Specimen&, Connection& self) mutable {
+                if (last-- == 0) (void)self.disconnect();
+                findings.expect(canary.number() == 3);
+            });
+            if (random.percent(50)) eventually([&] { return !own.connected(); });
+            owner.reset();
+            if (random.percent(50)) eventually([&] { return !owned.connected(); });
+            (void)once.disconnect();
+            findings.expect(calls <= 1);
+            (void)own.disconnect();
+            (void)owned.disconnect();
+            findings.count();
+        }
+    }
+    findings.tell("rounds");
+}
+
 TEST_CASE("publishes that wait end when the last handle goes", "[channel][race]") {
     Findings findings{"publishes that wait end"};
     const std::size_t rounds = scaled(1'500, 100);
