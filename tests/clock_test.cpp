@@ -69,6 +69,9 @@ TEST_CASE("manual time stands still until a test moves it", "[clock][manual]") {
     CHECK(clock.now() == now);
     CHECK(clock.wall() == wall);
     CHECK_FALSE(clock.is_real());
+    CHECK_FALSE(clock.is_system());
+    CHECK(clock.is_same_as(clock));
+    CHECK_FALSE(clock.is_same_as(ManualClock{}));
 }
 
 TEST_CASE("manual wall time begins in November 2023, or where it is told to", "[clock][manual]") {
@@ -494,6 +497,8 @@ TEST_CASE("system time is that of the machine", "[clock][system]") {
     const auto wall = std::chrono::system_clock::now();
     const auto now = std::chrono::steady_clock::now();
     CHECK(clock.is_real());
+    CHECK(clock.is_system());
+    CHECK(clock.is_same_as(runnel::SystemClock{}));
     CHECK(clock.wall() >= wall - 1s);
     CHECK(clock.wall() <= wall + 1h);
     CHECK(clock.now() >= now);

@@ -19,6 +19,7 @@ set(order
     detail/mutex.hpp
     detail/asymmetric.hpp
     detail/forced_unwind.hpp
+    detail/process.hpp
     detail/waiter.hpp
     detail/recent_time.hpp
     clock.hpp

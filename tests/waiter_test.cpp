@@ -24,6 +24,7 @@ using runnel::detail::Served;
 using runnel::detail::WaitEnd;
 using runnel::detail::Waiter;
 using runnel::detail::WaitNode;
+using runnel::detail::WaitPlace;
 using runnel::detail::WaitQueue;
 using runnel::detail::WakeChain;
 using runnel::test::Rest;
@@ -70,6 +71,11 @@ struct Leaving : Waiter {
     static constexpr Behaviour behaviour{serve_it, resume_it};
 };
 
+// Waits on one object, and has drawn before any wait on several.
+struct Single : Waiter {
+    Single() : Waiter{Guest::behaviour, runnel::detail::WaitsOn::one} {}
+};
+
 struct Place {
     explicit Place(Guest& guest) : node{guest} {}
     WaitNode node;
@@ -86,7 +92,7 @@ std::vector<std::uint64_t> backwards(const WaitQueue& queue) {
     const WaitNode* last = queue.first();
     while (last != nullptr && last->next != nullptr) last = last->next;
     std::vector<std::uint64_t> in_order;
-    for (; last != nullptr; last = last->previous)
+    for (; last != nullptr; last = last != queue.first() ? last->previous : nullptr)
         in_order.insert(in_order.begin(), last->waiter->ticket());
     return in_order;
 }
@@ -216,6 +222,28 @@ TEST_CASE("waiters stand in the order of their tickets, whenever they come", "[w
     queue.remove(at_second.node);
     CHECK(queue.empty());
     CHECK(queue.first() == nullptr);
+}
+
+TEST_CASE("a wait on one object stands behind those that are there", "[wait_queue]") {
+    Single early;  // as one of another image, which knows of no ticket
+    Guest several;
+    WaitNode at_several{several};
+    WaitNode at_early{early};
+    WaitQueue queue;
+    queue.insert(at_several);
+    queue.insert(at_early);
+    CHECK(queue.first() == &at_several);
+    CHECK(several.ticket() < early.ticket());
+    queue.remove(at_several);
+    queue.remove(at_early);
+}
+
+TEST_CASE("waits with equal tickets have different places", "[waiter]") {
+    const Guest one;
+    const Guest other;
+    const WaitPlace twin{one.ticket(), other.place().waiter};
+    CHECK(one.place() != twin);
+    CHECK(one.place() < other.place());
 }
 
 TEST_CASE("one wait can stand in several queues", "[wait_queue]") {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <runnel/detail/annotations.hpp>
+#include <runnel/detail/process.hpp>
 #include <runnel/detail/recent_time.hpp>
 #include <runnel/detail/waiter.hpp>
 #include <runnel/duration.hpp>
@@ -19,6 +20,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <sys/types.h>
 #include <thread>
 #include <type_traits>
 #include <utility>
@@ -87,6 +89,14 @@ public:
     /// Whether time passes by itself. Waits spin briefly before they sleep only if it does.
     [[nodiscard]] virtual bool is_real() const noexcept = 0;
 
+    /// Whether it is a SystemClock.
+    [[nodiscard]] virtual bool is_system() const noexcept { return false; }
+
+    /// Whether it is that very clock. All SystemClocks are one: each plug-in has its own.
+    [[nodiscard]] bool is_same_as(const Clock& other) const noexcept {
+        return this == &other || (is_system() && other.is_system());
+    }
+
     /// The two hooks of the wait path, for clocks that decide who runs. park() is called by the
     /// thread that waits, without any lock, and returns once the waiter has ended; when `deadline`
     /// passes first, the clock claims the waiter and ends it with time-out.
@@ -116,6 +126,8 @@ public:
     }
 
     [[nodiscard]] bool is_real() const noexcept override { return true; }
+
+    [[nodiscard]] bool is_system() const noexcept override { return true; }
 
     void park(detail::Waiter& waiter, std::optional<Deadline> deadline) noexcept override {
         while (!waiter.ended() && !(deadline && now() >= *deadline)) waiter.sleep(deadline);
@@ -199,7 +211,7 @@ public:
     [[nodiscard]] std::size_t waiting() const noexcept {
         const std::lock_guard lock{mutex_};
         std::size_t count = 0;
-        for (const Parked* entry = parked_; entry != nullptr; entry = entry->next) ++count;
+        for (const Parked* entry = first_parked(); entry != nullptr; entry = entry->next) ++count;
         return count;
     }
 
@@ -213,6 +225,7 @@ private:
         bool running = true;
         bool settling = false;     // in settle(), and so waiting for those who are not
         bool awaits_turn = false;  // in advance(), and so waiting for who moves the time
+        pid_t process = detail::Process::id();
     };
 
     // A wait that is parked; lives in the frame of park().
@@ -224,13 +237,13 @@ private:
     };
 
     // The attached thread that is executing, if it is one.
-    static Attached*& current() noexcept {
+    static Attached*& current_in_image() noexcept {
         thread_local Attached* thread = nullptr;
         return thread;
     }
 
     [[nodiscard]] Attached* own_thread() const noexcept {
-        Attached* const thread = current();
+        Attached* const thread = current_();
         return thread != nullptr && thread->clock == this ? thread : nullptr;
     }
 
@@ -260,9 +273,20 @@ private:
         now_ = time;
     }
 
+    // The first that is parked. In a child of fork() none is, and no thread but the caller exists.
+    [[nodiscard]] Parked* first_parked() const noexcept {
+        if (parked_ == nullptr || process_ == detail::Process::id()) return parked_;
+        return nullptr;
+    }
+    [[nodiscard]] bool is_alive(const Attached& thread) const noexcept {
+        return thread.process == detail::Process::id() || &thread == own_thread();
+    }
+
     void attach(std::list<Attached>& node);
     void detach(Attached& thread) noexcept;
 
+    // Of the image in which the clock was made: so all images ask the same one.
+    Attached*& (*const current_)() noexcept = current_in_image;
     std::mutex advancing_;  // taken before mutex_
     mutable std::mutex mutex_;
     mutable std::condition_variable changed_;
@@ -270,6 +294,7 @@ private:
     Deadline now_{std::chrono::hours{1}};
     std::list<Attached> threads_;
     Parked* parked_ = nullptr;  // in the order of parking
+    pid_t process_ = 0;         // in which the first of them parked
     std::size_t started_ = 0;
 };
 
@@ -282,7 +307,7 @@ inline void ManualClock::set_running(Attached* thread, bool running) noexcept {
 // The waker, not the woken one, marks the thread as running: otherwise settle() could see it
 // asleep between the two and return too early.
 inline void ManualClock::release(Parked& parked) noexcept {
-    Parked** link = &parked_;
+    Parked** link = &parked_;  // not of another process: it is there
     while (*link != &parked) link = &(*link)->next;
     *link = parked.next;
     set_running(parked.thread, true);
@@ -299,6 +324,8 @@ inline void ManualClock::park(detail::Waiter& waiter, std::optional<Deadline> de
             parked.deadline.reset();
         }
         parked.thread = own_thread();
+        parked_ = first_parked();
+        if (parked_ == nullptr) process_ = detail::Process::id();
         Parked** link = &parked_;
         while (*link != nullptr) link = &(*link)->next;
         *link = &parked;
@@ -309,7 +336,7 @@ inline void ManualClock::park(detail::Waiter& waiter, std::optional<Deadline> de
 
 inline void ManualClock::unpark(detail::Waiter& waiter) noexcept {
     const std::lock_guard lock{mutex_};
-    for (Parked* parked = parked_; parked != nullptr; parked = parked->next) {
+    for (Parked* parked = first_parked(); parked != nullptr; parked = parked->next) {
         if (parked->waiter == &waiter) return release(*parked);
     }
     waiter.end();  // it has not parked yet and will not
@@ -321,7 +348,7 @@ inline ManualClock::Parked* ManualClock::next_due(Deadline until) noexcept {
         if (*one.deadline != *other.deadline) return *one.deadline < *other.deadline;
         return one.waiter->ticket() < other.waiter->ticket();
     };
-    for (Parked* entry = parked_; entry != nullptr; entry = entry->next) {
+    for (Parked* entry = first_parked(); entry != nullptr; entry = entry->next) {
         if (!entry->deadline || *entry->deadline > until || entry->waiter->claimed()) continue;
         if (least == nullptr || is_before(*entry, *least)) least = entry;
     }
@@ -411,14 +438,15 @@ inline bool ManualClock::is_awaited(const Attached& thread, Settler by) noexcept
 }
 
 inline bool ManualClock::is_anybody_awaited(Settler by) const noexcept {
-    return std::ranges::any_of(threads_,
-                               [&](const Attached& thread) { return is_awaited(thread, by); });
+    return std::ranges::any_of(threads_, [&](const Attached& thread) {
+        return is_alive(thread) && is_awaited(thread, by);
+    });
 }
 
 inline std::string ManualClock::names_of_awaited(Settler by) const {
     std::string names;
     for (const Attached& thread : threads_) {
-        if (!is_awaited(thread, by)) continue;
+        if (!is_alive(thread) || !is_awaited(thread, by)) continue;
         if (!names.empty()) names += ", ";
         names += thread.name;
     }
@@ -445,14 +473,14 @@ std::jthread ManualClock::thread(std::string name, Function function) {
     Attached& attached = node.front();
     attach(node);
     const auto run = [this, &attached](std::stop_token stop, std::optional<Function>& body) {
-        current() = &attached;
+        current_() = &attached;
         if constexpr (std::is_invocable_v<Function&, std::stop_token>) {
             std::invoke(*body, std::move(stop));
         } else {
             std::invoke(*body);
         }
         body.reset();  // before the thread counts as finished: its end may wake others
-        current() = nullptr;
+        current_() = nullptr;
         detach(attached);
     };
     try {

@@ -163,7 +163,8 @@ public:
         if (sources.empty())
             throw Error{ErrorCode::invalid_argument, "wait_any: there is nothing to wait for"};
         Clock& first = sources.front().clock();
-        if (std::ranges::all_of(sources, [&](const Watch& one) { return &one.clock() == &first; }))
+        if (std::ranges::all_of(sources,
+                                [&](const Watch& one) { return one.clock().is_same_as(first); }))
             return first;
         throw Error{ErrorCode::invalid_argument,
                     "wait_any: what it is to wait for has not one clock but several"};

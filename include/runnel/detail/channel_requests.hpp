@@ -202,7 +202,7 @@ public:
     static void unpark_in_turn(Waiter& waiter, WakeChain& chain) noexcept {
         auto& self = static_cast<ReadMessages&>(waiter);
         // Another clock has a say in each wake-up.
-        if (&self.clock == &SystemClock::instance()) self.take_along(chain);
+        if (self.clock.is_system()) self.take_along(chain);
         unpark(waiter, chain);
     }
 

@@ -445,11 +445,11 @@ public:
 
 private:
     // How far serving may go and has got: the second list whose locks are held, and the last
-    // tickets of those who need lists whose locks were not. They are not waited for twice.
+    // places of those who need lists whose locks were not. They are not waited for twice.
     struct Reach {
         ListState* also = nullptr;
-        std::uint64_t last_popper = 0;
-        std::uint64_t last_pusher = 0;
+        WaitPlace last_popper{};
+        WaitPlace last_pusher{};
     };
 
     // Where serving stops: at a move to this list, or from it, or at a pop of this one, too.
@@ -559,8 +559,8 @@ private:
             if (node.earlier != nullptr) node.other = first_owing(node, reach);
             if (node.other == nullptr || node.other == reach.also) {
                 ask(queue, node, chain);
-            } else if (node.waiter->ticket() > reach.last_popper) {
-                reach.last_popper = node.waiter->ticket();
+            } else if (node.waiter->place() > reach.last_popper) {
+                reach.last_popper = node.waiter->place();
                 return node.other;
             }
         }
@@ -576,7 +576,7 @@ private:
         ListState* first = nullptr;
         for (const ListNode<T>* at = node.earlier; at != nullptr; at = at->earlier)
             if (at->list()->owes.load(std::memory_order_relaxed)) first = at->list();
-        return first == reach.also || node.waiter->ticket() > reach.last_popper ? first : nullptr;
+        return first == reach.also || node.waiter->place() > reach.last_popper ? first : nullptr;
     }
 
     [[nodiscard]] ListState* serve_pushers(Reach& reach, WakeChain& chain) noexcept
@@ -588,8 +588,8 @@ private:
             if (closed || (source == nullptr && may_push)) {
                 ask(pushers, *node, chain);
             } else if (may_push && static_cast<ListNode<T>*>(node)->awaits_room &&
-                       node->waiter->ticket() > reach.last_pusher) {
-                reach.last_pusher = node->waiter->ticket();
+                       node->waiter->place() > reach.last_pusher) {
+                reach.last_pusher = node->waiter->place();
                 return source;
             }
             node = next;

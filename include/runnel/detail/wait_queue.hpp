@@ -2,10 +2,12 @@
 #pragma once
 
 #include <runnel/detail/assert.hpp>
+#include <runnel/detail/process.hpp>
 #include <runnel/detail/waiter.hpp>
 
 #include <cstddef>
 #include <cstdint>
+#include <sys/types.h>
 
 namespace runnel::inline v0::detail {
 
@@ -20,13 +22,16 @@ struct WaitNode {
     ~WaitNode() { RUNNEL_ASSERT(queue == nullptr); }
 
     Waiter* waiter;
-    std::size_t which;           // of the k
-    WaitQueue* queue = nullptr;  // where it stands; guarded by the lock of that queue's owner
-    WaitNode* previous = nullptr;
+    std::size_t which;             // of the k
+    WaitQueue* queue = nullptr;    // where it stands; guarded by the lock of that queue's owner
+    WaitNode* previous = nullptr;  // of the first one: the last one
     WaitNode* next = nullptr;
 };
 
 // Waiters in the order of their tickets. Guarded by its owner's lock; allocates nothing.
+//
+// In a child of fork() it is empty: the threads that stand in it are the parent's, and their nodes
+// lie on stacks that the child may use for others.
 class WaitQueue {
 public:
     WaitQueue() = default;
@@ -34,41 +39,59 @@ public:
     WaitQueue& operator=(const WaitQueue&) = delete;
     ~WaitQueue() { RUNNEL_ASSERT(empty()); }
 
-    [[nodiscard]] bool empty() const noexcept { return first_ == nullptr; }
-    [[nodiscard]] WaitNode* first() const noexcept { return first_; }
+    [[nodiscard]] bool empty() const noexcept { return first() == nullptr; }
+    [[nodiscard]] WaitNode* first() const noexcept {
+        return first_ == nullptr || process_ != Process::id() ? nullptr : first_;
+    }
 
     // Counts: it is asked for seldom, and a field would cost every wait a write.
     [[nodiscard]] std::size_t size() const noexcept {
         std::size_t count = 0;
-        for (const WaitNode* node = first_; node != nullptr; node = node->next) ++count;
+        for (const WaitNode* node = first(); node != nullptr; node = node->next) ++count;
         return count;
     }
 
-    // After those with the same ticket. From the end: a new ticket nearly always belongs there. It
-    // does not when the waiter has queued up elsewhere first.
+    // From the end: a new one nearly always belongs there. It does not when it waits for several
+    // objects and has queued up elsewhere first.
     void insert(WaitNode& node) noexcept {
         RUNNEL_ASSERT(node.queue == nullptr);
-        WaitNode* after = last_;
-        while (after != nullptr && after->waiter->ticket() > node.waiter->ticket())
-            after = after->previous;
-        node.previous = after;
-        node.next = after != nullptr ? after->next : first_;
-        (node.previous != nullptr ? node.previous->next : first_) = &node;
-        (node.next != nullptr ? node.next->previous : last_) = &node;
         node.queue = this;
+        if (empty()) return begin_with(node);
+        WaitNode* after = first_->previous;
+        while (after != nullptr && node.waiter->goes_before(*after->waiter))
+            after = after != first_ ? after->previous : nullptr;
+        if (after == nullptr) return put_first(node);
+        node.waiter->stand_behind(*after->waiter);
+        node.previous = after;
+        node.next = after->next;
+        (node.next != nullptr ? node.next : first_)->previous = &node;
+        after->next = &node;
     }
 
     void remove(WaitNode& node) noexcept {
         RUNNEL_ASSERT(node.queue == this);
-        (node.previous != nullptr ? node.previous->next : first_) = node.next;
-        (node.next != nullptr ? node.next->previous : last_) = node.previous;
+        WaitNode* const next = node.next;
+        (&node != first_ ? node.previous->next : first_) = next;
+        if (first_ != nullptr) (next != nullptr ? next : first_)->previous = node.previous;
         node.queue = nullptr;
         node.previous = node.next = nullptr;
     }
 
 private:
+    void begin_with(WaitNode& node) noexcept {
+        node.previous = first_ = &node;
+        process_ = Process::id();
+    }
+
+    void put_first(WaitNode& node) noexcept {
+        node.previous = first_->previous;
+        node.next = first_;
+        first_->previous = &node;
+        first_ = &node;
+    }
+
     WaitNode* first_ = nullptr;
-    WaitNode* last_ = nullptr;
+    pid_t process_ = 0;  // in which it was last empty
 };
 
 // Waiters that were claimed under a lock and are resumed after it: nobody sleeps or wakes inside.

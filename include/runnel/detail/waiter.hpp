@@ -5,6 +5,7 @@
 #include <runnel/detail/assert.hpp>
 #include <runnel/detail/futex.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -35,14 +36,24 @@ enum class Served : std::uint8_t {
 
 // Tickets give every wait of the process its place. A wait over several objects draws one of its
 // own, once. A wait on one object takes its place there when it gets into line; all that its ticket
-// has to tell is which waits over several began before it. So it only reads the number of those:
+// has to tell is which waits over several began before it. So it only reads the last one of those:
 // two threads that hand messages to and fro do not fight over a counter.
+//
+// What is drawn is the time, so that the tickets of several images, each with a counter of its own,
+// can be compared. A wait on one object may not have heard of one over several that another image
+// has just begun; so it also stands behind everybody whom it finds in line.
 template <typename = void>
 struct RUNNEL_VISIBLE Tickets {
     static inline std::atomic<std::uint64_t> drawn = 0;
 
     static std::uint64_t draw() noexcept {
-        return 2 * (drawn.fetch_add(1, std::memory_order_relaxed) + 1);
+        const auto since_boot = std::chrono::steady_clock::now().time_since_epoch();
+        const auto now = static_cast<std::uint64_t>(std::chrono::nanoseconds{since_boot}.count());
+        auto last = drawn.load(std::memory_order_relaxed);
+        while (!drawn.compare_exchange_weak(last, std::max(last + 1, now),
+                                            std::memory_order_relaxed)) {
+        }
+        return 2 * std::max(last + 1, now);
     }
     static std::uint64_t after_drawn() noexcept {
         return 2 * drawn.load(std::memory_order_relaxed) + 1;
@@ -50,6 +61,14 @@ struct RUNNEL_VISIBLE Tickets {
 };
 
 enum class WaitsOn : std::uint8_t { one, several };
+
+// The place of a wait over several objects among all of those: two images may draw the same ticket.
+struct WaitPlace {
+    std::uint64_t ticket = 0;
+    std::uintptr_t waiter = 0;
+
+    friend auto operator<=>(const WaitPlace&, const WaitPlace&) = default;
+};
 
 // One wait: it lives in the frame of the waiting thread (or, later, in a parked session or a
 // coroutine) and is reached by wakers through the queues it stands in.
@@ -82,6 +101,18 @@ public:
         return behaviour_ == &behaviour;
     }
     [[nodiscard]] std::uint64_t ticket() const noexcept { return ticket_; }
+    [[nodiscard]] WaitPlace place() const noexcept {
+        return {ticket_, reinterpret_cast<std::uintptr_t>(this)};
+    }
+
+    // Whether it belongs before `other`, which stands in line where it arrives now.
+    [[nodiscard]] bool goes_before(const Waiter& other) const noexcept {
+        return waits_on_several() && place() < other.place();
+    }
+    // That it stands behind `other` from now on. For waits on one object.
+    void stand_behind(const Waiter& other) noexcept {
+        if (!waits_on_several()) ticket_ = std::max(ticket_, other.ticket_ | 1U);
+    }
     [[nodiscard]] Served serve(WaitNode& node) noexcept { return behaviour_->serve(node); }
 
     // True for exactly one caller.
@@ -151,6 +182,8 @@ public:
     std::atomic<std::uint32_t> open_sources = 1;
 
 private:
+    [[nodiscard]] bool waits_on_several() const noexcept { return ticket_ % 2 == 0; }
+
     static constexpr std::uint32_t waiting = 0;
     static constexpr std::uint32_t taken = 1;
     static constexpr std::uint32_t over = 2;
@@ -159,7 +192,7 @@ private:
 
     FutexWord word_ = waiting;
     const Behaviour* const behaviour_;
-    const std::uint64_t ticket_;
+    std::uint64_t ticket_;
     WaitEnd how_ = WaitEnd::served;
 };
 

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT
+// Before: fails: died of a signal|did not end|status == 0
+//
+// A child of fork() inherited the waits of threads that it does not have: it handed elements to
+// them, and so lost them, or called through what their stacks hold by then.
+#include <runnel/blocking_list.hpp>
+#include <runnel/channel.hpp>
+#include <runnel/clock.hpp>
+#include <runnel/consumer_group.hpp>
+#include <runnel/inbox.hpp>
+#include <runnel/outcome.hpp>
+#include <runnel/stream.hpp>
+#include <runnel/wait_any.hpp>
+
+#include "support/calls.hpp"
+#include "support/catch.hpp"
+#include "support/eventually.hpp"
+
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <functional>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <thread>
+#include <unistd.h>
+#include <utility>
+
+using runnel::Channel;
+using runnel::Full;
+using runnel::Inbox;
+using runnel::ManualClock;
+using runnel::Push;
+using runnel::Stream;
+using runnel::test::Call;
+
+using List = runnel::BlockingList<std::string>;
+
+namespace {
+
+// How a child ended in which `check` was called; it has no other thread, and a minute.
+int status_of_child(const std::function<bool()>& check) {
+    const pid_t child = fork();
+    if (child == 0) {
+        alarm(20);
+        _exit(check() ? 0 : 1);
+    }
+    int status = -1;
+    REQUIRE(waitpid(child, &status, 0) == child);
+    if (WIFSIGNALED(status)) UNSCOPED_INFO("the child died of a signal: " << WTERMSIG(status));
+    return status;
+}
+
+// So that other threads' stacks are used again.
+void use_stacks() {
+    for (int count = 0; count != 4; ++count) {
+        std::jthread thread{[] {
+            volatile char on_stack[64 * 1024];
+            for (volatile char& byte : on_stack) byte = 0x5A;
+        }};
+    }
+}
+
+struct Clocked {
+    ManualClock clock;
+
+    template <typename Function>
+    [[nodiscard]] auto call(Function function) {
+        return Call<bool>{
+            clock, [function](const std::stop_token& stop) mutable { return function(stop); }};
+    }
+};
+
+}  // namespace
+
+TEST_CASE_METHOD(Clocked, "a child of fork() gets what a thread of its parent waits for",
+                 "[list][fork]") {
+    const List jobs{{.clock = &clock}};
+    const List full{{.capacity = 1, .when_full = Full::block, .clock = &clock}};
+    const List source{{.clock = &clock}};
+    REQUIRE(full.push_back("first") == Push::done);
+    auto pops = call([&](const auto& stop) { return bool{jobs.pop_front({.stop = stop})}; });
+    auto looks = call([&](const auto& stop) {
+        return bool{runnel::wait_any({jobs, source}, {.stop = stop})};
+    });
+    auto pushes = call(
+        [&](const auto& stop) { return full.push_back("second", {.stop = stop}) == Push::done; });
+    auto moves = call([&](const auto& stop) { return bool{source.move_to(jobs, {.stop = stop})}; });
+    const int status = status_of_child([&] {
+        use_stacks();
+        bool good = clock.waiting() == 0 && jobs.push_back("a") == Push::done && jobs.size() == 1 &&
+                    source.push_back("b") == Push::done && source.size() == 1;
+        good = good && *jobs.pop_front() == "a" && *full.pop_front() == "first" && full.size() == 0;
+        good = good && full.push_back("third") == Push::done && full.size() == 1;
+        good = good && source.try_move_to(jobs) && jobs.size() == 1;
+        clock.advance(std::chrono::hours{1});
+        // Waits of its own are served.
+        std::string got;
+        std::thread{[&] { got = *List{jobs}.pop_front(); }}.join();
+        std::thread waits{[&] { got += *List{jobs}.pop_front(); }};
+        runnel::test::eventually([&] { return clock.waiting() != 0; });
+        good = good && jobs.push_back("c") == Push::done;
+        waits.join();
+        jobs.close();
+        full.close();
+        return good && got == "bc";
+    });
+    CHECK(status == 0);
+    // The parent's are as they were.
+    CHECK(pops.waits());
+    CHECK(jobs.push_back("d") == Push::done);
+    CHECK(pops.result());
+    CHECK(full.pop_front());
+    CHECK(pushes.result());
+    CHECK(source.push_back("e") == Push::done);
+    CHECK(moves.result());
+    CHECK(looks.result());
+}
+
+TEST_CASE_METHOD(Clocked, "a child of fork() delivers to itself alone", "[stream][channel][fork]") {
+    const Stream<std::string> stream{{.clock = &clock}};
+    auto cursor = stream.cursor();
+    auto group = stream.group("billing");
+    auto mine = group.consumer("mine");
+    const Channel<std::string> channel{{.clock = &clock}};
+    auto subscription = channel.subscribe();
+    auto second = channel.subscribe();
+    Inbox<std::string> inbox{{.clock = &clock}};
+    inbox.join(channel);
+    auto reads = call([&](const auto& stop) { return bool{cursor.read({.stop = stop})}; });
+    auto takes = call([&](const auto& stop) {
+        auto other = group.consumer("other");
+        return bool{other.read({.stop = stop})};
+    });
+    auto hears = call([&](const auto& stop) { return bool{subscription.read({.stop = stop})}; });
+    auto gets = call([&](const auto& stop) { return bool{inbox.read({.stop = stop})}; });
+    auto counts =
+        call([&](const auto& stop) { return channel.wait_for_subscribers(10, {.stop = stop}); });
+    const int status = status_of_child([&] {
+        use_stacks();
+        (void)stream.add("a");
+        bool good = mine.try_read().size() == 1 && stream.cursor(runnel::From::start).try_read();
+        good = good && channel.publish("b") == 3 && second.try_read() && inbox.try_read();
+        stream.close();
+        channel.close();
+        return good;
+    });
+    CHECK(status == 0);
+    (void)stream.add("c");
+    (void)channel.publish("d");
+    CHECK(reads.result());
+    CHECK(takes.result());
+    CHECK(hears.result());
+    CHECK(gets.result());
+    CHECK(counts.waits());
+}
