@@ -80,6 +80,19 @@ TEST_CASE("manual wall time begins in November 2023, or where it is told to", "[
     CHECK(ManualClock{Clock::WallTime{5s}}.wall() == Clock::WallTime{5s});
 }
 
+TEST_CASE("a recent time is the present one, or a little earlier", "[clock]") {
+    ManualClock manual;
+    manual.advance(1h);
+    CHECK(manual.recent() == manual.now());
+    const Clock& real = SystemClock::instance();
+    for (int look = 0; look != 1'000; ++look) {
+        const auto before = real.now();
+        const auto recent = real.recent();
+        CHECK(recent > before - 100us);
+        CHECK(recent <= real.now());
+    }
+}
+
 TEST_CASE("advancing moves both times, to the nanosecond", "[clock][manual]") {
     ManualClock clock;
     const Moment start{clock};

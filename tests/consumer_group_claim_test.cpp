@@ -129,15 +129,56 @@ TEST_CASE_METHOD(ThreePending, "a claim may say how long the entry counts as idl
     REQUIRE(bob.claim({{2}}, {.min_idle = 0ms, .idle = -1h}));
     CHECK(group.pending({.consumer = "bob"}).at(0).idle == 0h);
     REQUIRE(bob.claim({{3}}, {.min_idle = 0ms, .idle = 24h * 365 * 100}));
-    CHECK(group.pending({.first = StreamId{3}}).at(0).idle == 0h);
+    CHECK(group.pending({.first = StreamId{3}}).at(0).idle == 24h * 365 * 100);
+    REQUIRE(ann.claim({{3}}, {.min_idle = 24h * 365 * 100, .idle = std::chrono::hours::max()}));
+    CHECK(bob.claim({{3}}, {.min_idle = 24h * 365 * 292}));
 }
 
-TEST_CASE_METHOD(ThreePending, "a clock that goes back makes no idle time negative",
+TEST_CASE_METHOD(ThreePending, "a minimum is rounded up to milliseconds, which idle times count",
                  "[group][claim][time]") {
-    clock.step_wall(-1h);
-    CHECK(group.pending({}).at(0).idle == 0h);
-    CHECK(bob.claim({{1}}, {.min_idle = 0ms}));
-    CHECK(bob.autoclaim({.min_idle = 0ms}).size() == 3);
+    CHECK_FALSE(bob.claim({{1}}, {.min_idle = 1ns}));
+    clock.advance(1ms);
+    CHECK(bob.claim({{1}}, {.min_idle = 1ns}));
+}
+
+namespace {
+
+// What threads tell each other of a time that each of them looks up now and then.
+class RoughClock final : public runnel::Clock {
+public:
+    Deadline time{1h};
+
+    [[nodiscard]] WallTime wall() const noexcept override { return {}; }
+    [[nodiscard]] Deadline now() const noexcept override { return time; }
+    [[nodiscard]] bool is_real() const noexcept override { return false; }
+    void park(runnel::detail::Waiter& /*waiter*/,
+              std::optional<Deadline> /*deadline*/) noexcept override {}
+    void unpark(runnel::detail::Waiter& /*waiter*/) noexcept override {}
+};
+
+}  // namespace
+
+TEST_CASE("no idle time is negative, though a thread's time is a bit older than another's",
+          "[group][claim][time]") {
+    RoughClock clock;
+    const runnel::Stream<int> stream{{.clock = &clock}};
+    const auto group = stream.group("group");
+    stream.add(1);
+    REQUIRE(group.consumer("ann").read({.count = 1}).size() == 1);
+    clock.time -= 1ms;
+    CHECK(group.pending({}).at(0).idle == 0ms);
+    CHECK(group.consumers().at(0).idle == 0ms);
+    CHECK(group.consumer("bob").autoclaim({.min_idle = 0ms}).size() == 1);
+}
+
+TEST_CASE_METHOD(ThreePending, "idle times do not go by the wall clock", "[group][claim][time]") {
+    clock.advance(1min);
+    for (const auto step : {-48h, +72h}) {
+        clock.step_wall(step);
+        CHECK(group.pending({}).at(0).idle == 1min);
+        CHECK_FALSE(bob.autoclaim({.min_idle = 1min + 1ms}));
+    }
+    CHECK(bob.autoclaim({.min_idle = 1min}).size() == 3);
     CHECK_FALSE(ann.claim({{1}}, {.min_idle = 1ms}));
 }
 

@@ -105,7 +105,7 @@ private:
     void add_one() {
         switch (random.below(3)) {
         case 0:
-            return add("add", log.next_id(now()),
+            return add("add", log.next_id(wall()),
                        [&](Item&& item) { return stream->add(std::move(item)); });
         case 1: {
             const StreamId id = some_next_id();

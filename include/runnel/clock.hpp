@@ -62,8 +62,8 @@ time_between(std::chrono::steady_clock::time_point now,
 
 }  // namespace detail
 
-/// Where runnel takes its time from: wall time for ids and idle times, monotonic time for
-/// deadlines.
+/// Where runnel takes its time from: wall time for ids, monotonic time for deadlines and idle
+/// times.
 ///
 /// Everything that can wait takes a `Clock*` in its options; none given means the SystemClock. A
 /// clock must outlive whatever uses it.
@@ -85,6 +85,10 @@ public:
 
     /// A time that never goes back; deadlines are points of it.
     [[nodiscard]] virtual Deadline now() const noexcept = 0;
+
+    /// As now(), or up to a tenth of a millisecond earlier if that is cheaper: for what is measured
+    /// in milliseconds, such as idle times. Called under locks of runnel's, as wall().
+    [[nodiscard]] virtual Deadline recent() const noexcept { return now(); }
 
     /// Whether time passes by itself. Waits spin briefly before they sleep only if it does.
     [[nodiscard]] virtual bool is_real() const noexcept = 0;
@@ -119,10 +123,17 @@ public:
     }
 
     /// As of two microseconds ago at most: see detail/recent_time.hpp.
-    [[nodiscard]] WallTime wall() const noexcept override { return detail::recent_time(); }
+    [[nodiscard]] WallTime wall() const noexcept override {
+        return detail::recent_time<std::chrono::system_clock, 2>();
+    }
 
     [[nodiscard]] Deadline now() const noexcept override {
         return std::chrono::steady_clock::now();
+    }
+
+    /// As of twenty microseconds ago at most.
+    [[nodiscard]] Deadline recent() const noexcept override {
+        return detail::recent_time<std::chrono::steady_clock, 20>();
     }
 
     [[nodiscard]] bool is_real() const noexcept override { return true; }
@@ -183,7 +194,7 @@ public:
     /// after ten seconds, and then part of the time has passed.
     void advance(Duration duration);
 
-    /// Moves the wall clock alone, forward or back; deadlines are not touched.
+    /// Moves the wall clock alone, forward or back; deadlines and idle times are not touched.
     void step_wall(Duration duration) noexcept {
         const std::lock_guard lock{mutex_};
         wall_ = detail::later(wall_, duration);

@@ -344,10 +344,8 @@ Deliveries<T> Consumer<T>::claim(std::span<const StreamId> ids, const ClaimOptio
     const auto wanted = std::chrono::floor<std::chrono::milliseconds>(options.idle.nanoseconds());
     return locked([&](const auto& log, detail::ConsumerRecord& me, auto now, auto& result) {
         result.reserve(ids.size());
-        // As Redis does: what cannot be is taken for now.
         const auto idle = std::max<detail::Milliseconds>(0, wanted.count());
-        const detail::Milliseconds delivered = idle > now ? now : now - idle;
-        const detail::ClaimRules how{min_idle, delivered, options.deliveries, options.counts,
+        const detail::ClaimRules how{min_idle, now - idle, options.deliveries, options.counts,
                                      options.force};
         for (const StreamId& id : ids)
             if (!claim_one(id, log, me, how, now, result)) break;

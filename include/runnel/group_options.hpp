@@ -71,10 +71,11 @@ struct HistoryOptions {
 
 struct ClaimOptions {
     /// Only entries that were delivered so long ago, or belong to nobody. Has to be given: what is
-    /// idle for less may be in the hands of a consumer that works on it. Not negative.
+    /// idle for less may be in the hands of a consumer that works on it. Not negative. Idle times
+    /// are those of Clock::now(): to set the wall clock changes none.
     Duration min_idle;
-    /// How long they count as idle from now on; more than the time since 1970 counts as 0, and so
-    /// does less than nothing. Redis: IDLE.
+    /// How long they count as idle from now on; less than nothing counts as 0. Redis: IDLE, but
+    /// there what would be before 1970 counts as 0, too.
     Duration idle = std::chrono::nanoseconds{0};
     /// The new count of deliveries; nothing: one more than before. Redis: RETRYCOUNT.
     std::optional<std::uint64_t> deliveries{};

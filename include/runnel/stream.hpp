@@ -204,7 +204,7 @@ public:
     /// ends or, of consumers that have no room, finds waiting.
     StreamId add(T&& message) const {
         const auto now =
-            static_cast<std::uint64_t>(std::max<detail::Milliseconds>(0, state_->now()));
+            static_cast<std::uint64_t>(std::max<detail::Milliseconds>(0, state_->wall()));
         return state_->add(message, [now](StreamId last) {
             const auto id = id_after(last, now);
             if (!id) refuse_exhausted();

@@ -347,8 +347,7 @@ struct GroupReference {
         Handout handout;
         Member& me = seen(name, now);
         if (options.last_id > last_delivered) move_to(log, options.last_id);
-        Millis delivered = now - millis(options.idle);
-        if (delivered < 0 || delivered > now) delivered = now;
+        const Millis delivered = now - std::max<Millis>(0, millis(options.idle));
         for (const StreamId id : ids) {
             if (!log.entries.contains(id)) {
                 if (ack(id)) handout.lost.push_back(id);

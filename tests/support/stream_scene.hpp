@@ -102,17 +102,22 @@ protected:
         story_.tell(parts...);
     }
 
-    [[nodiscard]] Millis now() const {
+    // The time that ids are made of, and the one that idle times go by.
+    [[nodiscard]] Millis wall() const {
         const auto since = clock.wall().time_since_epoch();
+        return std::chrono::floor<std::chrono::milliseconds>(since).count();
+    }
+    [[nodiscard]] Millis now() const {
+        const auto since = clock.now().time_since_epoch();
         return std::chrono::floor<std::chrono::milliseconds>(since).count();
     }
 
     void move_time() {
         const std::chrono::milliseconds by{random.below(random.percent(80) ? 20 : 100'000)};
-        const bool back = random.percent(30) && now() >= by.count();
+        const bool back = random.percent(30) && wall() >= by.count();
         back ? clock.step_wall(-by) : clock.advance(by);
         tally.add("move time", back ? "back" : "forward");
-        tell("it is ", now());
+        tell("it is ", wall());
     }
 
     // ---- choices

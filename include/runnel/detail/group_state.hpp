@@ -80,7 +80,8 @@ struct Claimed {
 
 // One consumer group: what it has delivered, to whom, and what is not acknowledged yet. The rules
 // of XREADGROUP, XACK, XCLAIM, XAUTOCLAIM, XNACK, XPENDING and of lag; whether an entry is still
-// in the stream is told by the caller, and so is the time, in milliseconds since 1970.
+// in the stream is told by the caller, and so is the time, in milliseconds of whatever clock its
+// owner goes by: a monotonic one, or as Redis does, the wall's.
 //
 // Guarded by its owner's lock. What throws has changed nothing.
 class GroupState {
@@ -237,7 +238,8 @@ public:
         return {Claim::taken, take(place, by, rules, now)};
     }
 
-    // Never negative, though the clock may have been stepped back.
+    // Never negative, though another thread may have told a later time, or the clock was stepped
+    // back.
     [[nodiscard]] static Milliseconds idle_time(PendingEntries::Place place,
                                                 Milliseconds now) noexcept {
         return std::max<Milliseconds>(0, now - PendingEntries::delivered_ms(place));

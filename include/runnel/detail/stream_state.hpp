@@ -145,11 +145,20 @@ public:
         chain.resume_all();
     }
 
-    // Milliseconds since 1970.
-    [[nodiscard]] Milliseconds now() const noexcept {
+    // Milliseconds since 1970: for ids.
+    [[nodiscard]] Milliseconds wall() const noexcept {
         return std::chrono::duration_cast<std::chrono::milliseconds>(
                    clock.wall().time_since_epoch())
             .count();
+    }
+
+    // What groups are told: milliseconds of a time that nobody sets, from a moment so long ago that
+    // even what counts as idle for the longest Duration was delivered later than that.
+    [[nodiscard]] Milliseconds now() const noexcept {
+        constexpr Milliseconds beginning = Milliseconds{1} << 45;
+        return beginning +
+               std::chrono::floor<std::chrono::milliseconds>(clock.recent().time_since_epoch())
+                   .count();
     }
 
     // Adds `message` under the id that next_id(last id) gives; both may throw, and then `message`
