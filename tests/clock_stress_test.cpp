@@ -75,7 +75,7 @@ TEST_CASE("advance() ends waits in the order of their deadlines, each at its own
     const auto start = clock.now();
     const auto wall_start = clock.wall();
     {
-        std::vector<std::jthread> threads;
+        std::vector<ManualClock::Thread> threads;
         for (std::size_t at = 0; at != waiters; ++at) {
             threads.push_back(clock.thread([&, at] {
                 Random random{seed, at};
@@ -138,7 +138,8 @@ TEST_CASE("a ManualClock bears threads that it does not know", "[clock][race]") 
 
     const auto start = clock.now();
     Clock::Deadline expected = start;
-    std::vector<std::jthread> threads;
+    std::vector<ManualClock::Thread> threads;
+    std::vector<std::jthread> strangers;
     for (std::size_t at = 0; at != consumers; ++at) {
         threads.push_back(clock.thread([&, at, &record = new_record()] {
             Random random{seed, at};
@@ -179,7 +180,7 @@ TEST_CASE("a ManualClock bears threads that it does not know", "[clock][race]") 
         }));
     }
     for (std::size_t at = 0; at != outer_pushers; ++at) {
-        threads.emplace_back([&, at, &record = new_record()] {
+        strangers.emplace_back([&, at, &record = new_record()] {
             Random random{seed, 200 + at};
             std::uint64_t number = 0;
             while (turns[at].pop_front()) {
@@ -225,6 +226,7 @@ TEST_CASE("a ManualClock bears threads that it does not know", "[clock][race]") 
     }
     for (const auto& list : lists) list.close();
     threads.clear();
+    strangers.clear();
 
     std::vector<std::uint64_t> popped = all_of(records, &Record::popped);
     for (const auto& list : lists) {

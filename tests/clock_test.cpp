@@ -180,7 +180,7 @@ TEST_CASE("waits end in the order of their deadlines, each at its own time", "[c
     ManualClock clock;
     const Moment start{clock};
     std::vector<Nanoseconds> ends;
-    std::vector<std::jthread> threads;
+    std::vector<ManualClock::Thread> threads;
     for (const Nanoseconds timeout : {Nanoseconds{3h}, Nanoseconds{1h}, Nanoseconds{2h}}) {
         threads.push_back(clock.thread([&, timeout] {
             Rest{clock}.wait(timeout);
@@ -200,7 +200,7 @@ TEST_CASE("of waits with the same deadline the one that began first ends first",
     Log log;
     std::vector<std::unique_ptr<Rest>> rests;
     for (int i = 0; i != 3; ++i) rests.push_back(std::make_unique<Rest>(clock));
-    std::vector<std::jthread> threads;
+    std::vector<ManualClock::Thread> threads;
     // They come to the clock in another order than they began.
     for (const std::size_t which : {2U, 0U, 1U}) {
         threads.push_back(clock.thread([&, which] {
@@ -251,7 +251,7 @@ TEST_CASE("a run under manual time is the same in every run", "[clock][manual]")
     const auto run = [] {
         ManualClock clock;
         Log log;
-        std::vector<std::jthread> threads;
+        std::vector<ManualClock::Thread> threads;
         for (int which = 0; which != 4; ++which) {
             threads.push_back(clock.thread([&clock, &log, which] {
                 for (int beat = 0; beat != 5; ++beat) {
@@ -304,7 +304,7 @@ TEST_CASE("a thread that was woken counts as running before it goes on", "[clock
 TEST_CASE("settling waits for all threads of the clock", "[clock][manual]") {
     ManualClock clock;
     std::atomic<int> at_work = 0;
-    std::vector<std::jthread> threads;
+    std::vector<ManualClock::Thread> threads;
     for (int i = 0; i != 8; ++i) {
         threads.push_back(clock.thread([&] {
             ++at_work;
@@ -567,4 +567,126 @@ TEST_CASE("what a thread has captured is gone when the clock has settled", "[clo
     const auto thread = clock.thread([captured] {});
     clock.settle();
     CHECK(captured.use_count() == 1);
+}
+
+// ------------------------------------------------------------------ tests that fail
+
+namespace {
+
+struct Failure {};
+
+// Calls body(clock), which throws, and swallows that.
+template <typename Body>
+void fail(Body body) {
+    ManualClock clock;
+    CHECK_THROWS_AS(body(clock), Failure);
+}
+
+}  // namespace
+
+TEST_CASE("unwinding ends the wait of a thread, and each later one, as a stop does",
+          "[clock][manual][unwinding]") {
+    std::vector<WaitEnd> ends;
+    fail([&](ManualClock& clock) {
+        const auto thread = clock.thread([&] {
+            for (int times = 0; times != 3; ++times) ends.push_back(Rest{clock}.wait(1h));
+        });
+        clock.settle();
+        throw Failure{};
+    });
+    CHECK(ends == std::vector<WaitEnd>(3, WaitEnd::stopped));
+}
+
+TEST_CASE("unwinding joins by whatever way a thread is joined", "[clock][manual][unwinding]") {
+    struct Joins {
+        ManualClock::Thread& thread;
+        bool by_hand;
+        ~Joins() {
+            if (by_hand)
+                thread.join();
+            else
+                thread = {};
+        }
+    };
+    for (const bool by_hand : {false, true}) {
+        std::optional<WaitEnd> end;
+        fail([&](ManualClock& clock) {
+            auto thread = clock.thread([&] { end = Rest{clock}.wait(); });
+            const Joins joins{thread, by_hand};
+            throw Failure{};
+        });
+        CHECK(end == WaitEnd::stopped);
+    }
+}
+
+TEST_CASE("unwinding ends the waits of no other thread", "[clock][manual][unwinding]") {
+    ManualClock clock;
+    std::optional<WaitEnd> end;
+    const auto other = clock.thread([&] { end = Rest{clock}.wait(1h); });
+    try {
+        const auto thread = clock.thread([&] { (void)Rest{clock}.wait(); });
+        throw Failure{};
+    } catch (const Failure&) {
+    }
+    clock.settle();
+    CHECK_FALSE(end);
+    clock.advance(1h);
+    CHECK(end == WaitEnd::timed_out);
+}
+
+TEST_CASE("a thread that is started and joined while an exception unwinds waits as always",
+          "[clock][manual][unwinding]") {
+    struct Cleanup {
+        ManualClock& clock;
+        std::optional<WaitEnd>& end;
+        ~Cleanup() {
+            const auto thread = clock.thread([&] { end = Rest{clock}.wait(1h); });
+            clock.advance(1h);
+        }
+    };
+    std::optional<WaitEnd> end;
+    fail([&](ManualClock& clock) {
+        const Cleanup cleanup{clock, end};
+        throw Failure{};
+    });
+    CHECK(end == WaitEnd::timed_out);
+}
+
+TEST_CASE("a clock that goes before its threads ends their waits, and waits for them",
+          "[clock][manual][unwinding]") {
+    std::vector<ManualClock::Thread> threads;
+    std::vector<std::optional<WaitEnd>> ends(3);
+    {
+        ManualClock clock;
+        for (auto& end : ends) threads.push_back(clock.thread([&] { end = Rest{clock}.wait(); }));
+        clock.settle();
+    }
+    for (const auto& end : ends) CHECK(end == WaitEnd::stopped);
+}
+
+TEST_CASE("a thread of a clock can be handled as a jthread", "[clock][manual]") {
+    STATIC_REQUIRE(std::is_nothrow_move_constructible_v<ManualClock::Thread>);
+    STATIC_REQUIRE_FALSE(std::is_copy_constructible_v<ManualClock::Thread>);
+    STATIC_REQUIRE_FALSE(std::is_convertible_v<ManualClock::Thread, std::jthread>);
+    ManualClock clock;
+    std::optional<WaitEnd> end;
+    auto thread =
+        clock.thread([&](const std::stop_token& stop) { end = Rest{clock}.wait({}, stop); });
+    ManualClock::Thread other;
+    CHECK_FALSE(other.joinable());
+    CHECK(other.get_id() == std::thread::id{});
+    swap(thread, other);
+    other.swap(thread);
+    CHECK(thread.joinable());
+    CHECK(thread.get_id() != std::thread::id{});
+    CHECK(thread.native_handle() != std::jthread::native_handle_type{});
+    CHECK(thread.get_stop_token() == thread.get_stop_source().get_token());
+    CHECK(thread.request_stop());
+    thread.join();
+    CHECK_FALSE(thread.joinable());
+    CHECK(end == WaitEnd::stopped);
+    auto free = clock.thread([] {});
+    free.detach();
+    CHECK_FALSE(free.joinable());
+    clock.settle();
 }

@@ -29,7 +29,7 @@ struct Waiter {
     std::vector<std::size_t> asked;  // the lists that it waits on, in its order
     int got = 0;                     // 0: it waits
     std::size_t from = 0;
-    std::jthread thread;
+    runnel::ManualClock::Thread thread;
 };
 
 struct Expected {

@@ -349,7 +349,7 @@ TEST_CASE_METHOD(EmptyList, "a stop after the service changes nothing any more",
 TEST_CASE_METHOD(EmptyList, "one stop ends all waits that have its token", "[list][wait][stop]") {
     std::stop_source stop;
     std::vector<std::optional<Ending>> endings(4);
-    std::vector<std::jthread> threads;
+    std::vector<ManualClock::Thread> threads;
     for (auto& mine : endings) {
         threads.push_back(
             clock.thread([&] { mine = list.pop_front({.stop = stop.get_token()}).ending(); }));

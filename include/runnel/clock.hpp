@@ -14,11 +14,14 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
+#include <exception>
 #include <functional>
 #include <list>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <sys/types.h>
 #include <thread>
@@ -161,6 +164,10 @@ public:
 ///     auto worker = clock.thread([&] { late = !jobs.pop_front({.timeout = 1h}); });
 ///     clock.advance(1h);
 ///
+/// A test that fails there, by an exception, ends: see Thread. The error of a thread that does not
+/// wait is printed when it is thrown, so that it is seen even if the test cannot end, as that
+/// thread waits elsewhere.
+///
 /// Other threads, such as a plain std::jthread or the test's own, may wait on it too, but nobody
 /// waits for them: advance() ends those of their waits that it finds, and does not see them begin
 /// or go on. A wait in the test's own thread blocks until another thread ends it or advances.
@@ -172,7 +179,71 @@ public:
     /// Where the wall clock stands at first: 2023-11-14 22:13:20 UTC, 1,700,000,000,000 ms.
     static constexpr WallTime default_start{std::chrono::seconds{1'700'000'000}};
 
+    /// A thread of a clock, used like a std::jthread. Destroyed, joined or assigned to by the
+    /// unwinding of an exception that was thrown since it was made, it first ends the wait of its
+    /// thread on the clock, and every later one at once, as a stop does: so that a test that fails
+    /// while its threads wait can end. What its thread waits for elsewhere, such as on an object
+    /// that was made without `.clock`, goes on, and so does the wait of a disconnect for a handler.
+    class Thread {
+    public:
+        Thread() noexcept = default;
+        Thread(Thread&& other) noexcept
+            : thread_{std::move(other.thread_)}, clock_{other.clock_}, number_{other.number_} {}
+        Thread& operator=(Thread&& other) noexcept {
+            end_waits_if_unwinding();
+            thread_ = std::move(other.thread_);
+            clock_ = other.clock_;
+            number_ = other.number_;
+            return *this;
+        }
+        ~Thread() { end_waits_if_unwinding(); }
+
+        void swap(Thread& other) noexcept {
+            thread_.swap(other.thread_);
+            std::swap(clock_, other.clock_);
+            std::swap(number_, other.number_);
+        }
+        friend void swap(Thread& one, Thread& other) noexcept { one.swap(other); }
+
+        [[nodiscard]] bool joinable() const noexcept { return thread_.joinable(); }
+        void join() {
+            end_waits_if_unwinding();
+            thread_.join();
+        }
+        void detach() { thread_.detach(); }
+        [[nodiscard]] std::thread::id get_id() const noexcept { return thread_.get_id(); }
+        [[nodiscard]] std::jthread::native_handle_type native_handle() {
+            return thread_.native_handle();
+        }
+        [[nodiscard]] std::stop_source get_stop_source() noexcept {
+            return thread_.get_stop_source();
+        }
+        [[nodiscard]] std::stop_token get_stop_token() const noexcept {
+            return thread_.get_stop_token();
+        }
+        bool request_stop() noexcept { return thread_.request_stop(); }
+
+    private:
+        friend class ManualClock;
+
+        Thread(std::jthread&& thread, ManualClock& clock, std::size_t number) noexcept
+            : thread_{std::move(thread)}, clock_{&clock}, number_{number} {}
+
+        void end_waits_if_unwinding() const noexcept {
+            if (joinable() && std::uncaught_exceptions() > exceptions_) clock_->end_waits(number_);
+        }
+
+        std::jthread thread_{};
+        ManualClock* clock_ = nullptr;
+        std::size_t number_ = 0;
+        int exceptions_ = std::uncaught_exceptions();  // of the scope that it stands in
+    };
+
     explicit ManualClock(WallTime start = default_start) noexcept : wall_{start} {}
+
+    /// Threads of the clock that are still there are waited for; their waits end as when a Thread
+    /// is unwound.
+    ~ManualClock() override;
 
     [[nodiscard]] WallTime wall() const noexcept override {
         const std::lock_guard lock{mutex_};
@@ -204,10 +275,10 @@ public:
     /// `function` and what it has captured are gone. `function` may take a std::stop_token and must
     /// not throw. The name appears in the message of settle(). The clock must outlive the thread.
     template <typename Function>
-    [[nodiscard]] std::jthread thread(std::string name, Function function);
+    [[nodiscard]] Thread thread(std::string name, Function function);
 
     template <typename Function>
-    [[nodiscard]] std::jthread thread(Function function) {
+    [[nodiscard]] Thread thread(Function function) {
         return thread({}, std::move(function));
     }
 
@@ -233,9 +304,11 @@ private:
     struct Attached {
         ManualClock* clock;
         std::string name;
+        std::size_t number = 0;
         bool running = true;
         bool settling = false;     // in settle(), and so waiting for those who are not
         bool awaits_turn = false;  // in advance(), and so waiting for who moves the time
+        bool ends_waits = false;   // its waits end at once
         pid_t process = detail::Process::id();
     };
 
@@ -267,12 +340,20 @@ private:
     [[nodiscard]] std::unique_lock<std::mutex> take_turn();
     void mark(bool Attached::*what, bool value) noexcept;
     [[nodiscard]] std::string await_others(Settler self, Duration limit) const;
+    static void print(const std::string& what) noexcept {
+        std::fputs(("runnel: " + what + "\n").c_str(), stderr);
+    }
     [[noreturn]] static void fail_to_settle(const std::string& call, const std::string& threads);
     void settle_for_advance();
+    void end_waits(std::size_t number) noexcept;
 
     // Everything below requires mutex_.
     void set_running(Attached* thread, bool running) noexcept;
     void release(Parked& parked) noexcept;
+    void end_waits_of(Attached& thread) noexcept;
+    [[nodiscard]] static bool stop(detail::Waiter& waiter) noexcept {
+        return !waiter.has_to_be_served() && waiter.claim(detail::WaitEnd::stopped);
+    }
     [[nodiscard]] Parked* next_due(Deadline until) noexcept;
     [[nodiscard]] bool end_next_due(Deadline until) noexcept;
     [[nodiscard]] static bool is_awaited(const Attached& thread, Settler by) noexcept;
@@ -335,6 +416,8 @@ inline void ManualClock::park(detail::Waiter& waiter, std::optional<Deadline> de
             parked.deadline.reset();
         }
         parked.thread = own_thread();
+        if (parked.thread != nullptr && parked.thread->ends_waits && stop(waiter))
+            return waiter.end();
         parked_ = first_parked();
         if (parked_ == nullptr) process_ = detail::Process::id();
         Parked** link = &parked_;
@@ -351,6 +434,34 @@ inline void ManualClock::unpark(detail::Waiter& waiter) noexcept {
         if (parked->waiter == &waiter) return release(*parked);
     }
     waiter.end();  // it has not parked yet and will not
+}
+
+// A thread waits in one place at a time.
+inline void ManualClock::end_waits_of(Attached& thread) noexcept {
+    thread.ends_waits = true;
+    for (Parked* parked = first_parked(); parked != nullptr; parked = parked->next) {
+        if (parked->thread != &thread) continue;
+        if (stop(*parked->waiter)) release(*parked);
+        return;
+    }
+}
+
+inline void ManualClock::end_waits(std::size_t number) noexcept {
+    const std::lock_guard lock{mutex_};
+    for (Attached& thread : threads_)
+        if (thread.number == number) end_waits_of(thread);
+}
+
+inline ManualClock::~ManualClock() {
+    std::unique_lock lock{mutex_};
+    for (Attached& thread : threads_) end_waits_of(thread);
+    const auto is_there = [this](const Attached& thread) {
+        return is_alive(thread) && &thread != own_thread();
+    };
+    const auto have_finished = [&] { return std::ranges::none_of(threads_, is_there); };
+    if (changed_.wait_for(lock, std::chrono::seconds{10}, have_finished)) return;
+    print("ManualClock: it goes, and still has threads: " + names_of_awaited({nullptr, false}));
+    changed_.wait(lock, have_finished);
 }
 
 inline ManualClock::Parked* ManualClock::next_due(Deadline until) noexcept {
@@ -425,9 +536,11 @@ inline void ManualClock::settle(Duration limit) {
 }
 
 inline void ManualClock::fail_to_settle(const std::string& call, const std::string& threads) {
-    throw Error{ErrorCode::not_settled,
-                "ManualClock::" + call + ": still not waiting on this clock: " + threads +
-                    " (at work, or waiting elsewhere: on an object made without `.clock`?)"};
+    const std::string what =
+        "ManualClock::" + call + ": still not waiting on this clock: " + threads +
+        " (at work, or waiting elsewhere: on an object made without `.clock`?)";
+    print(what);  // the test may hang when this unwinds it
+    throw Error{ErrorCode::not_settled, what};
 }
 
 // Returns the names of those that run when the time is over; empty: none does any more.
@@ -466,7 +579,7 @@ inline std::string ManualClock::names_of_awaited(Settler by) const {
 
 inline void ManualClock::attach(std::list<Attached>& node) {
     const std::lock_guard lock{mutex_};
-    ++started_;
+    node.front().number = ++started_;
     if (node.front().name.empty()) node.front().name = "thread " + std::to_string(started_);
     threads_.splice(threads_.end(), node);
 }
@@ -478,11 +591,12 @@ inline void ManualClock::detach(Attached& thread) noexcept {
 }
 
 template <typename Function>
-std::jthread ManualClock::thread(std::string name, Function function) {
+ManualClock::Thread ManualClock::thread(std::string name, Function function) {
     std::list<Attached> node;
     node.push_back({this, std::move(name)});
     Attached& attached = node.front();
     attach(node);
+    const std::size_t number = attached.number;
     const auto run = [this, &attached](std::stop_token stop, std::optional<Function>& body) {
         current_() = &attached;
         if constexpr (std::is_invocable_v<Function&, std::stop_token>) {
@@ -495,8 +609,9 @@ std::jthread ManualClock::thread(std::string name, Function function) {
         detach(attached);
     };
     try {
-        return std::jthread{[run, body = std::optional<Function>(std::move(function))](
-                                std::stop_token stop) mutable { run(std::move(stop), body); }};
+        std::jthread started{[run, body = std::optional<Function>(std::move(function))](
+                                 std::stop_token stop) mutable { run(std::move(stop), body); }};
+        return {std::move(started), *this, number};
     } catch (...) {
         detach(attached);
         throw;

@@ -62,7 +62,7 @@ private:
 
     ManualClock& clock_;
     std::unique_ptr<Made> made_;
-    std::jthread thread_;
+    ManualClock::Thread thread_;
 };
 
 template <typename Function>

@@ -292,7 +292,7 @@ private:
 template <Message T>
 class AwaitHandler : public Request {
 public:
-    static constexpr Behaviour behaviour{serve_as<AwaitHandler, ChannelNode<T>>, unpark};
+    static constexpr Behaviour behaviour{serve_as<AwaitHandler, ChannelNode<T>>, unpark, true};
 
     AwaitHandler(const Handler<T>& handler, Clock& on) noexcept
         : Request{behaviour, WaitsOn::one, on}, handler_{handler} {}

@@ -89,6 +89,8 @@ public:
     struct Behaviour {
         Serve serve;
         Resume resume;
+        // What follows the wait is unsafe before it has been served: so no clock ends it early.
+        bool has_to_be_served = false;
     };
 
     explicit Waiter(const Behaviour& behaviour, WaitsOn waits_on = WaitsOn::several) noexcept
@@ -100,6 +102,7 @@ public:
     [[nodiscard]] bool has(const Behaviour& behaviour) const noexcept {
         return behaviour_ == &behaviour;
     }
+    [[nodiscard]] bool has_to_be_served() const noexcept { return behaviour_->has_to_be_served; }
     [[nodiscard]] std::uint64_t ticket() const noexcept { return ticket_; }
     [[nodiscard]] WaitPlace place() const noexcept {
         return {ticket_, reinterpret_cast<std::uintptr_t>(this)};
