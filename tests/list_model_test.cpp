@@ -400,7 +400,7 @@ struct Running {
     std::stop_source stop{};
     bool back = false;  // the call has returned
     Outcome outcome{};
-    ManualClock::Thread thread{};
+    runnel::ManualClock::Thread thread{};
 };
 
 // Threads wait on three lists, and a script disturbs them. After each step all threads have come to
@@ -805,7 +805,7 @@ public:
 
 private:
     std::stop_source stop_{};
-    std::vector<ManualClock::Thread> threads_{};
+    std::vector<runnel::ManualClock::Thread> threads_{};
 };
 
 }  // namespace
