@@ -10,6 +10,7 @@
 #include "support/two_images.hpp"
 
 #include <array>
+#include <chrono>
 #include <dlfcn.h>
 #include <initializer_list>
 #include <optional>
@@ -67,6 +68,9 @@ TEST_CASE_METHOD(TwoImages, "of two moves of two images the first who waited is 
     const List source = list();
     const List first_target = list();
     const List second_target = list();
+    const std::array ready{one->make_list(), one->make_list()};
+    CHECK(ready[0].push_back(0) == Push::done);
+    for (int count = 0; count != 10; ++count) CHECK(one->wait_any(ready, {}) == 0);  // tickets
     auto first = move(*one, source, first_target);
     auto second = move(*other, source, second_target);
     SECTION("both at once") {
@@ -114,7 +118,7 @@ TEST_CASE_METHOD(TwoImages, "a thread that another image starts is one of its cl
     const List jobs = list();
     int popped = 0;
     const auto worker = other->pop_in_thread(clock, jobs, popped);
-    clock.settle();
+    clock.settle(std::chrono::seconds{2});
     CHECK(popped == 0);
     CHECK(one->push(jobs, 7) == Push::done);
     clock.settle();

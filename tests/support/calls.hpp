@@ -21,6 +21,8 @@
 
 namespace runnel::test {
 
+using ClockThread = decltype(std::declval<ManualClock&>().thread([] {}));
+
 /// A call that a thread of its own makes: after the constructor it waits or has returned. Asking it
 /// anything lets all threads of the clock settle first. The destructor asks the call to stop.
 template <typename Result>
@@ -62,7 +64,7 @@ private:
 
     ManualClock& clock_;
     std::unique_ptr<Made> made_;
-    ManualClock::Thread thread_;
+    ClockThread thread_;
 };
 
 template <typename Function>

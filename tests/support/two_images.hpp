@@ -11,11 +11,12 @@
 #include <runnel/outcome.hpp>
 #include <runnel/wait_any.hpp>
 
+#include "support/calls.hpp"
+
 #include <array>
 #include <cstddef>
 #include <optional>
 #include <stop_token>
-#include <thread>
 #include <utility>
 
 namespace runnel::test {
@@ -30,7 +31,7 @@ struct Image {
     std::optional<std::size_t> (*wait_any)(const std::array<List, 2>& lists, std::stop_token stop);
     List (*named)(const Broker& broker);
     void (*use_as_stream)(const Broker& broker);
-    std::jthread (*pop_in_thread)(ManualClock& clock, const List& list, int& popped);
+    ClockThread (*pop_in_thread)(ManualClock& clock, const List& list, int& popped);
 };
 
 /// The calls of the image that this is compiled into.
