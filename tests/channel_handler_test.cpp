@@ -31,6 +31,7 @@
 using runnel::Behind;
 using runnel::BlockingList;
 using runnel::Channel;
+using runnel::Clock;
 using runnel::Connection;
 using runnel::Disconnected;
 using runnel::Ending;
@@ -930,6 +931,63 @@ TEST_CASE_METHOD(Gate, "a wait for a handler of a run that another handler of th
     CHECK(theirs == Disconnected::running);
     CHECK(other.result() == 1);
     CHECK(mine == Disconnected::ended);
+}
+
+namespace {
+
+// A thread whose wait on it has ended goes on once it may: one for each element.
+class HeldClock final : public Clock {
+public:
+    HeldClock(ManualClock& clock, const BlockingList<int>& goes_on) noexcept
+        : clock_{clock}, goes_on_{goes_on} {}
+
+    [[nodiscard]] WallTime wall() const noexcept override { return clock_.wall(); }
+    [[nodiscard]] Deadline now() const noexcept override { return clock_.now(); }
+    [[nodiscard]] bool is_real() const noexcept override { return false; }
+    void park(runnel::detail::Waiter& waiter, std::optional<Deadline> deadline) noexcept override {
+        clock_.park(waiter, deadline);
+        (void)goes_on_.pop_front();
+    }
+    void unpark(runnel::detail::Waiter& waiter) noexcept override { clock_.unpark(waiter); }
+
+private:
+    ManualClock& clock_;
+    const BlockingList<int>& goes_on_;
+};
+
+}  // namespace
+
+TEST_CASE_METHOD(Gate, "a wait that is over closes no circle, also if its thread has not gone on",
+                 "[channel][handler][disconnect]") {
+    const BlockingList<int> goes_on{{.clock = &clock}};
+    HeldClock held{clock, goes_on};
+    const Channel<int> other{{.clock = &held}};
+    std::optional<Disconnected> of_first;
+    std::optional<Disconnected> of_second;
+    Connection first;
+    Connection second = other.on_message([&](const int&) { (void)gate.pop_front(); });
+    const Connection third = other.on_message([&](const int&) { of_first = first.disconnect(); });
+    first = channel.on_message([&](const int&) { of_second = second.disconnect(); });
+    const auto publishing_to = [&](const Channel<int>& to) {
+        return Call{clock, [&, to](const std::stop_token& stop) {
+                        const std::stop_callback at_the_end{stop, [&] {
+                                                                gate.close();
+                                                                goes_on.close();
+                                                            }};
+                        return to.publish(1);
+                    }};
+    };
+    auto in_other = publishing_to(other);
+    auto in_channel = publishing_to(channel);
+    REQUIRE(in_channel.waits());  // for the second handler
+    open();
+    CHECK(in_other.waits());  // for the first one, which waits for none that runs
+    CHECK(of_first == std::nullopt);
+    REQUIRE(goes_on.push_back(0) == Push::done);
+    CHECK(in_channel.result() == 1);
+    CHECK(in_other.result() == 2);
+    CHECK(of_first == Disconnected::ended);
+    CHECK(of_second == Disconnected::ended);
 }
 
 TEST_CASE_METHOD(Gate, "several may wait for handlers of one channel",

@@ -309,8 +309,8 @@ private:
 
 // Waits until a handler that was killed does not run any more. False: it would wait for itself.
 template <Message T>
-[[nodiscard]] bool await_end_of(ChannelState<T>& channel, const Handler<T>& handler) noexcept {
-    const RunWait wait{channel};
+[[nodiscard]] bool await_end_of(ChannelState<T>& channel, Handler<T>& handler) noexcept {
+    const RunWait wait{channel, handler};
     if (wait.closes_circle()) return false;
     AwaitHandler<T> request{handler, channel.clock};
     channel.run(request, &ChannelState<T>::leavers, &wait_for_ever.timeout, wait_for_ever.stop);

@@ -339,6 +339,12 @@ public:
                handlers.is_running(handler);
     }
 
+    [[nodiscard]] bool is_to_be_awaited(const Owned& handler) const noexcept override
+        RUNNEL_EXCLUDES(mutex) {
+        const Lock lock{mutex};
+        return may_run(static_cast<const Handler<T>&>(handler));
+    }
+
     // Leaves it to the thread that runs a handler which was killed to drop it. False: it has ended.
     [[nodiscard]] bool leave_to_runner(Handler<T>& handler) noexcept RUNNEL_EXCLUDES(mutex) {
         const Lock lock{mutex};

@@ -32,7 +32,7 @@ inline constexpr ThreadId no_thread = 0;
 }
 
 // The run of a channel's handlers, as channels of other types and other images see it: which thread
-// it is in, and for which other run that thread waits inside a handler.
+// it is in, and for which handler of another run that thread waits inside a handler.
 class HandlerRun : public Shared {
 public:
     // Whether a thread runs the handlers. Changes under the channel's lock.
@@ -47,15 +47,24 @@ public:
 
     void set_thread(ThreadId thread) noexcept { thread_.store(thread, std::memory_order_relaxed); }
 
-    // The run for which its thread waits.
-    [[nodiscard]] Owner<HandlerRun> awaited() const noexcept RUNNEL_EXCLUDES(guard_) {
+    // Whether a handler of this run that was killed may still run. Takes the channel's lock.
+    [[nodiscard]] virtual bool is_to_be_awaited(const Owned& handler) const noexcept = 0;
+
+    // A handler for whose end its thread waits, and the run that this is in; or none.
+    struct Awaited {
+        Owner<HandlerRun> run;
+        Owner<Owned> handler;
+    };
+    [[nodiscard]] Awaited awaited() const noexcept RUNNEL_EXCLUDES(guard_) {
         const Lock lock{guard_};
-        return awaited_ != nullptr ? Owner{*awaited_} : Owner<HandlerRun>{};
+        if (awaited_ == nullptr) return {};
+        return {Owner{*awaited_}, Owner{*handler_}};
     }
-    // Requires: `run` exists until it is told that its thread waits for another one or for none.
-    void set_awaited(HandlerRun* run) noexcept RUNNEL_EXCLUDES(guard_) {
+    // Requires: both exist until it is told that its thread waits for others or for none.
+    void set_awaited(HandlerRun* run, Owned* handler) noexcept RUNNEL_EXCLUDES(guard_) {
         const Lock lock{guard_};
         awaited_ = run;
+        handler_ = handler;
     }
 
 private:
@@ -63,6 +72,7 @@ private:
     // The last lock that anybody takes.
     mutable Mutex guard_;
     HandlerRun* awaited_ RUNNEL_GUARDED_BY(guard_) = nullptr;
+    Owned* handler_ RUNNEL_GUARDED_BY(guard_) = nullptr;  // of that run
 };
 
 // A run that this thread is in. Whatever would wait for handlers, or for room that handlers make,
@@ -122,32 +132,40 @@ private:
     const char* const image_ = &this_image;
 };
 
-// Says that this thread is about to wait for a handler of `run`, for as long as it lives.
+// Says that this thread is about to wait for a handler of `run` that was killed, for as long as it
+// lives.
 //
 // Threads that wait inside handlers for handlers could wait for each other. So each of them first
 // tells all the runs that it is in what it waits for, and then follows what the others have told:
 // of those that would close a circle, at least the last one finds its own run at the end. It owns
-// each run before it lets go of the lock under which it has found it.
+// each run and handler before it lets go of the lock under which it has found them.
 class RunWait {
 public:
-    explicit RunWait(HandlerRun& run) noexcept : run_{run} { tell(&run); }
+    RunWait(HandlerRun& run, Owned& handler) noexcept : run_{run}, handler_{handler} {
+        tell(&run, &handler);
+    }
     RunWait(const RunWait&) = delete;
     RunWait& operator=(const RunWait&) = delete;
-    ~RunWait() { tell(nullptr); }
+    ~RunWait() { tell(nullptr, nullptr); }
 
     // Whether it would wait for itself: also if the handler is one that this thread is in.
     [[nodiscard]] bool closes_circle() const noexcept {
-        Owner<HandlerRun> run{run_};
-        while (run.get() != nullptr && !run->is_mine()) run = run->awaited();
-        return run.get() != nullptr;
+        HandlerRun::Awaited next{Owner{run_}, Owner{handler_}};
+        // A wait whose handler has ended is over, also if its thread has not gone on yet.
+        while (next.run.get() != nullptr && next.run->is_to_be_awaited(*next.handler.get())) {
+            if (next.run->is_mine()) return true;
+            next = next.run->awaited();
+        }
+        return false;
     }
 
 private:
-    static void tell(HandlerRun* awaited) noexcept {
-        HandlerFrame<>::for_each_run([&](HandlerRun& run) { run.set_awaited(awaited); });
+    static void tell(HandlerRun* awaited, Owned* handler) noexcept {
+        HandlerFrame<>::for_each_run([&](HandlerRun& run) { run.set_awaited(awaited, handler); });
     }
 
     HandlerRun& run_;
+    Owned& handler_;
 };
 
 }  // namespace runnel::inline v0::detail
