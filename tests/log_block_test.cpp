@@ -335,3 +335,18 @@ TEST_CASE_METHOD(ThreeInABlock, "who reaps is an owner, too", "[log][block][owne
     reaped.finish_reap();
     CHECK(Blocks::live == 0);
 }
+
+TEST_CASE_METHOD(ThreeInABlock, "who reaps does not stand there, others do",
+                 "[log][block][owner]") {
+    CHECK_FALSE(block->is_shared());
+    REQUIRE(block->erase(0b1));
+    CHECK_FALSE(block->is_shared());
+    block->pin();
+    CHECK(block->is_shared());
+    block->finish_reap();
+    CHECK(block->is_shared());
+    CHECK_FALSE(block->erase(0b10));
+    CHECK(block->is_shared());
+    block->unpin();
+    CHECK_FALSE(block->is_shared());
+}

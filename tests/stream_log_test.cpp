@@ -278,6 +278,36 @@ TEST_CASE_METHOD(ErasedBlock, "an erased block where nobody stands any more leav
     CHECK(Blocks::live == (log.first().id() == StreamId{1} ? 2 : 1));
 }
 
+TEST_CASE_METHOD(ErasedBlock, "who erases a block looks no further than to the next one in use",
+                 "[log][blocks]") {
+    LogCursor<MoveOnly> other;
+    other.reset({13}, log);
+    erase_range(13, 28);
+    cursor.reset({60}, log);
+    CHECK(Blocks::live == 4);
+    SECTION("it is in use still") {
+        erase_range(29, 59);
+        erase_range(60, 60);
+        CHECK(Blocks::live == 4);  // `cursor` stands in the last one
+    }
+    SECTION("it is no longer") {
+        other.reset({60}, log);
+        erase_range(29, 60);
+        CHECK(Blocks::live == 2);
+    }
+}
+
+TEST_CASE_METHOD(Log, "one disposal of many entries keeps no block that becomes empty",
+                 "[log][blocks]") {
+    add_range(1, 60);
+    {
+        Disposal<MoveOnly> disposal;
+        for (std::uint64_t ms = 2; ms <= 59; ++ms) log.erase(log.find({ms, 0}), disposal);
+        CHECK(log.last_block()->previous->key == StreamId{1});
+    }
+    CHECK(Blocks::live == 2);
+}
+
 TEST_CASE_METHOD(Log, "what was erased does not count as missed, in whichever order it went",
                  "[log][cursor][missed]") {
     add_range(1, 12);

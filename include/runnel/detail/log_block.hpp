@@ -146,14 +146,15 @@ public:
         trimmed_.store(trimmed() | slots, std::memory_order_relaxed);
     }
 
-    // Whether somebody besides the log owns it. False is final under the log's lock, as all new
-    // owners come under it.
+    // Whether somebody stands here: owns it besides the log and the one that reaps. False is final
+    // under the log's lock, as all new owners come under it.
     [[nodiscard]] bool is_shared() const noexcept {
-        return owners(word_.load(std::memory_order_relaxed)) != 1;
+        const auto word = word_.load(std::memory_order_relaxed);
+        return owners(word) != ((word & reaping) != 0 ? 2 : 1);
     }
 
-    // Nobody who pins from now on sees `slots`. True if the caller has to call finish_reap() once
-    // he has let go of the lock.
+    // Nobody who pins from now on sees `slots`. True if the caller has to call finish_reap() after
+    // releasing the lock.
     [[nodiscard]] bool erase(SlotMask slots) noexcept {
         gone_.fetch_or(slots, std::memory_order_seq_cst);
         word_.fetch_or(garbage, std::memory_order_seq_cst);

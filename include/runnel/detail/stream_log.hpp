@@ -37,10 +37,10 @@ struct LogPlace {
 //     blocks     [ 5-0 5-1 6-0 ] [ 7-2 7-9 8-0 ] [ 9-0 - - ]
 //
 // Guarded by its owner's lock. A block without live entries leaves the log, unless more can be
-// appended to it, or somebody stands in it and there are entries before it: then trimming has not
-// come so far, and how much it takes behind that place can only be told as long as it is known
-// where that is. A second such block beside it leaves once nobody stands there, so that there are
-// at most two for each other block and cursor.
+// appended to it, or somebody stands in it (a cursor, a kept entry, an open batch) and there are
+// entries before it: these can still be trimmed, and the block's place tells which later trims lie
+// behind it. Such a block stays, whether somebody still stands there or not, until a neighbour
+// becomes empty or all before it has left.
 template <Message T>
 class StreamLog {
 public:
@@ -206,7 +206,7 @@ private:
     [[gnu::noinline]] void add_block(StreamId id, Disposal<T>& disposal) {
         Block* const last = blocks_.last();
         // It would stay empty: also if it was made for an id that was not appended in the end.
-        if (last != nullptr && last->live() == 0) remove_empty(*last, last->is_shared(), disposal);
+        if (last != nullptr && last->live() == 0) remove_empty(*last, disposal);
         Block* const block = blocks_.make(id);
         try {
             tree_.insert(*block);
@@ -250,9 +250,8 @@ private:
 
     void erase(Block& block, SlotMask slots, Disposal<T>& disposal) noexcept {
         size_ -= count_slots(slots);
-        const bool is_shared = block.is_shared();  // before whoever reaps owns it, too
         disposal.erase(block, slots);
-        if (block.live() == 0 && !may_grow(block)) remove_empty(block, is_shared, disposal);
+        if (block.live() == 0 && !may_grow(block)) remove_empty(block, disposal);
     }
 
     [[nodiscard]] bool may_grow(const Block& block) const noexcept {
@@ -262,8 +261,7 @@ private:
         return block != nullptr && block->live() == 0 && !may_grow(*block);
     }
 
-    [[gnu::noinline]] void remove_empty(Block& block, bool is_shared,
-                                        Disposal<T>& disposal) noexcept {
+    [[gnu::noinline]] void remove_empty(Block& block, Disposal<T>& disposal) noexcept {
         if (&block == blocks_.first()) {
             remove(block, disposal);
             while (is_empty(blocks_.first())) remove(*blocks_.first(), disposal);
@@ -271,15 +269,16 @@ private:
         }
         remove_unshared([](const Block& one) { return one.previous; }, block, disposal);
         remove_unshared([](const Block& one) { return one.next; }, block, disposal);
-        if (!is_shared) remove(block, disposal);
+        if (!block.is_shared()) remove(block, disposal);
     }
 
-    // The empty blocks beside `block` in that direction where nobody stands any more.
+    // The empty blocks beside `block` in that direction, up to one where somebody stands: to look
+    // behind that each time would be linear in all that are kept.
     template <typename Beside>
     void remove_unshared(Beside beside, const Block& block, Disposal<T>& disposal) noexcept {
-        for (Block* one = beside(block); is_empty(one);) {
+        for (Block* one = beside(block); is_empty(one) && !one->is_shared();) {
             Block* const further = beside(*one);
-            if (!one->is_shared()) remove(*one, disposal);
+            remove(*one, disposal);
             one = further;
         }
     }
