@@ -186,8 +186,9 @@ Published publish(ChannelState<T>& channel, T& message, const WaitOptions* optio
     if (!has_room) [[unlikely]]
         return publish_later(channel, message, bytes, options);
     chain.resume_all();
-    if (sent.runs_handlers) channel.run_handlers(sent, message);
-    if (sent.goes_on) [[unlikely]]
+    if (sent.runs_handlers)
+        channel.run_handlers(sent, message);
+    else if (sent.goes_on) [[unlikely]]
         go_on_with_run(channel, sent, message, *options);
     return {sent.reached};
 }
@@ -338,14 +339,14 @@ public:
           owner_{std::move(options.owner)},
           has_owner_{!is_empty(owner_)},
           is_once_{options.once},
-          is_conditional_{has_owner_ || is_once_} {}
+          calls_at_once_in_{has_owner_ || is_once_ ? nullptr : &this_image} {}
 
     Disconnected disconnect() noexcept override {
         return detail::disconnect(*channel_.get(), *this);
     }
 
     void run(const T& message, const HandlerFrame<>& frame) override {
-        if (frame.is_foreign() || is_conditional_) [[unlikely]]
+        if (!frame.is_of(calls_at_once_in_)) [[unlikely]]
             return run_conditionally(message, frame);
         handle(message);
     }
@@ -409,7 +410,7 @@ private:
     std::weak_ptr<void> owner_;
     const bool has_owner_;
     const bool is_once_;
-    const bool is_conditional_;
+    const char* const calls_at_once_in_;  // this image, or none
 };
 
 }  // namespace runnel::inline v0::detail

@@ -107,7 +107,9 @@ public:
         return are_handlers_behind() || seats.hold_back(log, bytes);
     }
     [[nodiscard]] bool are_handlers_behind() const noexcept RUNNEL_REQUIRES(mutex) {
-        if (!is_on() || handlers.size() == 0) return false;
+        return is_on() && handlers.size() != 0 && is_run_behind();
+    }
+    [[nodiscard]] [[gnu::noinline]] bool is_run_behind() const noexcept RUNNEL_REQUIRES(mutex) {
         const std::uint64_t last = log.last();
         const std::uint64_t handled = handled_.load(std::memory_order_seq_cst);
         return last - handled >= handlers_bound_ && handlers.is_any_behind(last, handled);
@@ -150,8 +152,7 @@ public:
         const HandlerFrame<> frame{*this};
         try {
             if (sent.first != nullptr) run_all(sent.first, sent.last, message, sent.number, frame);
-            std::size_t until_offer = most_before_offer;
-            while (run_next_batch(until_offer, frame)) {
+            while (run_next_batch(frame)) {
             }
         } catch (const ForcedUnwind&) {
             let_go();
@@ -180,7 +181,7 @@ public:
     [[nodiscard]] bool take_run(std::uint64_t number, ThreadId thread) noexcept
         RUNNEL_REQUIRES(mutex) {
         if (successor_ != number) return false;
-        begin_run_in(thread);
+        go_on_with_rest(thread);
         return true;
     }
     // By the publisher, who does not wait any more.
@@ -471,9 +472,10 @@ private:
 
     void begin_run(Sent<T>& sent, bool is_logged) noexcept RUNNEL_REQUIRES(mutex) {
         sent.runs_handlers = true;
-        const bool goes_on = is_left_over_;
-        begin_run_in(this_thread());
-        if (goes_on) return;
+        if (is_left_over_) [[unlikely]]
+            return go_on_with_rest(this_thread());
+        set_thread(this_thread());
+        begin_batch();
         const std::uint64_t handled = is_logged ? sent.number - 1 : sent.number;
         handled_.store(handled, std::memory_order_relaxed);
         if (is_logged) return;
@@ -481,11 +483,12 @@ private:
         sent.last = handlers.last();
     }
 
-    void begin_run_in(ThreadId thread) noexcept RUNNEL_REQUIRES(mutex) {
+    // With what is left of another thread's run.
+    void go_on_with_rest(ThreadId thread) noexcept RUNNEL_REQUIRES(mutex) {
         set_thread(thread);
         is_left_over_ = false;
-        is_run_on_offer_ = false;
         successor_ = 0;
+        begin_batches();
         begin_batch();
     }
     void begin_batch() noexcept RUNNEL_REQUIRES(mutex) {
@@ -501,18 +504,14 @@ private:
         Handler<T>* dead = nullptr;  // when the run ends
     };
 
-    // After so many messages of others the runner offers the run.
-    static constexpr std::size_t most_before_offer = 64;
-
     // Runs the handlers with some of what was left to them. False: the run is over or another
     // thread's; this state may be gone.
-    [[nodiscard]] bool run_next_batch(std::size_t& until_offer, const HandlerFrame<>& frame)
-        RUNNEL_EXCLUDES(mutex) {
+    [[nodiscard]] bool run_next_batch(const HandlerFrame<>& frame) RUNNEL_EXCLUDES(mutex) {
         Batch batch;
         WakeChain chain;
         {
             const Lock lock{mutex};
-            next_batch(batch, until_offer, chain);
+            next_batch(batch, chain);
             serve_publishers(chain);
         }
         chain.resume_all();
@@ -547,13 +546,10 @@ private:
             make_room();
     }
 
-    void next_batch(Batch& batch, std::size_t& until_offer, WakeChain& chain) noexcept
-        RUNNEL_REQUIRES(mutex) {
+    void next_batch(Batch& batch, WakeChain& chain) noexcept RUNNEL_REQUIRES(mutex) {
         if (is_anything_left()) {
-            take_batch(batch, until_offer, chain);
+            take_batch(batch, chain);
         } else {
-            // It owns a block of the log.
-            if (until_offer != most_before_offer) unhandled_.reset({});
             batch.dead = end_run(chain);
         }
         if (!leavers.empty()) [[unlikely]]
@@ -561,16 +557,16 @@ private:
     }
 
     // Nothing, if another thread goes on with the run.
-    [[gnu::noinline]] void take_batch(Batch& batch, std::size_t& until_offer,
-                                      WakeChain& chain) noexcept RUNNEL_REQUIRES(mutex) {
+    [[gnu::noinline]] void take_batch(Batch& batch, WakeChain& chain) noexcept
+        RUNNEL_REQUIRES(mutex) {
         if (!successors.empty() && hand_over(chain)) return;
         begin_batch();
         batch.messages = unhandled_.take(
-            until_offer != 0 ? until_offer : std::size_t{LogBlock<Entry>::most_slots});
+            until_offer_ != 0 ? until_offer_ : std::size_t{LogBlock<Entry>::most_slots});
         batch.first = handlers.first();
         batch.last = handlers.last();
-        is_run_on_offer_ = until_offer == 0 && successor_ == 0;
-        until_offer -= std::min<std::size_t>(until_offer, count_slots(batch.messages.slots));
+        is_run_on_offer_ = until_offer_ == 0 && successor_ == 0;
+        until_offer_ -= std::min<std::size_t>(until_offer_, count_slots(batch.messages.slots));
     }
 
     // Whether a message is left to the handlers, of those after the one in hand; goes to it.
@@ -587,17 +583,23 @@ private:
     // The caller owns what is returned.
     [[nodiscard]] Handler<T>* end_run(WakeChain& chain) noexcept RUNNEL_REQUIRES(mutex) {
         set_thread(no_thread);
-        is_run_on_offer_ = false;
-        if (successor_ != 0) [[unlikely]]
-            leave_successor(chain);
+        if (until_offer_ != most_before_offer) [[unlikely]]
+            end_batches(chain);
         return handlers.take_out_dead();
     }
 
-    // Its message is handled.
-    [[gnu::noinline]] void leave_successor(WakeChain& chain) noexcept RUNNEL_REQUIRES(mutex) {
-        successor_ = 0;
+    // Only a run that has taken messages of others is ever offered, and accepted.
+    [[gnu::noinline]] void end_batches(WakeChain& chain) noexcept RUNNEL_REQUIRES(mutex) {
+        begin_batches();
+        if (successor_ == 0) return;
+        successor_ = 0;  // its message is handled
         is_run_wanted_.store(false, std::memory_order_relaxed);
         ask_all(successors, chain);
+    }
+    void begin_batches() noexcept RUNNEL_REQUIRES(mutex) {
+        until_offer_ = most_before_offer;
+        is_run_on_offer_ = false;
+        unhandled_.reset({});  // it owns a block of the log
     }
 
     // Lets go of the run for the thread that waits for it. False: it has just given up.
@@ -697,12 +699,16 @@ private:
             has_publishers.store(any, std::memory_order_seq_cst);
     }
 
+    // After so many messages of others the runner offers the run.
+    static constexpr std::size_t most_before_offer = 64;
+
     Reach reach_ RUNNEL_GUARDED_BY(mutex){0, 0};
     // Of the run of the handlers: how far it has got, and who goes on with it.
     std::uint64_t handlers_bound_ RUNNEL_GUARDED_BY(mutex) = 0;
     LogCursor<Entry> unhandled_ RUNNEL_GUARDED_BY(mutex);
     std::atomic<std::uint64_t> handled_ = 0;  // the message in hand; written by the runner
     std::uint64_t batch_number_ RUNNEL_GUARDED_BY(mutex) = 0;
+    std::size_t until_offer_ RUNNEL_GUARDED_BY(mutex) = most_before_offer;
     std::uint64_t successor_ RUNNEL_GUARDED_BY(mutex) = 0;  // its message; 0: nobody
     bool is_run_on_offer_ RUNNEL_GUARDED_BY(mutex) = false;
     bool is_left_over_ RUNNEL_GUARDED_BY(mutex) = false;  // it was let go, and something is left

@@ -118,17 +118,7 @@ public:
     // Takes out what is dead; the caller owns what is returned, linked by `next`.
     // Requires: nobody walks the list.
     [[nodiscard]] Handler<T>* take_out_dead() noexcept {
-        Handler<T>* dead = nullptr;
-        if (!std::exchange(has_dead_, false)) return dead;
-        for (Handler<T>* one = first_; one != nullptr;) {
-            Handler<T>* const next = one->next;
-            if (!one->is_live()) {
-                unlink(*one);
-                one->next = std::exchange(dead, one);
-            }
-            one = next;
-        }
-        return dead;
+        return has_dead_ ? take_out_some() : nullptr;
     }
 
     static void disown(Handler<T>* dead) noexcept {
@@ -185,10 +175,13 @@ private:
     template <typename Left>
     void go_on(Handler<T>* before, Handler<T>* next, Left left) noexcept {
         set_running(next);
-        if (before == nullptr || before->is_live()) [[likely]]
-            return;
+        if (before != nullptr && !before->is_live()) [[unlikely]]
+            part_from(*before, next, left);
+    }
+    template <typename Left>
+    [[gnu::noinline]] void part_from(Handler<T>& before, Handler<T>* next, Left left) noexcept {
         set_running(nullptr);  // what dies there may wait for somebody who waits for `next`
-        left(*before);
+        left(before);
         set_running(next);
     }
 
@@ -198,8 +191,25 @@ private:
             running_.store(handler, std::memory_order_release);
             AsymmetricBarrier::light();
         } else {
-            running_.store(handler, std::memory_order_seq_cst);
+            set_running_with_barrier(handler);
         }
+    }
+    [[gnu::noinline]] void set_running_with_barrier(Handler<T>* handler) noexcept {
+        running_.store(handler, std::memory_order_seq_cst);
+    }
+
+    [[gnu::noinline]] Handler<T>* take_out_some() noexcept {
+        has_dead_ = false;
+        Handler<T>* dead = nullptr;
+        for (Handler<T>* one = first_; one != nullptr;) {
+            Handler<T>* const next = one->next;
+            if (!one->is_live()) {
+                unlink(*one);
+                one->next = std::exchange(dead, one);
+            }
+            one = next;
+        }
+        return dead;
     }
 
     void unlink(Handler<T>& handler) noexcept {

@@ -92,8 +92,8 @@ public:
 
     [[nodiscard]] static bool is_inside() noexcept { return innermost() != nullptr; }
 
-    // Whether another image made it than the one that asks.
-    [[nodiscard]] bool is_foreign() const noexcept { return image_ != &this_image; }
+    // Whether that image made it.
+    [[nodiscard]] bool is_of(const char* image) const noexcept { return image_ == image; }
 
     // Calls function(run) for each run that this thread is in.
     template <typename Function>
@@ -105,7 +105,8 @@ public:
     // By the code of a handler.
     class Entered {
     public:
-        explicit Entered(const HandlerFrame& frame) noexcept : is_foreign_{frame.is_foreign()} {
+        explicit Entered(const HandlerFrame& frame) noexcept
+            : is_foreign_{!frame.is_of(&this_image)} {
             if (is_foreign_) [[unlikely]]
                 before_ = std::exchange(innermost(), &frame);
         }
