@@ -3,9 +3,12 @@
 #include <runnel/clock.hpp>
 #include <runnel/consumer_group.hpp>
 #include <runnel/delivery.hpp>
+#include <runnel/detail/group_state.hpp>
+#include <runnel/detail/stream_facts.hpp>
 #include <runnel/error.hpp>
 #include <runnel/outcome.hpp>
 #include <runnel/stream.hpp>
+#include <runnel/stream_id.hpp>
 
 #include "support/catch.hpp"
 #include "support/eventually.hpp"
@@ -15,6 +18,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <thread>
@@ -498,6 +502,50 @@ TEST_CASE_METHOD(TwoOfFive,
         CHECK(cid.try_read().lost() == ids({3, 5}));
         CHECK(group.pending().count == 0);
     }
+}
+
+TEST_CASE_METHOD(NumberGroup, "a consumer is told of the only entry of a stream that was trimmed",
+                 "[group][read][limit][lost]") {
+    const auto cid = group.consumer("cid", {.max_pending = 1});
+    add({1});
+    REQUIRE(ids(cid.try_read()) == ids({1}));
+    SECTION("at once") {}
+    SECTION("though it was looked through before") {
+        CHECK(cid.try_read().lost().empty());
+    }
+    stream.trim({.count = 0});
+    CHECK(cid.try_read().lost() == ids({1}));
+    CHECK(group.pending().count == 0);
+}
+
+TEST_CASE_METHOD(TwoOfFive, "what a consumer has taken over from another one can be lost, too",
+                 "[group][read][limit][lost]") {
+    auto dan = group.consumer("dan", {.max_pending = 1});
+    REQUIRE(ids(dan.try_read()) == ids({3}));
+    CHECK(dan.try_read().lost().empty());
+    REQUIRE(dan.claim({{2}}, {.min_idle = 0ms}).size() == 1);
+    stream.trim({.count = 3});
+    CHECK(dan.try_read().lost() == ids({2}));
+    CHECK(dan.try_read().lost().empty());
+    CHECK(pending() == Rows{"1-0 cid 1", "3-0 dan 1"});
+}
+
+TEST_CASE("where the entries of a consumer begin is not sought anew with each trim",
+          "[group][read][lost]") {
+    runnel::detail::LogFacts log{
+        .length = 10, .first_id = {1}, .last_id = {10}, .entries_added = 10};
+    runnel::detail::GroupState rules{{}, {}, log};
+    runnel::detail::ConsumerRecord& ann = rules.consumer({{}, "ann"}, 0);
+    runnel::detail::ConsumerRecord& cid = rules.consumer({{}, "cid"}, 0);
+    for (const std::uint64_t ms : {1U, 2U, 3U, 4U, 5U}) rules.deliver({ms}, ann, 0, log, false);
+    for (const std::uint64_t ms : {6U, 7U}) rules.deliver({ms}, cid, 0, log, false);
+    const auto is_live = [](const StreamId&) { return true; };
+    log.length = 9;
+    log.first_id = {2};
+    CHECK_FALSE(rules.first_lost(cid, log, is_live));
+    CHECK(cid.pending_from == StreamId{6});
+    (void)rules.claim({4}, true, cid, {}, 0);
+    CHECK(cid.pending_from == StreamId{4});
 }
 
 TEST_CASE_METHOD(TwoOfFive, "who has room drops nothing, nor does a read that is acknowledged",

@@ -35,9 +35,9 @@ struct ConsumerRecord {
     Milliseconds active = never;
     std::size_t pending = 0;
 
-    // How far first_lost() has come: nothing that it has pending before `not_trimmed_before` has
-    // been trimmed, nor erased before `not_erased_before` when the stream had erased so many.
-    StreamId not_trimmed_before{};
+    // How far first_lost() has come: it has nothing pending before `pending_from`, and nothing that
+    // it has pending before `not_erased_before` was erased when the stream had erased so many.
+    StreamId pending_from{};
     StreamId not_erased_before{};
     std::uint64_t erased = 0;
 };
@@ -170,7 +170,7 @@ public:
                                         const LogFacts& log, bool acknowledged) {
         bool was_pending = false;
         if (!acknowledged) {
-            was_pending = hand(pending_.find_or_insert(id), to, now, 1);
+            was_pending = hand(pending_.find_or_insert(id), id, to, now, 1);
             to.active = now;
         }
         // Where it stands: g++ 12 makes a slow copy of an optional.
@@ -281,25 +281,26 @@ public:
 
     // ---- what a consumer has pending and the stream has lost; is_live(id): it has not
 
-    // The first such entry, or none. Costs nothing unless the stream has lost something since the
-    // last call: then it is linear in the leaves from the first entry it had before to the first
-    // it has now, and in all that the consumer has pending if something was erased, not trimmed.
+    // The first such entry, or none. Costs nothing unless the first that the consumer had pending
+    // at the last call was trimmed or acknowledged meanwhile: then it is linear in the leaves from
+    // there to the first that it has now. And linear in all that it has pending if something was
+    // erased.
     template <typename IsLive>
     [[nodiscard]] PendingEntries::Place first_lost(ConsumerRecord& of, const LogFacts& log,
                                                    IsLive is_live) const noexcept {
+        if (of.pending == 0) return {};
         const auto from = [&](StreamId id) {
             return pending_.next_of(of.number, pending_.lower_bound(id));
         };
         const bool all_gone = log.length == 0;
-        const StreamId first = all_gone ? log.last_id : log.first_id;
-        if (of.not_trimmed_before != first) {
-            const auto place = from(of.not_trimmed_before);
-            if (place && (all_gone || pending_.id(place) < first)) return place;
-            of.not_trimmed_before = first;
+        if (all_gone || of.pending_from < log.first_id) {
+            const auto place = from(of.pending_from);
+            of.pending_from = pending_.id(place);
+            if (all_gone || of.pending_from < log.first_id) return place;
         }
         if (std::exchange(of.erased, log.erased) != log.erased) of.not_erased_before = {};
         if (of.not_erased_before == StreamId::max()) return {};
-        for (auto place = from(std::max(first, of.not_erased_before)); place;
+        for (auto place = from(std::max(of.pending_from, of.not_erased_before)); place;
              place = pending_.next_of(of.number, pending_.next(place))) {
             of.not_erased_before = pending_.id(place);
             if (!is_live(of.not_erased_before)) return place;
@@ -433,17 +434,19 @@ private:
     std::uint64_t take(PendingEntries::Place place, ConsumerRecord& by, const ClaimRules& rules,
                        Milliseconds now) noexcept {
         const auto deliveries = deliveries_after(rules, PendingEntries::deliveries(place));
-        hand(place, by, rules.delivered, deliveries);
+        hand(place, pending_.id(place), by, rules.delivered, deliveries);
         by.active = now;
         return deliveries;
     }
 
     // False: nobody had it.
-    bool hand(PendingEntries::Place place, ConsumerRecord& to, Milliseconds delivered,
-              std::uint64_t deliveries) noexcept {
+    bool hand(PendingEntries::Place place, const StreamId& id, ConsumerRecord& to,
+              Milliseconds delivered, std::uint64_t deliveries) noexcept {
         const bool had_owner = take_from_owner(place);
         pending_.deliver(place, to.number, delivered, deliveries);
         ++to.pending;
+        if (id < to.pending_from) [[unlikely]]
+            to.pending_from = id;
         return had_owner;
     }
 
