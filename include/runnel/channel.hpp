@@ -243,7 +243,7 @@ public:
     /// time, in the order of the channel, without a lock, in a publisher's thread; see publish().
     /// It may publish, subscribe, connect, disconnect and destroy whatever it likes, itself too.
     /// What it throws goes to `on_error`. It may be move-only, and its captures are destroyed
-    /// when it is disconnected.
+    /// when it is disconnected; see Connection::disconnect().
     ///
     /// A function of (const T&, Connection&) also gets a connection of its own, for the time of the
     /// call: it may disconnect the handler; its end disconnects nothing, and the Connection that

@@ -38,7 +38,8 @@ public:
 
     /// The handler is not started any more. When this returns Disconnected::ended, the handler does
     /// not run in any thread, what it had captured is destroyed, and nothing that it used is used
-    /// any more.
+    /// any more. Deep inside of other destructions, as of a long chain of handlers that own each
+    /// other's connections, the captures die before the outermost of those has returned.
     ///
     /// Blocks: while the handler runs in another thread, also when called inside a handler of
     /// whatever channel. What else the two threads may wait for is the caller's: a handler that

@@ -7,6 +7,7 @@
 #include <runnel/broker.hpp>
 #include <runnel/channel.hpp>
 #include <runnel/clock.hpp>
+#include <runnel/connection.hpp>
 #include <runnel/consumer_group.hpp>
 #include <runnel/entries.hpp>
 #include <runnel/inbox.hpp>
@@ -25,6 +26,7 @@
 using runnel::BlockingList;
 using runnel::Broker;
 using runnel::Channel;
+using runnel::Connection;
 using runnel::Deliveries;
 using runnel::Entries;
 using runnel::Inbox;
@@ -197,5 +199,29 @@ TEST_CASE("a call that drops a deep one returns when all of it is dead", "[lifet
         stream.add(nested(depth, {in_list, in_stream}));
         stream.trim({.count = 0});
     }
+    CHECK(Node::died == depth);
+}
+
+TEST_CASE("handlers that own the next channel and their connection to it die, however deep",
+          "[lifetime]") {
+    struct Handled {
+        Channel<int> channel;
+        Connection connection;
+    };
+    struct Captured {
+        explicit Captured(std::unique_ptr<Handled>&& next) noexcept : held{std::move(next)} {}
+        std::unique_ptr<Handled> held;
+        std::unique_ptr<Node> counted = std::make_unique<Node>(Keeper{});
+    };
+    const auto depth = runnel::test::scaled(100'000);
+    std::unique_ptr<Handled> chain;
+    for (std::size_t i = 0; i != depth; ++i) {
+        auto one = std::make_unique<Handled>();
+        one->connection =
+            one->channel.on_message([captured = Captured{std::move(chain)}](const int&) {});
+        chain = std::move(one);
+    }
+    Node::died = 0;
+    chain.reset();
     CHECK(Node::died == depth);
 }

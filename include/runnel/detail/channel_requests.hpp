@@ -351,13 +351,13 @@ public:
         handle(message);
     }
 
-    void drop() noexcept override {
+private:
+    void drop_function() noexcept override {
         function_.reset();
         on_error_ = nullptr;
         owner_.reset();
     }
 
-private:
     static bool is_empty(const std::weak_ptr<void>& owner) noexcept {
         const std::weak_ptr<void> none;
         return !owner.owner_before(none) && !none.owner_before(owner);

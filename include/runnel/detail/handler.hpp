@@ -4,6 +4,7 @@
 #include <runnel/channel_options.hpp>
 #include <runnel/detail/assert.hpp>
 #include <runnel/detail/asymmetric.hpp>
+#include <runnel/detail/destruction.hpp>
 #include <runnel/detail/forced_unwind.hpp>
 #include <runnel/detail/handle.hpp>
 #include <runnel/detail/handler_run.hpp>
@@ -46,8 +47,13 @@ public:
     // Requires: nobody else runs it, and this thread is in `frame`. Throws: ForcedUnwind.
     virtual void run(const T& message, const HandlerFrame<>& frame) = 0;
 
-    // Destroys the user's function and what it has captured. Without a lock.
-    virtual void drop() noexcept = 0;
+    // Destroys the user's function and what it has captured, which may own other handlers without
+    // end: so this goes by destroy_nested(). Once, without a lock.
+    void drop() noexcept {
+        is_dropping_ = true;
+        this->add_owner();
+        destroy_nested(*this);
+    }
 
     // Guarded by the lock of the channel, but for the walk described above.
     Handler* previous = nullptr;
@@ -58,7 +64,19 @@ public:
     bool is_dropped = false;         // by the one who has set this
 
 private:
+    virtual void drop_function() noexcept = 0;
+
+    void destroy() noexcept override {
+        if (!std::exchange(is_dropping_, false)) {
+            delete this;
+            return;
+        }
+        drop_function();
+        this->remove_owner();
+    }
+
     const std::uint64_t bound_;
+    bool is_dropping_ = false;
 };
 
 // The handlers of a channel, in the order in which they were connected, and which of them runs.
