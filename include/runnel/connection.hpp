@@ -4,6 +4,7 @@
 #include <runnel/channel_options.hpp>
 #include <runnel/detail/handle.hpp>
 #include <runnel/detail/handler.hpp>
+#include <runnel/detail/handler_run.hpp>
 #include <runnel/message.hpp>
 
 #include <utility>
@@ -49,7 +50,8 @@ public:
     /// such a circle may get that answer.
     Disconnected disconnect() noexcept {
         const detail::Owner<detail::Connected> handler = std::move(handler_);
-        return handler.get() != nullptr ? handler->disconnect() : Disconnected::ended;
+        return handler.get() != nullptr ? handler->disconnect(detail::HandlerFrame<>::current())
+                                        : Disconnected::ended;
     }
 
     /// Whether it has a handler, and that has not been disconnected in another way: by its own

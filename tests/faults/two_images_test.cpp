@@ -8,10 +8,10 @@
 #include "support/calls.hpp"
 #include "support/catch.hpp"
 #include "support/two_images.hpp"
+#include "support/two_images_scene.hpp"
 
 #include <array>
 #include <chrono>
-#include <dlfcn.h>
 #include <initializer_list>
 #include <optional>
 #include <stop_token>
@@ -25,29 +25,13 @@ using runnel::ManualClock;
 using runnel::Push;
 using runnel::test::Call;
 using runnel::test::Image;
+using runnel::test::Images;
 using runnel::test::List;
 using runnel::test::this_image;
 
 namespace {
 
-// Stays loaded: what was made in it may be left.
-const Image& plugin(const char* path) {
-    void* const handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    if (handle == nullptr) FAIL(dlerror());  // NOLINT(concurrency-mt-unsafe)
-    // POSIX lets a void* be a function. NOLINTNEXTLINE(*-reinterpret-cast)
-    return *reinterpret_cast<const Image* (*)()>(dlsym(handle, "image"))();
-}
-
-// The program and a plug-in, and the other way round; built to hide what it can, and not.
-struct TwoImages {
-    const Image* one = &this_image;
-    const Image* other = &plugin(GENERATE(TWO_IMAGES_HIDDEN, TWO_IMAGES_DEFAULT));
-    ManualClock clock;
-
-    TwoImages() {
-        if (GENERATE(false, true)) std::swap(one, other);
-    }
-
+struct TwoImages : Images {
     [[nodiscard]] List list() { return List{{.clock = &clock}}; }
     [[nodiscard]] auto move(const Image& image, const List& source, const List& target) {
         return Call<bool>{clock, [&image, source, target](std::stop_token stop) {

@@ -7,7 +7,10 @@
 
 #include <runnel/blocking_list.hpp>
 #include <runnel/broker.hpp>
+#include <runnel/channel.hpp>
+#include <runnel/channel_options.hpp>
 #include <runnel/clock.hpp>
+#include <runnel/connection.hpp>
 #include <runnel/outcome.hpp>
 #include <runnel/wait_any.hpp>
 
@@ -15,6 +18,7 @@
 
 #include <array>
 #include <cstddef>
+#include <functional>
 #include <optional>
 #include <stop_token>
 #include <utility>
@@ -32,6 +36,10 @@ struct Image {
     List (*named)(const Broker& broker);
     void (*use_as_stream)(const Broker& broker);
     ClockThread (*pop_in_thread)(ManualClock& clock, const List& list, int& popped);
+    Connection (*connect)(const Channel<int>& channel, const std::function<void(int)>& function,
+                          std::size_t bound);
+    Disconnected (*disconnect)(Connection& connection);
+    Published (*publish)(const Channel<int>& channel, int value);
 };
 
 /// The calls of the image that this is compiled into.
@@ -63,6 +71,14 @@ const Image this_image{
                 popped = this_image.pop(list, std::move(stop)).value_or(-1);
             });
         },
+    .connect =
+        [](const Channel<int>& channel, const std::function<void(int)>& function,
+           std::size_t bound) {
+            return channel.on_message([function](const int& value) { function(value); },
+                                      {.bound = bound});
+        },
+    .disconnect = [](Connection& connection) { return connection.disconnect(); },
+    .publish = [](const Channel<int>& channel, int value) { return channel.publish(value); },
 };
 
 }  // namespace

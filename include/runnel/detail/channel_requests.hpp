@@ -310,18 +310,21 @@ private:
 
 // Waits until a handler that was killed does not run any more. False: it would wait for itself.
 template <Message T>
-[[nodiscard]] bool await_end_of(ChannelState<T>& channel, Handler<T>& handler) noexcept {
-    const RunWait wait{channel, handler};
+[[nodiscard]] bool await_end_of(ChannelState<T>& channel, Handler<T>& handler,
+                                const HandlerFrame<>* here) noexcept {
+    const RunWait wait{channel, handler, here};
     if (wait.closes_circle()) return false;
     AwaitHandler<T> request{handler, channel.clock};
     channel.run(request, &ChannelState<T>::leavers, &wait_for_ever.timeout, wait_for_ever.stop);
     return true;
 }
 
+// `here`: the innermost frame of the image that asks for it.
 template <Message T>
-Disconnected disconnect(ChannelState<T>& channel, Handler<T>& handler) noexcept {
+Disconnected disconnect(ChannelState<T>& channel, Handler<T>& handler,
+                        const HandlerFrame<>* here) noexcept {
     const bool may_run = channel.kill(handler);
-    if (may_run && !await_end_of(channel, handler) && channel.leave_to_runner(handler))
+    if (may_run && !await_end_of(channel, handler, here) && channel.leave_to_runner(handler))
         return Disconnected::running;
     channel.drop(handler);
     return Disconnected::ended;
@@ -341,8 +344,8 @@ public:
           is_once_{options.once},
           calls_at_once_in_{has_owner_ || is_once_ ? nullptr : &this_image} {}
 
-    Disconnected disconnect() noexcept override {
-        return detail::disconnect(*channel_.get(), *this);
+    Disconnected disconnect(const HandlerFrame<>* here) noexcept override {
+        return detail::disconnect(*channel_.get(), *this, here);
     }
 
     void run(const T& message, const HandlerFrame<>& frame) override {
@@ -368,7 +371,7 @@ private:
         const HandlerFrame<>::Entered here{frame};
         const std::shared_ptr<void> owner = owner_.lock();
         const bool is_gone = has_owner_ && owner.use_count() == 0;
-        if (is_gone || is_once_) disconnect();  // in its own run: it is dropped after that
+        if (is_gone || is_once_) disconnect(&frame);  // in its own run: it is dropped after that
         if (!is_gone) handle(message);
     }
 

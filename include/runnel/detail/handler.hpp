@@ -21,7 +21,8 @@ namespace runnel::inline v0::detail {
 // What a Connection holds on to.
 class Connected : public Owned {
 public:
-    virtual Disconnected disconnect() noexcept = 0;
+    // In the image of the handler. `here`: the innermost frame, as far as the caller's image knows.
+    virtual Disconnected disconnect(const HandlerFrame<>* here) noexcept = 0;
 
     // Sequential consistency: see Handlers::set_running().
     [[nodiscard]] bool is_live() const noexcept {

@@ -95,11 +95,13 @@ public:
     // Whether that image made it.
     [[nodiscard]] bool is_of(const char* image) const noexcept { return image_ == image; }
 
-    // Calls function(run) for each run that this thread is in.
+    // The innermost one of this thread, as far as this image knows; null: none.
+    [[nodiscard]] static const HandlerFrame* current() noexcept { return innermost(); }
+
+    // Calls function(run) for the runs of `frame` and of those around it.
     template <typename Function>
-    static void for_each_run(Function function) noexcept {
-        for (const HandlerFrame* frame = innermost(); frame != nullptr; frame = frame->outer_)
-            function(frame->run_);
+    static void for_each_run(const HandlerFrame* frame, Function function) noexcept {
+        for (; frame != nullptr; frame = frame->outer_) function(frame->run_);
     }
 
     // By the code of a handler.
@@ -142,7 +144,10 @@ private:
 // each run and handler before it lets go of the lock under which it has found them.
 class RunWait {
 public:
-    RunWait(HandlerRun& run, Owned& handler) noexcept : run_{run}, handler_{handler} {
+    // `here`: the innermost frame of the image that disconnects. This one may know another, which
+    // is further in or further out.
+    RunWait(HandlerRun& run, Owned& handler, const HandlerFrame<>* here) noexcept
+        : run_{run}, handler_{handler}, here_{here} {
         tell(&run, &handler);
     }
     RunWait(const RunWait&) = delete;
@@ -161,12 +166,16 @@ public:
     }
 
 private:
-    static void tell(HandlerRun* awaited, Owned* handler) noexcept {
-        HandlerFrame<>::for_each_run([&](HandlerRun& run) { run.set_awaited(awaited, handler); });
+    void tell(HandlerRun* awaited, Owned* handler) const noexcept {
+        const auto one = [&](HandlerRun& run) { run.set_awaited(awaited, handler); };
+        HandlerFrame<>::for_each_run(here_, one);
+        if (here_ != HandlerFrame<>::current())
+            HandlerFrame<>::for_each_run(HandlerFrame<>::current(), one);
     }
 
     HandlerRun& run_;
     Owned& handler_;
+    const HandlerFrame<>* const here_;
 };
 
 }  // namespace runnel::inline v0::detail
