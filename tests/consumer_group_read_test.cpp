@@ -18,6 +18,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -546,6 +547,34 @@ TEST_CASE("where the entries of a consumer begin is not sought anew with each tr
     CHECK(cid.pending_from == StreamId{6});
     (void)rules.claim({4}, true, cid, {}, 0);
     CHECK(cid.pending_from == StreamId{4});
+}
+
+TEST_CASE("an erasure of what a consumer does not have pending makes it look at nothing",
+          "[group][read][lost]") {
+    const runnel::detail::LogFacts log{
+        .length = 10, .first_id = {1}, .last_id = {10}, .entries_added = 10};
+    runnel::detail::GroupState rules{{}, {}, log};
+    runnel::detail::ConsumerRecord& ann = rules.consumer({{}, "ann"}, 0);
+    runnel::detail::ConsumerRecord& cid = rules.consumer({{}, "cid"}, 0);
+    for (const std::uint64_t ms : {1U, 3U, 5U, 7U}) rules.deliver({ms}, cid, 0, log, false);
+    rules.deliver({8}, ann, 0, log, false);
+    StreamId erased;
+    std::size_t looks = 0;
+    const auto lost_by_cid = [&](std::uint64_t ms) {
+        erased = {ms};
+        rules.note_erased(erased);
+        looks = 0;
+        return static_cast<bool>(rules.first_lost(cid, log, [&](const StreamId& id) {
+            ++looks;
+            return id != erased;
+        }));
+    };
+    for (const std::uint64_t ms : {2U, 8U, 9U}) {
+        CHECK_FALSE(lost_by_cid(ms));
+        CHECK(looks == 0);
+    }
+    CHECK(lost_by_cid(5));
+    CHECK(looks == 1);
 }
 
 TEST_CASE_METHOD(TwoOfFive, "who has room drops nothing, nor does a read that is acknowledged",

@@ -314,15 +314,8 @@ public:
 
     /// Erases these entries; returns how many were there. Groups keep them pending. Redis: XDEL.
     ///
-    /// Complexity: logarithmic in the size, for each id.
-    std::size_t erase(std::span<const StreamId> ids) const noexcept {
-        return state_->remove([ids](auto& log, auto& disposal) {
-            detail::Effect effect;
-            for (const StreamId& id : ids)
-                if (const auto place = log.find(id)) effect += log.erase(place, disposal);
-            return effect;
-        });
-    }
+    /// Complexity: logarithmic in the size, and linear in the number of groups, for each id.
+    std::size_t erase(std::span<const StreamId> ids) const noexcept { return state_->erase(ids); }
     std::size_t erase(std::initializer_list<StreamId> ids) const noexcept {
         return erase(std::span{ids.begin(), ids.size()});
     }

@@ -36,10 +36,9 @@ struct ConsumerRecord {
     std::size_t pending = 0;
 
     // How far first_lost() has come: it has nothing pending before `pending_from`, and nothing that
-    // it has pending before `not_erased_before` was erased when the stream had erased so many.
+    // was erased before `erased_from`, or at all if there is none.
     StreamId pending_from{};
-    StreamId not_erased_before{};
-    std::uint64_t erased = 0;
+    std::optional<StreamId> erased_from{};
 };
 
 // A consumer as its handles and deliveries know it: removed and made anew, it has another serial.
@@ -283,8 +282,8 @@ public:
 
     // The first such entry, or none. Costs nothing unless the first that the consumer had pending
     // at the last call was trimmed or acknowledged meanwhile: then it is linear in the leaves from
-    // there to the first that it has now. And linear in all that it has pending if something was
-    // erased.
+    // there to the first that it has now. And linear in what it has pending from the first one on
+    // that was erased meanwhile.
     template <typename IsLive>
     [[nodiscard]] PendingEntries::Place first_lost(ConsumerRecord& of, const LogFacts& log,
                                                    IsLive is_live) const noexcept {
@@ -298,15 +297,22 @@ public:
             of.pending_from = pending_.id(place);
             if (all_gone || of.pending_from < log.first_id) return place;
         }
-        if (std::exchange(of.erased, log.erased) != log.erased) of.not_erased_before = {};
-        if (of.not_erased_before == StreamId::max()) return {};
-        for (auto place = from(std::max(of.pending_from, of.not_erased_before)); place;
+        if (!of.erased_from) return {};
+        for (auto place = from(std::max(of.pending_from, *of.erased_from)); place;
              place = pending_.next_of(of.number, pending_.next(place))) {
-            of.not_erased_before = pending_.id(place);
-            if (!is_live(of.not_erased_before)) return place;
+            of.erased_from = pending_.id(place);
+            if (!is_live(*of.erased_from)) return place;
         }
-        of.not_erased_before = StreamId::max();
+        of.erased_from.reset();
         return {};
+    }
+
+    // The stream erases this entry. Not needed for those that it trims.
+    void note_erased(const StreamId& id) noexcept {
+        const auto place = pending_.find(id);
+        ConsumerRecord* const owner = place ? find(PendingEntries::owner(place)) : nullptr;
+        if (owner == nullptr) return;
+        if (!owner->erased_from || id < *owner->erased_from) owner->erased_from = id;
     }
 
     // Drops all of them, as a claim does; lost(id) hears of each, and where it is false, it ends.

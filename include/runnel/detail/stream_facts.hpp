@@ -16,7 +16,6 @@ struct LogFacts {
     StreamId last_id{};         // the last one that was given out; never goes back
     StreamId max_deleted_id{};  // the greatest one that was erased; trimming does not count
     std::uint64_t entries_added = 0;
-    std::uint64_t erased = 0;  // how many were ever; trimming does not count
 
     // How many entries were ever added up to `id`, as far as that can be told from here: what was
     // erased leaves no trace but the greatest of their ids.

@@ -53,8 +53,7 @@ public:
     [[nodiscard]] StreamId last_id() const noexcept { return last_id_; }
     [[nodiscard]] LogFacts facts() const noexcept {
         const Place place = first();
-        return {size_,  place ? place.id() : StreamId{}, last_id_, max_deleted_id_, entries_added_,
-                erased_};
+        return {size_, place ? place.id() : StreamId{}, last_id_, max_deleted_id_, entries_added_};
     }
 
     // How many entries were trimmed, ever.

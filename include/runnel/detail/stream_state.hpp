@@ -29,6 +29,7 @@
 #include <memory>
 #include <new>
 #include <optional>
+#include <span>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -193,12 +194,26 @@ public:
         {
             const Lock lock{mutex};
             effect = step(log, disposal);
-            // Nothing may be left to those who had no room for it; or they have room now.
+            // Waits for room may have room now, or nothing left to wait for.
             if (effect && waits != 0) [[unlikely]]
                 for (auto& [name, group] : groups) serve_those_for_room(*group.get(), chain);
         }
         chain.resume_all();
         return effect.removed;
+    }
+
+    // Erases these entries; returns how many were there.
+    std::size_t erase(std::span<const StreamId> ids) noexcept RUNNEL_EXCLUDES(mutex) {
+        return remove([&](auto& from, auto& disposal) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+            Effect effect;
+            for (const StreamId& id : ids) {
+                const auto place = from.find(id);
+                if (!place) continue;
+                for (auto& [name, group] : groups) group.get()->rules.note_erased(id);
+                effect += from.erase(place, disposal);
+            }
+            return effect;
+        });
     }
 
     // ---- waiting
