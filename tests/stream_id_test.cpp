@@ -183,6 +183,23 @@ TEST_CASE("moments before 1970 are in millisecond 0", "[stream_id][time]") {
     STATIC_REQUIRE(StreamId::at(epoch - 24h, 3) == StreamId{0, 3});
 }
 
+TEST_CASE("moments too late or too early to be counted give the last and the first millisecond",
+          "[stream_id][time]") {
+    using Seconds = std::chrono::duration<double>;
+    constexpr auto at = [](double seconds) {
+        return StreamId::at(std::chrono::sys_time<Seconds>{Seconds{seconds}}).ms;
+    };
+    constexpr double infinity = std::numeric_limits<double>::infinity();
+    constexpr std::uint64_t last = std::numeric_limits<std::int64_t>::max();
+    STATIC_REQUIRE(at(1e9 + 0.0625) == 1'000'000'000'062);
+    STATIC_REQUIRE(at(-1.5) == 0);
+    STATIC_REQUIRE(at(1e30) == last);
+    STATIC_REQUIRE(at(-1e30) == 0);
+    STATIC_REQUIRE(at(infinity) == last);
+    STATIC_REQUIRE(at(-infinity) == 0);
+    STATIC_REQUIRE(at(std::numeric_limits<double>::quiet_NaN()) == last);
+}
+
 TEST_CASE("the time of an id is its millisecond, or the last there is", "[stream_id][time]") {
     using namespace std::chrono;
     STATIC_REQUIRE(StreamId{5, 7}.time().time_since_epoch() == milliseconds{5});

@@ -26,7 +26,8 @@ public:
         if constexpr (std::integral<Rep> && sizeof(Rep) <= sizeof(std::int64_t)) {
             return whole_count(Wide{number}, rounding);
         } else if constexpr (std::floating_point<Rep>) {
-            return rounding == Rounding::up ? raised_count(number) : -raised_count(-number);
+            if (rounding == Rounding::up || number != number) return raised_count(number);
+            return negated(raised_count(-number));
         } else {
             return count(static_cast<long double>(number), rounding);
         }
@@ -41,6 +42,12 @@ private:
     static constexpr std::int64_t clamped(Wide number) noexcept {
         if (number < least) return least;
         return number > most ? most : static_cast<std::int64_t>(number);
+    }
+
+    // What was too much to be counted is so on the other side, too.
+    static constexpr std::int64_t negated(std::int64_t number) noexcept {
+        if (number == least) return most;
+        return number == most ? least : -number;
     }
 
     static constexpr Wide common_divisor(Wide one, Wide other) noexcept {
