@@ -6,6 +6,7 @@
 #include "support/eventually.hpp"
 #include "support/rest.hpp"
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstddef>
@@ -13,7 +14,9 @@
 #include <latch>
 #include <list>
 #include <memory>
+#include <new>
 #include <optional>
+#include <stdexcept>
 #include <stop_token>
 #include <string>
 #include <thread>
@@ -662,6 +665,25 @@ TEST_CASE("a clock that goes before its threads ends their waits, and waits for 
         clock.settle();
     }
     for (const auto& end : ends) CHECK(end == WaitEnd::stopped);
+}
+
+TEST_CASE("a thread that has finished may be unwound after its clock has gone",
+          "[clock][manual][unwinding]") {
+    alignas(ManualClock) std::array<std::byte, sizeof(ManualClock)> room{};
+    const auto end = [&room](ManualClock* clock) {
+        std::destroy_at(clock);
+        room.fill(std::byte{0xff});  // no mutex that can be locked
+    };
+    bool has_run = false;
+    try {
+        ManualClock::Thread thread;
+        const std::unique_ptr<ManualClock, decltype(end)> clock{::new (room.data()) ManualClock,
+                                                                end};
+        thread = clock->thread([&] { has_run = true; });
+        throw std::runtime_error{"a test fails"};
+    } catch (const std::runtime_error&) {
+        CHECK(has_run);
+    }
 }
 
 TEST_CASE("a thread of a clock can be handled as a jthread", "[clock][manual]") {

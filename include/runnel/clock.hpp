@@ -188,11 +188,15 @@ public:
     public:
         Thread() noexcept = default;
         Thread(Thread&& other) noexcept
-            : thread_{std::move(other.thread_)}, clock_{other.clock_}, number_{other.number_} {}
+            : thread_{std::move(other.thread_)},
+              clock_{other.clock_},
+              attached_{std::move(other.attached_)},
+              number_{other.number_} {}
         Thread& operator=(Thread&& other) noexcept {
             end_waits_if_unwinding();
             thread_ = std::move(other.thread_);
             clock_ = other.clock_;
+            attached_ = std::move(other.attached_);
             number_ = other.number_;
             return *this;
         }
@@ -201,6 +205,7 @@ public:
         void swap(Thread& other) noexcept {
             thread_.swap(other.thread_);
             std::swap(clock_, other.clock_);
+            attached_.swap(other.attached_);
             std::swap(number_, other.number_);
         }
         friend void swap(Thread& one, Thread& other) noexcept { one.swap(other); }
@@ -226,15 +231,22 @@ public:
     private:
         friend class ManualClock;
 
-        Thread(std::jthread&& thread, ManualClock& clock, std::size_t number) noexcept
-            : thread_{std::move(thread)}, clock_{&clock}, number_{number} {}
+        Thread(std::jthread&& thread, ManualClock& clock, std::weak_ptr<const void> attached,
+               std::size_t number) noexcept
+            : thread_{std::move(thread)},
+              clock_{&clock},
+              attached_{std::move(attached)},
+              number_{number} {}
 
+        // Once it has finished, the clock may be gone.
         void end_waits_if_unwinding() const noexcept {
-            if (joinable() && std::uncaught_exceptions() > exceptions_) clock_->end_waits(number_);
+            if (joinable() && std::uncaught_exceptions() > exceptions_ && !attached_.expired())
+                clock_->end_waits(number_);
         }
 
         std::jthread thread_{};
         ManualClock* clock_ = nullptr;
+        std::weak_ptr<const void> attached_{};  // Attached::life
         std::size_t number_ = 0;
         int exceptions_ = std::uncaught_exceptions();  // of the scope that it stands in
     };
@@ -273,7 +285,8 @@ public:
 
     /// Starts a thread that settle() knows of; it counts as running before this returns, and until
     /// `function` and what it has captured are gone. `function` may take a std::stop_token and must
-    /// not throw. The name appears in the message of settle(). The clock must outlive the thread.
+    /// not throw. The name appears in the message of settle(). The clock must outlive the thread,
+    /// which may be joined, or its Thread be destroyed, later.
     template <typename Function>
     [[nodiscard]] Thread thread(std::string name, Function function);
 
@@ -310,6 +323,7 @@ private:
         bool awaits_turn = false;  // in advance(), and so waiting for who moves the time
         bool ends_waits = false;   // its waits end at once
         pid_t process = detail::Process::id();
+        std::shared_ptr<const void> life = std::make_shared<char>();  // ends with this
     };
 
     // A wait that is parked; lives in the frame of park().
@@ -597,6 +611,7 @@ ManualClock::Thread ManualClock::thread(std::string name, Function function) {
     Attached& attached = node.front();
     attach(node);
     const std::size_t number = attached.number;
+    const std::weak_ptr<const void> life = attached.life;
     const auto run = [this, &attached](std::stop_token stop, std::optional<Function>& body) {
         current_() = &attached;
         if constexpr (std::is_invocable_v<Function&, std::stop_token>) {
@@ -611,7 +626,7 @@ ManualClock::Thread ManualClock::thread(std::string name, Function function) {
     try {
         std::jthread started{[run, body = std::optional<Function>(std::move(function))](
                                  std::stop_token stop) mutable { run(std::move(stop), body); }};
-        return {std::move(started), *this, number};
+        return {std::move(started), *this, life, number};
     } catch (...) {
         detach(attached);
         throw;
