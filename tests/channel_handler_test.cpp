@@ -51,6 +51,7 @@ using runnel::test::NumberChannel;
 using runnel::test::Numbers;
 using runnel::test::publishing;
 using runnel::test::scaled;
+using runnel::test::values;
 using runnel::test::Words;
 using namespace std::chrono_literals;
 
@@ -1161,6 +1162,23 @@ TEST_CASE_METHOD(Offer, "a time-out ends the wait for a run, and the next one ma
     CHECK(next.result() == 1);
     CHECK(threads.size() == 202);
     CHECK(handled_by_runner() == 100);
+}
+
+TEST_CASE_METHOD(Offer, "a wait for room and the wait for a run have one time-out",
+                 "[channel][handler][run]") {
+    Subscription<int> view = channel.subscribe({.bound = 1, .when_behind = Behind::block});
+    CHECK(channel.try_publish(201) == 2);
+    auto timed = coming(202, 2h);
+    clock.advance(1h);
+    REQUIRE(timed.waits());  // for room
+    CHECK(values(view.try_read()) == Numbers{201});
+    CHECK(timed.waits());  // for the run
+    CHECK(channel.info().published == 202);
+    clock.advance(1h);
+    CHECK(timed.result() == 2);
+    open();
+    CHECK(runner->result() == 1);
+    CHECK(handled_by_runner() == 202);
 }
 
 TEST_CASE_METHOD(Offer, "a stop ends the wait for a run, and the message is published",

@@ -21,6 +21,12 @@ namespace runnel::inline v0::detail {
     return sum(clock.now(), *duration);
 }
 
+// The time-out of a further wait that has to end then, too.
+[[nodiscard]] inline Timeout time_left(std::optional<Clock::Deadline> deadline,
+                                       const Clock& clock) noexcept {
+    return deadline ? Timeout{time_between(clock.now(), *deadline)} : Timeout{};
+}
+
 // Whether a call may pause before it waits.
 [[nodiscard]] inline bool may_take_time(const Timeout& timeout,
                                         const std::stop_token& stop) noexcept {

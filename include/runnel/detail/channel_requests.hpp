@@ -5,6 +5,7 @@
 #include <runnel/clock.hpp>
 #include <runnel/connection.hpp>
 #include <runnel/detail/annotations.hpp>
+#include <runnel/detail/await.hpp>
 #include <runnel/detail/channel_log.hpp>
 #include <runnel/detail/channel_state.hpp>
 #include <runnel/detail/forced_unwind.hpp>
@@ -146,12 +147,16 @@ template <Message T>
 [[gnu::noinline]] Published publish_later(ChannelState<T>& channel, T& message, std::size_t bytes,
                                           const WaitOptions* options) {
     const WaitOptions& how = options != nullptr ? *options : wait_for_ever;
+    const auto deadline = deadline_of(how.timeout, channel.clock);
     PublishOne<T> request{message, bytes, options != nullptr, channel};
     channel.run(request, &ChannelState<T>::publishers, options != nullptr ? &how.timeout : nullptr,
                 how.stop);
     request.chain.resume_all();
     if (request.sent.runs_handlers) channel.run_handlers(request.sent, message);
-    if (request.sent.goes_on) go_on_with_run(channel, request.sent, message, how);
+    if (request.sent.goes_on) {
+        const WaitOptions rest{time_left(deadline, channel.clock), how.stop};
+        go_on_with_run(channel, request.sent, message, rest);
+    }
     if (request.sent.number != 0) return {request.sent.reached};
     switch (request.ending()) {
     case Ending::stopped:
