@@ -149,15 +149,17 @@ public:
     // publisher goes on. `message` is the one that was sent, if it was not logged.
     // Requires: the run is this thread's. Throws: ForcedUnwind.
     void run_handlers(const Sent<T>& sent, const T& message) RUNNEL_EXCLUDES(mutex) {
-        const HandlerFrame<> frame{*this};
+        Handler<T>* dead = nullptr;  // dies outside of the run
         try {
+            const HandlerFrame<> frame{*this};
             if (sent.first != nullptr) run_all(sent.first, sent.last, message, sent.number, frame);
-            while (run_next_batch(frame)) {
+            while (run_next_batch(frame, dead)) {
             }
         } catch (const ForcedUnwind&) {
             let_go();
             throw;
         }
+        Handlers<T>::disown(dead);
     }
 
     // ---- going on with the run of another thread
@@ -505,8 +507,9 @@ private:
     };
 
     // Runs the handlers with some of what was left to them. False: the run is over or another
-    // thread's; this state may be gone.
-    [[nodiscard]] bool run_next_batch(const HandlerFrame<>& frame) RUNNEL_EXCLUDES(mutex) {
+    // thread's; this state may be gone, and the caller owns `dead`.
+    [[nodiscard]] bool run_next_batch(const HandlerFrame<>& frame, Handler<T>*& dead)
+        RUNNEL_EXCLUDES(mutex) {
         Batch batch;
         WakeChain chain;
         {
@@ -516,7 +519,7 @@ private:
         }
         chain.resume_all();
         if (batch.messages.slots == 0) {
-            Handlers<T>::disown(batch.dead);
+            dead = batch.dead;
             return false;
         }
         run_batch(batch, frame);
