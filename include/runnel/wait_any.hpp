@@ -72,7 +72,7 @@ public:
     Watch(Inbox<T>& inbox)  // NOLINT(*-explicit-*)
         : source_{std::make_unique<detail::InboxSource<T>>(*inbox.state_.get())} {}
 
-    /// Who waits for these reads on with them: they must be neither const nor temporary.
+    /// A wait for these uses them: they must be neither const nor temporary.
     template <Message T>
     Watch(const Cursor<T>&) = delete;
     template <Message T>
@@ -194,7 +194,7 @@ private:
 ///     }
 ///
 /// It promises nothing: what it was told of, somebody else may take before, and then a try_…
-/// finds nothing. Who waits for the same behind it is served as if it were not there. For lists of
+/// finds nothing. Waits behind it are served as if it were not there. For lists of
 /// one type pop_first() takes at once, and for streams read_first() reads.
 ///
 /// Blocks: while none has anything.

@@ -73,7 +73,7 @@ public:
     }
 
     Sent<T> sent;
-    WakeChain chain;  // whom the message has woken; for the publisher, who is awake then
+    WakeChain chain;  // those that the message has woken; for the publisher, which is awake then
 
 private:
     Served carry_out(ChannelState<T>& channel, bool is_first) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
@@ -247,7 +247,8 @@ public:
 private:
     static constexpr std::size_t most_others = 7;
 
-    // As many as there will be left to the publisher: of n readers, he wakes about the root of n.
+    // As many as there will be left to the publisher: of n readers, the publisher wakes about the
+    // root of n.
     void take_along(WakeChain& chain) noexcept {
         while (chain.size() > count_of_others_ && count_of_others_ != most_others &&
                chain.first().has(behaviour)) {

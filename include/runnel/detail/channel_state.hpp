@@ -102,7 +102,7 @@ public:
 
     // ---- publishing
 
-    // Whether a message has to wait for who is behind.
+    // Whether a message has to wait for a reader or handler that is behind.
     [[nodiscard]] bool is_held_back(std::size_t bytes) noexcept RUNNEL_REQUIRES(mutex) {
         return are_handlers_behind() || seats.hold_back(log, bytes);
     }
@@ -115,7 +115,7 @@ public:
         return last - handled >= handlers_bound_ && handlers.is_any_behind(last, handled);
     }
 
-    // Whether the publisher may call the handlers with the message in his hands.
+    // Whether the publisher may call the handlers without putting the message into the log first.
     enum class CallsDirectly : bool { no, yes };
 
     // Makes send() possible. Throws: std::bad_alloc, and then nothing has changed.
@@ -542,7 +542,7 @@ private:
     }
 
     // Tells the publishers which message is handled. Sequential consistency: of the runner and a
-    // publisher who has said that he waits, at least one sees the other.
+    // publisher that has said that it waits, at least one sees the other.
     void begin_with(std::uint64_t number) noexcept RUNNEL_EXCLUDES(mutex) {
         handled_.store(number, std::memory_order_seq_cst);
         if (has_publishers.load(std::memory_order_seq_cst)) [[unlikely]]
@@ -675,7 +675,8 @@ private:
         if (handlers.size() != 0) widen_reach(reach_of_handler(handlers.greatest_bound()));
         log.keep(reach_);
     }
-    // One more than may be left to it: whoever goes on with a run that was let go publishes first.
+    // One more than its bound: a run that was let go is taken up by a publisher, whose own message
+    // is then logged before the others are handled.
     [[nodiscard]] static Reach reach_of_handler(std::uint64_t bound) noexcept {
         return {bound + (bound != Reach::unlimited ? 1 : 0)};
     }
@@ -690,8 +691,8 @@ private:
         RUNNEL_REQUIRES(mutex) {
         bool any = false;
         while (!publishers.empty() && ask(publishers, *publishers.first(), chain)) any = true;
-        // The others keep their places, but one who publishes inside a handler must not wait for
-        // it.
+        // The others keep their places; but publishes inside handlers are refused while handlers
+        // are behind.
         if (!publishers.empty() && are_handlers_behind()) ask_all(publishers, chain);
         if (any) ask_all(readers, chain);
     }

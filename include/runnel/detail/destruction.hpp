@@ -30,7 +30,7 @@ private:
 
 // The destructions that a thread is in. One in another nests up to a depth that any stack has room
 // for; deeper ones stand in line, without memory of their own, until the outermost is done. Each
-// image has its own count: where they take turns, they nest as deep as all of them together.
+// image counts for itself, so with n images up to n times as many may nest.
 class NestedDestruction {
 public:
     static constexpr std::uint32_t most_nested = 32;

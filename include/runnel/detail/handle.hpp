@@ -43,7 +43,8 @@ private:
 class Owned : public Destructible {
 public:
     Owned() = default;
-    // A copy that was made by what has died with it, and has outlived it, would dangle.
+    // If something that died with this state copied a handle to it and kept the copy, that copy
+    // would dangle.
     ~Owned() override { RUNNEL_ASSERT(owners_.is_over()); }
 
     void add_owner() noexcept { owners_.add(); }

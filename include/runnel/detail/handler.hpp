@@ -151,8 +151,8 @@ public:
     void begin_batch() noexcept { uses_barrier_ = has_barrier_; }
 
     // Whether `handler` runs, or is about to. Once it has been killed, false means: never again.
-    // For others than the runner, who have to let settle() come between; if that says no, they
-    // learn it only once the runner has taken the lock again.
+    // Other threads must call settle() between kill() and this. If settle() fails, the answer
+    // counts only from the next batch on.
     [[nodiscard]] bool is_running(const Handler<T>& handler) const noexcept {
         return running_.load(std::memory_order_seq_cst) == &handler;
     }

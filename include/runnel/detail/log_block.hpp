@@ -30,7 +30,7 @@ namespace runnel::inline v0::detail {
 // Two counts say how long that lasts. An owner (the log, a cursor, a kept entry) holds the memory;
 // a pin (an open batch) the values of entries that are erased meanwhile. Both lie in one word, so
 // that a batch costs one atomic step at either end. The value of an erased entry is destroyed once
-// no pin is left that may have seen it: by the eraser after it has let go of the lock, or by the
+// no pin is left that may have seen it: by the eraser once it has let go of the lock, or by the
 // last reader. That is done by whoever gets the right to reap, which is a third part of that word.
 template <Message T>
 class LogBlock final : public RadixLeaf, public Destructible {
@@ -237,7 +237,8 @@ private:
             destroy_values(reapable_ & ~destroyed);
             destroyed_.store(destroyed | reapable_, std::memory_order_relaxed);
             word_.fetch_and(~(reaping | garbage), std::memory_order_seq_cst);
-            // Who erased meanwhile found the right taken, and left it to us.
+            // A thread that erased meanwhile could not get the right, and relies on this one to
+            // look again.
             if (has_garbage()) word_.fetch_or(garbage, std::memory_order_seq_cst);
         } while (begin_reap());
         remove_owner();

@@ -18,7 +18,8 @@ namespace runnel::inline v0::detail {
 
 // The place of a subscription in a channel: a cursor, and how far it may fall behind.
 //
-// The cursor is used by the reader, and while he waits, by who serves him under the channel's lock.
+// The cursor is used by the reader and, while that waits, by the thread that serves it, under the
+// channel's lock.
 template <Message T>
 class Seat {
 public:
@@ -43,8 +44,8 @@ public:
         return read_up_to_.load(std::memory_order_seq_cst);
     }
 
-    // Tells the publishers. Sequential consistency: of a reader who has read on and a publisher who
-    // has said that he waits, at least one sees the other.
+    // Tells the publishers. Sequential consistency: of a reader that has read on and a publisher
+    // that has said that it waits, at least one sees the other.
     void tell_position() noexcept {
         if (when_behind != Behind::skip_oldest)
             read_up_to_.store(position(), std::memory_order_seq_cst);
