@@ -193,6 +193,7 @@ public:
     ///
     /// Returns a copy of the element, made under the locks, or a std::monostate if
     /// copies_when_moved<T> is false: T cannot be copied. If the copy throws, nothing has moved.
+    /// It must not be a cancellation point: the program would end.
     ///
     /// Blocks: while this list is empty, or the target is full and made to block.
     /// Ends with: Ending::full if the target is full and rejects; Ending::closed if the target

@@ -25,7 +25,8 @@ concept Message = std::is_object_v<T> && std::same_as<T, std::remove_cv_t<T>> &&
 
 /// Whether a list's move hands back a copy of what it moved. To be specialised as false for a T
 /// that claims to be copyable and is not, as std::vector<std::unique_ptr<X>> does, or whose copies
-/// cost too much.
+/// cost too much. The copy is made under locks, also in the thread of a push that serves the move:
+/// a copy constructor must not be a cancellation point, at which a thread could end there.
 template <typename T>
 inline constexpr bool copies_when_moved = std::is_copy_constructible_v<T>;
 
