@@ -210,7 +210,7 @@ public:
     [[nodiscard]] std::size_t lag() const;
 
     /// Where the group reads on; back or forward. What is pending stays so. Wakes nobody, as in
-    /// Redis: a read that waits because it found nothing gets what is there again with the next
+    /// Redis: a read that waits because it found nothing is given what is there only with the next
     /// add, or when a group of the stream is removed; one that waits as its consumer has enough
     /// pending, also when that has room.
     /// Redis: XGROUP SETID.

@@ -70,9 +70,9 @@ struct HistoryOptions {
 };
 
 struct ClaimOptions {
-    /// Only entries that were delivered so long ago, or belong to nobody. Has to be given: what is
-    /// idle for less may be in the hands of a consumer that works on it. Not negative. Idle times
-    /// are those of Clock::now(): to set the wall clock changes none.
+    /// Only entries that were delivered at least so long ago, or belong to nobody. Has to be given:
+    /// what is idle for less may be in the hands of a consumer that works on it. Not negative. Idle
+    /// times are those of Clock::now(): to set the wall clock changes none.
     Duration min_idle;
     /// How long they count as idle from now on; less than nothing counts as 0. Redis: IDLE, but
     /// there what would be before 1970 counts as 0, too.
@@ -90,8 +90,8 @@ struct ClaimOptions {
 };
 
 struct AutoclaimOptions {
-    /// Only entries that were delivered so long ago, or belong to nobody. Has to be given, as that
-    /// of ClaimOptions.
+    /// Only entries that were delivered at least so long ago, or belong to nobody. Has to be given,
+    /// as that of ClaimOptions.
     Duration min_idle;
     /// Where to begin: next() of the claim before.
     StreamId start{};
@@ -132,7 +132,7 @@ struct PendingOptions {
     std::size_t count = std::numeric_limits<std::size_t>::max();
     /// Only what this consumer has.
     std::optional<std::string> consumer{};
-    /// Only what was delivered so long ago, or belongs to nobody. Not negative.
+    /// Only what was delivered at least so long ago, or belongs to nobody. Not negative.
     Duration min_idle = std::chrono::nanoseconds{0};
 };
 

@@ -200,8 +200,8 @@ public:
     ///
     /// Wakes: every read that waits for it, and of each group one that it is enough for.
     /// Throws: Error{closed}; Error{id_exhausted} once the greatest id was given out.
-    /// Complexity: constant; while somebody waits, linear in the groups, and in the reads that it
-    /// ends or, of consumers that have no room, finds waiting.
+    /// Complexity: constant; while somebody waits, linear in the groups, in the reads it ends, and
+    /// in the reads that wait for room.
     StreamId add(T&& message) const {
         const auto now =
             static_cast<std::uint64_t>(std::max<detail::Milliseconds>(0, state_->wall()));

@@ -50,8 +50,8 @@ struct ListNode : WaitNode {
 };
 
 // The rest of a list, for a holder of the back's lock: the front's lock, unless the front is empty.
-// Nobody else fills an empty front meanwhile, so that nothing is to be guarded in it. Whoever fills
-// it, and that is who takes over, needs the front's lock itself: it must not hold this one.
+// Nobody else fills an empty front meanwhile, so it needs no guard. The call that fills it (the one
+// that takes over the back) needs the front's lock itself: it must not hold this one.
 template <Message T>
 class RUNNEL_SCOPED_CAPABILITY LockRest {
 public:
@@ -135,7 +135,7 @@ private:
 // Invariant outside the locks: an element and a waiter that could take it never coexist, nor do
 // room and a waiter that could fill it. There is one exception. A waiting move needs the locks of
 // a second list, and to take them in order the waker has to let go of the first. Until it has them
-// again, whoever comes here finds a queue, stands in it, and serves it himself.
+// again, a call that comes here finds a queue, joins it, and serves it.
 template <Message T>
 class ListState final : public Shared {
 public:
@@ -389,7 +389,7 @@ public:
         }
     }
 
-    // The same for who holds no chain of his own.
+    // The same for a caller without a chain.
     void serve_others() noexcept {
         WakeChain chain;
         serve_all(chain);
@@ -458,8 +458,8 @@ private:
         bool is_source = false;
     };
 
-    // Whether somebody who comes now has nobody before him. In a list that does not block, who
-    // stands in the line for room waits for something else: he is a move.
+    // Whether a request that comes now is the first in line. In a list that does not block, one
+    // that stands in the line for room waits for something else: it is a move.
     [[nodiscard]] bool is_first(Line line) const noexcept RUNNEL_REQUIRES(core.back.mutex) {
         return line == Line::pops ? core.back.poppers.empty()
                                   : pushers.empty() || when_full != Full::block;

@@ -79,8 +79,8 @@ public:
     }
 
     // Whether take() may find something; it may have been erased. Looks at what the writer writes
-    // only when nothing is left of what was there the last time: each look takes it from him. So
-    // does take(), if that is not enough.
+    // only when nothing is left of what was there the last time: each look takes that cache line
+    // from the writer. So does take(), if that is not enough.
     [[nodiscard]] bool may_have_next() noexcept {
         if (slot_ < end_) return true;
         if (block_ == nullptr) return false;

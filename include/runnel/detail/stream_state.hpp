@@ -290,7 +290,8 @@ public:
     }
     [[nodiscard]] IsLive<T> is_live() const noexcept RUNNEL_REQUIRES(mutex) { return {log}; }
 
-    // ---- who waits calls anew with each signal, as in Redis; done when somebody looks
+    // ---- as in Redis, each signal counts as a new call of every waiting consumer; worked out when
+    // the group is next looked at
 
     // An entry was added, a group was removed, or entries were released.
     void signal() noexcept RUNNEL_REQUIRES(mutex) {
