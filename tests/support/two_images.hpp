@@ -38,7 +38,7 @@ struct Image {
     ClockThread (*pop_in_thread)(ManualClock& clock, const List& list, int& popped);
     Connection (*connect)(const Channel<int>& channel, const std::function<void(int)>& function,
                           std::size_t bound);
-    Disconnected (*disconnect)(Connection& connection);
+    void (*disconnect)(Connection& connection);
     Published (*publish)(const Channel<int>& channel, int value);
 };
 
@@ -77,7 +77,7 @@ const Image this_image{
             return channel.on_message([function](const int& value) { function(value); },
                                       {.bound = bound});
         },
-    .disconnect = [](Connection& connection) { return connection.disconnect(); },
+    .disconnect = [](Connection& connection) { (void)connection.disconnect(); },
     .publish = [](const Channel<int>& channel, int value) { return channel.publish(value); },
 };
 
