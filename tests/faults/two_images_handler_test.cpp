@@ -2,8 +2,8 @@
 // Before: hangs
 // Plug-in: two_images_plugin.cpp
 //
-// Whether a thread is inside a handler was known to one image only: a publish by a plug-in's
-// handler into its own full channel waited for itself, and so did a circle of disconnects.
+// Whether a thread is inside a handler was known to one image only: a handler of a plug-in that
+// disconnected itself in a run of the program waited for itself.
 #include <runnel/channel.hpp>
 #include <runnel/connection.hpp>
 
