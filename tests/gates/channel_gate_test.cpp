@@ -67,7 +67,8 @@ public:
             side.view.emplace(channel.subscribe());
             side.inbox.emplace(InboxOptions{.clock = &clock_});
             side.inbox->join(channel);
-            locks_.push_back(&((*side.inbox.*reveal(InboxStateOf{}))->mutex));
+            inboxes_.push_back(*side.inbox.*reveal(InboxStateOf{}));
+            locks_.push_back(&inboxes_.back()->mutex);
             side.handler =
                 channel.on_message([this](const Gated& /*message*/) { gate_.pass(Step::handle); });
             side.control_handler = side.control.on_message(
@@ -191,6 +192,8 @@ private:
     const Situation situation_;
     Gate gate_;
     ManualClock clock_;
+    // Those whose locks are looked at, also once an inbox is gone.
+    std::vector<detail::Owner<detail::InboxState<Gated>>> inboxes_;
     std::vector<const detail::Mutex*> locks_;
     Values handled_;
     std::array<Side, 2> sides_;
