@@ -92,7 +92,7 @@ int main() {
     bus.orders.close();  // shipping does what is left, and ends
     const std::size_t letters = shipping.letters_shipped();
     std::printf("billed %d, paid %d, letters shipped %zu\n", billing.bills(), paid, letters);
-    const bool all = billing.bills() == 1000 && billing.unpaid() == 0 && paid == 1000 &&
-                     letters == 6 + 999 * 5;
+    const bool all =
+        billing.bills() == 1000 && billing.unpaid() == 0 && paid == 1000 && letters == 6 + 999 * 5;
     return all && reached == 2 ? 0 : 1;
 }

@@ -206,14 +206,13 @@ public:
     /// ends that wait, the runner goes on; the message is published all the same.
     ///
     /// Blocks: while a subscription with Behind::block is too far behind, or the handlers are; to
-    /// go on with a run; while it runs handlers. `timeout` and `stop` end the waits, and no handler.
-    /// Wakes: every read that waits for it.
-    /// Returns: a result that converts to std::size_t; if it was refused, 0, and the reason. Inside
-    /// a handler, of whatever channel, Push::full at once if the handlers of this channel are too
-    /// far behind: to wait for them there could be to wait for oneself. See ChannelInfo::refused.
-    /// Throws: what ChannelOptions::weigh throws.
-    /// Complexity: constant, however many subscriptions there are; linear in the handlers, in the
-    /// inboxes, and in the reads that it ends.
+    /// go on with a run; while it runs handlers. `timeout` and `stop` end the waits, and no
+    /// handler. Wakes: every read that waits for it. Returns: a result that converts to
+    /// std::size_t; if it was refused, 0, and the reason. Inside a handler, of whatever channel,
+    /// Push::full at once if the handlers of this channel are too far behind: to wait for them
+    /// there could be to wait for oneself. See ChannelInfo::refused. Throws: what
+    /// ChannelOptions::weigh throws. Complexity: constant, however many subscriptions there are;
+    /// linear in the handlers, in the inboxes, and in the reads that it ends.
     Published publish(T&& message, const WaitOptions& options = wait_for_ever) const {
         return detail::publish(*state_, message, &options);
     }
