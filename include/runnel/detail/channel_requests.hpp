@@ -381,7 +381,7 @@ private:
         if (!is_gone) handle(message);
     }
 
-    void handle(const T& message) {
+    RUNNEL_CATCHES_FORCED_UNWIND void handle(const T& message) {
         std::exception_ptr thrown;
         try {
             return call(message);
@@ -402,7 +402,7 @@ private:
         }
     }
 
-    [[gnu::noinline]] void report(const std::exception_ptr& thrown) {
+    [[gnu::noinline]] RUNNEL_CATCHES_FORCED_UNWIND void report(const std::exception_ptr& thrown) {
         if (!on_error_) std::terminate();
         try {
             on_error_(thrown);

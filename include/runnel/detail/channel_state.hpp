@@ -148,7 +148,8 @@ public:
     // Runs the handlers, in the publisher's thread, until nothing is left to them or another
     // publisher goes on. `message` is the one that was sent, if it was not logged.
     // Requires: the run is this thread's. Throws: ForcedUnwind.
-    void run_handlers(const Sent<T>& sent, const T& message) RUNNEL_EXCLUDES(mutex) {
+    RUNNEL_CATCHES_FORCED_UNWIND void run_handlers(const Sent<T>& sent, const T& message)
+        RUNNEL_EXCLUDES(mutex) {
         Handler<T>* dead = nullptr;  // dies outside of the run
         try {
             const HandlerFrame<> frame{*this};

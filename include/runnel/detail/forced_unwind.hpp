@@ -21,4 +21,8 @@ using ForcedUnwind = abi::__forced_unwind;
 struct ForcedUnwind {};  // nothing that can be caught
 #endif
 
+// For functions that catch it: nothing is what libstdc++ binds the reference to, which
+// UndefinedBehaviorSanitizer would report.
+#define RUNNEL_CATCHES_FORCED_UNWIND __attribute__((no_sanitize("null")))
+
 }  // namespace runnel::inline v0::detail

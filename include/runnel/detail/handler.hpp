@@ -168,8 +168,9 @@ public:
     // Throws: ForcedUnwind out of one of them, once the others have the message, too: nobody else
     // could give it to them.
     template <typename Left>
-    void run_all(Handler<T>* first, Handler<T>* last, const T& message, std::uint64_t number,
-                 const HandlerFrame<>& frame, Left left) {
+    RUNNEL_CATCHES_FORCED_UNWIND void run_all(Handler<T>* first, Handler<T>* last, const T& message,
+                                              std::uint64_t number, const HandlerFrame<>& frame,
+                                              Left left) {
         Handler<T>* before = nullptr;
         Handler<T>* one = first;
         try {
