@@ -73,6 +73,7 @@ inline constinit const Everlasting<WaitOptions> no_options;
 }  // namespace detail
 
 /// What a call without options does. Made once: so a call that need not wait pays nothing for them.
+// NOLINTNEXTLINE(cppcoreguidelines-pro-type-union-access)
 inline constinit const WaitOptions& wait_for_ever = detail::no_options.value;
 
 /// Why nothing came.

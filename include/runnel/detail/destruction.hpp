@@ -9,6 +9,7 @@ namespace runnel::inline v0::detail {
 // What may own others of its kind, and those others, without end: the state of a list in a list, a
 // block of messages of which each one keeps the next, a handler that holds the next channel. It is
 // destroyed by destroy_nested() and by nothing else.
+// NOLINTNEXTLINE(cppcoreguidelines-virtual-class-destructor)
 class Destructible {
 public:
     Destructible(const Destructible&) = delete;
@@ -22,6 +23,7 @@ protected:
     virtual void destroy() noexcept = 0;
 
     // Free for other use as long as nobody has called destroy_nested().
+    // NOLINTNEXTLINE(readability-identifier-naming)
     Destructible* next_ = nullptr;
 
 private:

@@ -168,6 +168,7 @@ public:
     // Throws: ForcedUnwind out of one of them, once the others have the message, too: nobody else
     // could give it to them.
     template <typename Left>
+    // NOLINTNEXTLINE(misc-no-recursion)
     RUNNEL_CATCHES_FORCED_UNWIND void run_all(Handler<T>* first, Handler<T>* last, const T& message,
                                               std::uint64_t number, const HandlerFrame<>& frame,
                                               Left left) {

@@ -28,6 +28,7 @@ private:
     }
     static void note() noexcept { id_.store(getpid(), std::memory_order_relaxed); }
 
+    // NOLINTNEXTLINE(readability-identifier-naming)
     static inline constinit std::atomic<pid_t> id_ = 0;
 };
 

@@ -10,6 +10,7 @@ namespace runnel::inline v0::detail {
 // of what it takes to add an entry to a stream; to read the processor's counter of ticks, 9 ns: a
 // thread that asks again and again is answered by that alone most of the time. Ticks of other
 // processors may count from elsewhere: then the system is asked once more.
+// NOLINTNEXTLINE(readability-identifier-naming)
 template <typename Clock, std::uint64_t microseconds>
 [[nodiscard]] typename Clock::time_point recent_time() noexcept {
 #if defined(__x86_64__)

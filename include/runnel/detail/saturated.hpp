@@ -26,6 +26,7 @@ public:
         if constexpr (std::integral<Rep> && sizeof(Rep) <= sizeof(std::int64_t)) {
             return whole_count(Wide{number}, rounding);
         } else if constexpr (std::floating_point<Rep>) {
+            // NOLINTNEXTLINE(misc-redundant-expression)
             if (rounding == Rounding::up || number != number) return raised_count(number);
             return negated(raised_count(-number));
         } else {
@@ -50,6 +51,7 @@ private:
         return number == most ? least : -number;
     }
 
+    // NOLINTNEXTLINE(misc-no-recursion)
     static constexpr Wide common_divisor(Wide one, Wide other) noexcept {
         return other == 0 ? one : common_divisor(other, one % other);
     }
@@ -64,6 +66,7 @@ private:
         const Wide whole = clamped(number * clamped(up / down));
         const Wide rest = number * (up % down);
         const Wide rounded =
+            // NOLINTNEXTLINE(readability-avoid-nested-conditional-operator)
             rounding == Rounding::up ? (rest % down > 0 ? 1 : 0) : (rest % down < 0 ? -1 : 0);
         return clamped(whole + rest / down + rounded);
     }
