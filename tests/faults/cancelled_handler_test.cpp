@@ -15,7 +15,6 @@
 #include <optional>
 #include <pthread.h>
 #include <stdexcept>
-#include <thread>
 #include <utility>
 
 using namespace runnel;
@@ -51,7 +50,7 @@ struct Stopping {
 
     void operator()() {
         if (is_in.exchange(true)) return;
-        while (!is_cancelled) std::this_thread::yield();
+        eventually([&] { return is_cancelled.load(); });
         // No call that blocks: ThreadSanitizer would not notice that the thread has left it, and
         // take no note of what the thread does after that.
         for (;;) pthread_testcancel();
