@@ -84,8 +84,8 @@ public:
         return next ? bytes_ - next.value().bytes_before : 0;
     }
 
-    // Up to which number one who has read up to `number` has to skip, to be within `reach`.
-    // Linear in what he skips for its bytes.
+    // Up to which number a reader that has read up to `number` has to skip, to be within `reach`.
+    // Linear in what it skips for its bytes.
     [[nodiscard]] std::uint64_t skipped_to(std::uint64_t number,
                                            const Reach& reach) const noexcept {
         const std::uint64_t from = std::max(number, out_of_reach(reach.messages));

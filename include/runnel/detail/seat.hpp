@@ -86,7 +86,7 @@ private:
 };
 
 // The seats of a channel, and when a publisher has to look at them. Those that skip by themselves
-// cost him nothing, however many they are; the others nothing until the first of them could be
+// cost it nothing, however many they are; the others nothing until the first of them could be
 // behind. Guarded by the channel's lock.
 template <Message T>
 class Seats {
