@@ -11,6 +11,7 @@
 #include "support/catch.hpp"
 #include "support/channels.hpp"
 #include "support/redis_changes.hpp"
+#include "support/redis_clients.hpp"
 #include "support/redis_server.hpp"
 #include "support/redis_transcript.hpp"
 #include "support/scale.hpp"
@@ -83,16 +84,8 @@ struct Connected {
 };
 
 // What all worlds share.
-struct Redis {
-    explicit Redis(std::uint64_t seed) : transcript{seed} {
-        for (std::size_t number = 0; number != most_clients; ++number) clients.emplace_back(server);
-    }
-
-    RedisServer server;
-    Differences differences{server.version()};
-    Transcript transcript;
-    Tally tally;
-    std::vector<Connected> clients;
+struct Redis : SharedRedis<Connected> {
+    explicit Redis(std::uint64_t seed) : SharedRedis{most_clients, seed} {}
 };
 
 // A client of runnel is one of these, for as long as it has subscribed.

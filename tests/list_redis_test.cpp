@@ -8,6 +8,7 @@
 #include "support/calls.hpp"
 #include "support/catch.hpp"
 #include "support/redis_changes.hpp"
+#include "support/redis_clients.hpp"
 #include "support/redis_lists.hpp"
 #include "support/redis_server.hpp"
 #include "support/redis_transcript.hpp"
@@ -134,27 +135,11 @@ Reply carry_out(const std::vector<BlockingList<Text>>& lists, const ListRequest&
                   : ending_reply(popped.ending());
 }
 
-// A connection, which outlives the worlds.
-struct Client {
-    explicit Client(RedisServer& server)
-        : connection{server.connect()},
-          id{std::to_string(connection.command({"CLIENT", "ID"}).integer)} {}
-
-    RedisClient connection;
-    Text id;
-};
+using Client = IdentifiedClient;
 
 // What all worlds share.
-struct Redis {
-    explicit Redis(std::uint64_t seed) : transcript{seed} {
-        for (std::size_t number = 0; number != most_clients; ++number) clients.emplace_back(server);
-    }
-
-    RedisServer server;
-    Differences differences{server.version()};
-    Transcript transcript;
-    Tally tally;
-    std::vector<Client> clients;
+struct Redis : SharedRedis<Client> {
+    explicit Redis(std::uint64_t seed) : SharedRedis{most_clients, seed} {}
 };
 
 // ------------------------------------------------------------------ lists of both

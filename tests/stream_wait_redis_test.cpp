@@ -10,6 +10,7 @@
 #include "support/calls.hpp"
 #include "support/catch.hpp"
 #include "support/redis_changes.hpp"
+#include "support/redis_clients.hpp"
 #include "support/redis_server.hpp"
 #include "support/redis_transcript.hpp"
 #include "support/scale.hpp"
@@ -54,26 +55,10 @@ constexpr Millis nothing = -1;
 
 // ------------------------------------------------------------------ what all worlds share
 
-// A connection, which outlives the worlds.
-struct Client {
-    explicit Client(RedisServer& server)
-        : connection{server.connect()},
-          id{std::to_string(connection.command({"CLIENT", "ID"}).integer)} {}
+using Client = IdentifiedClient;
 
-    RedisClient connection;
-    Text id;
-};
-
-struct Redis {
-    explicit Redis(std::uint64_t seed) : transcript{seed, 1'000} {
-        for (std::size_t number = 0; number != most_clients; ++number) clients.emplace_back(server);
-    }
-
-    RedisServer server;
-    Differences differences{server.version()};
-    Transcript transcript;
-    Tally tally;
-    std::vector<Client> clients;
+struct Redis : SharedRedis<Client> {
+    explicit Redis(std::uint64_t seed) : SharedRedis{most_clients, seed, std::size_t{1'000}} {}
 };
 
 // The clock of the server has ticked in the midst of a command: which of two milliseconds that
