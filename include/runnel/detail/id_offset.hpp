@@ -16,11 +16,19 @@ namespace runnel::inline v0::detail {
 // The farthest that an id can be from the base, in milliseconds, is one less than this.
 inline constexpr std::uint64_t offset_limit = std::numeric_limits<std::uint32_t>::max();
 
+// How far `id` is from the base. Requires: base <= id.
+struct IdDistance {
+    std::uint64_t ms, seq;
+};
+[[nodiscard]] constexpr IdDistance distance(StreamId base, StreamId id) noexcept {
+    const std::uint64_t ms = id.ms - base.ms;
+    return {ms, ms == 0 ? id.seq - base.seq : id.seq};
+}
+
 // The least offset that an id can have which is not less than `id`; it may be one that no id has,
 // and is that for all that are too far. Requires: base <= id.
 [[nodiscard]] constexpr std::uint64_t least_offset(StreamId base, StreamId id) noexcept {
-    const std::uint64_t ms = id.ms - base.ms;
-    const std::uint64_t seq = ms == 0 ? id.seq - base.seq : id.seq;
+    const auto [ms, seq] = distance(base, id);
     if (ms >= offset_limit) return offset_limit << 32U;
     return seq > offset_limit ? (ms + 1) << 32U : (ms << 32U) | seq;
 }
@@ -34,8 +42,9 @@ inline constexpr std::uint64_t offset_limit = std::numeric_limits<std::uint32_t>
 // Whether `id` has an offset: it is neither before the base nor too far from it. If not, a block
 // has to end and another one to begin.
 [[nodiscard]] constexpr bool has_offset(StreamId base, StreamId id) noexcept {
-    return base <= id && id.ms - base.ms < offset_limit &&
-           id_at(base, least_offset(base, id)) == id;
+    if (id < base) return false;
+    const auto [ms, seq] = distance(base, id);
+    return ms < offset_limit && seq <= offset_limit;
 }
 
 // Where the first one that is not less than `wanted` stands among `count` ascending offsets;

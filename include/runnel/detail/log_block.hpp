@@ -73,9 +73,13 @@ public:
         return published & ~gone_.load(std::memory_order_seq_cst);
     }
 
-    // Whether that slot has a live entry of that id.
+    // Whether that slot has a live entry.
+    [[nodiscard]] bool is_live(std::uint32_t slot) const noexcept {
+        return slot < count() && live(slot_bit(slot)) != 0;
+    }
+    // Whether it is the one of that id.
     [[nodiscard]] bool has(std::uint32_t slot, const StreamId& wanted) const noexcept {
-        return slot < count() && id(slot) == wanted && (live() & slot_bit(slot)) != 0;
+        return is_live(slot) && id(slot) == wanted;
     }
 
     // The first slot whose id is not less than `bound`; count() if there is none.
@@ -176,8 +180,12 @@ public:
     LogBlock* previous = nullptr;
     LogBlock* next = nullptr;
     bool has_left = false;
+
     // How many entries its stream had trimmed, ever, when it left.
-    std::uint64_t trimmed_when_it_left = 0;
+    [[nodiscard]] std::uint64_t trimmed_when_it_left() const noexcept {
+        return trimmed_when_it_left_;
+    }
+    void set_trimmed_when_it_left(std::uint64_t count) noexcept { trimmed_when_it_left_ = count; }
 
 private:
     static constexpr std::uint32_t first_capacity = 4;
@@ -245,6 +253,7 @@ private:
     }
 
     void destroy_all() noexcept {
+        static_assert(sizeof(LogBlock) == 128);  // two lines: see below
         destroy_values(slots_before(count()) & ~destroyed_.load(std::memory_order_relaxed));
         const std::uint32_t capacity = capacity_;
         this->~LogBlock();
@@ -287,7 +296,8 @@ private:
     std::atomic<SlotMask> gone_ = 0;
     std::atomic<SlotMask> destroyed_ = 0;
     std::atomic<SlotMask> trimmed_ = 0;
-    SlotMask reapable_ = 0;  // guarded by the right to reap
+    SlotMask reapable_ = 0;                   // guarded by the right to reap
+    std::uint64_t trimmed_when_it_left_ = 0;  // by the log's lock; here, as there is room for it
 };
 
 }  // namespace runnel::inline v0::detail

@@ -112,9 +112,21 @@ public:
 
     // The next entry, if there is one; goes to the block in which it is or will be.
     Place seek(const StreamLog<T>& log) noexcept {
+        if (block_ != nullptr && !block_->has_left && block_->is_live(slot_))
+            return {block_, slot_};
+        return seek_further(log);
+    }
+
+    // Puts `place`, which seek() has found, behind it.
+    void pass(Place place) noexcept {
+        slot_ = place.slot + 1;
+        position_ = place.id();
+    }
+
+private:
+    [[gnu::noinline]] Place seek_further(const StreamLog<T>& log) noexcept {
         const bool is_there = block_ != nullptr && !block_->has_left;
         const Place place = is_there ? log.from(block_, slot_) : log.after(position_);
-        if (place.block == block_ && place.slot == slot_ && place) return place;
         count_missed(log);
         if (place) {
             move_to(place.block, place.slot);
@@ -130,18 +142,11 @@ public:
         return place;
     }
 
-    // Puts `place`, which seek() has found, behind it.
-    void pass(Place place) noexcept {
-        slot_ = place.slot + 1;
-        position_ = place.id();
-    }
-
-private:
     // What was trimmed between here and what is next.
     void count_missed(const StreamLog<T>& log) noexcept {
         if (block_ != nullptr) {
             missed_.count += count_slots(block_->trimmed() & ~slots_before(slot_));
-            if (block_->has_left) missed_.count += log.trimmed() - block_->trimmed_when_it_left;
+            if (block_->has_left) missed_.count += log.trimmed() - block_->trimmed_when_it_left();
         } else if (is_anchored_) {
             missed_.count += log.trimmed() - trimmed_before_;
         } else if (log.last_trimmed() > position_) {

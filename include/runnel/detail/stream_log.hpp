@@ -285,7 +285,7 @@ private:
     void remove(Block& block, Disposal<T>& disposal) noexcept {
         if (found_ == &block) found_ = nullptr;
         last_trimmed_ = last_trimmed();
-        block.trimmed_when_it_left = trimmed();
+        block.set_trimmed_when_it_left(trimmed());
         tree_.erase(block);
         blocks_.remove(block);
         disposal.take(block);
