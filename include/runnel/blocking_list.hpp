@@ -2,16 +2,15 @@
 #pragma once
 
 #include <runnel/clock.hpp>
-#include <runnel/detail/annotations.hpp>
-#include <runnel/detail/await.hpp>
-#include <runnel/detail/check_count.hpp>
-#include <runnel/detail/handle.hpp>
-#include <runnel/detail/list_core.hpp>
-#include <runnel/detail/list_requests.hpp>
-#include <runnel/detail/list_state.hpp>
+#include <runnel/detail/base/annotations.hpp>
+#include <runnel/detail/base/handle.hpp>
+#include <runnel/detail/list/list_core.hpp>
+#include <runnel/detail/list/list_requests.hpp>
+#include <runnel/detail/list/list_state.hpp>
+#include <runnel/detail/wait/await.hpp>
 #include <runnel/error.hpp>
+#include <runnel/list_options.hpp>
 #include <runnel/message.hpp>
-#include <runnel/options.hpp>
 #include <runnel/outcome.hpp>
 
 #include <algorithm>

@@ -5,18 +5,18 @@
 #include <runnel/channel.hpp>
 #include <runnel/channel_options.hpp>
 #include <runnel/clock.hpp>
-#include <runnel/detail/broker_state.hpp>
-#include <runnel/detail/handle.hpp>
-#include <runnel/detail/mutex.hpp>
-#include <runnel/detail/named_channel.hpp>
-#include <runnel/detail/names.hpp>
-#include <runnel/detail/type_key.hpp>
+#include <runnel/detail/base/handle.hpp>
+#include <runnel/detail/base/mutex.hpp>
+#include <runnel/detail/base/type_key.hpp>
+#include <runnel/detail/facade/broker_state.hpp>
+#include <runnel/detail/facade/named_channel.hpp>
+#include <runnel/detail/facade/names.hpp>
 #include <runnel/error.hpp>
 #include <runnel/glob.hpp>
 #include <runnel/inbox.hpp>
+#include <runnel/list_options.hpp>
 #include <runnel/message.hpp>
 #include <runnel/model.hpp>
-#include <runnel/options.hpp>
 #include <runnel/outcome.hpp>
 #include <runnel/stream.hpp>
 

@@ -2,9 +2,9 @@
 #pragma once
 
 #include <runnel/channel_options.hpp>
-#include <runnel/detail/handle.hpp>
-#include <runnel/detail/handler.hpp>
-#include <runnel/detail/handler_run.hpp>
+#include <runnel/detail/base/handle.hpp>
+#include <runnel/detail/channel/handler.hpp>
+#include <runnel/detail/channel/handler_run.hpp>
 #include <runnel/message.hpp>
 
 #include <utility>

@@ -2,14 +2,14 @@
 #pragma once
 
 #include <runnel/ack.hpp>
+#include <runnel/clock.hpp>
 #include <runnel/delivery.hpp>
-#include <runnel/detail/annotations.hpp>
-#include <runnel/detail/check_count.hpp>
-#include <runnel/detail/group_state.hpp>
-#include <runnel/detail/handle.hpp>
-#include <runnel/detail/saturated.hpp>
-#include <runnel/detail/spin.hpp>
-#include <runnel/detail/stream_state.hpp>
+#include <runnel/detail/base/annotations.hpp>
+#include <runnel/detail/base/handle.hpp>
+#include <runnel/detail/base/saturated.hpp>
+#include <runnel/detail/core/group_state.hpp>
+#include <runnel/detail/stream/stream_state.hpp>
+#include <runnel/detail/wait/spin.hpp>
 #include <runnel/duration.hpp>
 #include <runnel/entries.hpp>
 #include <runnel/error.hpp>

@@ -2,14 +2,14 @@
 #pragma once
 
 #include <runnel/ack.hpp>
-#include <runnel/detail/annotations.hpp>
-#include <runnel/detail/assert.hpp>
-#include <runnel/detail/handle.hpp>
-#include <runnel/detail/log_block.hpp>
-#include <runnel/detail/missed.hpp>
-#include <runnel/detail/room.hpp>
-#include <runnel/detail/small_vector.hpp>
-#include <runnel/detail/stream_log.hpp>
+#include <runnel/detail/base/annotations.hpp>
+#include <runnel/detail/base/assert.hpp>
+#include <runnel/detail/base/handle.hpp>
+#include <runnel/detail/base/room.hpp>
+#include <runnel/detail/base/small_vector.hpp>
+#include <runnel/detail/blocks/log_block.hpp>
+#include <runnel/detail/core/missed.hpp>
+#include <runnel/detail/core/stream_log.hpp>
 #include <runnel/entries.hpp>
 #include <runnel/message.hpp>
 #include <runnel/outcome.hpp>

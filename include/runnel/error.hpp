@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <runnel/detail/annotations.hpp>
+#include <runnel/detail/base/annotations.hpp>
 #include <runnel/version.hpp>
 
+#include <cstddef>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -24,7 +25,6 @@ enum class ErrorCode {
     not_settled,
     /// The name stands for something of another kind, or of another message type.
     wrong_type,
-    /// The call would wait for what only its own thread can do.
 };
 
 /// The name of `code` as it is spelled in the source, such as "wrong_type".
@@ -62,4 +62,18 @@ private:
     ErrorCode code_;
 };
 
+namespace detail {
+
+[[noreturn]] [[gnu::noinline]] inline void refuse_count(const char* call) {
+    throw Error{ErrorCode::invalid_argument,
+                std::string{call} + " with count 0; it must be at least 1"};
+}
+
+// Of a call that asks for up to `count` things; `call` says whose it is: "Stream: a read".
+inline void check_count(std::size_t count, const char* call) {
+    if (count == 0) [[unlikely]]
+        refuse_count(call);
+}
+
+}  // namespace detail
 }  // namespace runnel::inline v0

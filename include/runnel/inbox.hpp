@@ -3,15 +3,15 @@
 
 #include <runnel/channel.hpp>
 #include <runnel/channel_options.hpp>
-#include <runnel/detail/annotations.hpp>
-#include <runnel/detail/assert.hpp>
-#include <runnel/detail/await.hpp>
-#include <runnel/detail/channel_state.hpp>
-#include <runnel/detail/check_count.hpp>
-#include <runnel/detail/handle.hpp>
-#include <runnel/detail/inbox_state.hpp>
-#include <runnel/detail/mutex.hpp>
-#include <runnel/detail/room.hpp>
+#include <runnel/clock.hpp>
+#include <runnel/detail/base/annotations.hpp>
+#include <runnel/detail/base/assert.hpp>
+#include <runnel/detail/base/handle.hpp>
+#include <runnel/detail/base/mutex.hpp>
+#include <runnel/detail/base/room.hpp>
+#include <runnel/detail/channel/channel_state.hpp>
+#include <runnel/detail/channel/inbox_state.hpp>
+#include <runnel/detail/wait/await.hpp>
 #include <runnel/error.hpp>
 #include <runnel/message.hpp>
 #include <runnel/outcome.hpp>

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <runnel/detail/annotations.hpp>
-#include <runnel/detail/assert.hpp>
-#include <runnel/detail/channel_log.hpp>
-#include <runnel/detail/log_block.hpp>
-#include <runnel/detail/pinned_slots.hpp>
-#include <runnel/detail/slots.hpp>
+#include <runnel/detail/base/annotations.hpp>
+#include <runnel/detail/base/assert.hpp>
+#include <runnel/detail/blocks/log_block.hpp>
+#include <runnel/detail/blocks/pinned_slots.hpp>
+#include <runnel/detail/blocks/slots.hpp>
+#include <runnel/detail/core/channel_log.hpp>
 #include <runnel/message.hpp>
 #include <runnel/outcome.hpp>
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <runnel/detail/annotations.hpp>
-#include <runnel/detail/assert.hpp>
+#include <runnel/detail/base/annotations.hpp>
+#include <runnel/detail/base/assert.hpp>
 #include <runnel/duration.hpp>
 
 #include <algorithm>

@@ -2,7 +2,8 @@
 #pragma once
 
 #include <runnel/clock.hpp>
-#include <runnel/detail/await.hpp>
+#include <runnel/detail/wait/await.hpp>
+#include <runnel/detail/wait/times.hpp>
 #include <runnel/entries.hpp>
 #include <runnel/group_options.hpp>
 #include <runnel/message.hpp>

@@ -3,6 +3,7 @@
 
 // All of runnel.
 
+#include <runnel/abstract_clock.hpp>
 #include <runnel/ack.hpp>
 #include <runnel/blocking_list.hpp>
 #include <runnel/broker.hpp>
@@ -19,6 +20,7 @@
 #include <runnel/group_options.hpp>
 #include <runnel/inbox.hpp>
 #include <runnel/key_slot.hpp>
+#include <runnel/list_options.hpp>
 #include <runnel/message.hpp>
 #include <runnel/messages.hpp>
 #include <runnel/model.hpp>

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <runnel/clock.hpp>
 #include <runnel/consumer_group.hpp>
-#include <runnel/detail/check_count.hpp>
-#include <runnel/detail/handle.hpp>
-#include <runnel/detail/log_cursor.hpp>
-#include <runnel/detail/mutex.hpp>
-#include <runnel/detail/spin.hpp>
-#include <runnel/detail/stream_state.hpp>
-#include <runnel/detail/watched.hpp>
+#include <runnel/detail/base/handle.hpp>
+#include <runnel/detail/base/mutex.hpp>
+#include <runnel/detail/base/watched.hpp>
+#include <runnel/detail/core/log_cursor.hpp>
+#include <runnel/detail/stream/stream_state.hpp>
+#include <runnel/detail/wait/spin.hpp>
 #include <runnel/entries.hpp>
 #include <runnel/error.hpp>
 #include <runnel/message.hpp>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <runnel/detail/saturated.hpp>
+#include <runnel/detail/base/saturated.hpp>
 #include <runnel/version.hpp>
 
 #include <algorithm>

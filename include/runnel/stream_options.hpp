@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <runnel/clock.hpp>
+#include <runnel/abstract_clock.hpp>
 
 #include <cstddef>
 #include <cstdint>

@@ -3,7 +3,7 @@
 // The numbers of consumers wrapped after 2^32 of them, a matter of minutes: one was then taken for
 // nobody, and a delivery of a consumer long gone could acknowledge for another one. A group can
 // begin near that limit now, for tests only.
-#include <runnel/detail/group_state.hpp>
+#include <runnel/detail/core/group_state.hpp>
 
 #include "support/catch.hpp"
 

@@ -6,7 +6,7 @@
 // took as a sign that it does not hold the lock: it locked the front again, and waited for itself.
 #include <runnel/blocking_list.hpp>
 #include <runnel/clock.hpp>
-#include <runnel/detail/mutex.hpp>
+#include <runnel/detail/base/mutex.hpp>
 #include <runnel/outcome.hpp>
 
 #include "support/catch.hpp"

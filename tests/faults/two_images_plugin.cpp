@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The other image of two_images_test.cpp.
-#include <runnel/detail/annotations.hpp>
+#include <runnel/detail/base/annotations.hpp>
 
 #include "support/two_images.hpp"
 

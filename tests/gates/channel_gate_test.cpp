@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <runnel/channel.hpp>
 #include <runnel/clock.hpp>
-#include <runnel/detail/mutex.hpp>
+#include <runnel/detail/base/mutex.hpp>
 #include <runnel/inbox.hpp>
 #include <runnel/outcome.hpp>
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include <runnel/blocking_list.hpp>
 #include <runnel/clock.hpp>
-#include <runnel/detail/handle.hpp>
-#include <runnel/detail/list_state.hpp>
-#include <runnel/detail/mutex.hpp>
-#include <runnel/options.hpp>
+#include <runnel/detail/base/handle.hpp>
+#include <runnel/detail/base/mutex.hpp>
+#include <runnel/detail/list/list_state.hpp>
+#include <runnel/list_options.hpp>
 #include <runnel/outcome.hpp>
 #include <runnel/wait_any.hpp>
 

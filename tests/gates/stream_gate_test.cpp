@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include <runnel/clock.hpp>
 #include <runnel/consumer_group.hpp>
-#include <runnel/detail/handle.hpp>
-#include <runnel/detail/mutex.hpp>
-#include <runnel/detail/stream_state.hpp>
+#include <runnel/detail/base/handle.hpp>
+#include <runnel/detail/base/mutex.hpp>
+#include <runnel/detail/stream/stream_state.hpp>
 #include <runnel/error.hpp>
 #include <runnel/outcome.hpp>
 #include <runnel/read_first.hpp>

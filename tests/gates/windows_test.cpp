@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <runnel/clock.hpp>
-#include <runnel/detail/mutex.hpp>
+#include <runnel/detail/base/mutex.hpp>
 
 #include "support/catch.hpp"
 #include "support/gate.hpp"

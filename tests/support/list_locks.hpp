@@ -4,8 +4,8 @@
 // The locks of a list, for tests that see at them how far another thread has come.
 
 #include <runnel/blocking_list.hpp>
-#include <runnel/detail/list_state.hpp>
-#include <runnel/detail/mutex.hpp>
+#include <runnel/detail/base/mutex.hpp>
+#include <runnel/detail/list/list_state.hpp>
 
 #include "support/gate.hpp"
 #include "support/windows.hpp"

@@ -3,7 +3,7 @@
 
 // Lists of Redis and the clients that wait for them, as plainly as possible.
 
-#include <runnel/options.hpp>
+#include <runnel/list_options.hpp>
 
 #include "support/redis_changes.hpp"
 #include "support/redis_server.hpp"

@@ -2,10 +2,10 @@
 #pragma once
 
 #include <runnel/clock.hpp>
-#include <runnel/detail/await.hpp>
-#include <runnel/detail/spin.hpp>
-#include <runnel/detail/wait_queue.hpp>
-#include <runnel/detail/waiter.hpp>
+#include <runnel/detail/wait/await.hpp>
+#include <runnel/detail/wait/spin.hpp>
+#include <runnel/detail/wait/wait_queue.hpp>
+#include <runnel/detail/wait/waiter.hpp>
 #include <runnel/outcome.hpp>
 
 #include <stop_token>

@@ -4,8 +4,8 @@
 // Two operations of one object, of which the first is stopped in each of its windows in turn.
 
 #include <runnel/clock.hpp>
-#include <runnel/detail/futex.hpp>
-#include <runnel/detail/mutex.hpp>
+#include <runnel/detail/base/futex.hpp>
+#include <runnel/detail/base/mutex.hpp>
 
 #include "support/gate.hpp"
 

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <runnel/detail/base/assert.hpp>
+#include <runnel/detail/base/destruction.hpp>
+
+#include <atomic>
+#include <cstddef>
+#include <limits>
+#include <utility>
+
+namespace runnel::inline v0::detail {
+
+// How many owners or handles there are. The last one brings the end, once: what dies meanwhile may
+// use what is ending, and so add some and remove them again.
+class EndingCount {
+public:
+    void add() noexcept { count_.fetch_add(1, std::memory_order_relaxed); }
+
+    // True for the last one.
+    [[nodiscard]] bool remove() noexcept {
+        // Acquire-release: the last one sees everything that was done by the others.
+        if (count_.fetch_sub(1, std::memory_order_acq_rel) != 1) [[likely]]
+            return false;
+        count_.store(ended, std::memory_order_relaxed);
+        return true;
+    }
+
+    // Whether none is left that was added after the end. Also true if there was no end: of what
+    // could not be constructed.
+    [[nodiscard]] bool is_over() const noexcept {
+        const std::size_t count = count_.load(std::memory_order_relaxed);
+        return count == ended || count == 1;
+    }
+
+private:
+    static constexpr std::size_t ended = std::numeric_limits<std::size_t>::max() / 2;
+
+    std::atomic<std::size_t> count_ = 1;
+};
+
+// State that lives as long as somebody owns it; see Owner.
+class Owned : public Destructible {
+public:
+    Owned() = default;
+    // If something that died with this state copied a handle to it and kept the copy, that copy
+    // would dangle.
+    ~Owned() override { RUNNEL_ASSERT(owners_.is_over()); }
+
+    void add_owner() noexcept { owners_.add(); }
+
+    void remove_owner() noexcept {
+        if (owners_.remove()) destroy_nested(*this);
+    }
+
+private:
+    void destroy() noexcept override { delete this; }
+
+    EndingCount owners_;
+};
+
+// State shared by handles and by waits. Two counts: the last handle closes it, which ends every
+// wait in it; the last of all frees it. A wait holds on to the state by itself, so a handle may be
+// destroyed while other threads wait through it.
+class Shared : public Owned {
+public:
+    ~Shared() override { RUNNEL_ASSERT(handles_.is_over()); }
+
+    // Called once the last handle has gone, without any lock.
+    virtual void last_handle_gone() noexcept = 0;
+
+    void add_handle() noexcept { handles_.add(); }
+
+    void remove_handle() noexcept {
+        if (!handles_.remove()) return;
+        last_handle_gone();
+        remove_owner();  // all handles together are one owner
+    }
+
+private:
+    EndingCount handles_;
+};
+
+// Shares one State among its copies. There is no empty one: moving copies.
+template <typename State>
+class Handle {
+public:
+    explicit Handle(State* made) noexcept : state_{made} {}  // takes over the first handle
+    Handle(const Handle& other) noexcept : state_{other.state_} { state_->add_handle(); }
+    Handle& operator=(Handle other) noexcept {
+        std::swap(state_, other.state_);
+        return *this;
+    }
+    ~Handle() { state_->remove_handle(); }
+
+    [[nodiscard]] State& operator*() const noexcept { return *state_; }
+    [[nodiscard]] State* operator->() const noexcept { return state_; }
+
+private:
+    State* state_;
+};
+
+// Keeps a State's memory, and does not keep it open.
+template <typename State>
+class Owner {
+public:
+    Owner() = default;
+    // The first owner of a new State.
+    template <typename... Arguments>
+    explicit Owner(std::in_place_t, Arguments&&... arguments)
+        : state_{new State(std::forward<Arguments>(arguments)...)} {}
+    explicit Owner(State& state) noexcept : state_{&state} { state_->add_owner(); }
+    Owner(const Owner& other) noexcept : state_{other.state_} {
+        if (state_ != nullptr) state_->add_owner();
+    }
+    Owner(Owner&& other) noexcept : state_{std::exchange(other.state_, nullptr)} {}
+    Owner& operator=(Owner other) noexcept {
+        std::swap(state_, other.state_);
+        return *this;
+    }
+    ~Owner() {
+        if (state_ != nullptr) state_->remove_owner();
+    }
+
+    [[nodiscard]] State* get() const noexcept { return state_; }
+    [[nodiscard]] State* operator->() const noexcept { return state_; }
+
+private:
+    State* state_ = nullptr;
+};
+
+}  // namespace runnel::inline v0::detail

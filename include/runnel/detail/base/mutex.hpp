@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <runnel/detail/base/annotations.hpp>
+#include <runnel/detail/base/futex.hpp>
+
+#include <atomic>
+#include <cstdint>
+
+namespace runnel::inline v0::detail {
+
+// A mutex of four bytes, so that it lies on the cache line of what it guards. Half the price of
+// std::mutex when nobody contends, which is what a push and a pop consist of.
+//
+// word_: 0 free · 1 held · 2 held, and somebody may sleep
+class RUNNEL_CAPABILITY("mutex") Mutex {
+public:
+    Mutex() = default;
+    Mutex(const Mutex&) = delete;
+    Mutex& operator=(const Mutex&) = delete;
+
+    void lock() noexcept RUNNEL_ACQUIRE() {
+        if (!take()) lock_slowly();
+    }
+
+    void unlock() noexcept RUNNEL_RELEASE() {
+        // The exchange releases to the acquire of whoever locks next.
+        if (word_.exchange(0, std::memory_order_release) == 2) [[unlikely]]
+            wake_one();
+    }
+
+    // For assertions: whether anybody holds it, not who.
+    [[nodiscard]] bool is_held() const noexcept {
+        return word_.load(std::memory_order_relaxed) != 0;
+    }
+
+private:
+    // Critical sections here are tens of nanoseconds and a sleep costs thousands, so a look or two
+    // more pays. The count is small enough not to hurt when the holder has lost its core.
+    static constexpr int looks_before_sleep = 30;
+
+    bool take() noexcept {
+        std::uint32_t expected = 0;
+        return word_.compare_exchange_strong(expected, 1, std::memory_order_acquire,
+                                             std::memory_order_relaxed);
+    }
+
+    [[gnu::noinline]] void lock_slowly() noexcept {
+        for (int look = 0; look < looks_before_sleep; ++look) {
+            pause();
+            if (word_.load(std::memory_order_relaxed) == 0 && take()) return;
+        }
+        while (word_.exchange(2, std::memory_order_acquire) != 0) futex_wait(word_, 2);
+    }
+
+    [[gnu::noinline]] void wake_one() noexcept { futex_wake_one(word_); }
+
+    FutexWord word_ = 0;
+};
+
+class RUNNEL_SCOPED_CAPABILITY Lock {
+public:
+    explicit Lock(Mutex& mutex) noexcept RUNNEL_ACQUIRE(mutex) : mutex_{mutex} { mutex_.lock(); }
+    ~Lock() RUNNEL_RELEASE() { mutex_.unlock(); }
+    Lock(const Lock&) = delete;
+    Lock& operator=(const Lock&) = delete;
+
+private:
+    Mutex& mutex_;
+};
+
+// Unlocks at the end of its scope what was locked before it began: for a lock that one function
+// takes and, on some paths, another one lets go.
+class RUNNEL_SCOPED_CAPABILITY Unlock {
+public:
+    explicit Unlock(Mutex& mutex) noexcept RUNNEL_REQUIRES(mutex) : mutex_{mutex} {}
+    ~Unlock() RUNNEL_RELEASE() { mutex_.unlock(); }
+    Unlock(const Unlock&) = delete;
+    Unlock& operator=(const Unlock&) = delete;
+
+private:
+    Mutex& mutex_;
+};
+
+}  // namespace runnel::inline v0::detail

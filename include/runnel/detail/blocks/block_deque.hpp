@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <runnel/detail/base/assert.hpp>
+#include <runnel/detail/blocks/blocks.hpp>
+#include <runnel/message.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <memory>
+#include <new>
+#include <span>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace runnel::inline v0::detail {
+
+// A queue with two ends over linked blocks.
+//
+//     first_                                      last_
+//     [ - - a b ] <-> [ c d e f ] <-> [ g h - - ]          each block: begin, end, capacity
+//
+// Why not std::deque: emptied blocks are kept for the next ones, also across take_all(), so that a
+// stream of messages from one thread to another allocates nothing; an element never moves once it
+// is in; an empty one owns nothing; reserve_…() makes the push after it noexcept.
+//
+// Not synchronised. Every operation has the strong guarantee; those that allocate say so.
+template <Message T>
+class BlockDeque {
+public:
+    BlockDeque() = default;
+    BlockDeque(const BlockDeque&) = delete;
+    BlockDeque& operator=(const BlockDeque&) = delete;
+
+    ~BlockDeque() {
+        clear();
+        while (spare_ != nullptr) release(std::exchange(spare_, spare_->next));
+        if (first_ != nullptr) release(first_);
+    }
+
+    [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
+    [[nodiscard]] std::size_t size() const noexcept { return size_; }
+
+    // Make the next push at that end noexcept, also after pops at either end. May allocate.
+    void reserve_back() {
+        if (!has_room_at_back() && spare_ == nullptr) spare_ = allocate();
+    }
+    void reserve_front() {
+        if (!has_room_at_front() && spare_ == nullptr) spare_ = allocate();
+    }
+
+    // May allocate, and then leaves `value` as it was.
+    void push_back(T&& value) {
+        if (!has_room_at_back()) [[unlikely]]
+            add_block_at_back();
+        std::construct_at(last_->place(last_->end), std::move(value));
+        ++last_->end;
+        ++size_;
+    }
+    void push_front(T&& value) {
+        if (!has_room_at_front()) [[unlikely]]
+            add_block_at_front();
+        if (first_->empty()) first_->begin = first_->end = first_->capacity;
+        std::construct_at(first_->place(first_->begin - 1), std::move(value));
+        --first_->begin;
+        ++size_;
+    }
+
+    // Pushes a prefix of `values` and returns its length, which is less than all only if memory
+    // runs out after the first; if it does before, throws and has changed nothing.
+    std::size_t append(std::span<T> values) {
+        std::size_t done = 0;
+        while (done != values.size()) {
+            if (!has_room_at_back() && !try_add_block_at_back(done == 0)) break;
+            const auto count =
+                std::min<std::size_t>(values.size() - done, last_->capacity - last_->end);
+            std::uninitialized_move_n(values.data() + done, count, last_->place(last_->end));
+            last_->end += static_cast<std::uint32_t>(count);
+            size_ += count;
+            done += count;
+        }
+        return done;
+    }
+
+    // These require: not empty.
+    [[nodiscard]] T& front() noexcept { return *first_->slot(first_->begin); }
+    [[nodiscard]] T& back() noexcept { return *last_->slot(last_->end - 1); }
+
+    void drop_front() noexcept {
+        RUNNEL_ASSERT(!empty());
+        std::destroy_at(first_->slot(first_->begin));
+        --size_;
+        if (++first_->begin == first_->end) [[unlikely]]
+            unlink_if_empty(*first_);
+    }
+    void drop_back() noexcept {
+        RUNNEL_ASSERT(!empty());
+        --last_->end;
+        std::destroy_at(last_->slot(last_->end));
+        --size_;
+        if (last_->begin == last_->end) [[unlikely]]
+            unlink_if_empty(*last_);
+    }
+
+    // Moves the first `count` elements to the end of `out`.
+    // Requires: count <= size(), out.capacity() suffices.
+    void take_front(std::size_t count, std::vector<T>& out) noexcept {
+        size_ -= count;
+        while (count != 0) {
+            const auto here = std::min(count, first_->size());
+            T* const elements = first_->slot(first_->begin);
+            append_to(out, elements, here);
+            std::destroy_n(elements, here);
+            first_->begin += static_cast<std::uint32_t>(here);
+            count -= here;
+            unlink_if_empty(*first_);
+        }
+    }
+
+    // Takes over everything in `other`, in constant time, and leaves it our spare blocks.
+    // Requires: this is empty.
+    void take_all(BlockDeque& other) noexcept {
+        RUNNEL_ASSERT(empty());
+        std::swap(first_, other.first_);
+        std::swap(last_, other.last_);
+        std::swap(size_, other.size_);
+        while (spare_ != nullptr && other.spares() < most_spares) other.keep(*take_spare());
+    }
+
+    // Calls visit(const T&) for `count` elements from position `from` on.
+    // Requires: from + count <= size(). Complexity: O(blocks + count).
+    template <typename Visit>
+    void visit(std::size_t from, std::size_t count, Visit visit) const {
+        for (const Block* block = first_; count != 0; block = block->next) {
+            const std::size_t skipped = from < block->size() ? from : block->size();
+            from -= skipped;
+            for (auto at = block->begin + static_cast<std::uint32_t>(skipped);
+                 at != block->end && count != 0; ++at, --count)
+                visit(std::as_const(*block->slot(at)));
+        }
+    }
+
+    // Moves the elements at `positions`, which ascend, to the end of `out`, and closes the gaps.
+    // Requires: out.capacity() suffices. Complexity: O(size).
+    void extract(const std::vector<std::size_t>& positions, std::vector<T>& out) noexcept {
+        auto next = positions.begin();
+        std::size_t at = 0;
+        for (Block* block = first_; block != nullptr && next != positions.end();) {
+            Block* const following = block->next;
+            const std::size_t size_before = block->size();
+            const auto end = std::lower_bound(next, positions.end(), at + size_before);
+            extract(*block, {next, end}, at, out);
+            size_ -= size_before - block->size();
+            unlink_if_empty(*block);
+            next = end;
+            at += size_before;
+            block = following;
+        }
+    }
+
+    void clear() noexcept {
+        while (!empty()) drop_front();
+    }
+
+private:
+    struct alignas(std::max(alignof(T), alignof(void*))) Block {
+        explicit Block(std::uint32_t slots) noexcept : capacity{slots} {}
+
+        [[nodiscard]] bool empty() const noexcept { return begin == end; }
+        [[nodiscard]] std::size_t size() const noexcept { return end - begin; }
+        // Where an element is to be made.
+        [[nodiscard]] T* place(std::uint32_t index) const noexcept {
+            auto* const storage = reinterpret_cast<std::byte*>(const_cast<Block*>(this) + 1);
+            return reinterpret_cast<T*>(storage + index * sizeof(T));
+        }
+        // The element that is there.
+        [[nodiscard]] T* slot(std::uint32_t index) const noexcept {
+            return std::launder(place(index));
+        }
+
+        Block* previous = nullptr;
+        Block* next = nullptr;
+        std::uint32_t begin = 0;
+        std::uint32_t end = 0;
+        const std::uint32_t capacity;
+    };
+
+    // The same for one block, whose first element is at position `first`.
+    static void extract(Block& block, std::span<const std::size_t> positions, std::size_t first,
+                        std::vector<T>& out) noexcept {
+        if (positions.empty()) return;
+        std::uint32_t kept = block.begin;
+        for (std::uint32_t slot = block.begin; slot != block.end; ++slot) {
+            T& element = *block.slot(slot);
+            if (!positions.empty() && positions.front() == first + (slot - block.begin)) {
+                positions = positions.subspan(1);
+                out.push_back(std::move(element));
+                std::destroy_at(std::addressof(element));
+            } else {
+                relocate(element, block.place(kept++));
+            }
+        }
+        block.end = kept;
+    }
+
+    // Requires: out.capacity() suffices.
+    static void append_to(std::vector<T>& out, T* elements, std::size_t count) noexcept {
+        if constexpr (std::is_nothrow_move_assignable_v<T>) {  // insert() asks for assignment
+            out.insert(out.end(), std::move_iterator{elements},
+                       std::move_iterator{elements + count});
+        } else {
+            for (std::size_t at = 0; at != count; ++at) out.push_back(std::move(elements[at]));
+        }
+    }
+
+    static void relocate(T& element, T* to) noexcept {
+        if (std::addressof(element) == to) return;
+        std::construct_at(to, std::move(element));
+        std::destroy_at(std::addressof(element));
+    }
+
+    static constexpr std::uint32_t most_slots = BlockGrowth::most(sizeof(Block), sizeof(T));
+    static constexpr std::uint32_t most_spares = 2;
+
+    [[nodiscard]] bool has_room_at_back() const noexcept {
+        return last_ != nullptr && last_->end != last_->capacity;
+    }
+    [[nodiscard]] bool has_room_at_front() const noexcept {
+        return first_ != nullptr && (first_->begin != 0 || first_->empty());
+    }
+
+    static std::size_t bytes(std::uint32_t slots) noexcept {
+        return sizeof(Block) + slots * sizeof(T);
+    }
+
+    Block* allocate() {
+        const auto slots = BlockGrowth::after(last_ != nullptr ? last_->capacity : 0, most_slots);
+        return ::new (BlockMemory::allocate(bytes(slots), alignof(Block))) Block{slots};
+    }
+
+    static void release(Block* block) noexcept {
+        const auto slots = block->capacity;
+        std::destroy_at(block);
+        BlockMemory::release(block, bytes(slots), alignof(Block));
+    }
+
+    // Few enough to count: the deque is to stay small, as it lies beside a lock on a cache line.
+    [[nodiscard]] std::uint32_t spares() const noexcept {
+        std::uint32_t count = 0;
+        for (const Block* block = spare_; block != nullptr; block = block->next) ++count;
+        return count;
+    }
+
+    Block* take_spare() noexcept {
+        Block* const block = std::exchange(spare_, spare_->next);
+        block->next = nullptr;
+        return block;
+    }
+
+    void keep(Block& block) noexcept {
+        block.begin = block.end = 0;
+        block.previous = nullptr;
+        block.next = std::exchange(spare_, &block);
+    }
+
+    [[gnu::noinline]] void add_block_at_back() {
+        reserve_back();
+        Block* const block = take_spare();
+        block->previous = last_;
+        (last_ != nullptr ? last_->next : first_) = block;
+        last_ = block;
+    }
+
+    // False if there is no memory, or the exception for it.
+    bool try_add_block_at_back(bool may_throw) {
+        try {
+            add_block_at_back();
+        } catch (...) {
+            if (may_throw) throw;
+            return false;
+        }
+        return true;
+    }
+
+    [[gnu::noinline]] void add_block_at_front() {
+        reserve_front();
+        Block* const block = take_spare();
+        block->next = first_;
+        (first_ != nullptr ? first_->previous : last_) = block;
+        first_ = block;
+    }
+
+    // The last block stays, so that a queue of one element does not allocate at every push.
+    [[gnu::noinline]] void unlink_if_empty(Block& block) noexcept {
+        if (!block.empty()) return;
+        if (first_ == last_) {
+            block.begin = block.end = 0;
+            return;
+        }
+        (block.previous != nullptr ? block.previous->next : first_) = block.next;
+        (block.next != nullptr ? block.next->previous : last_) = block.previous;
+        // One spare at least, of whatever size: it is what keeps the promise of reserve_…().
+        if (spare_ == nullptr || (spares() < most_spares && block.capacity == most_slots)) {
+            keep(block);
+        } else {
+            release(&block);
+        }
+    }
+
+    Block* first_ = nullptr;
+    Block* last_ = nullptr;
+    std::size_t size_ = 0;
+    Block* spare_ = nullptr;
+};
+
+}  // namespace runnel::inline v0::detail

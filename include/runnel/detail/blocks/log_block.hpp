@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <runnel/detail/base/assert.hpp>
+#include <runnel/detail/base/destruction.hpp>
+#include <runnel/detail/blocks/blocks.hpp>
+#include <runnel/detail/blocks/id_offset.hpp>
+#include <runnel/detail/blocks/radix_tree.hpp>
+#include <runnel/detail/blocks/slots.hpp>
+#include <runnel/message.hpp>
+#include <runnel/stream_id.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <new>
+#include <utility>
+
+namespace runnel::inline v0::detail {
+
+// A block of a log: up to 64 entries, constructed once and never moved.
+//
+//     [ first id, published | owners and pins, gone, destroyed | offset of each id | values ]
+//
+// The writer, under the lock of its log, constructs a value in the next slot and publishes it with
+// a release-store of the count; readers that have a pin see published values without a lock.
+//
+// Two counts say how long that lasts. An owner (the log, a cursor, a kept entry) holds the memory;
+// a pin (an open batch) the values of entries that are erased meanwhile. Both lie in one word, so
+// that a batch costs one atomic step at either end. The value of an erased entry is destroyed once
+// no pin is left that may have seen it: by the eraser once it has let go of the lock, or by the
+// last reader. That is done by whoever gets the right to reap, which is a third part of that word.
+template <Message T>
+class LogBlock final : public RadixLeaf, public Destructible {
+public:
+    static constexpr std::uint32_t most_slots = 64;
+
+    // Throws: std::bad_alloc. The caller is the one owner.
+    [[nodiscard]] static LogBlock* make(StreamId first_id, std::uint32_t capacity) {
+        void* const memory = BlockMemory::allocate(bytes(capacity), alignment());
+        return ::new (memory) LogBlock{first_id, capacity};
+    }
+
+    // How many slots the block after one of `slots` has; 0 stands for none.
+    [[nodiscard]] static constexpr std::uint32_t capacity_after(std::uint32_t slots,
+                                                                std::uint32_t limit) noexcept {
+        const auto most = BlockGrowth::most(sizeof(LogBlock), sizeof(T) + sizeof(std::uint64_t));
+        return BlockGrowth::after(slots, std::min(most, limit), first_capacity);
+    }
+
+    // ---- any owner
+
+    [[nodiscard]] std::uint32_t count() const noexcept {
+        return published_.load(std::memory_order_acquire) & ~sealed;
+    }
+    // Nothing more will be appended. Read before count(), it makes that final.
+    [[nodiscard]] bool is_full() const noexcept {
+        return published_.load(std::memory_order_acquire) >= capacity_;
+    }
+    [[nodiscard]] StreamId id(std::uint32_t slot) const noexcept {
+        RUNNEL_ASSERT(slot < count());
+        return id_at(key, offsets()[slot]);
+    }
+    [[nodiscard]] const T& value(std::uint32_t slot) const noexcept { return *place(slot); }
+
+    // The entries that were published and are not erased. Exact for who holds the log's lock; for
+    // others what they get stays alive only if they have a pin, taken before.
+    [[nodiscard]] SlotMask live() const noexcept { return live(slots_before(count())); }
+    // The same of `published` slots.
+    [[nodiscard]] SlotMask live(SlotMask published) const noexcept {
+        return published & ~gone_.load(std::memory_order_seq_cst);
+    }
+
+    // Whether that slot has a live entry.
+    [[nodiscard]] bool is_live(std::uint32_t slot) const noexcept {
+        return slot < count() && live(slot_bit(slot)) != 0;
+    }
+    // Whether it is the one of that id.
+    [[nodiscard]] bool has(std::uint32_t slot, const StreamId& wanted) const noexcept {
+        return is_live(slot) && id(slot) == wanted;
+    }
+
+    // The first slot whose id is not less than `bound`; count() if there is none.
+    [[nodiscard]] std::uint32_t lower_bound(const StreamId& bound) const noexcept {
+        if (bound <= key) return 0;
+        return first_not_less(offsets(), count(), least_offset(key, bound));
+    }
+
+    // The entries that were trimmed, not erased. Final for those that are not live any more.
+    [[nodiscard]] SlotMask trimmed() const noexcept {
+        return trimmed_.load(std::memory_order_relaxed);
+    }
+
+    void add_owner() noexcept { word_.fetch_add(one_owner, std::memory_order_relaxed); }
+
+    // Called without a lock: the last owner destroys what is left.
+    void remove_owner() noexcept {
+        // Acquire-release: the last one sees everything that the others did.
+        if (owners(word_.fetch_sub(one_owner, std::memory_order_acq_rel)) == 1)
+            destroy_nested(*this);
+    }
+
+    // A pin owns the block, too. Taken by an owner, or under the log's lock.
+    void pin() noexcept { word_.fetch_add(one_pin, std::memory_order_seq_cst); }
+
+    // Called without a lock: the last pin destroys what was erased under it.
+    void unpin() noexcept {
+        auto word = word_.load(std::memory_order_relaxed);
+        while ((word & garbage) == 0) {
+            if (!word_.compare_exchange_weak(word, word - one_pin, std::memory_order_seq_cst,
+                                             std::memory_order_relaxed))
+                continue;
+            if (owners(word) == 1) destroy_nested(*this);
+            return;
+        }
+        // Whoever reaps has to own the block meanwhile.
+        word_.fetch_sub(only_pin, std::memory_order_seq_cst);
+        begin_reap() ? finish_reap() : remove_owner();
+    }
+
+    // ---- the writer, under the log's lock
+
+    [[nodiscard]] std::uint32_t capacity() const noexcept { return capacity_; }
+
+    // Whether `id` can be appended here.
+    [[nodiscard]] bool takes(StreamId id) const noexcept {
+        const auto word = published_.load(std::memory_order_relaxed);
+        return word < capacity_ && has_offset(key, id);  // it is greater if sealed
+    }
+
+    // Requires: takes(id), and it is greater than all that are here.
+    void append(StreamId id, T&& value) noexcept {
+        const auto slot = published_.load(std::memory_order_relaxed);
+        RUNNEL_ASSERT(slot < capacity_);
+        std::construct_at(place(slot), std::move(value));
+        offsets()[slot] = least_offset(key, id);
+        published_.store(slot + 1, std::memory_order_release);
+    }
+
+    // Nothing will be appended any more.
+    void seal() noexcept {
+        const auto word = published_.load(std::memory_order_relaxed);
+        published_.store(word | sealed, std::memory_order_release);
+    }
+
+    // Before erase(), which publishes it.
+    void note_trimmed(SlotMask slots) noexcept {
+        trimmed_.store(trimmed() | slots, std::memory_order_relaxed);
+    }
+
+    // Whether somebody stands here: owns it besides the log and the one that reaps. False is final
+    // under the log's lock, as all new owners come under it.
+    [[nodiscard]] bool is_shared() const noexcept {
+        const auto word = word_.load(std::memory_order_relaxed);
+        return owners(word) != ((word & reaping) != 0 ? 2 : 1);
+    }
+
+    // Nobody who pins from now on sees `slots`. True if the caller has to call finish_reap() after
+    // releasing the lock.
+    [[nodiscard]] bool erase(SlotMask slots) noexcept {
+        gone_.fetch_or(slots, std::memory_order_seq_cst);
+        word_.fetch_or(garbage, std::memory_order_seq_cst);
+        if (!begin_reap()) return false;
+        add_owner();
+        return true;
+    }
+
+    // Destroys the values that nobody can see any more, and gives up the right to do so and one
+    // owner. Called without a lock.
+    void finish_reap() noexcept { destroy_nested(*this); }
+
+    // The blocks that somebody has the right to reap, or has taken out of the log.
+    [[nodiscard]] LogBlock* next_to_reap() const noexcept { return static_cast<LogBlock*>(next_); }
+    void set_next_to_reap(LogBlock* block) noexcept { next_ = block; }
+
+    // Guarded by the log's lock; once the block has left the log, `next` belongs to who took it
+    // out.
+    LogBlock* previous = nullptr;
+    LogBlock* next = nullptr;
+    bool has_left = false;
+
+    // How many entries its stream had trimmed, ever, when it left.
+    [[nodiscard]] std::uint64_t trimmed_when_it_left() const noexcept {
+        return trimmed_when_it_left_;
+    }
+    void set_trimmed_when_it_left(std::uint64_t count) noexcept { trimmed_when_it_left_ = count; }
+
+private:
+    static constexpr std::uint32_t first_capacity = 4;
+    static constexpr std::uint32_t sealed = std::uint32_t{1} << 31U;
+
+    // word_: 31 bits of pins, the right to reap, 31 bits of owners, whether there may be garbage.
+    static constexpr std::uint64_t only_pin = 1;
+    static constexpr std::uint64_t all_pins = (std::uint64_t{1} << 31U) - 1;
+    static constexpr std::uint64_t reaping = std::uint64_t{1} << 31U;
+    static constexpr std::uint64_t one_owner = std::uint64_t{1} << 32U;
+    static constexpr std::uint64_t garbage = std::uint64_t{1} << 63U;
+    static constexpr std::uint64_t one_pin = only_pin + one_owner;
+
+    LogBlock(StreamId first_id, std::uint32_t capacity) noexcept
+        : RadixLeaf{first_id}, capacity_{capacity} {}
+    ~LogBlock() override = default;
+
+    [[nodiscard]] static std::uint64_t owners(std::uint64_t word) noexcept {
+        return (word & ~garbage) >> 32U;
+    }
+
+    [[nodiscard]] bool has_garbage() const noexcept {
+        return (gone_.load(std::memory_order_seq_cst) &
+                ~destroyed_.load(std::memory_order_seq_cst)) != 0;
+    }
+
+    // Takes the right to destroy what is erased, if there is anything, nobody else has the right,
+    // and nobody has a pin: otherwise it is left to them, who look again when they are done. What
+    // is erased is read before the step that finds no pin: so whoever pins later does not see it.
+    // Sequential consistency: of one who erases and one who pins, or stops to reap, at least one
+    // sees the other.
+    [[nodiscard]] bool begin_reap() noexcept {
+        while (has_garbage()) {
+            auto word = word_.load(std::memory_order_seq_cst);
+            if ((word & (all_pins | reaping)) != 0) return false;
+            const SlotMask slots = gone_.load(std::memory_order_seq_cst);
+            if (!word_.compare_exchange_strong(word, word | reaping, std::memory_order_seq_cst))
+                continue;
+            reapable_ = slots;
+            return true;
+        }
+        return false;
+    }
+
+    void destroy_values(SlotMask slots) noexcept {
+        for (; slots != 0; slots &= slots - 1) std::destroy_at(place(first_slot(slots)));
+    }
+
+    // What is reaped has an owner.
+    void destroy() noexcept override {
+        (word_.load(std::memory_order_relaxed) & reaping) != 0 ? reap() : destroy_all();
+    }
+
+    void reap() noexcept {
+        do {
+            const SlotMask destroyed = destroyed_.load(std::memory_order_relaxed);
+            destroy_values(reapable_ & ~destroyed);
+            destroyed_.store(destroyed | reapable_, std::memory_order_relaxed);
+            word_.fetch_and(~(reaping | garbage), std::memory_order_seq_cst);
+            // A thread that erased meanwhile could not get the right, and relies on this one to
+            // look again.
+            if (has_garbage()) word_.fetch_or(garbage, std::memory_order_seq_cst);
+        } while (begin_reap());
+        remove_owner();
+    }
+
+    void destroy_all() noexcept {
+        static_assert(sizeof(LogBlock) == 128);  // two lines: see below
+        destroy_values(slots_before(count()) & ~destroyed_.load(std::memory_order_relaxed));
+        const std::uint32_t capacity = capacity_;
+        this->~LogBlock();
+        BlockMemory::release(this, bytes(capacity), alignment());
+    }
+
+    [[nodiscard]] static constexpr std::size_t alignment() noexcept {
+        return std::max(alignof(LogBlock), alignof(T));
+    }
+    [[nodiscard]] static constexpr std::size_t values_at(std::uint32_t capacity) noexcept {
+        const std::size_t end = sizeof(LogBlock) + capacity * sizeof(std::uint64_t);
+        return (end + alignof(T) - 1) / alignof(T) * alignof(T);
+    }
+    [[nodiscard]] static constexpr std::size_t bytes(std::uint32_t capacity) noexcept {
+        return values_at(capacity) + capacity * sizeof(T);
+    }
+
+    [[nodiscard]] const std::byte* raw() const noexcept {
+        return reinterpret_cast<const std::byte*>(this);
+    }
+    [[nodiscard]] std::byte* raw() noexcept { return reinterpret_cast<std::byte*>(this); }
+    [[nodiscard]] const std::uint64_t* offsets() const noexcept {
+        return reinterpret_cast<const std::uint64_t*>(raw() + sizeof(LogBlock));
+    }
+    [[nodiscard]] std::uint64_t* offsets() noexcept {
+        return reinterpret_cast<std::uint64_t*>(raw() + sizeof(LogBlock));
+    }
+    [[nodiscard]] const T* place(std::uint32_t slot) const noexcept {
+        return reinterpret_cast<const T*>(raw() + values_at(capacity_)) + slot;
+    }
+    [[nodiscard]] T* place(std::uint32_t slot) noexcept {
+        return reinterpret_cast<T*>(raw() + values_at(capacity_)) + slot;
+    }
+
+    std::atomic<std::uint32_t> published_ = 0;
+    const std::uint32_t capacity_;
+
+    // On a line of their own: readers write them, and the writer writes the one above.
+    alignas(64) std::atomic<std::uint64_t> word_ = one_owner;
+    std::atomic<SlotMask> gone_ = 0;
+    std::atomic<SlotMask> destroyed_ = 0;
+    std::atomic<SlotMask> trimmed_ = 0;
+    SlotMask reapable_ = 0;                   // guarded by the right to reap
+    std::uint64_t trimmed_when_it_left_ = 0;  // by the log's lock; here, as there is room for it
+};
+
+}  // namespace runnel::inline v0::detail

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <runnel/detail/base/count_bits.hpp>
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+
+namespace runnel::inline v0::detail {
+
+// Some of the up to 64 slots of a block, one bit each.
+using SlotMask = std::uint64_t;
+
+[[nodiscard]] constexpr SlotMask slot_bit(std::uint32_t slot) noexcept {
+    return SlotMask{1} << slot;
+}
+
+// The slots before `slot`, which may be 64.
+[[nodiscard]] constexpr SlotMask slots_before(std::uint32_t slot) noexcept {
+    return slot >= 64 ? ~SlotMask{0} : slot_bit(slot) - 1;
+}
+
+[[nodiscard]] constexpr std::uint32_t first_slot(SlotMask slots) noexcept {
+    return static_cast<std::uint32_t>(std::countr_zero(slots));
+}
+[[nodiscard]] constexpr std::uint32_t last_slot(SlotMask slots) noexcept {
+    return 63U - static_cast<std::uint32_t>(std::countl_zero(slots));
+}
+[[nodiscard]] constexpr std::uint32_t count_slots(SlotMask slots) noexcept {
+    return count_bits(slots);
+}
+
+// The lowest `count` of `slots`. Does not count them, which takes longer than the rest.
+[[nodiscard]] constexpr SlotMask lowest_slots(SlotMask slots, std::size_t count) noexcept {
+    if (count >= 64) return slots;
+    SlotMask rest = slots;
+    for (; count != 0; --count) rest &= rest - 1;
+    return slots & ~rest;
+}
+
+// The highest `count` of `slots`.
+[[nodiscard]] constexpr SlotMask highest_slots(SlotMask slots, std::size_t count) noexcept {
+    const std::size_t all = count_slots(slots);
+    return count >= all ? slots : slots & ~lowest_slots(slots, all - count);
+}
+
+}  // namespace runnel::inline v0::detail

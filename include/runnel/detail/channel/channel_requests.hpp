@@ -1,0 +1,425 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <runnel/abstract_clock.hpp>
+#include <runnel/channel_options.hpp>
+#include <runnel/connection.hpp>
+#include <runnel/detail/base/annotations.hpp>
+#include <runnel/detail/base/forced_unwind.hpp>
+#include <runnel/detail/base/futex.hpp>
+#include <runnel/detail/base/handle.hpp>
+#include <runnel/detail/blocks/pinned_slots.hpp>
+#include <runnel/detail/blocks/segmented_log.hpp>
+#include <runnel/detail/channel/channel_state.hpp>
+#include <runnel/detail/channel/handler.hpp>
+#include <runnel/detail/channel/handler_run.hpp>
+#include <runnel/detail/channel/seat.hpp>
+#include <runnel/detail/core/channel_log.hpp>
+#include <runnel/detail/wait/await.hpp>
+#include <runnel/detail/wait/request.hpp>
+#include <runnel/detail/wait/wait_queue.hpp>
+#include <runnel/detail/wait/waiter.hpp>
+#include <runnel/message.hpp>
+#include <runnel/outcome.hpp>
+
+#include <array>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <utility>
+
+namespace runnel::inline v0::detail {
+
+// Whether this thread is inside a handler: of `channel`, or of any as far as this image knows.
+template <Message T>
+[[nodiscard]] bool is_inside_handler(const ChannelState<T>& channel) noexcept {
+    return HandlerFrame<>::is_inside() || channel.is_mine();
+}
+
+// The publisher of `sent` accepts the run of the handlers, and owns the channel until it has come
+// to go_on_with_run().
+template <Message T>
+void accept_run(ChannelState<T>& channel, Sent<T>& sent) noexcept RUNNEL_REQUIRES(channel.mutex) {
+    sent.goes_on = true;
+    channel.add_owner();
+    channel.accept_run(sent.number);
+}
+
+// A publish that waits until nobody is too far behind.
+template <Message T>
+class PublishOne : public Request {
+public:
+    static constexpr Behaviour behaviour{serve_as<PublishOne, ChannelNode<T>>, unpark};
+
+    PublishOne(T& message, std::size_t bytes, bool may_wait,
+               const ChannelState<T>& channel) noexcept
+        : Request{behaviour, WaitsOn::one, channel.clock},
+          message_{message},
+          bytes_{bytes},
+          is_inside_handler_{is_inside_handler(channel)},
+          may_go_on_{may_wait && !is_inside_handler_} {}
+
+    Served attempt(ChannelNode<T>& node) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        ChannelState<T>& channel = *node.keep.get();
+        return carry_out(channel, channel.publishers.first() == &node);
+    }
+    Served attempt(ChannelState<T>& channel) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        return carry_out(channel, channel.publishers.empty());
+    }
+
+    Sent<T> sent;
+    WakeChain chain;  // those that the message has woken; for the publisher, which is awake then
+
+private:
+    Served carry_out(ChannelState<T>& channel, bool is_first) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        constexpr auto calls = ChannelState<T>::CallsDirectly::no;
+        if (channel.closed) return source_closed();
+        // Also when others are before it in line: they wait for the handlers as well.
+        if (is_inside_handler_ && channel.are_handlers_behind()) return refuse(channel);
+        if (!is_first || channel.is_held_back(bytes_)) return Served::no;
+        channel.prepare(calls, disposal_);
+        if (!claim()) return Served::gone;
+        channel.send(message_, bytes_, calls, sent, disposal_, chain);
+        if (sent.runs_handlers) channel.set_thread(thread_);
+        if (may_go_on_ && channel.is_run_on_offer()) accept_run(channel, sent);
+        return Served::yes;
+    }
+
+    Served refuse(ChannelState<T>& channel) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        if (!claim(WaitEnd::timed_out)) return Served::gone;
+        ++channel.refused;
+        return Served::yes;
+    }
+
+    T& message_;
+    const std::size_t bytes_;
+    const ThreadId thread_ = this_thread();
+    const bool is_inside_handler_;
+    const bool may_go_on_;
+    Disposal<Logged<T>> disposal_;
+};
+
+// Waits until the thread that runs the handlers lets go of them, to go on with the run.
+template <Message T>
+class GoOnWithRun : public Request {
+public:
+    static constexpr Behaviour behaviour{serve_as<GoOnWithRun, ChannelNode<T>>, unpark};
+
+    // `number` is that of the message with which it has accepted the run.
+    GoOnWithRun(std::uint64_t number, Clock& on) noexcept
+        : Request{behaviour, WaitsOn::one, on}, number_{number} {}
+
+    Served attempt(ChannelNode<T>& node) { return attempt(*node.keep.get()); }
+    Served attempt(ChannelState<T>& channel) noexcept RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        if (channel.awaits_run(number_)) return Served::no;
+        if (!claim()) return Served::gone;
+        has_run = channel.take_run(number_, thread_);
+        return Served::yes;
+    }
+
+    bool has_run = false;
+
+private:
+    const std::uint64_t number_;
+    const ThreadId thread_ = this_thread();
+};
+
+// Waits for the run that the publisher of `sent` has accepted, and goes on with it.
+// Throws: ForcedUnwind, out of a handler.
+template <Message T>
+[[gnu::noinline]] void go_on_with_run(ChannelState<T>& channel, const Sent<T>& sent,
+                                      const T& message, const WaitOptions& options) {
+    const Owner<ChannelState<T>> kept{channel};
+    channel.remove_owner();  // of accept_run()
+    GoOnWithRun<T> request{sent.number, channel.clock};
+    channel.run(request, &ChannelState<T>::successors, &options.timeout, options.stop);
+    if (request.has_run) return channel.run_handlers({}, message);
+    channel.decline_run(sent.number);
+}
+
+// Waits for room unless `options` is null. `message` is untouched if it is refused.
+template <Message T>
+[[gnu::noinline]] Published publish_later(ChannelState<T>& channel, T& message, std::size_t bytes,
+                                          const WaitOptions* options) {
+    const WaitOptions& how = options != nullptr ? *options : wait_for_ever;
+    const auto deadline = deadline_of(how.timeout, channel.clock);
+    PublishOne<T> request{message, bytes, options != nullptr, channel};
+    channel.run(request, &ChannelState<T>::publishers, options != nullptr ? &how.timeout : nullptr,
+                how.stop);
+    request.chain.resume_all();
+    if (request.sent.runs_handlers) channel.run_handlers(request.sent, message);
+    if (request.sent.goes_on) {
+        const WaitOptions rest{time_left(deadline, channel.clock), how.stop};
+        go_on_with_run(channel, request.sent, message, rest);
+    }
+    if (request.sent.number != 0) return {request.sent.reached};
+    switch (request.ending()) {
+    case Ending::stopped:
+        return {0, Push::stopped};
+    case Ending::closed:
+        return {0, Push::closed};
+    default:
+        return {0, Push::full};
+    }
+}
+
+template <Message T>
+Published publish(ChannelState<T>& channel, T& message, const WaitOptions* options) {
+    constexpr auto calls = ChannelState<T>::CallsDirectly::yes;
+    const std::size_t bytes = channel.weigh ? channel.weigh(message) : sizeof(T);
+    Disposal<Logged<T>> disposal;  // these outlive the lock
+    WakeChain chain;
+    Sent<T> sent;
+    bool has_room = false;
+    {
+        const Lock lock{channel.mutex};
+        if (channel.closed) return {0, Push::closed};
+        has_room = channel.publishers.empty() && !channel.is_held_back(bytes);
+        if (has_room) [[likely]] {
+            channel.prepare(calls, disposal);
+            channel.send(message, bytes, calls, sent, disposal, chain);
+            if (channel.is_run_on_offer() && options != nullptr && !is_inside_handler(channel))
+                [[unlikely]]
+                accept_run(channel, sent);
+        }
+    }
+    if (!has_room) [[unlikely]]
+        return publish_later(channel, message, bytes, options);
+    chain.resume_all();
+    if (sent.runs_handlers)
+        channel.run_handlers(sent, message);
+    else if (sent.goes_on) [[unlikely]]
+        go_on_with_run(channel, sent, message, *options);
+    return {sent.reached};
+}
+
+// Reads on from a seat.
+//
+// A message may wake a great many readers, and each call that wakes one costs as much as fifty
+// publishes. So the publisher wakes some of them, and each of those wakes some others.
+template <Message T>
+class ReadMessages : public Request {
+public:
+    static void unpark_in_turn(Waiter& waiter, WakeChain& chain) noexcept {
+        auto& self = static_cast<ReadMessages&>(waiter);
+        // Another clock has a say in each wake-up.
+        if (self.clock.is_system()) self.take_along(chain);
+        unpark(waiter, chain);
+    }
+
+    static constexpr Behaviour behaviour{serve_as<ReadMessages, ChannelNode<T>>, unpark_in_turn};
+
+    ReadMessages(Seat<T>& seat, std::size_t limit, Clock& on) noexcept
+        : Request{behaviour, WaitsOn::one, on}, seat_{seat}, count_{limit} {}
+
+    Served attempt(ChannelNode<T>& node) { return attempt(*node.keep.get()); }
+    Served attempt(ChannelState<T>& channel) noexcept RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        const std::uint64_t position = seat_.position();
+        if (seat_.is_disconnected.load(std::memory_order_relaxed)) {
+            if (!claim(WaitEnd::disconnected)) return Served::gone;
+            skip_to(seat_.lost_up_to, position);
+            return Served::yes;
+        }
+        const std::uint64_t from = seat_.position_to_go_on(channel.log);
+        // Nothing but what it has to skip: that is told with what comes next.
+        if (channel.log.last() <= from) return channel.closed ? close(from) : Served::no;
+        if (!claim()) return Served::gone;
+        skip_to(from, position);
+        if (seat_.cursor.seek(channel.log.entries())) messages = seat_.cursor.take(count_);
+        seat_.tell_position();
+        return Served::yes;
+    }
+
+    // What it was woken with: to be called when the wait is over.
+    void wake_others() noexcept {
+        for (FutexWord* const word : std::span{others_}.first(count_of_others_))
+            futex_wake_one(*word);
+    }
+
+    PinnedSlots<Logged<T>> messages{};
+    std::uint64_t missed = 0;
+
+private:
+    static constexpr std::size_t most_others = 7;
+
+    // As many as there will be left to the publisher: of n readers, the publisher wakes about the
+    // root of n.
+    void take_along(WakeChain& chain) noexcept {
+        while (chain.size() > count_of_others_ && count_of_others_ != most_others &&
+               chain.first().has(behaviour)) {
+            FutexWord* const word = chain.take_first().end_asleep();
+            if (word != nullptr) others_[count_of_others_++] = word;
+        }
+    }
+
+    Served close(std::uint64_t last) noexcept {
+        const Served served = source_closed();
+        if (served == Served::yes) skip_to(last, seat_.position());
+        return served;
+    }
+
+    void skip_to(std::uint64_t number, std::uint64_t position) noexcept {
+        if (number <= position) return;
+        missed = number - position;
+        seat_.missed += missed;
+        seat_.cursor.reset(ChannelLog<T>::id(number));
+    }
+
+    Seat<T>& seat_;
+    const std::size_t count_;
+    std::array<FutexWord*, most_others> others_{};
+    std::size_t count_of_others_ = 0;
+};
+
+// Waits until so many are subscribed.
+template <Message T>
+class AwaitSubscribers : public Request {
+public:
+    static constexpr Behaviour behaviour{serve_as<AwaitSubscribers, ChannelNode<T>>, unpark};
+
+    AwaitSubscribers(std::size_t count, Clock& on) noexcept
+        : Request{behaviour, WaitsOn::one, on}, count_{count} {}
+
+    Served attempt(ChannelNode<T>& node) { return attempt(*node.keep.get()); }
+    Served attempt(ChannelState<T>& channel) noexcept RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        if (channel.subscribers() < count_) return channel.closed ? source_closed() : Served::no;
+        return claim() ? Served::yes : Served::gone;
+    }
+
+private:
+    const std::size_t count_;
+};
+
+// Waits until a handler that was disconnected does not run any more.
+template <Message T>
+class AwaitHandler : public Request {
+public:
+    static constexpr Behaviour behaviour{serve_as<AwaitHandler, ChannelNode<T>>, unpark, true};
+
+    AwaitHandler(const Handler<T>& handler, Clock& on) noexcept
+        : Request{behaviour, WaitsOn::one, on}, handler_{handler} {}
+
+    Served attempt(ChannelNode<T>& node) { return attempt(*node.keep.get()); }
+    Served attempt(ChannelState<T>& channel) noexcept RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        if (channel.may_run(handler_)) return Served::no;
+        return claim() ? Served::yes : Served::gone;
+    }
+
+private:
+    const Handler<T>& handler_;
+};
+
+// Waits until a handler that was killed does not run any more. False: it would wait for itself.
+template <Message T>
+[[nodiscard]] bool await_end_of(ChannelState<T>& channel, Handler<T>& handler,
+                                const HandlerFrame<>* here) noexcept {
+    const RunWait wait{channel, handler, here};
+    if (wait.closes_circle()) return false;
+    AwaitHandler<T> request{handler, channel.clock};
+    channel.run(request, &ChannelState<T>::leavers, &wait_for_ever.timeout, wait_for_ever.stop);
+    return true;
+}
+
+// `here`: the innermost frame of the image that asks for it.
+template <Message T>
+Disconnected disconnect(ChannelState<T>& channel, Handler<T>& handler,
+                        const HandlerFrame<>* here) noexcept {
+    const bool may_run = channel.kill(handler);
+    if (may_run && !await_end_of(channel, handler, here) && channel.leave_to_runner(handler))
+        return Disconnected::running;
+    channel.drop(handler);
+    return Disconnected::ended;
+}
+
+// A handler that is a user's function.
+template <Message T, typename Function>
+class HandlerOf final : public Handler<T> {
+public:
+    HandlerOf(Owner<ChannelState<T>> channel, Function&& function, HandlerOptions&& options)
+        : Handler<T>{options.bound},
+          channel_{std::move(channel)},
+          function_(std::in_place, std::move(function)),
+          on_error_{std::move(options.on_error)},
+          owner_{std::move(options.owner)},
+          has_owner_{!is_empty(owner_)},
+          is_once_{options.once},
+          calls_at_once_in_{has_owner_ || is_once_ ? nullptr : &this_image} {}
+
+    Disconnected disconnect(const HandlerFrame<>* here) noexcept override {
+        return detail::disconnect(*channel_.get(), *this, here);
+    }
+
+    void run(const T& message, const HandlerFrame<>& frame) override {
+        if (!frame.is_of(calls_at_once_in_)) [[unlikely]]
+            return run_conditionally(message, frame);
+        handle(message);
+    }
+
+private:
+    void drop_function() noexcept override {
+        function_.reset();
+        on_error_ = nullptr;
+        owner_.reset();
+    }
+
+    static bool is_empty(const std::weak_ptr<void>& owner) noexcept {
+        const std::weak_ptr<void> none;
+        return !owner.owner_before(none) && !none.owner_before(owner);
+    }
+
+    // With its owner, only once, or in a run that belongs to another image.
+    [[gnu::noinline]] void run_conditionally(const T& message, const HandlerFrame<>& frame) {
+        const HandlerFrame<>::Entered here{frame};
+        const std::shared_ptr<void> owner = owner_.lock();
+        const bool is_gone = has_owner_ && owner.use_count() == 0;
+        if (is_gone || is_once_) disconnect(&frame);  // in its own run: it is dropped after that
+        if (!is_gone) handle(message);
+    }
+
+    RUNNEL_CATCHES_FORCED_UNWIND void handle(const T& message) {
+        std::exception_ptr thrown;
+        try {
+            return call(message);
+        } catch (const ForcedUnwind&) {
+            throw;
+        } catch (...) {
+            thrown = std::current_exception();
+        }
+        report(thrown);  // outside of the catch: libstdc++ lets no thread end inside of one
+    }
+
+    void call(const T& message) {
+        if constexpr (std::invocable<Function&, const T&>) {
+            std::invoke(*function_, message);
+        } else {
+            Connection own{Owner<Connected>{*this}, true};
+            std::invoke(*function_, message, own);
+        }
+    }
+
+    [[gnu::noinline]] RUNNEL_CATCHES_FORCED_UNWIND void report(const std::exception_ptr& thrown) {
+        if (!on_error_) std::terminate();
+        try {
+            on_error_(thrown);
+        } catch (const ForcedUnwind&) {
+            throw;
+        } catch (...) {
+            std::terminate();
+        }
+    }
+
+    const Owner<ChannelState<T>> channel_;
+    std::optional<Function> function_;
+    std::function<void(std::exception_ptr)> on_error_;
+    std::weak_ptr<void> owner_;
+    const bool has_owner_;
+    const bool is_once_;
+    const char* const calls_at_once_in_;  // this image, or none
+};
+
+}  // namespace runnel::inline v0::detail

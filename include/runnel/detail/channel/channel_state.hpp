@@ -1,0 +1,724 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <runnel/abstract_clock.hpp>
+#include <runnel/channel_options.hpp>
+#include <runnel/detail/base/annotations.hpp>
+#include <runnel/detail/base/forced_unwind.hpp>
+#include <runnel/detail/base/handle.hpp>
+#include <runnel/detail/base/mutex.hpp>
+#include <runnel/detail/channel/handler.hpp>
+#include <runnel/detail/channel/handler_run.hpp>
+#include <runnel/detail/channel/inbox_state.hpp>
+#include <runnel/detail/channel/seat.hpp>
+#include <runnel/detail/core/channel_log.hpp>
+#include <runnel/detail/core/log_cursor.hpp>
+#include <runnel/detail/wait/await.hpp>
+#include <runnel/detail/wait/request.hpp>
+#include <runnel/detail/wait/spin.hpp>
+#include <runnel/detail/wait/system_clock.hpp>
+#include <runnel/detail/wait/wait_queue.hpp>
+#include <runnel/error.hpp>
+#include <runnel/message.hpp>
+#include <runnel/outcome.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace runnel::inline v0::detail {
+
+// The place of a wait in one of a channel's queues. Keeps the channel's memory meanwhile.
+template <Message T>
+struct ChannelNode : WaitNode {
+    ChannelNode(Waiter& of, ChannelState<T>& in) noexcept : WaitNode{of}, keep{in} {}
+
+    const Owner<ChannelState<T>> keep;
+};
+
+// What the publisher of a message has to do once it has let go of the lock.
+template <Message T>
+struct Sent {
+    std::size_t reached = 0;
+    std::uint64_t number = 0;
+    bool runs_handlers = false;   // until nothing is left to them, or another publisher goes on
+    bool goes_on = false;         // with the run of another thread, when that lets go of it
+    Handler<T>* first = nullptr;  // with the message in its hands, if it was not logged
+    Handler<T>* last = nullptr;
+};
+
+// A channel: its log, who reads it, and what wakes whom.
+//
+// A message goes into the log if anybody will look for it there, and by reference from there to
+// the inboxes; handlers are run by the publisher without the lock. One thread at a time runs them:
+// whoever publishes meanwhile leaves its message to that thread, in the log.
+//
+// The run of the handlers goes from thread to thread. After some messages the runner offers it; the
+// next publisher that may wait for handlers accepts the offer and waits (GoOnWithRun) until the
+// runner is through with the message in hand and lets go. A runner that is cancelled lets go, too;
+// then whoever publishes next goes on.
+//
+// Invariant outside the lock: a message and a read that it would end never coexist, nor do a
+// waiting publish and room for it.
+template <Message T>
+class ChannelState final : public HandlerRun {
+public:
+    using Entry = Logged<T>;
+    using Link = InboxLink<T>;
+
+    ChannelState(const ChannelOptions<T>& options, std::string called)
+        : name{std::move(called)},
+          clock{options.clock != nullptr ? *options.clock : SystemClock::instance()},
+          is_real{clock.is_real()},
+          weigh{options.weigh} {}
+
+    // ---- closing
+
+    // Also inside a handler, or while one runs elsewhere: those that are listed own this state, and
+    // are taken out only when the run is over.
+    void last_handle_gone() noexcept override { close(); }
+
+    void close() noexcept {
+        InboxLinks<T> gone;  // outlives the lock
+        WakeChain chain;
+        {
+            const Lock lock{mutex};
+            closed = true;
+            ask_all(readers, chain);
+            ask_all(publishers, chain);
+            ask_all(watchers, chain);
+            note_publishers();
+            std::swap(gone, links);
+        }
+        gone.visit([&](Link& link) { link.inbox->remove_source(chain); });
+        chain.resume_all();
+    }
+
+    // ---- publishing
+
+    // Whether a message has to wait for a reader or handler that is behind.
+    [[nodiscard]] bool is_held_back(std::size_t bytes) noexcept RUNNEL_REQUIRES(mutex) {
+        return are_handlers_behind() || seats.hold_back(log, bytes);
+    }
+    [[nodiscard]] bool are_handlers_behind() const noexcept RUNNEL_REQUIRES(mutex) {
+        return is_on() && handlers.size() != 0 && is_run_behind();
+    }
+    [[nodiscard]] [[gnu::noinline]] bool is_run_behind() const noexcept RUNNEL_REQUIRES(mutex) {
+        const std::uint64_t last = log.last();
+        const std::uint64_t handled = handled_.load(std::memory_order_seq_cst);
+        return last - handled >= handlers_bound_ && handlers.is_any_behind(last, handled);
+    }
+
+    // Whether the publisher may call the handlers without putting the message into the log first.
+    enum class CallsDirectly : bool { no, yes };
+
+    // Makes send() possible. Throws: std::bad_alloc, and then nothing has changed.
+    void prepare(CallsDirectly calls, Disposal<Entry>& disposal) RUNNEL_REQUIRES(mutex) {
+        if (goes_into_log(calls)) log.reserve(disposal);
+    }
+
+    // Tells in `sent`, which is new. If it begins a run, that is in the calling thread.
+    // Requires: prepared, and not held back.
+    void send(T& message, std::size_t bytes, CallsDirectly calls, Sent<T>& sent,
+              Disposal<Entry>& disposal, WakeChain& chain) noexcept RUNNEL_REQUIRES(mutex) {
+        sent.reached = seats.size() + handlers.size();
+        sent.number = log.last() + 1;
+        const bool is_logged = goes_into_log(calls);
+        if (is_logged) {
+            log.append(std::move(message), bytes);
+            sent.reached += deliver(bytes, chain);
+            if (seats.disconnect(log, bytes, clock) != 0) update_reach();
+            log.trim(disposal);
+            if (!readers.empty()) [[unlikely]]
+                ask_all(readers, chain);
+        } else {
+            log.pass(bytes);
+            if (log.entries().size() != 0) [[unlikely]]
+                log.trim(disposal);
+        }
+        if (handlers.size() != 0 && !is_on()) begin_run(sent, is_logged);
+    }
+
+    // Runs the handlers, in the publisher's thread, until nothing is left to them or another
+    // publisher goes on. `message` is the one that was sent, if it was not logged.
+    // Requires: the run is this thread's. Throws: ForcedUnwind.
+    RUNNEL_CATCHES_FORCED_UNWIND void run_handlers(const Sent<T>& sent, const T& message)
+        RUNNEL_EXCLUDES(mutex) {
+        Handler<T>* dead = nullptr;  // dies outside of the run
+        try {
+            const HandlerFrame<> frame{*this};
+            if (sent.first != nullptr) run_all(sent.first, sent.last, message, sent.number, frame);
+            while (run_next_batch(frame, dead)) {
+            }
+        } catch (const ForcedUnwind&) {
+            let_go();
+            throw;
+        }
+        Handlers<T>::disown(dead);
+    }
+
+    // ---- going on with the run of another thread
+
+    [[nodiscard]] bool is_run_on_offer() const noexcept RUNNEL_REQUIRES(mutex) {
+        return is_run_on_offer_;
+    }
+    // By the publisher of the message of that number, who is to wait for it with GoOnWithRun.
+    void accept_run(std::uint64_t number) noexcept RUNNEL_REQUIRES(mutex) {
+        is_run_on_offer_ = false;
+        successor_ = number;
+    }
+    // Whether that publisher still has to wait.
+    [[nodiscard]] bool awaits_run(std::uint64_t number) noexcept RUNNEL_REQUIRES(mutex) {
+        if (successor_ != number || !is_on()) return false;
+        is_run_wanted_.store(true, std::memory_order_relaxed);
+        return true;
+    }
+    // True: `thread` has to go on with the run. False: there is nothing to go on with.
+    // Requires: !awaits_run(number).
+    [[nodiscard]] bool take_run(std::uint64_t number, ThreadId thread) noexcept
+        RUNNEL_REQUIRES(mutex) {
+        if (successor_ != number) return false;
+        go_on_with_rest(thread);
+        return true;
+    }
+    // By the publisher, who does not wait any more.
+    void decline_run(std::uint64_t number) noexcept RUNNEL_EXCLUDES(mutex) {
+        const Lock lock{mutex};
+        if (successor_ != number) return;
+        successor_ = 0;
+        is_run_on_offer_ = is_on();
+        is_run_wanted_.store(false, std::memory_order_relaxed);
+    }
+
+    // ---- waiting
+
+    // Carries out `request` at once or, unless `timeout` is null, once somebody else can. It stands
+    // in `queue` meanwhile.
+    template <typename Kind>
+    void run(Kind& request, WaitQueue ChannelState::*queue, const Timeout* timeout,
+             const std::stop_token& stop) RUNNEL_EXCLUDES(mutex) {
+        std::optional<ChannelNode<T>> node;
+        if (!stands_in_line(request, queue, timeout != nullptr, node)) return;
+        await(request, clock, spin, *timeout, stop);
+        if (!may_stand_in_line(request)) return;
+        WakeChain chain;
+        {
+            const Lock lock{mutex};
+            if (node->queue != nullptr) node->queue->remove(*node);
+            serve_publishers(chain);  // it may have held up others
+        }
+        chain.resume_all();
+    }
+
+    // After a reader or a handler has gone on, or somebody has left.
+    void make_room() noexcept RUNNEL_EXCLUDES(mutex) {
+        WakeChain chain;
+        {
+            const Lock lock{mutex};
+            serve_publishers(chain);
+        }
+        chain.resume_all();
+    }
+
+    // ---- who gets the messages
+
+    // Whether the seat's reader may go on without the lock.
+    [[nodiscard]] bool
+    is_within_reach(const Seat<T>& seat) const noexcept RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        return seat.is_within_reach(log);  // of which only last() is read
+    }
+
+    void add_seat(Seat<T>& seat, WakeChain& chain) noexcept RUNNEL_REQUIRES(mutex) {
+        seat.begin(log.last());
+        seats.add(seat);
+        widen_reach(seat.reach);
+        ask_all(watchers, chain);
+    }
+
+    void remove_seat(Seat<T>& seat) noexcept RUNNEL_EXCLUDES(mutex) {
+        Disposal<Entry> disposal;
+        WakeChain chain;
+        {
+            const Lock lock{mutex};
+            if (seat.is_disconnected.load(std::memory_order_relaxed)) return;
+            seats.remove(seat);
+            update_reach();
+            log.trim(disposal);
+            serve_publishers(chain);
+        }
+        chain.resume_all();
+    }
+
+    // False if it is closed. Throws: std::bad_alloc.
+    [[nodiscard]] bool add_link(Owner<Link> link, WakeChain& chain) RUNNEL_EXCLUDES(mutex) {
+        const Lock lock{mutex};
+        if (closed) return false;
+        InboxState<T>& inbox = *link->inbox.get();
+        links.add(std::move(link));
+        inbox.add_source();
+        ask_all(watchers, chain);
+        return true;
+    }
+
+    // Throws: std::bad_alloc; Error{closed}.
+    void add_link(Owner<Link> link) RUNNEL_EXCLUDES(mutex) {
+        WakeChain chain;
+        const bool is_open = add_link(std::move(link), chain);
+        chain.resume_all();
+        if (!is_open) refuse();
+    }
+
+    // Takes out those ways to `inbox` for which is_meant(link) is true; returns how many.
+    template <typename IsMeant>
+    std::size_t remove_links(const InboxState<T>& inbox, IsMeant is_meant,
+                             WakeChain& chain) noexcept RUNNEL_EXCLUDES(mutex) {
+        const Lock lock{mutex};
+        const auto goes = [&](const Owner<Link>& link) {
+            if (link->inbox.get() != &inbox || !is_meant(*link.get())) return false;
+            link->inbox->remove_source(chain);
+            return true;
+        };
+        return links.erase_if(goes);
+    }
+    template <typename IsMeant>
+    std::size_t remove_links(const InboxState<T>& inbox, IsMeant is_meant) noexcept
+        RUNNEL_EXCLUDES(mutex) {
+        WakeChain chain;
+        const std::size_t count = remove_links(inbox, is_meant, chain);
+        chain.resume_all();
+        return count;
+    }
+
+    void add_handler(Handler<T>& handler) RUNNEL_EXCLUDES(mutex) {
+        WakeChain chain;
+        {
+            const Lock lock{mutex};
+            refuse_if_closed();
+            handler.from = log.last();
+            handlers.add(handler);
+            handlers_bound_ = handlers.least_bound();
+            widen_reach(reach_of_handler(handler.bound()));
+            ask_all(watchers, chain);
+        }
+        chain.resume_all();
+    }
+
+    // Sees to it that `handler` is not started again. True: it may still run.
+    [[nodiscard]] bool kill(Handler<T>& handler) noexcept RUNNEL_EXCLUDES(mutex) {
+        bool runs = false;
+        Handler<T>* dead = nullptr;
+        Disposal<Entry> disposal;
+        WakeChain chain;
+        {
+            const Lock lock{mutex};
+            if (handler.is_live()) {
+                handlers.kill(handler);
+                handlers_bound_ = handlers.least_bound();
+                update_reach();
+                log.trim(disposal);
+            }
+            if (!is_on()) {
+                dead = handlers.take_out_dead();
+            } else {
+                if (!is_mine() && !handlers.settle()) handler.unsure_in = batch_number_;
+                runs = may_run(handler);
+            }
+            serve_publishers(chain);
+        }
+        chain.resume_all();
+        Handlers<T>::disown(dead);
+        return runs;
+    }
+
+    // Whether a handler that was killed may still run, or be dropped by its runner.
+    [[nodiscard]] bool may_run(const Handler<T>& handler) const noexcept RUNNEL_REQUIRES(mutex) {
+        if (!is_on()) return false;
+        return handler.is_left_to_runner || handler.unsure_in == batch_number_ ||
+               handlers.is_running(handler);
+    }
+
+    [[nodiscard]] bool is_to_be_awaited(const Owned& handler) const noexcept override
+        RUNNEL_EXCLUDES(mutex) {
+        const Lock lock{mutex};
+        return may_run(static_cast<const Handler<T>&>(handler));
+    }
+
+    // Leaves it to the thread that runs a handler which was killed to drop it. False: it has ended.
+    [[nodiscard]] bool leave_to_runner(Handler<T>& handler) noexcept RUNNEL_EXCLUDES(mutex) {
+        const Lock lock{mutex};
+        if (!may_run(handler)) return false;
+        handler.is_left_to_runner = true;
+        return true;
+    }
+
+    // Drops a handler that does not run any more, unless somebody else does so.
+    void drop(Handler<T>& handler) noexcept RUNNEL_EXCLUDES(mutex) {
+        {
+            const Lock lock{mutex};
+            if (std::exchange(handler.is_dropped, true)) return;
+        }
+        handler.drop();
+    }
+
+    // Disconnects subscribers that are over their soft limit for too long; returns how many.
+    std::size_t do_what_is_due() noexcept RUNNEL_EXCLUDES(mutex) {
+        Disposal<Entry> disposal;
+        WakeChain chain;
+        std::size_t count = 0;
+        {
+            const Lock lock{mutex};
+            count = seats.disconnect_now(log, clock);
+            if (count != 0) update_reach();
+            log.trim(disposal);
+            links.visit([&](Link& link) { count += link.inbox->do_what_is_due(chain) ? 1U : 0U; });
+        }
+        chain.resume_all();
+        return count;
+    }
+
+    [[nodiscard]] std::size_t subscribers() const noexcept RUNNEL_REQUIRES(mutex) {
+        return seats.size() + handlers.size() + inboxes();
+    }
+    // The ways to those that were not disconnected. Linear.
+    [[nodiscard]] std::size_t inboxes() const noexcept RUNNEL_REQUIRES(mutex) {
+        std::size_t count = 0;
+        links.visit([&](const Link& link) { count += link.inbox->is_connected() ? 1U : 0U; });
+        return count;
+    }
+
+    // Not counting those who have come by a pattern.
+    [[nodiscard]] bool has_direct_subscribers() const noexcept RUNNEL_REQUIRES(mutex) {
+        const auto is_connected = [](const Owner<Link>& link) {
+            return link->inbox->is_connected();
+        };
+        return seats.size() + handlers.size() != 0 ||
+               std::ranges::any_of(links.direct(), is_connected);
+    }
+
+    void refuse_if_closed() const RUNNEL_REQUIRES(mutex) {
+        if (closed) refuse();
+    }
+    [[noreturn]] void refuse() const {
+        throw Error{ErrorCode::closed, "Channel" + shown_name() + ": it is closed"};
+    }
+    [[nodiscard]] std::string shown_name() const {
+        return name.empty() ? std::string{} : " \"" + name + '"';
+    }
+
+    const std::string name;
+    Clock& clock;
+    const bool is_real;
+    const std::function<std::size_t(const T&)> weigh;
+    mutable Mutex mutex;
+    ChannelLog<T> log RUNNEL_GUARDED_BY(mutex);
+    Seats<T> seats RUNNEL_GUARDED_BY(mutex);
+    Handlers<T> handlers RUNNEL_GUARDED_BY(mutex);
+    InboxLinks<T> links RUNNEL_GUARDED_BY(mutex);
+    WaitQueue readers RUNNEL_GUARDED_BY(mutex);
+    WaitQueue publishers RUNNEL_GUARDED_BY(mutex);
+    WaitQueue watchers RUNNEL_GUARDED_BY(mutex);         // for subscribers
+    WaitQueue leavers RUNNEL_GUARDED_BY(mutex);          // for the end of a handler
+    WaitQueue successors RUNNEL_GUARDED_BY(mutex);       // for the run of the handlers
+    std::uint64_t refused RUNNEL_GUARDED_BY(mutex) = 0;  // inside handlers
+    bool closed RUNNEL_GUARDED_BY(mutex) = false;
+    // Whether a publisher may wait for readers or handlers; see Seat::tell_position(),
+    // begin_with().
+    std::atomic<bool> has_publishers = false;
+    SpinBudget spin;
+
+private:
+    // Carries out `request` or, if it may wait, puts it into line; true: so it did.
+    template <typename Kind>
+    [[nodiscard]] bool stands_in_line(Kind& request, WaitQueue ChannelState::*queue, bool may_wait,
+                                      std::optional<ChannelNode<T>>& node) RUNNEL_EXCLUDES(mutex) {
+        const Lock lock{mutex};
+        if (request.attempt(*this) != Served::no) return false;
+        if (!may_wait) {
+            request.set_end(WaitEnd::timed_out);
+            return false;
+        }
+        if (queue == &ChannelState::publishers) {
+            // First it is said that a publisher waits, and then looked once more how far readers
+            // and handlers are: see Seat::tell_position() and begin_with().
+            note_publishers(true);
+            if (request.attempt(*this) != Served::no) {
+                note_publishers();
+                return false;
+            }
+        }
+        (this->*queue).insert(node.emplace(request, *this));
+        return true;
+    }
+
+    [[nodiscard]] bool goes_into_log(CallsDirectly calls) const noexcept RUNNEL_REQUIRES(mutex) {
+        if (seats.size() != 0 || !links.empty()) return true;
+        if (handlers.size() == 0) return false;
+        return is_on() || is_left_over_ || calls == CallsDirectly::no;
+    }
+
+    std::size_t deliver(std::size_t bytes, WakeChain& chain) noexcept RUNNEL_REQUIRES(mutex) {
+        if (links.empty()) [[likely]]
+            return 0;
+        std::size_t count = 0;
+        const auto message = log.entries().last();
+        links.visit([&](Link& link) {
+            if (link.inbox->deliver(link, message, bytes, chain)) ++count;
+        });
+        return count;
+    }
+
+    void begin_run(Sent<T>& sent, bool is_logged) noexcept RUNNEL_REQUIRES(mutex) {
+        sent.runs_handlers = true;
+        if (is_left_over_) [[unlikely]]
+            return go_on_with_rest(this_thread());
+        set_thread(this_thread());
+        begin_batch();
+        const std::uint64_t handled = is_logged ? sent.number - 1 : sent.number;
+        handled_.store(handled, std::memory_order_relaxed);
+        if (is_logged) return;
+        sent.first = handlers.first();
+        sent.last = handlers.last();
+    }
+
+    // With what is left of another thread's run.
+    void go_on_with_rest(ThreadId thread) noexcept RUNNEL_REQUIRES(mutex) {
+        set_thread(thread);
+        is_left_over_ = false;
+        successor_ = 0;
+        begin_batches();
+        begin_batch();
+    }
+    void begin_batch() noexcept RUNNEL_REQUIRES(mutex) {
+        ++batch_number_;
+        handlers.begin_batch();
+    }
+
+    // What the runner of the handlers takes from under the lock.
+    struct Batch {
+        PinnedSlots<Entry> messages{};
+        Handler<T>* first = nullptr;
+        Handler<T>* last = nullptr;
+        Handler<T>* dead = nullptr;  // when the run ends
+    };
+
+    // Runs the handlers with some of what was left to them. False: the run is over or another
+    // thread's; this state may be gone, and the caller owns `dead`.
+    [[nodiscard]] bool run_next_batch(const HandlerFrame<>& frame, Handler<T>*& dead)
+        RUNNEL_EXCLUDES(mutex) {
+        Batch batch;
+        WakeChain chain;
+        {
+            const Lock lock{mutex};
+            next_batch(batch, chain);
+            serve_publishers(chain);
+        }
+        chain.resume_all();
+        if (batch.messages.slots == 0) {
+            dead = batch.dead;
+            return false;
+        }
+        run_batch(batch, frame);
+        return true;
+    }
+
+    // Ends early if another thread wants the run.
+    [[gnu::noinline]] void run_batch(const Batch& batch, const HandlerFrame<>& frame)
+        RUNNEL_EXCLUDES(mutex) {
+        LogBlock<Entry>& block = *batch.messages.block;
+        for (SlotMask slots = batch.messages.slots; slots != 0; slots &= slots - 1) {
+            const std::uint32_t slot = first_slot(slots);
+            const std::uint64_t number = block.id(slot).seq;
+            begin_with(number);
+            if (batch.first != nullptr)
+                run_all(batch.first, batch.last, block.value(slot).value, number, frame);
+            if (is_run_wanted_.load(std::memory_order_relaxed)) [[unlikely]]
+                return;
+        }
+    }
+
+    // Tells the publishers which message is handled. Sequential consistency: of the runner and a
+    // publisher that has said that it waits, at least one sees the other.
+    void begin_with(std::uint64_t number) noexcept RUNNEL_EXCLUDES(mutex) {
+        handled_.store(number, std::memory_order_seq_cst);
+        if (has_publishers.load(std::memory_order_seq_cst)) [[unlikely]]
+            make_room();
+    }
+
+    void next_batch(Batch& batch, WakeChain& chain) noexcept RUNNEL_REQUIRES(mutex) {
+        if (is_anything_left()) {
+            take_batch(batch, chain);
+        } else {
+            batch.dead = end_run(chain);
+        }
+        if (!leavers.empty()) [[unlikely]]
+            ask_all(leavers, chain);  // some wait for the next batch
+    }
+
+    // Nothing, if another thread goes on with the run.
+    [[gnu::noinline]] void take_batch(Batch& batch, WakeChain& chain) noexcept
+        RUNNEL_REQUIRES(mutex) {
+        if (!successors.empty() && hand_over(chain)) return;
+        begin_batch();
+        batch.messages = unhandled_.take(
+            until_offer_ != 0 ? until_offer_ : std::size_t{LogBlock<Entry>::most_slots});
+        batch.first = handlers.first();
+        batch.last = handlers.last();
+        is_run_on_offer_ = until_offer_ == 0 && successor_ == 0;
+        until_offer_ -= std::min<std::size_t>(until_offer_, count_slots(batch.messages.slots));
+    }
+
+    // Whether a message is left to the handlers, of those after the one in hand; goes to it.
+    [[nodiscard]] bool is_anything_left() noexcept RUNNEL_REQUIRES(mutex) {
+        const std::uint64_t handled = handled_.load(std::memory_order_relaxed);
+        return handled < log.last() && goes_on_after(handled);
+    }
+    [[gnu::noinline]] bool goes_on_after(std::uint64_t handled) noexcept RUNNEL_REQUIRES(mutex) {
+        // The last batch may have ended early.
+        if (unhandled_.position().seq != handled) unhandled_.reset(ChannelLog<T>::id(handled));
+        return static_cast<bool>(unhandled_.seek(log.entries()));
+    }
+
+    // The caller owns what is returned.
+    [[nodiscard]] Handler<T>* end_run(WakeChain& chain) noexcept RUNNEL_REQUIRES(mutex) {
+        set_thread(no_thread);
+        if (until_offer_ != most_before_offer) [[unlikely]]
+            end_batches(chain);
+        return handlers.take_out_dead();
+    }
+
+    // Only a run that has taken messages of others is ever offered, and accepted.
+    [[gnu::noinline]] void end_batches(WakeChain& chain) noexcept RUNNEL_REQUIRES(mutex) {
+        begin_batches();
+        if (successor_ == 0) return;
+        successor_ = 0;  // its message is handled
+        is_run_wanted_.store(false, std::memory_order_relaxed);
+        ask_all(successors, chain);
+    }
+    void begin_batches() noexcept RUNNEL_REQUIRES(mutex) {
+        until_offer_ = most_before_offer;
+        is_run_on_offer_ = false;
+        unhandled_.reset({});  // it owns a block of the log
+    }
+
+    // Lets go of the run for the thread that waits for it. False: it has just given up.
+    [[gnu::noinline]] [[nodiscard]] bool hand_over(WakeChain& chain) noexcept
+        RUNNEL_REQUIRES(mutex) {
+        const ThreadId self = this_thread();
+        is_run_wanted_.store(false, std::memory_order_relaxed);
+        set_thread(no_thread);
+        ask_all(successors, chain);
+        if (is_on()) return true;
+        set_thread(self);
+        successor_ = 0;
+        return false;
+    }
+
+    // Because the thread ends. The message in hand was handled; whoever waits for the run goes on
+    // with the others, or whoever publishes next.
+    [[gnu::noinline]] void let_go() noexcept RUNNEL_EXCLUDES(mutex) {
+        Handler<T>* dead = nullptr;
+        WakeChain chain;
+        {
+            const Lock lock{mutex};
+            is_left_over_ = is_anything_left();
+            if (is_left_over_) {
+                set_thread(no_thread);
+                is_run_on_offer_ = false;
+                is_run_wanted_.store(false, std::memory_order_relaxed);
+                ask_all(successors, chain);
+                if (!is_on()) dead = handlers.take_out_dead();
+            } else {
+                dead = end_run(chain);
+            }
+            ask_all(leavers, chain);
+            serve_publishers(chain);
+        }
+        chain.resume_all();
+        Handlers<T>::disown(dead);
+    }
+
+    void run_all(Handler<T>* first, Handler<T>* last, const T& message, std::uint64_t number,
+                 const HandlerFrame<>& frame) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        handlers.run_all(first, last, message, number, frame,
+                         [this](Handler<T>& dead) { after_death_of(dead); });
+    }
+
+    // Of a handler that was disconnected while it ran, or just before.
+    void after_death_of(Handler<T>& handler) noexcept RUNNEL_EXCLUDES(mutex) {
+        if (is_left_to_runner(handler)) drop(handler);
+        WakeChain chain;
+        {
+            const Lock lock{mutex};
+            handler.is_left_to_runner = false;
+            ask_all(leavers, chain);
+        }
+        chain.resume_all();
+    }
+    [[nodiscard]] bool is_left_to_runner(const Handler<T>& handler) const noexcept
+        RUNNEL_EXCLUDES(mutex) {
+        const Lock lock{mutex};
+        return handler.is_left_to_runner;
+    }
+
+    void widen_reach(const Reach& reach) noexcept RUNNEL_REQUIRES(mutex) {
+        reach_.messages = std::max(reach_.messages, reach.messages);
+        reach_.bytes = std::max(reach_.bytes, reach.bytes);
+        log.keep(reach_);
+    }
+    void update_reach() noexcept RUNNEL_REQUIRES(mutex) {
+        reach_ = seats.reach();
+        if (handlers.size() != 0) widen_reach(reach_of_handler(handlers.greatest_bound()));
+        log.keep(reach_);
+    }
+    // One more than its bound: a run that was let go is taken up by a publisher, whose own message
+    // is then logged before the others are handled.
+    [[nodiscard]] static Reach reach_of_handler(std::uint64_t bound) noexcept {
+        return {bound + (bound != Reach::unlimited ? 1 : 0)};
+    }
+
+    // In the order in which they came: the first one that has no room holds up the others.
+    void serve_publishers(WakeChain& chain) noexcept RUNNEL_REQUIRES(mutex) {
+        if (!publishers.empty()) [[unlikely]]
+            serve_waiting_publishers(chain);
+        note_publishers();
+    }
+    [[gnu::noinline]] void serve_waiting_publishers(WakeChain& chain) noexcept
+        RUNNEL_REQUIRES(mutex) {
+        bool any = false;
+        while (!publishers.empty() && ask(publishers, *publishers.first(), chain)) any = true;
+        // The others keep their places; but publishes inside handlers are refused while handlers
+        // are behind.
+        if (!publishers.empty() && are_handlers_behind()) ask_all(publishers, chain);
+        if (any) ask_all(readers, chain);
+    }
+
+    void note_publishers(bool one_more = false) noexcept RUNNEL_REQUIRES(mutex) {
+        const bool any = one_more || !publishers.empty();
+        if (has_publishers.load(std::memory_order_relaxed) != any)
+            has_publishers.store(any, std::memory_order_seq_cst);
+    }
+
+    // After so many messages of others the runner offers the run.
+    static constexpr std::size_t most_before_offer = 64;
+
+    Reach reach_ RUNNEL_GUARDED_BY(mutex){0, 0};
+    // Of the run of the handlers: how far it has got, and who goes on with it.
+    std::uint64_t handlers_bound_ RUNNEL_GUARDED_BY(mutex) = 0;
+    LogCursor<Entry> unhandled_ RUNNEL_GUARDED_BY(mutex);
+    std::atomic<std::uint64_t> handled_ = 0;  // the message in hand; written by the runner
+    std::uint64_t batch_number_ RUNNEL_GUARDED_BY(mutex) = 0;
+    std::size_t until_offer_ RUNNEL_GUARDED_BY(mutex) = most_before_offer;
+    std::uint64_t successor_ RUNNEL_GUARDED_BY(mutex) = 0;  // its message; 0: nobody
+    bool is_run_on_offer_ RUNNEL_GUARDED_BY(mutex) = false;
+    bool is_left_over_ RUNNEL_GUARDED_BY(mutex) = false;  // it was let go, and something is left
+    std::atomic<bool> is_run_wanted_ = false;             // by the successor: it waits
+};
+
+}  // namespace runnel::inline v0::detail

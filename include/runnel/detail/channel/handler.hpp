@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <runnel/channel_options.hpp>
+#include <runnel/detail/base/assert.hpp>
+#include <runnel/detail/base/asymmetric.hpp>
+#include <runnel/detail/base/destruction.hpp>
+#include <runnel/detail/base/forced_unwind.hpp>
+#include <runnel/detail/base/handle.hpp>
+#include <runnel/detail/channel/handler_run.hpp>
+#include <runnel/message.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+namespace runnel::inline v0::detail {
+
+// What a Connection holds on to.
+class Connected : public Owned {
+public:
+    // In the image of the handler. `here`: the innermost frame, as far as the caller's image knows.
+    virtual Disconnected disconnect(const HandlerFrame<>* here) noexcept = 0;
+
+    // Sequential consistency: see Handlers::set_running().
+    [[nodiscard]] bool is_live() const noexcept {
+        return !has_left_.load(std::memory_order_seq_cst);
+    }
+
+    // It will not be started again.
+    void leave() noexcept { has_left_.store(true, std::memory_order_seq_cst); }
+
+private:
+    std::atomic<bool> has_left_ = false;
+};
+
+// A handler of a channel. Whoever runs the handlers walks the list of them without the lock: it
+// grows only behind those it has in view, and nothing is taken out of it meanwhile.
+template <Message T>
+class Handler : public Connected {
+public:
+    explicit Handler(std::uint64_t bound) noexcept : bound_{bound} {}
+
+    [[nodiscard]] std::uint64_t bound() const noexcept { return bound_; }
+
+    // Requires: nobody else runs it, and this thread is in `frame`. Throws: ForcedUnwind.
+    virtual void run(const T& message, const HandlerFrame<>& frame) = 0;
+
+    // Destroys the user's function and what it has captured, which may own other handlers without
+    // end: so this goes by destroy_nested(). Once, without a lock.
+    void drop() noexcept {
+        is_dropping_ = true;
+        this->add_owner();
+        destroy_nested(*this);
+    }
+
+    // Guarded by the lock of the channel, but for the walk described above.
+    Handler* previous = nullptr;
+    Handler* next = nullptr;
+    std::uint64_t from = 0;          // the number of the last message before it was connected
+    std::uint64_t unsure_in = 0;     // the batch in which it may have been started unseen
+    bool is_left_to_runner = false;  // the thread that runs it drops it, and then clears this
+    bool is_dropped = false;         // by the one who has set this
+
+private:
+    virtual void drop_function() noexcept = 0;
+
+    void destroy() noexcept override {
+        if (!std::exchange(is_dropping_, false)) {
+            delete this;
+            return;
+        }
+        drop_function();
+        this->remove_owner();
+    }
+
+    const std::uint64_t bound_;
+    bool is_dropping_ = false;
+};
+
+// The handlers of a channel, in the order in which they were connected, and which of them runs.
+// Owns those that are in it. Guarded by the channel's lock, but for running() and run_all().
+template <Message T>
+class Handlers {
+public:
+    Handlers() = default;
+    Handlers(const Handlers&) = delete;
+    Handlers& operator=(const Handlers&) = delete;
+    ~Handlers() { RUNNEL_ASSERT(first_ == nullptr); }  // each of them owns the channel
+
+    // Those that are connected.
+    [[nodiscard]] std::size_t size() const noexcept { return size_; }
+    // Those that follow each other from first() to last() at one moment may be walked after it.
+    [[nodiscard]] Handler<T>* first() const noexcept { return first_; }
+    [[nodiscard]] Handler<T>* last() const noexcept { return last_; }
+
+    // The least number of messages that may be left to a handler, and the greatest.
+    [[nodiscard]] std::uint64_t least_bound() const noexcept {
+        std::uint64_t least = ~std::uint64_t{0};
+        for (const Handler<T>* one = first_; one != nullptr; one = one->next)
+            if (one->is_live()) least = std::min(least, one->bound());
+        return least;
+    }
+    [[nodiscard]] std::uint64_t greatest_bound() const noexcept {
+        std::uint64_t greatest = 0;
+        for (const Handler<T>* one = first_; one != nullptr; one = one->next)
+            if (one->is_live()) greatest = std::max(greatest, one->bound());
+        return greatest;
+    }
+
+    // Whether as many as its bound are left to one of them. What came before it is not.
+    [[nodiscard]] bool is_any_behind(std::uint64_t last, std::uint64_t handled) const noexcept {
+        for (const Handler<T>* one = first_; one != nullptr; one = one->next)
+            if (one->is_live() && last - std::max(handled, one->from) >= one->bound()) return true;
+        return false;
+    }
+
+    // Becomes one of its owners.
+    void add(Handler<T>& handler) noexcept {
+        has_barrier_ = AsymmetricBarrier::is_available();
+        handler.add_owner();
+        handler.previous = last_;
+        (last_ != nullptr ? last_->next : first_) = &handler;
+        last_ = &handler;
+        ++size_;
+    }
+
+    // It will not be started again; what is still in the list goes with take_out_dead().
+    void kill(Handler<T>& handler) noexcept {
+        handler.leave();
+        --size_;
+        has_dead_ = true;
+    }
+
+    // Takes out what is dead; the caller owns what is returned, linked by `next`.
+    // Requires: nobody walks the list.
+    [[nodiscard]] Handler<T>* take_out_dead() noexcept {
+        return has_dead_ ? take_out_some() : nullptr;
+    }
+
+    static void disown(Handler<T>* dead) noexcept {
+        while (dead != nullptr) {
+            Handler<T>* const next = dead->next;
+            std::exchange(dead, next)->remove_owner();
+        }
+    }
+
+    // The runner walks the list until it takes the lock again.
+    void begin_batch() noexcept { uses_barrier_ = has_barrier_; }
+
+    // Whether `handler` runs, or is about to. Once it has been killed, false means: never again.
+    // Other threads must call settle() between kill() and this. If settle() fails, the answer
+    // counts only from the next batch on.
+    [[nodiscard]] bool is_running(const Handler<T>& handler) const noexcept {
+        return running_.load(std::memory_order_seq_cst) == &handler;
+    }
+    // Between killing a handler and asking whether it runs.
+    [[nodiscard]] bool settle() noexcept {
+        if (!uses_barrier_ || AsymmetricBarrier::heavy()) return true;
+        has_barrier_ = false;
+        return false;
+    }
+
+    // Runs those from `first` to `last` that were connected before the message of that number;
+    // `left(handler)` hears of those that were found dead, after they have run.
+    // Throws: ForcedUnwind out of one of them, once the others have the message, too: nobody else
+    // could give it to them.
+    template <typename Left>
+    // NOLINTNEXTLINE(misc-no-recursion)
+    RUNNEL_CATCHES_FORCED_UNWIND void run_all(Handler<T>* first, Handler<T>* last, const T& message,
+                                              std::uint64_t number, const HandlerFrame<>& frame,
+                                              Left left) {
+        Handler<T>* before = nullptr;
+        Handler<T>* one = first;
+        try {
+            for (;; one = one->next) {
+                if (number > one->from && one->is_live()) {
+                    go_on(before, one, left);
+                    before = one;
+                    if (one->is_live()) one->run(message, frame);
+                }
+                if (one == last) break;
+            }
+        } catch (const ForcedUnwind&) {
+            go_on(one, nullptr, left);
+            if (one != last) run_all(one->next, last, message, number, frame, left);
+            throw;
+        }
+        go_on(before, nullptr, left);
+    }
+
+private:
+    // From one that has run to the next.
+    template <typename Left>
+    void go_on(Handler<T>* before, Handler<T>* next, Left left) noexcept {
+        set_running(next);
+        if (before != nullptr && !before->is_live()) [[unlikely]]
+            part_from(*before, next, left);
+    }
+    template <typename Left>
+    [[gnu::noinline]] void part_from(Handler<T>& before, Handler<T>* next, Left left) noexcept {
+        set_running(nullptr);  // what dies there may wait for somebody who waits for `next`
+        left(before);
+        set_running(next);
+    }
+
+    // What is loaded after this is loaded after others could see it, or they wait for that.
+    void set_running(Handler<T>* handler) noexcept {
+        if (uses_barrier_) [[likely]] {
+            running_.store(handler, std::memory_order_release);
+            AsymmetricBarrier::light();
+        } else {
+            set_running_with_barrier(handler);
+        }
+    }
+    [[gnu::noinline]] void set_running_with_barrier(Handler<T>* handler) noexcept {
+        running_.store(handler, std::memory_order_seq_cst);
+    }
+
+    [[gnu::noinline]] Handler<T>* take_out_some() noexcept {
+        has_dead_ = false;
+        Handler<T>* dead = nullptr;
+        for (Handler<T>* one = first_; one != nullptr;) {
+            Handler<T>* const next = one->next;
+            if (!one->is_live()) {
+                unlink(*one);
+                one->next = std::exchange(dead, one);
+            }
+            one = next;
+        }
+        return dead;
+    }
+
+    void unlink(Handler<T>& handler) noexcept {
+        (handler.previous != nullptr ? handler.previous->next : first_) = handler.next;
+        (handler.next != nullptr ? handler.next->previous : last_) = handler.previous;
+    }
+
+    Handler<T>* first_ = nullptr;
+    Handler<T>* last_ = nullptr;
+    std::size_t size_ = 0;
+    bool has_dead_ = false;
+    bool has_barrier_ = false;
+    bool uses_barrier_ = false;  // in this batch: written by the runner under the lock
+    std::atomic<const Handler<T>*> running_ = nullptr;
+};
+
+}  // namespace runnel::inline v0::detail

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <runnel/detail/base/annotations.hpp>
+#include <runnel/detail/base/handle.hpp>
+#include <runnel/detail/base/mutex.hpp>
+#include <runnel/detail/base/type_key.hpp>
+
+#include <atomic>
+#include <bit>
+#include <cstdint>
+#include <pthread.h>
+#include <utility>
+
+namespace runnel::inline v0::detail {
+
+// Which thread this is: the same in every image (program or shared object) of the process, unlike
+// the address of what is thread_local.
+using ThreadId = std::uintptr_t;
+inline constexpr ThreadId no_thread = 0;
+
+[[nodiscard]] inline ThreadId this_thread() noexcept {
+#if defined(__x86_64__) && defined(__LP64__)
+    // The thread pointer; a call of pthread_self() would cost each publish to handlers some
+    // nanoseconds.
+    ThreadId self = 0;
+    asm("movq %%fs:0, %0" : "=r"(self));
+    return self;
+#else
+    return std::bit_cast<ThreadId>(pthread_self());
+#endif
+}
+
+// The run of a channel's handlers, as channels of other types and other images see it: which thread
+// it is in, and for which handler of another run that thread waits inside a handler.
+class HandlerRun : public Shared {
+public:
+    // Whether a thread runs the handlers. Changes under the channel's lock.
+    [[nodiscard]] bool is_on() const noexcept {
+        return thread_.load(std::memory_order_relaxed) != no_thread;
+    }
+    // Whether the calling thread does. Needs no lock: others change it only from and to a thread
+    // that is neither.
+    [[nodiscard]] bool is_mine() const noexcept {
+        return thread_.load(std::memory_order_relaxed) == this_thread();
+    }
+
+    void set_thread(ThreadId thread) noexcept { thread_.store(thread, std::memory_order_relaxed); }
+
+    // Whether a handler of this run that was killed may still run. Takes the channel's lock.
+    [[nodiscard]] virtual bool is_to_be_awaited(const Owned& handler) const noexcept = 0;
+
+    // A handler for whose end its thread waits, and the run that this is in; or none.
+    struct Awaited {
+        Owner<HandlerRun> run;
+        Owner<Owned> handler;
+    };
+    [[nodiscard]] Awaited awaited() const noexcept RUNNEL_EXCLUDES(guard_) {
+        const Lock lock{guard_};
+        if (awaited_ == nullptr) return {};
+        return {Owner{*awaited_}, Owner{*handler_}};
+    }
+    // Requires: both exist until it is told that its thread waits for others or for none.
+    void set_awaited(HandlerRun* run, Owned* handler) noexcept RUNNEL_EXCLUDES(guard_) {
+        const Lock lock{guard_};
+        awaited_ = run;
+        handler_ = handler;
+    }
+
+private:
+    std::atomic<ThreadId> thread_ = no_thread;
+    // The last lock that anybody takes.
+    mutable Mutex guard_;
+    HandlerRun* awaited_ RUNNEL_GUARDED_BY(guard_) = nullptr;
+    Owned* handler_ RUNNEL_GUARDED_BY(guard_) = nullptr;  // of that run
+};
+
+// A run that this thread is in. Whatever would wait for handlers, or for room that handlers make,
+// has to know whether it does so inside of one.
+//
+// The frames of a thread are linked, the innermost first. Each image may have its own idea of the
+// innermost one; so a handler whose code is in another image than the one that runs it enters the
+// frame there, too.
+template <typename = void>
+class RUNNEL_VISIBLE HandlerFrame {
+public:
+    explicit HandlerFrame(HandlerRun& run) noexcept
+        : run_{run}, outer_{std::exchange(innermost(), this)} {}
+    HandlerFrame(const HandlerFrame&) = delete;
+    HandlerFrame& operator=(const HandlerFrame&) = delete;
+    ~HandlerFrame() { innermost() = outer_; }
+
+    [[nodiscard]] static bool is_inside() noexcept { return innermost() != nullptr; }
+
+    // Whether that image made it.
+    [[nodiscard]] bool is_of(const char* image) const noexcept { return image_ == image; }
+
+    // The innermost one of this thread, as far as this image knows; null: none.
+    [[nodiscard]] static const HandlerFrame* current() noexcept { return innermost(); }
+
+    // Calls function(run) for the runs of `frame` and of those around it.
+    template <typename Function>
+    static void for_each_run(const HandlerFrame* frame, Function function) noexcept {
+        for (; frame != nullptr; frame = frame->outer_) function(frame->run_);
+    }
+
+    // By the code of a handler.
+    class Entered {
+    public:
+        explicit Entered(const HandlerFrame& frame) noexcept
+            : is_foreign_{!frame.is_of(&this_image)} {
+            if (is_foreign_) [[unlikely]]
+                before_ = std::exchange(innermost(), &frame);
+        }
+        Entered(const Entered&) = delete;
+        Entered& operator=(const Entered&) = delete;
+        ~Entered() {
+            if (is_foreign_) [[unlikely]]
+                innermost() = before_;
+        }
+
+    private:
+        const bool is_foreign_;
+        const HandlerFrame* before_ = nullptr;
+    };
+
+private:
+    static const HandlerFrame*& innermost() noexcept {
+        thread_local const HandlerFrame* frame = nullptr;
+        return frame;
+    }
+
+    HandlerRun& run_;
+    const HandlerFrame* const outer_;
+    const char* const image_ = &this_image;
+};
+
+// Says that this thread is about to wait for a handler of `run` that was killed, for as long as it
+// lives.
+//
+// Threads that wait inside handlers for handlers could wait for each other. So each of them first
+// tells all the runs that it is in what it waits for, and then follows what the others have told:
+// of those that would close a circle, at least the last one finds its own run at the end. It owns
+// each run and handler before it lets go of the lock under which it has found them.
+class RunWait {
+public:
+    // `here`: the innermost frame of the image that disconnects. This one may know another, which
+    // is further in or further out.
+    RunWait(HandlerRun& run, Owned& handler, const HandlerFrame<>* here) noexcept
+        : run_{run}, handler_{handler}, here_{here} {
+        tell(&run, &handler);
+    }
+    RunWait(const RunWait&) = delete;
+    RunWait& operator=(const RunWait&) = delete;
+    ~RunWait() { tell(nullptr, nullptr); }
+
+    // Whether it would wait for itself: also if the handler is one that this thread is in.
+    [[nodiscard]] bool closes_circle() const noexcept {
+        HandlerRun::Awaited next{Owner{run_}, Owner{handler_}};
+        // A wait whose handler has ended is over, also if its thread has not gone on yet.
+        while (next.run.get() != nullptr && next.run->is_to_be_awaited(*next.handler.get())) {
+            if (next.run->is_mine()) return true;
+            next = next.run->awaited();
+        }
+        return false;
+    }
+
+private:
+    void tell(HandlerRun* awaited, Owned* handler) const noexcept {
+        const auto one = [&](HandlerRun& run) { run.set_awaited(awaited, handler); };
+        HandlerFrame<>::for_each_run(here_, one);
+        if (here_ != HandlerFrame<>::current())
+            HandlerFrame<>::for_each_run(HandlerFrame<>::current(), one);
+    }
+
+    HandlerRun& run_;
+    Owned& handler_;
+    const HandlerFrame<>* const here_;
+};
+
+}  // namespace runnel::inline v0::detail

@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <runnel/abstract_clock.hpp>
+#include <runnel/channel_options.hpp>
+#include <runnel/detail/base/annotations.hpp>
+#include <runnel/detail/base/handle.hpp>
+#include <runnel/detail/base/mutex.hpp>
+#include <runnel/detail/blocks/block_deque.hpp>
+#include <runnel/detail/channel/overdue.hpp>
+#include <runnel/detail/core/channel_log.hpp>
+#include <runnel/detail/wait/await.hpp>
+#include <runnel/detail/wait/request.hpp>
+#include <runnel/detail/wait/spin.hpp>
+#include <runnel/detail/wait/system_clock.hpp>
+#include <runnel/detail/wait/wait_queue.hpp>
+#include <runnel/entries.hpp>
+#include <runnel/message.hpp>
+#include <runnel/outcome.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <new>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace runnel::inline v0::detail {
+
+template <Message T>
+class ChannelState;
+template <Message T>
+class InboxState;
+template <Message T>
+class ReadInbox;
+
+// One way from a channel to an inbox: directly, or by a pattern.
+template <Message T>
+struct InboxLink final : Owned {
+    // `by`: a pattern, or null: directly.
+    InboxLink(Owner<ChannelState<T>> from, Owner<InboxState<T>> to, const std::string* by)
+        : channel{std::move(from)},
+          inbox{std::move(to)},
+          pattern(by != nullptr ? *by : std::string{}),
+          is_direct{by == nullptr} {}
+
+    const Owner<ChannelState<T>> channel;
+    const Owner<InboxState<T>> inbox;
+    const std::string pattern;
+    const bool is_direct;
+};
+
+// The ways from a channel to inboxes. In the order in which a message takes them: first the direct
+// ones, then those by patterns, as in Redis; among each in the order of joining.
+template <Message T>
+class InboxLinks {
+public:
+    using Link = Owner<InboxLink<T>>;
+
+    [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
+    [[nodiscard]] const std::vector<Link>& direct() const noexcept { return direct_; }
+
+    // Throws: std::bad_alloc.
+    void add(Link link) {
+        (link->is_direct ? direct_ : by_pattern_).push_back(std::move(link));
+        ++size_;
+    }
+
+    // Takes out those for which goes(link) is true; returns how many.
+    template <typename Goes>
+    std::size_t erase_if(Goes goes) noexcept {
+        const std::size_t count = std::erase_if(direct_, goes) + std::erase_if(by_pattern_, goes);
+        size_ -= count;
+        return count;
+    }
+
+    // Calls visit(InboxLink<T>&) for each.
+    template <typename Visit>
+    void visit(Visit visit) const {
+        for (const Link& link : direct_) visit(*link.get());
+        for (const Link& link : by_pattern_) visit(*link.get());
+    }
+
+private:
+    std::vector<Link> direct_;
+    std::vector<Link> by_pattern_;
+    std::size_t size_ = 0;  // of both: every publish asks
+};
+
+// A message on its way, by reference.
+template <Message T>
+struct InboxEntry {
+    Owner<InboxLink<T>> link;
+    KeptEntry<Logged<T>> message;
+    std::size_t bytes;
+    std::uint64_t missed;  // just before it
+};
+
+// What waits for the reader of an inbox.
+//
+// Locks: its own, taken after that of a channel.
+template <Message T>
+class InboxState final : public Owned {
+public:
+    explicit InboxState(const InboxOptions& options)
+        : clock{options.clock != nullptr ? *options.clock : SystemClock::instance()},
+          options_{options},
+          overdue_{options.bytes} {}
+
+    // Puts a message into line, if it fits. Allocates, and has no room when that fails.
+    bool deliver(InboxLink<T>& link, LogPlace<Logged<T>> message, std::size_t bytes,
+                 WakeChain& chain) noexcept RUNNEL_EXCLUDES(mutex) {
+        const Lock lock{mutex};
+        if (disconnected) return false;
+        if (options_.when_behind == Behind::drop_newest && !fits(bytes)) return miss();
+        if (!put(link, message, bytes)) return miss();
+        if (options_.when_behind == Behind::disconnect && is_behind()) disconnect();
+        ask_all(readers, chain);
+        return true;
+    }
+
+    // Disconnects if it has been over its soft limit for too long. True if it did.
+    bool do_what_is_due(WakeChain& chain) noexcept RUNNEL_EXCLUDES(mutex) {
+        const Lock lock{mutex};
+        if (disconnected || !overdue_.is_over(bytes_waiting, clock)) return false;
+        disconnect();
+        ask_all(readers, chain);
+        return true;
+    }
+
+    // A channel, or a broker by its patterns: something from which messages may come.
+    void add_source() noexcept RUNNEL_EXCLUDES(mutex) {
+        const Lock lock{mutex};
+        ++sources;
+    }
+    void remove_source(WakeChain& chain) noexcept RUNNEL_EXCLUDES(mutex) {
+        const Lock lock{mutex};
+        if (--sources == 0) ask_all(readers, chain);
+    }
+
+    [[nodiscard]] bool is_connected() const noexcept RUNNEL_EXCLUDES(mutex) {
+        const Lock lock{mutex};
+        return !disconnected;
+    }
+
+    // Carries out `request` at once or, unless `timeout` is null, once something comes.
+    void run(ReadInbox<T>& request, const Timeout* timeout, const std::stop_token& stop)
+        RUNNEL_EXCLUDES(mutex);
+
+    // When nobody reads it any more: a channel may still know it. What waits keeps the links by
+    // which it came, and those this state.
+    void abandon() noexcept RUNNEL_EXCLUDES(mutex) {
+        {
+            const Lock lock{mutex};
+            disconnected = abandoned = true;
+        }
+        drop_waiting();
+    }
+
+    // What is waiting, and nobody will read, dies here.
+    void drop_waiting() noexcept RUNNEL_EXCLUDES(mutex) {
+        for (;;) {
+            std::optional<InboxEntry<T>> entry;  // outlives the lock
+            const Lock lock{mutex};
+            if (waiting.empty()) return;
+            entry.emplace(std::move(waiting.front()));
+            waiting.drop_front();
+        }
+    }
+
+    // Requires: `out` has room for them.
+    void take(std::size_t count, std::vector<InboxEntry<T>>& out) noexcept RUNNEL_REQUIRES(mutex) {
+        for (; count != 0 && !waiting.empty(); --count) {
+            bytes_waiting -= waiting.front().bytes;
+            out.push_back(std::move(waiting.front()));
+            waiting.drop_front();
+        }
+        overdue_.note(bytes_waiting, clock);
+    }
+
+    Clock& clock;
+    SpinBudget spin;
+    mutable Mutex mutex;
+    BlockDeque<InboxEntry<T>> waiting RUNNEL_GUARDED_BY(mutex);
+    std::uint64_t bytes_waiting RUNNEL_GUARDED_BY(mutex) = 0;
+    std::uint64_t missed RUNNEL_GUARDED_BY(mutex) = 0;  // ever
+    std::size_t sources RUNNEL_GUARDED_BY(mutex) = 0;
+    bool disconnected RUNNEL_GUARDED_BY(mutex) = false;
+    bool abandoned RUNNEL_GUARDED_BY(mutex) = false;
+    WaitQueue readers RUNNEL_GUARDED_BY(mutex);
+
+private:
+    [[nodiscard]] bool fits(std::size_t bytes) const noexcept RUNNEL_REQUIRES(mutex) {
+        return waiting.size() < options_.bound && bytes < options_.bytes.hard - bytes_waiting;
+    }
+
+    [[nodiscard]] bool is_behind() noexcept RUNNEL_REQUIRES(mutex) {
+        return waiting.size() > options_.bound || bytes_waiting >= options_.bytes.hard ||
+               overdue_.is_over(bytes_waiting, clock);
+    }
+
+    bool put(InboxLink<T>& link, LogPlace<Logged<T>> message, std::size_t bytes) noexcept
+        RUNNEL_REQUIRES(mutex) {
+        try {
+            waiting.reserve_back();
+        } catch (const std::bad_alloc&) {
+            return false;
+        }
+        message.block->pin();
+        waiting.push_back({Owner{link},
+                           {*message.block, message.slot},
+                           bytes,
+                           std::exchange(missed_before_next_, 0)});
+        bytes_waiting += bytes;
+        overdue_.note(bytes_waiting, clock);
+        return true;
+    }
+
+    bool miss() noexcept RUNNEL_REQUIRES(mutex) {
+        ++missed;
+        ++missed_before_next_;
+        return false;
+    }
+
+    // What waits is lost; it dies with the reader's next call, not under this lock.
+    void disconnect() noexcept RUNNEL_REQUIRES(mutex) {
+        disconnected = true;
+        missed += waiting.size();
+    }
+
+    const InboxOptions options_;
+    Overdue overdue_ RUNNEL_GUARDED_BY(mutex);
+    std::uint64_t missed_before_next_ RUNNEL_GUARDED_BY(mutex) = 0;
+};
+
+// Takes what waits in an inbox.
+template <Message T>
+class ReadInbox : public Request {
+public:
+    struct Node : WaitNode {
+        Node(Waiter& of, InboxState<T>& in) noexcept : WaitNode{of}, inbox{&in} {}
+        InboxState<T>* inbox;
+    };
+
+    static constexpr Behaviour behaviour{serve_as<ReadInbox, Node>, unpark};
+
+    ReadInbox(std::size_t limit, Clock& on) noexcept
+        : Request{behaviour, WaitsOn::one, on}, count_{limit} {}
+
+    Served attempt(Node& node) { return attempt(*node.inbox); }
+    Served attempt(InboxState<T>& inbox) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        if (inbox.disconnected) return claim(WaitEnd::disconnected) ? Served::yes : Served::gone;
+        if (inbox.waiting.empty()) return inbox.sources == 0 ? source_closed() : Served::no;
+        entries.reserve(std::min(count_, inbox.waiting.size()));
+        if (!claim()) return Served::gone;
+        inbox.take(count_, entries);
+        return Served::yes;
+    }
+
+    std::vector<InboxEntry<T>> entries;
+
+private:
+    const std::size_t count_;
+};
+
+template <Message T>
+void InboxState<T>::run(ReadInbox<T>& request, const Timeout* timeout,
+                        const std::stop_token& stop) {
+    const Owner<InboxState> keep{*this};
+    typename ReadInbox<T>::Node node{request, *this};
+    {
+        const Lock lock{mutex};
+        if (request.attempt(*this) != Served::no) return;
+        if (timeout == nullptr) return request.set_end(WaitEnd::timed_out);
+        readers.insert(node);
+    }
+    await(request, clock, spin, *timeout, stop);
+    if (!may_stand_in_line(request)) return;
+    const Lock lock{mutex};
+    if (node.queue != nullptr) readers.remove(node);
+}
+
+}  // namespace runnel::inline v0::detail

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <runnel/abstract_clock.hpp>
+#include <runnel/channel_options.hpp>
+#include <runnel/detail/wait/times.hpp>
+#include <runnel/duration.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+namespace runnel::inline v0::detail {
+
+// Since when as many bytes wait for a subscriber as its soft limit says. Guarded by its owner's
+// lock. The clock is read only while they do.
+class Overdue {
+public:
+    explicit Overdue(const ByteBound& bytes) noexcept : soft_{bytes.soft}, for_{bytes.soft_for} {}
+
+    [[nodiscard]] std::size_t soft_limit() const noexcept { return soft_; }
+
+    // To be told after each change.
+    void note(std::uint64_t waiting, const Clock& clock) noexcept {
+        if (waiting < soft_) {
+            since_.reset();
+        } else if (!since_) {
+            since_ = clock.now();
+        }
+    }
+
+    // Whether it has been so for longer than it may.
+    [[nodiscard]] bool is_over(std::uint64_t waiting, const Clock& clock) noexcept {
+        note(waiting, clock);
+        return since_ && clock.now() > later(*since_, for_);
+    }
+
+private:
+    const std::size_t soft_;
+    const Duration for_;
+    std::optional<Clock::Deadline> since_;
+};
+
+}  // namespace runnel::inline v0::detail

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <runnel/abstract_clock.hpp>
+#include <runnel/channel_options.hpp>
+#include <runnel/detail/channel/overdue.hpp>
+#include <runnel/detail/core/channel_log.hpp>
+#include <runnel/detail/core/log_cursor.hpp>
+#include <runnel/message.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+namespace runnel::inline v0::detail {
+
+// The place of a subscription in a channel: a cursor, and how far it may fall behind.
+//
+// The cursor is used by the reader and, while that waits, by the thread that serves it, under the
+// channel's lock.
+template <Message T>
+class Seat {
+public:
+    explicit Seat(const SubscribeOptions& options) noexcept
+        : reach{options.bound, options.bytes.hard},
+          when_behind{options.when_behind},
+          overdue{options.bytes} {}
+    Seat(const Seat&) = delete;
+    Seat& operator=(const Seat&) = delete;
+
+    // Takes part in what comes after that number.
+    void begin(std::uint64_t after) noexcept {
+        cursor.reset(ChannelLog<T>::id(after));
+        read_up_to_.store(after, std::memory_order_relaxed);
+    }
+
+    // The number of the last message that it has read or skipped. For the reader.
+    [[nodiscard]] std::uint64_t position() const noexcept { return cursor.position().seq; }
+
+    // The same as the publishers know it; it may have read on. They act on it unless it skips.
+    [[nodiscard]] std::uint64_t read_up_to() const noexcept {
+        return read_up_to_.load(std::memory_order_seq_cst);
+    }
+
+    // Tells the publishers. Sequential consistency: of a reader that has read on and a publisher
+    // that has said that it waits, at least one sees the other.
+    void tell_position() noexcept {
+        if (when_behind != Behind::skip_oldest)
+            read_up_to_.store(position(), std::memory_order_seq_cst);
+    }
+
+    // Whether it can be read without the lock: not if it has to skip, or was disconnected.
+    [[nodiscard]] bool is_within_reach(const ChannelLog<T>& log) const noexcept {
+        if (when_behind == Behind::block) return true;
+        if (when_behind == Behind::disconnect)
+            return !is_disconnected.load(std::memory_order_acquire);
+        // The number is told after the message: it may have read the one and not know the other.
+        const std::uint64_t last = log.last();
+        const bool is_near = last <= position() || last - position() <= reach.messages;
+        return is_near && reach.bytes == Reach::unlimited;
+    }
+
+    // The number of the message before the next one that it is to get: it skips what comes before.
+    [[nodiscard]] std::uint64_t position_to_go_on(const ChannelLog<T>& log) const noexcept {
+        return when_behind == Behind::skip_oldest ? log.skipped_to(position(), reach) : position();
+    }
+
+    const Reach reach;
+    const Behind when_behind;
+    LogCursor<Logged<T>> cursor;
+    std::uint64_t missed = 0;  // ever; as the cursor
+
+    // Guarded by the channel's lock.
+    Overdue overdue;
+    Seat* previous = nullptr;
+    Seat* next = nullptr;
+    std::uint64_t lost_up_to = 0;  // when it was disconnected
+
+    std::atomic<bool> is_disconnected = false;  // changed under the lock
+
+private:
+    // On a line of its own: the reader writes it, and publishers look at it seldom.
+    alignas(64) std::atomic<std::uint64_t> read_up_to_ = 0;
+};
+
+// The seats of a channel, and when a publisher has to look at them. Those that skip by themselves
+// cost it nothing, however many they are; the others nothing until the first of them could be
+// behind. Guarded by the channel's lock.
+template <Message T>
+class Seats {
+public:
+    Seats() = default;
+    Seats(const Seats&) = delete;
+    Seats& operator=(const Seats&) = delete;
+
+    [[nodiscard]] std::size_t size() const noexcept { return size_; }
+
+    void add(Seat<T>& seat) noexcept {
+        seat.previous = last_;
+        (last_ != nullptr ? last_->next : first_) = &seat;
+        last_ = &seat;
+        ++size_;
+        look_again();
+    }
+    void remove(Seat<T>& seat) noexcept {
+        (seat.previous != nullptr ? seat.previous->next : first_) = seat.next;
+        (seat.next != nullptr ? seat.next->previous : last_) = seat.previous;
+        --size_;
+        look_again();
+    }
+
+    // What all of them together can reach. Linear.
+    [[nodiscard]] Reach reach() const noexcept {
+        Reach all{0, 0};
+        for (const Seat<T>* seat = first_; seat != nullptr; seat = seat->next) {
+            all.messages = std::max(all.messages, seat->reach.messages);
+            all.bytes = std::max(all.bytes, seat->reach.bytes);
+        }
+        return all;
+    }
+
+    // Whether a message of `bytes` has to wait for one of those that hold publishers back.
+    [[nodiscard]] bool hold_back(const ChannelLog<T>& log, std::size_t bytes) noexcept {
+        const bool has_room = log.last() < hold_at_.messages && log.bytes() < hold_at_.bytes &&
+                              bytes < hold_at_.bytes - log.bytes();
+        return !has_room && find_holder(log, bytes);
+    }
+
+    // Disconnects those that are too far behind; returns how many. After a message of `bytes` was
+    // added.
+    std::size_t disconnect(const ChannelLog<T>& log, std::size_t bytes,
+                           const Clock& clock) noexcept {
+        if (log.last() <= cut_at_.messages && log.bytes() < cut_at_.bytes) [[likely]]
+            return 0;
+        return disconnect_now(log, clock, bytes);
+    }
+
+    // The same without waiting for the next message, for those that are over their soft limit.
+    std::size_t disconnect_now(const ChannelLog<T>& log, const Clock& clock,
+                               std::size_t added = 0) noexcept {
+        std::size_t count = 0;
+        cut_at_ = {Reach::unlimited, Reach::unlimited};
+        for (Seat<T>* seat = first_; seat != nullptr;) {
+            Seat<T>* const next = seat->next;
+            if (seat->when_behind == Behind::disconnect && is_cut(*seat, log, added, clock)) {
+                cut(*seat, log);
+                ++count;
+            }
+            seat = next;
+        }
+        return count;
+    }
+
+private:
+    // The messages and bytes that there may be in all until somebody is behind.
+    using Limit = Reach;
+
+    void look_again() noexcept { hold_at_ = cut_at_ = {0, 0}; }
+
+    static void lower(std::uint64_t& limit, std::uint64_t by, std::uint64_t from) noexcept {
+        limit = std::min(limit, by < Reach::unlimited - from ? from + by : Reach::unlimited);
+    }
+
+    // What waits may be heavier than the limit: see below.
+    static bool fits(std::size_t bytes, std::uint64_t waiting, std::uint64_t limit) noexcept {
+        return waiting < limit && bytes < limit - waiting;
+    }
+
+    // If nothing waits, a message may come however heavy it is.
+    [[gnu::noinline]] bool find_holder(const ChannelLog<T>& log, std::size_t bytes) noexcept {
+        hold_at_ = {Reach::unlimited, Reach::unlimited};
+        bool held = false;
+        for (const Seat<T>* seat = first_; seat != nullptr; seat = seat->next) {
+            if (seat->when_behind != Behind::block) continue;
+            const std::uint64_t read = seat->read_up_to();
+            lower(hold_at_.messages, seat->reach.messages, read);
+            held = held || log.last() - read >= seat->reach.messages;
+            if (seat->reach.bytes == Reach::unlimited) continue;
+            const std::uint64_t waiting = log.bytes_after(read);
+            const bool is_empty = log.last() == read;
+            lower(hold_at_.bytes, seat->reach.bytes, log.bytes() - waiting);
+            held = held || (!is_empty && !fits(bytes, waiting, seat->reach.bytes));
+        }
+        return held;
+    }
+
+    // If not, notes when to look again. Of the bytes in the log, the last message has `added`.
+    [[nodiscard]] bool is_cut(Seat<T>& seat, const ChannelLog<T>& log, std::size_t added,
+                              const Clock& clock) noexcept {
+        const std::uint64_t read = seat.read_up_to();
+        if (log.last() - read > seat.reach.messages) return true;
+        lower(cut_at_.messages, seat.reach.messages, read);
+        const std::size_t soft = seat.overdue.soft_limit();
+        if (seat.reach.bytes == Reach::unlimited && soft == Reach::unlimited) return false;
+        const std::uint64_t waiting = log.bytes_after(read);
+        // As few as this have waited since the message before: it may have had a break.
+        seat.overdue.note(waiting - std::min<std::uint64_t>(waiting, added), clock);
+        if (waiting >= seat.reach.bytes || seat.overdue.is_over(waiting, clock)) return true;
+        lower(cut_at_.bytes, std::min<std::uint64_t>(seat.reach.bytes, soft),
+              log.bytes() - waiting);
+        return false;
+    }
+
+    void cut(Seat<T>& seat, const ChannelLog<T>& log) noexcept {
+        remove(seat);
+        seat.lost_up_to = log.last();
+        seat.is_disconnected.store(true, std::memory_order_release);
+    }
+
+    Seat<T>* first_ = nullptr;
+    Seat<T>* last_ = nullptr;
+    std::size_t size_ = 0;
+    Limit hold_at_{0, 0};
+    Limit cut_at_{0, 0};
+};
+
+}  // namespace runnel::inline v0::detail

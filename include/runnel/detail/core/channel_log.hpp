@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <runnel/detail/blocks/segmented_log.hpp>
+#include <runnel/detail/core/stream_log.hpp>
+#include <runnel/message.hpp>
+#include <runnel/stream_id.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <utility>
+
+namespace runnel::inline v0::detail {
+
+// A message of a channel, and how many bytes there were before it.
+template <Message T>
+struct Logged {
+    T value;
+    std::uint64_t bytes_before;
+};
+
+// How far behind somebody may be.
+struct Reach {
+    static constexpr std::uint64_t unlimited = std::numeric_limits<std::uint64_t>::max();
+
+    std::uint64_t messages = 0;       // at most so many may wait
+    std::uint64_t bytes = unlimited;  // fewer than so many
+
+    friend bool operator==(const Reach&, const Reach&) = default;
+};
+
+// The last messages of a channel, numbered from 1: a log that nobody keeps. What is out of reach
+// for everybody goes, by the block and, where bytes are counted, one by one. The last one stays as
+// long as anybody is there.
+//
+// Guarded by its owner's lock, but for last().
+template <Message T>
+class ChannelLog {
+public:
+    using Entry = Logged<T>;
+    using Place = LogPlace<Entry>;
+
+    [[nodiscard]] static constexpr StreamId id(std::uint64_t number) noexcept {
+        return {0, number};
+    }
+
+    // ---- concurrent
+
+    // The number of the last message; 0: there was none.
+    [[nodiscard]] std::uint64_t last() const noexcept {
+        return last_.load(std::memory_order_acquire);
+    }
+
+    // ---- under the lock
+
+    [[nodiscard]] const StreamLog<Entry>& entries() const noexcept { return entries_; }
+    // Of all messages there ever were.
+    [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }
+
+    // Makes append() possible. Throws: std::bad_alloc, and then nothing has changed.
+    void reserve(Disposal<Entry>& disposal) { entries_.reserve(id(last() + 1), disposal); }
+
+    // Requires: reserve() before.
+    void append(T&& value, std::size_t bytes) noexcept {
+        const std::uint64_t number = last_.load(std::memory_order_relaxed) + 1;
+        (void)entries_.append(id(number), Entry{std::move(value), bytes_});
+        bytes_ += bytes;
+        // After the message itself: whoever sees the number can find it.
+        last_.store(number, std::memory_order_release);
+    }
+
+    // A message that nobody will look for here.
+    void pass(std::size_t bytes) noexcept {
+        bytes_ += bytes;
+        last_.store(last_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+    }
+
+    // How many bytes wait for one who has read up to `number`.
+    [[nodiscard]] std::uint64_t bytes_after(std::uint64_t number) const noexcept {
+        const Place next = entries_.after(id(number));
+        return next ? bytes_ - next.value().bytes_before : 0;
+    }
+
+    // Up to which number a reader that has read up to `number` has to skip, to be within `reach`.
+    // Linear in what it skips for its bytes.
+    [[nodiscard]] std::uint64_t skipped_to(std::uint64_t number,
+                                           const Reach& reach) const noexcept {
+        const std::uint64_t from = std::max(number, out_of_reach(reach.messages));
+        if (reach.bytes == Reach::unlimited) return from;
+        Place place = entries_.after(id(from));
+        while (place && bytes_ - place.value().bytes_before >= reach.bytes)
+            place = StreamLog<Entry>::next(place);
+        return place ? place.id().seq - 1 : last();
+    }
+
+    // What has to stay: what is within this reach.
+    void keep(const Reach& reach) noexcept {
+        kept_ = reach;
+        trim_at_ = 0;
+    }
+
+    // Lets go of what is out of reach. To be called after append() and after keep().
+    void trim(Disposal<Entry>& disposal) noexcept {
+        if (last() >= trim_at_) [[unlikely]]
+            trim_now(disposal);
+    }
+
+private:
+    // The number of the last one that is not among the last `messages`.
+    [[nodiscard]] std::uint64_t out_of_reach(std::uint64_t messages) const noexcept {
+        return last() - std::min(last(), messages);
+    }
+
+    [[gnu::noinline]] void trim_now(Disposal<Entry>& disposal) noexcept {
+        std::uint64_t gone = out_of_reach(kept_.messages);
+        if (kept_.messages != 0 && kept_.bytes == Reach::unlimited)
+            return trim_blocks(gone, disposal);
+        // However heavy the last one is, who holds publishers back gets it.
+        if (kept_.messages != 0 && last() != 0)
+            gone = std::min(skipped_to(gone, kept_), last() - 1);
+        (void)entries_.trim_before(id(gone + 1), disposal);
+    }
+
+    void trim_blocks(std::uint64_t gone, Disposal<Entry>& disposal) noexcept {
+        const Place first = entries_.after(id(gone));
+        const StreamId kept = first ? first.block->key : id(gone + 1);
+        (void)entries_.trim_before(kept, disposal);
+        // Not before all of this block is out of reach, or all that is yet to come.
+        const std::uint64_t end = first ? kept.seq + first.block->capacity() : last() + 1;
+        trim_at_ = end + std::min(kept_.messages, Reach::unlimited - end);
+    }
+
+    std::atomic<std::uint64_t> last_ = 0;
+    std::uint64_t bytes_ = 0;
+    std::uint64_t trim_at_ = 0;
+    Reach kept_;
+    StreamLog<Entry> entries_;
+};
+
+}  // namespace runnel::inline v0::detail

@@ -1,0 +1,474 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <runnel/ack.hpp>
+#include <runnel/detail/base/assert.hpp>
+#include <runnel/detail/base/room.hpp>
+#include <runnel/detail/core/effect.hpp>
+#include <runnel/detail/core/pending_entries.hpp>
+#include <runnel/detail/core/stream_facts.hpp>
+#include <runnel/stream_id.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace runnel::inline v0::detail {
+
+using Milliseconds = std::int64_t;
+
+struct ConsumerRecord {
+    static constexpr Milliseconds never = -1;
+
+    const std::string* name = nullptr;
+    std::uint32_t number = PendingEntries::nobody;  // given again once nothing is pending under it
+    std::uint64_t serial = 0;                       // never given again
+    Milliseconds seen = 0;
+    Milliseconds active = never;
+    std::size_t pending = 0;
+
+    // How far first_lost() has come: it has nothing pending before `pending_from`, and nothing that
+    // was erased before `erased_from`, or at all if there is none.
+    StreamId pending_from{};
+    std::optional<StreamId> erased_from{};
+};
+
+// A consumer as its handles and deliveries know it: removed and made anew, it has another serial.
+struct ConsumerId {
+    std::uint32_t number = PendingEntries::nobody;
+    std::uint64_t serial = 0;
+};
+struct ConsumerKey {
+    ConsumerId id{};
+    std::string_view name;
+};
+
+// The delivery that an acknowledgement refers to: it does nothing unless that is still the last
+// one.
+struct Fence {
+    std::uint64_t serial;  // of the consumer
+    std::uint64_t deliveries;
+};
+
+// What a claim does with an entry.
+struct ClaimRules {
+    Milliseconds min_idle = 0;
+    Milliseconds delivered = 0;               // the new delivery time
+    std::optional<std::uint64_t> deliveries;  // the new count; nothing: one more than before
+    bool counts = true;                       // false: as it was. Redis: JUSTID
+    bool force = false;                       // also what is not pending
+};
+
+enum class Claim : std::uint8_t {
+    taken,
+    passed_over,  // not pending, or not idle for long enough
+    lost,         // it was pending, and is no longer in the stream: dropped
+};
+struct Claimed {
+    Claim what = Claim::passed_over;
+    std::uint64_t deliveries = 0;  // if taken
+};
+
+// One consumer group: what it has delivered, to whom, and what is not acknowledged yet. The rules
+// of XREADGROUP, XACK, XCLAIM, XAUTOCLAIM, XNACK, XPENDING and of lag; whether an entry is still
+// in the stream is told by the caller, and so is the time, in milliseconds of whatever clock its
+// owner goes by: a monotonic one, or as Redis does, the wall's.
+//
+// Guarded by its owner's lock. What throws has changed nothing.
+class GroupState {
+public:
+    using Consumers = std::map<std::string, ConsumerRecord, std::less<>>;
+
+    // Consumers get serials from `first_serial` on.
+    GroupState(StreamId last_delivered, std::optional<std::uint64_t> entries_read,
+               const LogFacts& log, std::uint64_t first_serial = 0) noexcept
+        : next_serial_{first_serial} {
+        set_position(last_delivered, entries_read, log);
+    }
+
+    [[nodiscard]] StreamId last_delivered() const noexcept { return last_delivered_; }
+    [[nodiscard]] std::optional<std::uint64_t> entries_read() const noexcept {
+        return entries_read_;
+    }
+    [[nodiscard]] const PendingEntries& pending() const noexcept { return pending_; }
+    [[nodiscard]] const Consumers& consumers() const noexcept { return consumers_; }
+
+    // As XGROUP SETID does: more than all entries cannot have been read.
+    void set_position(StreamId last_delivered, std::optional<std::uint64_t> entries_read,
+                      const LogFacts& log) noexcept {
+        last_delivered_ = last_delivered;
+        entries_read_ = entries_read;
+        if (entries_read_) entries_read_ = std::min(*entries_read_, log.entries_added);
+    }
+
+    // As the option LASTID of XCLAIM does: never back.
+    void raise_last_delivered(StreamId id) noexcept {
+        last_delivered_ = std::max(last_delivered_, id);
+    }
+
+    // ---- consumers
+
+    // The consumer of that id or else of that name, made if there is none. May throw.
+    [[nodiscard]] ConsumerRecord& consumer(const ConsumerKey& key, Milliseconds now) {
+        ConsumerRecord* const known = find(key.id);
+        return known != nullptr ? *known : consumer(key.name, now);
+    }
+
+    // Null if there is none.
+    [[nodiscard]] ConsumerRecord* find(const ConsumerKey& key) const noexcept {
+        if (ConsumerRecord* const known = find(key.id)) return known;
+        const ConsumerRecord* const named = find(key.name);
+        return named != nullptr ? find(named->number) : nullptr;
+    }
+    [[nodiscard]] ConsumerRecord* find(const ConsumerId& id) const noexcept {
+        ConsumerRecord* const at = find(id.number);
+        return at != nullptr && at->serial == id.serial ? at : nullptr;
+    }
+
+    [[nodiscard]] const ConsumerRecord* find(std::string_view name) const noexcept {
+        const auto found = consumers_.find(name);
+        return found == consumers_.end() ? nullptr : &found->second;
+    }
+
+    // Null for nobody.
+    [[nodiscard]] ConsumerRecord* find(std::uint32_t number) const noexcept {
+        return number < numbers_.size() ? numbers_[number].consumer : nullptr;
+    }
+
+    // What the consumer has pending goes, too: as if it were acknowledged.
+    Effect remove_consumer(std::string_view name) noexcept {
+        const auto found = consumers_.find(name);
+        if (found == consumers_.end()) return {};
+        const std::uint32_t number = found->second.number;
+        const std::size_t dropped = found->second.pending;
+        StreamId id;
+        for (auto left = dropped; left != 0; --left) {
+            const auto place = pending_.next_of(number, pending_.lower_bound(id));
+            id = pending_.id(place);
+            pending_.erase(place);
+        }
+        numbers_[number] = {nullptr, std::exchange(free_number_, number)};
+        consumers_.erase(found);
+        return {.acknowledged = dropped};
+    }
+
+    // ---- delivering
+
+    // Delivers an entry that follows last_delivered(). True if it was pending already: with
+    // somebody who has room for another one now. May throw. Inlined wherever it is called, so that
+    // the id stays in registers: g++ 12 copies one through memory, and then waits for it.
+    [[gnu::always_inline]] bool deliver(const StreamId& id, ConsumerRecord& to, Milliseconds now,
+                                        const LogFacts& log, bool acknowledged) {
+        bool was_pending = false;
+        if (!acknowledged) {
+            was_pending = hand(pending_.find_or_insert(id), id, to, now, 1);
+            to.active = now;
+        }
+        // Where it stands: g++ 12 makes a slow copy of an optional.
+        if (knows_entries_read(log)) {
+            ++*entries_read_;
+        } else if (log.entries_added != 0) {
+            entries_read_ = log.entries_up_to(id);
+        }
+        last_delivered_ = id;
+        return was_pending;
+    }
+
+    // Delivers an entry once more to the consumer that has it pending, as a read of history does.
+    void deliver_again(PendingEntries::Place place, Milliseconds now) noexcept {
+        pending_.deliver(place, PendingEntries::owner(place), now,
+                         one_more(PendingEntries::deliveries(place)));
+    }
+
+    // ---- acknowledging; no effect: it is not pending, or not behind the fence
+
+    Effect acknowledge(const StreamId& id, const Fence* fence = nullptr) noexcept {
+        const auto place = place_of(id, fence);
+        if (!place) return {};
+        drop(place);
+        return {.acknowledged = 1};
+    }
+
+    // Releases the entry: it belongs to nobody, and whoever claims next gets it.
+    Effect release(const StreamId& id, Nack mode, const Fence* fence = nullptr) noexcept {
+        const auto place = place_of(id, fence);
+        if (!place) return {};
+        take_from_owner(place);
+        pending_.release(place, deliveries_after(mode, PendingEntries::deliveries(place)));
+        return {.released = 1};
+    }
+
+    // Starts the idle time of the entry anew.
+    Effect extend(const StreamId& id, Milliseconds now, const Fence& fence) noexcept {
+        const auto place = place_of(id, &fence);
+        if (!place) return {};
+        const std::uint32_t number = PendingEntries::owner(place);
+        pending_.deliver(place, number, now, fence.deliveries);
+        ConsumerRecord& owner = *find(number);
+        owner.active = owner.seen = now;
+        return {.extended = 1};
+    }
+
+    // ---- claiming
+
+    // As XCLAIM does with one id; `is_live`: the entry is still in the stream. May throw if forced.
+    Claimed claim(const StreamId& id, bool is_live, ConsumerRecord& by, const ClaimRules& rules,
+                  Milliseconds now) {
+        auto place = pending_.find(id);
+        if (!is_live) {
+            if (!place) return {Claim::passed_over};
+            drop(place);
+            return {Claim::lost};
+        }
+        if (!place) {
+            if (!rules.force) return {Claim::passed_over};
+            place = pending_.insert(id);
+            pending_.release(place, 1);
+        }
+        if (!is_claimable(place, rules.min_idle, now)) return {Claim::passed_over};
+        return {Claim::taken, take(place, by, rules, now)};
+    }
+
+    // Never negative, though another thread may have told a later time, or the clock was stepped
+    // back.
+    [[nodiscard]] static Milliseconds idle_time(PendingEntries::Place place,
+                                                Milliseconds now) noexcept {
+        return std::max<Milliseconds>(0, now - PendingEntries::delivered_ms(place));
+    }
+    [[nodiscard]] static bool is_claimable(PendingEntries::Place place, Milliseconds min_idle,
+                                           Milliseconds now) noexcept {
+        return PendingEntries::owner(place) == PendingEntries::nobody ||
+               idle_time(place, now) >= min_idle;
+    }
+
+    // As XAUTOCLAIM does: find(id) gives the entry or something false, took(entry, deliveries) and
+    // lost(id) hear what became of it; where lost() is false, it ends. Returns where to go on, 0-0
+    // at the end.
+    template <typename Find, typename Took, typename Lost>
+    StreamId autoclaim(StreamId start, std::size_t count, ConsumerRecord& by,
+                       const ClaimRules& rules, Milliseconds now, Find find, Took took,
+                       Lost lost) noexcept {
+        constexpr std::size_t looks_per_claim = 10;  // as in Redis
+        std::size_t looks = std::min(count, pending_.size()) * looks_per_claim;
+        auto place = pending_.lower_bound(start);
+        for (; place && looks != 0 && count != 0; --looks) {
+            const StreamId id = pending_.id(place);
+            const auto found = find(id);
+            if (!found) {
+                if (!lost(id)) return id;
+                drop(place);
+                place = pending_.lower_bound(id);
+                --count;
+                continue;
+            }
+            if (is_claimable(place, rules.min_idle, now)) {
+                took(found, take(place, by, rules, now));
+                --count;
+            }
+            place = pending_.next(place);
+        }
+        return place ? pending_.id(place) : StreamId{};
+    }
+
+    // ---- what a consumer has pending and the stream has lost; is_live(id): it has not
+
+    // The first such entry, or none. Costs nothing unless the first that the consumer had pending
+    // at the last call was trimmed or acknowledged meanwhile: then it is linear in the leaves from
+    // there to the first that it has now. And linear in what it has pending from the first one on
+    // that was erased meanwhile.
+    template <typename IsLive>
+    [[nodiscard]] PendingEntries::Place first_lost(ConsumerRecord& of, const LogFacts& log,
+                                                   IsLive is_live) const noexcept {
+        if (of.pending == 0) return {};
+        const auto from = [&](StreamId id) {
+            return pending_.next_of(of.number, pending_.lower_bound(id));
+        };
+        const bool all_gone = log.length == 0;
+        if (all_gone || of.pending_from < log.first_id) {
+            const auto place = from(of.pending_from);
+            of.pending_from = pending_.id(place);
+            if (all_gone || of.pending_from < log.first_id) return place;
+        }
+        if (!of.erased_from) return {};
+        for (auto place = from(std::max(of.pending_from, *of.erased_from)); place;
+             place = pending_.next_of(of.number, pending_.next(place))) {
+            of.erased_from = pending_.id(place);
+            if (!is_live(*of.erased_from)) return place;
+        }
+        of.erased_from.reset();
+        return {};
+    }
+
+    // The stream erases this entry. Not needed for those that it trims.
+    void note_erased(const StreamId& id) noexcept {
+        const auto place = pending_.find(id);
+        ConsumerRecord* const owner = place ? find(PendingEntries::owner(place)) : nullptr;
+        if (owner == nullptr) return;
+        if (!owner->erased_from || id < *owner->erased_from) owner->erased_from = id;
+    }
+
+    // Drops all of them, as a claim does; lost(id) hears of each, and where it is false, it ends.
+    template <typename IsLive, typename Lost>
+    Effect drop_lost(ConsumerRecord& of, const LogFacts& log, IsLive is_live, Lost lost) noexcept {
+        Effect effect;
+        for (auto place = first_lost(of, log, is_live); place && lost(pending_.id(place));
+             place = first_lost(of, log, is_live)) {
+            drop(place);
+            ++effect.acknowledged;
+        }
+        return effect;
+    }
+
+    // ---- listing
+
+    struct Listed {
+        StreamId first;
+        StreamId last;
+        std::size_t count;
+        Milliseconds min_idle;
+    };
+
+    // As XPENDING does in its long form: visit(entry, owner or null, idle time).
+    template <typename Visit>
+    void list(const Listed& what, std::optional<std::string_view> owner, Milliseconds now,
+              Visit visit) const {
+        const ConsumerRecord* const only = owner ? find(*owner) : nullptr;
+        const bool is_unknown = owner && only == nullptr;
+        std::size_t left = is_unknown ? 0 : what.count;
+        for (auto place = pending_.lower_bound(what.first); place && left != 0;
+             place = pending_.next(place)) {
+            const Pending entry = pending_[place];
+            if (entry.id > what.last) return;
+            const bool is_asked_for = only == nullptr || entry.owner == only->number;
+            if (!is_asked_for || !is_claimable(place, what.min_idle, now)) continue;
+            visit(entry, find(entry.owner), idle_time(place, now));
+            --left;
+        }
+    }
+
+    // ---- lag
+
+    // How many entries of the stream are still to be delivered, by Redis' reckoning; nothing where
+    // it cannot tell.
+    [[nodiscard]] std::optional<std::uint64_t> lag(const LogFacts& log) const noexcept {
+        if (log.entries_added == 0 || log.length == 0) return 0;
+        if (last_delivered_ < log.first_id && log.max_deleted_id < log.first_id) return log.length;
+        if (entries_read_ && !log.has_tombstone_from(last_delivered_))
+            return log.entries_added - std::min(*entries_read_, log.entries_added);
+        const auto read = log.entries_up_to(last_delivered_);
+        if (!read) return std::nullopt;
+        return log.entries_added - *read;
+    }
+
+private:
+    // Null: it is free, and so is `next_free`.
+    struct Numbered {
+        ConsumerRecord* consumer;
+        std::uint32_t next_free;
+    };
+
+    static constexpr std::uint64_t most_deliveries = std::numeric_limits<std::int64_t>::max();
+
+    [[gnu::noinline]] ConsumerRecord& consumer(std::string_view name, Milliseconds now) {
+        if (const auto found = consumers_.find(name); found != consumers_.end())
+            return found->second;
+        make_room_for_one(numbers_);
+        const auto made = consumers_.emplace(name, ConsumerRecord{}).first;
+        made->second.name = &made->first;
+        made->second.number = take_number();
+        made->second.serial = next_serial_++;
+        made->second.seen = now;
+        numbers_[made->second.number].consumer = &made->second;
+        return made->second;
+    }
+
+    // There is room for one.
+    [[nodiscard]] std::uint32_t take_number() noexcept {
+        if (free_number_ == PendingEntries::nobody) {
+            numbers_.push_back({});
+            return static_cast<std::uint32_t>(numbers_.size() - 1);
+        }
+        return std::exchange(free_number_, numbers_[free_number_].next_free);
+    }
+
+    [[nodiscard]] static std::uint64_t one_more(std::uint64_t deliveries) noexcept {
+        return std::min(deliveries, most_deliveries - 1) + 1;
+    }
+
+    [[nodiscard]] static std::uint64_t deliveries_after(Nack mode, std::uint64_t before) noexcept {
+        if (mode == Nack::fatal) return most_deliveries;
+        return mode == Nack::silent && before != 0 ? before - 1 : before;
+    }
+
+    [[nodiscard]] static std::uint64_t deliveries_after(const ClaimRules& rules,
+                                                        std::uint64_t before) noexcept {
+        if (rules.deliveries) return *rules.deliveries;
+        return rules.counts ? one_more(before) : before;
+    }
+
+    [[nodiscard]] PendingEntries::Place place_of(const StreamId& id,
+                                                 const Fence* fence) const noexcept {
+        const auto place = pending_.find(id);
+        if (!place || fence == nullptr) return place;
+        const ConsumerRecord* const owner = find(PendingEntries::owner(place));
+        const bool holds = owner != nullptr && owner->serial == fence->serial &&
+                           PendingEntries::deliveries(place) == fence->deliveries;
+        return holds ? place : PendingEntries::Place{};
+    }
+
+    // False: it has none.
+    bool take_from_owner(PendingEntries::Place place) const noexcept {
+        ConsumerRecord* const owner = find(PendingEntries::owner(place));
+        if (owner != nullptr) --owner->pending;
+        return owner != nullptr;
+    }
+
+    void drop(PendingEntries::Place place) noexcept {
+        take_from_owner(place);
+        pending_.erase(place);
+    }
+
+    // Returns the new count of deliveries.
+    std::uint64_t take(PendingEntries::Place place, ConsumerRecord& by, const ClaimRules& rules,
+                       Milliseconds now) noexcept {
+        const auto deliveries = deliveries_after(rules, PendingEntries::deliveries(place));
+        hand(place, pending_.id(place), by, rules.delivered, deliveries);
+        by.active = now;
+        return deliveries;
+    }
+
+    // False: nobody had it.
+    bool hand(PendingEntries::Place place, const StreamId& id, ConsumerRecord& to,
+              Milliseconds delivered, std::uint64_t deliveries) noexcept {
+        const bool had_owner = take_from_owner(place);
+        pending_.deliver(place, to.number, delivered, deliveries);
+        ++to.pending;
+        if (id < to.pending_from) [[unlikely]]
+            to.pending_from = id;
+        return had_owner;
+    }
+
+    // Whether entries_read() is what was delivered, and one more is with the next one.
+    [[nodiscard]] bool knows_entries_read(const LogFacts& log) const noexcept {
+        return entries_read_ && last_delivered_ >= log.first_id &&
+               !log.has_tombstone_from(last_delivered_);
+    }
+
+    StreamId last_delivered_;
+    std::optional<std::uint64_t> entries_read_;
+    PendingEntries pending_;
+    Consumers consumers_;
+    std::vector<Numbered> numbers_;
+    std::uint32_t free_number_ = PendingEntries::nobody;  // the first of the free ones
+    std::uint64_t next_serial_;
+};
+
+}  // namespace runnel::inline v0::detail

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <runnel/detail/blocks/log_block.hpp>
+#include <runnel/detail/blocks/slots.hpp>
+#include <runnel/detail/core/missed.hpp>
+#include <runnel/detail/core/stream_log.hpp>
+#include <runnel/entries.hpp>
+#include <runnel/message.hpp>
+#include <runnel/stream_id.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+namespace runnel::inline v0::detail {
+
+// A place between two entries of a stream: those up to position() are behind it. Owns the block in
+// which it goes on, and pins nothing.
+//
+// Counts what is trimmed before it comes there. What lies between it and where it goes on next is
+// known by its block: which of the slots there were trimmed and, once the block has left the log,
+// how many entries the log has trimmed since. Without a block, it stands at the start, behind all
+// that there was, or at an id: then it only tells whether something behind that id was trimmed.
+//
+// Used by one thread at a time; what needs the log's lock says so, and the rest needs none.
+template <Message T>
+class LogCursor {
+public:
+    using Block = LogBlock<T>;
+    using Place = LogPlace<T>;
+
+    // At the start.
+    LogCursor() noexcept = default;
+    LogCursor(LogCursor&& other) noexcept
+        : block_{std::exchange(other.block_, nullptr)},
+          slot_{other.slot_},
+          end_{other.end_},
+          position_{other.position_},
+          missed_{other.missed_},
+          trimmed_before_{other.trimmed_before_},
+          is_anchored_{other.is_anchored_} {}
+    LogCursor& operator=(LogCursor&& other) noexcept {
+        std::swap(block_, other.block_);
+        std::swap(slot_, other.slot_);
+        std::swap(end_, other.end_);
+        std::swap(position_, other.position_);
+        std::swap(missed_, other.missed_);
+        std::swap(trimmed_before_, other.trimmed_before_);
+        std::swap(is_anchored_, other.is_anchored_);
+        return *this;
+    }
+    ~LogCursor() {
+        if (block_ != nullptr) block_->remove_owner();
+    }
+
+    [[nodiscard]] StreamId position() const noexcept { return position_; }
+
+    [[nodiscard]] bool has_missed() const noexcept { return missed_.count != 0; }
+    // Since the last call.
+    [[nodiscard]] Missed take_missed() noexcept { return std::exchange(missed_, {}); }
+
+    // Up to `count` entries that are at hand in this block, and a pin on it; no slots, and no pin:
+    // there are none.
+    [[nodiscard]] PinnedSlots<T> take(std::size_t count) noexcept {
+        if (!may_have_next()) return {};
+        block_->pin();
+        if (end_ - slot_ < count) end_ = block_->count();
+        const SlotMask at_hand = slots_before(end_) & ~slots_before(slot_);
+        const SlotMask slots = lowest_slots(block_->live(at_hand), count);
+        slot_ = slots != 0 ? last_slot(slots) + 1 : end_;
+        position_ = block_->id(slot_ - 1);
+        if (const SlotMask gone = at_hand & slots_before(slot_) & ~slots; gone != 0) [[unlikely]]
+            missed_.count += count_slots(gone & block_->trimmed());
+        if (slots != 0) return {*block_, slots};
+        block_->unpin();
+        return {};
+    }
+
+    // Whether take() may find something; it may have been erased. Looks at what the writer writes
+    // only when nothing is left of what was there the last time: each look takes that cache line
+    // from the writer. So does take(), if that is not enough.
+    [[nodiscard]] bool may_have_next() noexcept {
+        if (slot_ < end_) return true;
+        if (block_ == nullptr) return false;
+        end_ = block_->count();
+        return slot_ < end_;
+    }
+
+    // Whether to go on needs the log's lock: nothing more comes in this block.
+    [[nodiscard]] bool is_at_end_of_block() const noexcept {
+        return block_ == nullptr || (block_->is_full() && slot_ >= block_->count());
+    }
+
+    // Goes on behind `position`, once it has found its block with seek().
+    void reset(StreamId position) noexcept {
+        move_to(nullptr, 0);
+        position_ = position;
+        missed_ = {};
+        trimmed_before_ = 0;
+        is_anchored_ = position == StreamId{};
+    }
+
+    // ---- under the log's lock
+
+    // Goes on behind `position`, which may be ahead of the stream.
+    void reset(StreamId position, const StreamLog<T>& log) noexcept {
+        reset(position);
+        seek(log);
+    }
+
+    // The next entry, if there is one; goes to the block in which it is or will be.
+    Place seek(const StreamLog<T>& log) noexcept {
+        if (block_ != nullptr && !block_->has_left && block_->is_live(slot_))
+            return {block_, slot_};
+        return seek_further(log);
+    }
+
+    // Puts `place`, which seek() has found, behind it.
+    void pass(Place place) noexcept {
+        slot_ = place.slot + 1;
+        position_ = place.id();
+    }
+
+private:
+    [[gnu::noinline]] Place seek_further(const StreamLog<T>& log) noexcept {
+        const bool is_there = block_ != nullptr && !block_->has_left;
+        const Place place = is_there ? log.from(block_, slot_) : log.after(position_);
+        count_missed(log);
+        if (place) {
+            move_to(place.block, place.slot);
+        } else if (position_ <= log.last_id()) {
+            Block* const last = log.last_block();
+            move_to(last, last != nullptr ? last->count() : 0);
+            trimmed_before_ = log.trimmed();
+            is_anchored_ = true;
+        } else {
+            move_to(nullptr, 0);  // it is ahead of the stream: ids up to it do not count
+            is_anchored_ = false;
+        }
+        return place;
+    }
+
+    // What was trimmed between here and what is next.
+    void count_missed(const StreamLog<T>& log) noexcept {
+        if (block_ != nullptr) {
+            missed_.count += count_slots(block_->trimmed() & ~slots_before(slot_));
+            if (block_->has_left) missed_.count += log.trimmed() - block_->trimmed_when_it_left();
+        } else if (is_anchored_) {
+            missed_.count += log.trimmed() - trimmed_before_;
+        } else if (log.last_trimmed() > position_) {
+            missed_ = {missed_.count + 1, false};
+        }
+    }
+
+    // A block that has left the log holds no values that could die here, under the lock.
+    void move_to(Block* block, std::uint32_t slot) noexcept {
+        slot_ = slot;
+        if (block == block_) return;
+        end_ = 0;
+        if (block != nullptr) block->add_owner();
+        if (block_ != nullptr) block_->remove_owner();
+        block_ = block;
+    }
+
+    Block* block_ = nullptr;
+    std::uint32_t slot_ = 0;
+    std::uint32_t end_ = 0;  // of what is known to be published in this block; may be less
+    StreamId position_{};
+    Missed missed_;
+    // Without a block: what had been trimmed up to here, if that is known.
+    std::uint64_t trimmed_before_ = 0;
+    bool is_anchored_ = true;
+};
+
+// The live entries of `block` up to `last` or, on the way back, to `first`.
+template <Message T>
+[[nodiscard]] SlotMask slots_to_the_end(const LogBlock<T>& block, const StreamId& first,
+                                        const StreamId& last, bool forward) noexcept {
+    using Log = StreamLog<T>;
+    return block.live() & (forward ? Log::slots_up_to(block, last) : Log::slots_from(block, first));
+}
+
+// Adds the entries from `first` to `last`, up to `count`, in the order of `entries`.
+// Requires: the log's lock. Throws: std::bad_alloc.
+template <Message T>
+void collect(const StreamLog<T>& log, StreamId first, StreamId last, std::size_t count,
+             Entries<T>& entries) {
+    const bool forward = entries.order() == Entries<T>::Order::ascending;
+    const LogPlace<T> place = forward ? log.lower_bound(first) : log.at_most(last);
+    SlotMask ahead = forward ? ~slots_before(place.slot) : slots_before(place.slot + 1);
+    for (LogBlock<T>* block = place.block; block != nullptr && count != 0;
+         block = forward ? block->next : block->previous) {
+        const SlotMask in_range = slots_to_the_end(*block, first, last, forward);
+        if (in_range == 0 && block->live() == 0) continue;  // of those somebody stands in
+        ahead &= in_range;
+        if (ahead == 0) return;
+        const SlotMask slots = forward ? lowest_slots(ahead, count) : highest_slots(ahead, count);
+        entries.reserve();
+        block->pin();
+        entries.add({*block, slots});
+        if (slots != ahead) return;
+        count -= std::min<std::size_t>(count, count_slots(slots));
+        ahead = ~SlotMask{0};
+    }
+}
+
+}  // namespace runnel::inline v0::detail

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+
+namespace runnel::inline v0::detail {
+
+// How many entries were trimmed before somebody has seen them; at least so many if not exact.
+struct Missed {
+    std::uint64_t count = 0;
+    bool is_exact = true;
+};
+
+}  // namespace runnel::inline v0::detail

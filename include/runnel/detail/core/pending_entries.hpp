@@ -1,0 +1,464 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <runnel/detail/base/assert.hpp>
+#include <runnel/detail/blocks/blocks.hpp>
+#include <runnel/detail/blocks/id_offset.hpp>
+#include <runnel/detail/blocks/radix_tree.hpp>
+#include <runnel/detail/core/pending_leaf.hpp>
+#include <runnel/stream_id.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+namespace runnel::inline v0::detail {
+
+// What is pending for a consumer group.
+struct Pending {
+    StreamId id;
+    std::uint32_t owner = PendingRecord::nobody;
+    std::int64_t delivered_ms = 0;  // 0 if it has no owner
+    std::uint64_t deliveries = 0;
+
+    friend bool operator==(const Pending&, const Pending&) = default;
+};
+
+// A pending entry, until the next insert or erase; false: there is none.
+struct PendingPlace {
+    PendingLeaf* leaf = nullptr;
+    std::uint32_t slot = 0;
+
+    friend bool operator==(const PendingPlace&, const PendingPlace&) = default;
+    [[nodiscard]] explicit operator bool() const noexcept { return leaf != nullptr; }
+};
+
+// The entries that one consumer group has delivered and that are not acknowledged, in two orders:
+// by id, and the time list. Knows no messages and no names: an owner is a number.
+//
+//     tree       [ 5-0 . . . . . 7-2 . . . . . . . 9-0 ]     indexes the leaves by their keys
+//                   |             |                 |
+//     leaves     [ 5-0 - 6-0 ] [ 7-2 7-9 8-0 - ] [ 9-0 - - - ]
+//                       ^---------------^-----------^            the time list runs through them
+//
+// Nearly all ids are inserted at the end, and many are erased in their order. A leaf whose last
+// entry goes is given up, but for the last leaf; one that gets sparse is merged with a neighbour,
+// but for the first and the last, which are about to be emptied and filled anyway.
+//
+// Guarded by its owner's lock, even for finding: it remembers what was found last.
+class PendingEntries {
+public:
+    using Place = PendingPlace;
+
+    static constexpr std::uint32_t nobody = PendingRecord::nobody;
+
+    // Leaves grow up to `slots`.
+    explicit PendingEntries(std::uint32_t slots = PendingLeaf::most_slots) noexcept
+        : most_slots_{slots} {
+        RUNNEL_ASSERT(slots >= 2 && slots <= PendingLeaf::most_slots);
+    }
+    PendingEntries(const PendingEntries&) = delete;
+    PendingEntries& operator=(const PendingEntries&) = delete;
+    ~PendingEntries() { clear(); }
+
+    [[nodiscard]] std::size_t size() const noexcept { return size_; }
+    [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
+    // How many belong to nobody, of those in the time list.
+    [[nodiscard]] std::size_t released() const noexcept { return times_.released(); }
+
+    [[nodiscard]] Pending operator[](Place place) const noexcept {
+        const PendingRecord& record = record_of(place);
+        return {id(place), record.owner, record.time(), record.deliveries.value()};
+    }
+    [[nodiscard]] StreamId id(Place place) const noexcept {
+        RUNNEL_ASSERT(has(place));
+        return place.leaf->id(place.slot);
+    }
+    [[nodiscard]] static std::uint32_t owner(Place place) noexcept {
+        return record_of(place).owner;
+    }
+    [[nodiscard]] static std::int64_t delivered_ms(Place place) noexcept {
+        return record_of(place).time();
+    }
+    [[nodiscard]] static std::uint64_t deliveries(Place place) noexcept {
+        return record_of(place).deliveries.value();
+    }
+
+    // ---- by id
+
+    [[nodiscard]] Place find(const StreamId& id) const noexcept {
+        // In most loops it follows the one that was found before.
+        if (found_leaf_ != nullptr) {
+            const std::uint32_t slot = found_leaf_->first_from(found_end_);
+            if (found_leaf_->has(slot, id)) return found(*found_leaf_, slot);
+        }
+        return find_afar(id);
+    }
+
+    // The first entry whose id is not less than `id`.
+    [[nodiscard]] Place lower_bound(const StreamId& id) const noexcept {
+        PendingLeaf* const leaf = leaf_of(id);
+        if (leaf == nullptr) return first();
+        const Place place = from(leaf, leaf->lower_bound(id));
+        return place ? found(*place.leaf, place.slot) : Place{};
+    }
+
+    [[nodiscard]] Place first() const noexcept { return from(first_, 0); }
+    [[nodiscard]] Place last() const noexcept { return back_from(last_, PendingLeaf::most_slots); }
+    [[nodiscard]] Place next(Place place) const noexcept {
+        RUNNEL_ASSERT(has(place));
+        return from(place.leaf, place.slot + 1);
+    }
+    [[nodiscard]] Place previous(Place place) const noexcept {
+        RUNNEL_ASSERT(has(place));
+        return back_from(place.leaf, place.slot);
+    }
+
+    // The first entry of `owner` that is `place` or behind it. Complexity: O(leaves + entries in
+    // those where `owner`, or one with the same number modulo 64, ever had an entry).
+    [[nodiscard]] Place next_of(std::uint32_t owner, Place place) const noexcept {
+        RUNNEL_ASSERT(owner != nobody && (!place || has(place)));
+        std::uint32_t from = place.slot;
+        for (PendingLeaf* leaf = place.leaf; leaf != nullptr; leaf = leaf->next, from = 0) {
+            if (!leaf->may_have_of(owner)) continue;
+            for (auto slot = leaf->first_from(from); slot != PendingLeaf::no_slot;
+                 slot = leaf->first_from(slot + 1))
+                if (leaf->record(slot).owner == owner) return {leaf, slot};
+        }
+        return {};
+    }
+
+    // ---- by time
+
+    [[nodiscard]] Place oldest() const noexcept { return place_of(times_.oldest()); }
+    [[nodiscard]] Place newest() const noexcept { return place_of(times_.newest()); }
+    [[nodiscard]] Place newer(Place place) const noexcept {
+        RUNNEL_ASSERT(has(place) && record_of(place).is_placed());
+        return place_of(record_of(place).next);
+    }
+
+    // ---- changing
+
+    // A new entry that belongs to nobody and is not in the time list: deliver(), release() or
+    // erase() it. Throws: std::bad_alloc. Requires: the id is not here.
+    [[nodiscard]] Place insert(StreamId id) {
+        const Place place = find_or_insert(id);
+        RUNNEL_ASSERT(!record_of(place).is_placed());
+        return place;
+    }
+
+    // The entry of that id; insert(id) if there is none. Throws: std::bad_alloc.
+    [[nodiscard]] Place find_or_insert(StreamId id) {
+        const std::uint32_t slot = last_ != nullptr ? last_->append(id) : PendingLeaf::no_slot;
+        if (slot == PendingLeaf::no_slot) return insert_afar(id);
+        ++size_;
+        return {last_, slot};
+    }
+
+    void erase(Place place) noexcept {
+        PendingLeaf& leaf = *place.leaf;
+        take_from_times(place);
+        leaf.vacate(place.slot);
+        --size_;
+        if (is_sparse(leaf)) [[unlikely]]
+            thin_out(leaf);
+    }
+
+    // `owner` has it now; its place in the time list is that of `delivered_ms`, behind its equals.
+    // Complexity: O(1) for the latest time; else O(entries between it and either the end or the
+    // last one that was put before the end).
+    void deliver(Place place, std::uint32_t owner, std::int64_t delivered_ms,
+                 std::uint64_t deliveries) noexcept {
+        take_from_times(place);
+        PendingRecord& record = place.leaf->record(place.slot);
+        record.delivered_ms = Halves{static_cast<std::uint64_t>(delivered_ms)};
+        record.deliveries = Halves{deliveries};
+        record.owner = owner;
+        place.leaf->note_owner(owner);
+        times_.add_delivered(place.leaf->reference(place.slot), record);
+    }
+
+    // It belongs to nobody now and stands behind the other released ones, even if it is one.
+    void release(Place place, std::uint64_t deliveries) noexcept {
+        take_from_times(place);
+        PendingRecord& record = place.leaf->record(place.slot);
+        record.delivered_ms = Halves{};
+        record.deliveries = Halves{deliveries};
+        record.owner = nobody;
+        times_.add_released(place.leaf->reference(place.slot), record);
+    }
+
+    // Also gives back all memory.
+    void clear() noexcept {
+        while (first_ != nullptr) PendingLeaf::release(*std::exchange(first_, first_->next));
+        if (spare_ != nullptr) PendingLeaf::release(*std::exchange(spare_, nullptr));
+        last_ = found_leaf_ = nullptr;
+        size_ = 0;
+        tree_.clear();
+        times_.clear();
+    }
+
+private:
+    [[nodiscard]] bool has(Place place) const noexcept {
+        return place && place.leaf->is_live(place.slot) &&
+               times_.leaves().leaf(place.leaf->reference(place.slot)) == place.leaf;
+    }
+    [[nodiscard]] static const PendingRecord& record_of(Place place) noexcept {
+        return std::as_const(*place.leaf).record(place.slot);
+    }
+
+    [[nodiscard]] Place place_of(PendingRef at) const noexcept {
+        if (at == PendingRecord::none) return {};
+        return {times_.leaves().leaf(at), at % PendingLeaf::most_slots};
+    }
+
+    void take_from_times(Place place) noexcept {
+        RUNNEL_ASSERT(has(place));
+        PendingRecord& record = place.leaf->record(place.slot);
+        if (record.is_placed()) times_.remove(place.leaf->reference(place.slot), record);
+    }
+
+    // ---- finding
+
+    Place found(PendingLeaf& leaf, std::uint32_t slot) const noexcept {
+        found_leaf_ = &leaf;
+        found_end_ = slot + 1;
+        return {&leaf, slot};
+    }
+
+    [[gnu::noinline]] [[nodiscard]] Place find_afar(const StreamId& id) const noexcept {
+        PendingLeaf* const leaf = leaf_of(id);
+        if (leaf == nullptr) return {};
+        const std::uint32_t slot = leaf->lower_bound(id);
+        return leaf->has(slot, id) ? found(*leaf, slot) : Place{};
+    }
+
+    // The last leaf whose key is not greater than `id`: the only one that can have it.
+    [[nodiscard]] PendingLeaf* leaf_of(const StreamId& id) const noexcept {
+        if (found_leaf_ != nullptr && found_leaf_->key <= id) {
+            if (is_before_next(*found_leaf_, id)) return found_leaf_;
+            if (is_before_next(*found_leaf_->next, id)) return found_leaf_->next;
+        }
+        if (last_ == nullptr || last_->key <= id) return last_;
+        return static_cast<PendingLeaf*>(tree_.floor(id));
+    }
+    [[nodiscard]] static bool is_before_next(const PendingLeaf& leaf, const StreamId& id) noexcept {
+        return leaf.next == nullptr || id < leaf.next->key;
+    }
+
+    // The first entry at or behind that slot, the last one before it.
+    [[nodiscard]] static Place from(PendingLeaf* leaf, std::uint32_t slot) noexcept {
+        for (; leaf != nullptr; leaf = leaf->next, slot = 0)
+            if (const auto live = leaf->first_from(slot); live != PendingLeaf::no_slot)
+                return {leaf, live};
+        return {};
+    }
+    [[nodiscard]] static Place back_from(PendingLeaf* leaf, std::uint32_t end) noexcept {
+        for (; leaf != nullptr; leaf = leaf->previous, end = PendingLeaf::most_slots)
+            if (const auto live = leaf->last_before(end); live != PendingLeaf::no_slot)
+                return {leaf, live};
+        return {};
+    }
+
+    // ---- inserting
+
+    Place insert_at(PendingLeaf& leaf, std::uint32_t slot, StreamId id) noexcept {
+        leaf.insert(slot, id);
+        ++size_;
+        return {&leaf, slot};
+    }
+
+    // Where it does not just follow the last one.
+    [[gnu::noinline]] Place insert_afar(StreamId id) {
+        if (last_ != nullptr && last_->empty()) drop(*last_);
+        for (;;) {
+            PendingLeaf* const leaf = leaf_of(id);
+            if (leaf == nullptr) return insert_behind(nullptr, id);
+            const std::uint32_t slot = leaf->lower_bound(id);
+            if (leaf->has(slot, id)) return {leaf, slot};
+            const bool is_behind_all = slot == leaf->end();
+            const bool reaches = leaf->reaches(id);
+            if (reaches && has_room(*leaf, is_behind_all))
+                return insert_at(*leaf, make_room(*leaf, slot), id);
+            if (is_behind_all) return insert_behind(leaf, id);
+            split(*leaf, split_point(*leaf, slot, reaches));
+        }
+    }
+
+    // Where to split a leaf so that there is room for what belongs before `slot`, or that what lies
+    // behind it is out of the way.
+    [[nodiscard]] static std::uint32_t split_point(const PendingLeaf& leaf, std::uint32_t slot,
+                                                   bool reaches) noexcept {
+        return reaches ? leaf.capacity() / 2 : leaf.first_from(slot);
+    }
+
+    // Rather than to close gaps in the last leaf again and again, begin the next one.
+    [[nodiscard]] bool has_room(const PendingLeaf& leaf, bool at_end) const noexcept {
+        if (at_end && &leaf == last_) return leaf.count() <= leaf.capacity() / 4;
+        return !leaf.is_full();
+    }
+
+    // Moves entries so that a new one can stand before `slot`, and returns where.
+    // Requires: the leaf is not full.
+    std::uint32_t make_room(PendingLeaf& leaf, std::uint32_t slot) noexcept {
+        if (slot == leaf.end() && leaf.count() <= leaf.capacity() / 4) {
+            compact(leaf);
+            return leaf.end();
+        }
+        const std::uint32_t behind = leaf.free_from(slot);
+        const std::uint32_t before = leaf.free_before(slot);
+        if (before == PendingLeaf::no_slot ||
+            (behind != PendingLeaf::no_slot && behind - slot <= slot - before)) {
+            for (auto hole = behind; hole != slot; --hole) move(leaf, hole - 1, leaf, hole);
+            return slot;
+        }
+        for (auto hole = before; hole + 1 != slot; ++hole) move(leaf, hole + 1, leaf, hole);
+        return slot - 1;
+    }
+
+    // In a new leaf behind `leaf`; nullptr: before all others.
+    Place insert_behind(PendingLeaf* leaf, StreamId id) {
+        StreamId key = id;
+        if (leaf != last_) key = least_key(leaf != nullptr ? last_id_of(*leaf) : StreamId{}, id);
+        const bool was_filled = leaf != nullptr && leaf->end() == leaf->capacity();
+        PendingLeaf& made = add_leaf(leaf, key, was_filled ? leaf->capacity() : 0);
+        return insert_at(made, 0, id);
+    }
+
+    // A key for a leaf that is to begin with `id`, behind `after`, so that it can also take much of
+    // what may come between them.
+    [[nodiscard]] static StreamId least_key(StreamId after, StreamId id) noexcept {
+        constexpr std::uint64_t reach = std::uint64_t{1} << 31U;
+        for (const StreamId key :
+             {*after.next(), StreamId{id.ms - std::min(id.ms, reach), 0}, StreamId{id.ms, 0}})
+            if (key > after && has_offset(key, id)) return key;
+        return id;
+    }
+    [[nodiscard]] static StreamId last_id_of(const PendingLeaf& leaf) noexcept {
+        return leaf.id(leaf.end() - 1);
+    }
+
+    // Moves what is in `slot` and behind it to a new leaf. Requires: there is something.
+    void split(PendingLeaf& leaf, std::uint32_t slot) {
+        PendingLeaf& made = add_leaf(&leaf, leaf.id(slot), leaf.capacity());
+        move_all(leaf, slot, made);
+        if (leaf.empty()) drop(leaf);
+    }
+
+    // An empty leaf behind `leaf`, which has `capacity` slots. The caller sees to it that it does
+    // not stay empty.
+    PendingLeaf& add_leaf(PendingLeaf* leaf, StreamId key, std::uint32_t capacity) {
+        times_.leaves().reserve();
+        PendingLeaf& made = take_spare(BlockGrowth::after(capacity, most_slots_));
+        made.reset(key);
+        try {
+            tree_.insert(made);
+        } catch (...) {
+            keep(made);
+            throw;
+        }
+        times_.leaves().add(made);
+        made.previous = leaf;
+        made.next = leaf != nullptr ? leaf->next : first_;
+        (made.previous != nullptr ? made.previous->next : first_) = &made;
+        (made.next != nullptr ? made.next->previous : last_) = &made;
+        return made;
+    }
+
+    PendingLeaf& take_spare(std::uint32_t capacity) {
+        if (spare_ != nullptr && spare_->capacity() >= capacity)
+            return *std::exchange(spare_, nullptr);
+        return *PendingLeaf::make(capacity);
+    }
+
+    // ---- erasing
+
+    // True at some counts only, so that a leaf is not looked at each time.
+    [[nodiscard]] static bool is_sparse(const PendingLeaf& leaf) noexcept {
+        const std::uint32_t count = leaf.count();
+        return count <= leaf.capacity() / 4 && (count & (count - 1)) == 0;
+    }
+
+    [[gnu::noinline]] void thin_out(PendingLeaf& leaf) noexcept {
+        if (&leaf == last_) {
+            if (size_ == 0 && times_.leaves().is_large()) clear();
+        } else if (leaf.empty()) {
+            drop(leaf);
+        } else if (&leaf != first_ && !merge(*leaf.previous, leaf)) {
+            merge(leaf, *leaf.next);
+        }
+    }
+
+    // Moves what is in `from` behind what is in `to`, if that leaves room for more.
+    bool merge(PendingLeaf& to, PendingLeaf& from) noexcept {
+        if (to.count() + from.count() > to.capacity() / 2) return false;
+        // Ids ascend, but not how far their sequence numbers are from the key.
+        for (auto slot = from.first_from(0); slot != PendingLeaf::no_slot;
+             slot = from.first_from(slot + 1))
+            if (!to.reaches(from.id(slot))) return false;
+        compact(to);
+        move_all(from, 0, to);
+        drop(from);
+        return true;
+    }
+
+    void drop(PendingLeaf& leaf) noexcept {
+        RUNNEL_ASSERT(leaf.empty());
+        tree_.erase(leaf);
+        times_.leaves().remove(leaf);
+        (leaf.previous != nullptr ? leaf.previous->next : first_) = leaf.next;
+        (leaf.next != nullptr ? leaf.next->previous : last_) = leaf.previous;
+        if (found_leaf_ == &leaf) {
+            found_leaf_ = leaf.next;
+            found_end_ = 0;
+        }
+        keep(leaf);
+    }
+
+    // One spare leaf, so that a queue that runs along its leaves needs no new ones.
+    void keep(PendingLeaf& leaf) noexcept {
+        PendingLeaf* other = &leaf;
+        if (spare_ == nullptr || spare_->capacity() < leaf.capacity()) std::swap(spare_, other);
+        if (other != nullptr) PendingLeaf::release(*other);
+    }
+
+    // ---- moving entries; the time list goes with them
+
+    void move(PendingLeaf& from, std::uint32_t slot, PendingLeaf& to,
+              std::uint32_t to_slot) noexcept {
+        const StreamId id = from.id(slot);
+        const PendingRecord record = from.record(slot);
+        from.vacate(slot);
+        to.insert(to_slot, id);
+        to.record(to_slot) = record;
+        times_.move(from.reference(slot), to.reference(to_slot), record);
+    }
+
+    // From `slot` on to the end of `to`, which has room.
+    void move_all(PendingLeaf& from, std::uint32_t slot, PendingLeaf& to) noexcept {
+        to.note_owners_of(from);
+        for (slot = from.first_from(slot); slot != PendingLeaf::no_slot;
+             slot = from.first_from(slot + 1))
+            move(from, slot, to, to.end());
+    }
+
+    void compact(PendingLeaf& leaf) noexcept {
+        std::uint32_t end = 0;
+        for (auto slot = leaf.first_from(0); slot != PendingLeaf::no_slot;
+             slot = leaf.first_from(slot + 1), ++end)
+            if (slot != end) move(leaf, slot, leaf, end);
+    }
+
+    PendingLeaf* first_ = nullptr;
+    PendingLeaf* last_ = nullptr;
+    PendingTimes times_;
+    RadixTree tree_;
+    std::size_t size_ = 0;
+    PendingLeaf* spare_ = nullptr;
+    mutable PendingLeaf* found_leaf_ = nullptr;
+    mutable std::uint32_t found_end_ = 0;  // behind the slot that was found
+    const std::uint32_t most_slots_;
+};
+
+}  // namespace runnel::inline v0::detail

@@ -1,0 +1,389 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <runnel/detail/base/assert.hpp>
+#include <runnel/detail/base/room.hpp>
+#include <runnel/detail/blocks/blocks.hpp>
+#include <runnel/detail/blocks/id_offset.hpp>
+#include <runnel/detail/blocks/radix_tree.hpp>
+#include <runnel/detail/blocks/slots.hpp>
+#include <runnel/stream_id.hpp>
+
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <new>
+#include <utility>
+#include <vector>
+
+namespace runnel::inline v0::detail {
+
+// A number of 64 bits that may stand at every fourth byte.
+class Halves {
+public:
+    Halves() = default;
+    explicit Halves(std::uint64_t value) noexcept : halves_{std::bit_cast<Both>(value)} {}
+
+    [[nodiscard]] std::uint64_t value() const noexcept {
+        return std::bit_cast<std::uint64_t>(halves_);
+    }
+
+private:
+    using Both = std::array<std::uint32_t, 2>;
+
+    Both halves_{};
+};
+
+// An entry by the number of its leaf and its slot there.
+using PendingRef = std::uint32_t;
+
+// What is known of a pending entry besides its id.
+struct PendingRecord {
+    static constexpr std::uint32_t nobody = std::numeric_limits<std::uint32_t>::max();
+    // Links that lead nowhere: the end of the time list, and not in that list at all.
+    static constexpr PendingRef none = std::numeric_limits<PendingRef>::max();
+    static constexpr PendingRef unplaced = none - 1;
+
+    [[nodiscard]] bool is_placed() const noexcept { return previous != unplaced; }
+    [[nodiscard]] std::int64_t time() const noexcept {
+        return static_cast<std::int64_t>(delivered_ms.value());
+    }
+
+    Halves delivered_ms;
+    Halves deliveries;
+    std::uint32_t owner = nobody;
+    PendingRef previous = unplaced;
+    PendingRef next = unplaced;
+};
+static_assert(sizeof(PendingRecord) == 28);
+
+// Up to 64 pending entries, in slots ordered by id.
+//
+//     [ the records, backwards | key, neighbours, which slots are live | the ids, as offsets ]
+//                              ^ the object
+//
+// The key is a lower bound of the ids. A slot whose entry has gone keeps its offset, so that all up
+// to the last live one ascend.
+class PendingLeaf : public RadixLeaf {
+public:
+    static constexpr std::uint32_t most_slots = 64;
+    static constexpr std::uint32_t no_slot = most_slots;
+
+    // Throws: std::bad_alloc.
+    [[nodiscard]] static PendingLeaf* make(std::uint32_t capacity) {
+        RUNNEL_ASSERT(capacity != 0 && capacity <= most_slots);
+        void* const memory = BlockMemory::allocate(bytes(capacity), alignof(PendingLeaf));
+        return ::new (static_cast<std::byte*>(memory) + records_bytes(capacity))
+            PendingLeaf{capacity};
+    }
+
+    static void release(PendingLeaf& leaf) noexcept {
+        const std::uint32_t capacity = leaf.capacity_;
+        void* const memory = leaf.raw() - records_bytes(capacity);
+        std::destroy_at(&leaf);
+        BlockMemory::release(memory, bytes(capacity), alignof(PendingLeaf));
+    }
+
+    PendingLeaf(const PendingLeaf&) = delete;
+    PendingLeaf& operator=(const PendingLeaf&) = delete;
+
+    // Makes it an empty leaf for ids from `first` on.
+    void reset(StreamId first) noexcept {
+        key = first;
+        live_ = owners_ = 0;
+        count_ = 0;
+    }
+
+    [[nodiscard]] std::uint32_t capacity() const noexcept { return capacity_; }
+    [[nodiscard]] std::uint32_t count() const noexcept { return count_; }
+    [[nodiscard]] bool empty() const noexcept { return live_ == 0; }
+    [[nodiscard]] bool is_full() const noexcept { return count_ == capacity_; }
+    // Where the slots after the last live one begin.
+    [[nodiscard]] std::uint32_t end() const noexcept {
+        return static_cast<std::uint32_t>(std::bit_width(live_));
+    }
+
+    // The first live slot that is `slot` or behind it, the last one before it; no_slot if there is
+    // none.
+    [[nodiscard]] std::uint32_t first_from(std::uint32_t slot) const noexcept {
+        return first_slot(live_ & ~slots_before(slot));
+    }
+    [[nodiscard]] std::uint32_t last_before(std::uint32_t slot) const noexcept {
+        return last_of(live_ & slots_before(slot));
+    }
+    // The same for slots that can be occupied.
+    [[nodiscard]] std::uint32_t free_from(std::uint32_t slot) const noexcept {
+        return first_slot(~live_ & slots_before(capacity_) & ~slots_before(slot));
+    }
+    [[nodiscard]] std::uint32_t free_before(std::uint32_t slot) const noexcept {
+        return last_of(~live_ & slots_before(slot));
+    }
+
+    [[nodiscard]] bool is_live(std::uint32_t slot) const noexcept {
+        return slot < most_slots && (live_ >> slot & 1U) != 0;
+    }
+    [[nodiscard]] StreamId id(std::uint32_t slot) const noexcept {
+        return id_at(key, offsets()[slot]);
+    }
+    [[nodiscard]] bool has(std::uint32_t slot, const StreamId& wanted) const noexcept {
+        return is_live(slot) && id(slot) == wanted;
+    }
+    [[nodiscard]] PendingRecord& record(std::uint32_t slot) noexcept { return *place(slot); }
+    [[nodiscard]] const PendingRecord& record(std::uint32_t slot) const noexcept {
+        return *place(slot);
+    }
+    [[nodiscard]] PendingRef reference(std::uint32_t slot) const noexcept {
+        return number * most_slots + slot;
+    }
+
+    // The first slot, live or not, whose id is not less than `bound`; end() if there is none.
+    [[nodiscard]] std::uint32_t lower_bound(const StreamId& bound) const noexcept {
+        if (bound <= key) return 0;
+        return first_not_less(offsets(), end(), least_offset(key, bound));
+    }
+
+    // Whether its distance from the key can be told.
+    [[nodiscard]] bool reaches(StreamId id) const noexcept { return has_offset(key, id); }
+
+    // A new entry behind all that are here, if it can stand there. Returns its slot, or no_slot.
+    [[nodiscard]] std::uint32_t append(StreamId id) noexcept {
+        const std::uint32_t slot = end();
+        if (slot == capacity_ || !has_offset(key, id)) return no_slot;
+        const std::uint64_t offset = least_offset(key, id);
+        if (slot != 0 && offsets()[slot - 1] >= offset) return no_slot;
+        occupy(slot, offset);
+        return slot;
+    }
+
+    // A new entry. Requires: reaches(id), and the offsets ascend.
+    void insert(std::uint32_t slot, StreamId id) noexcept {
+        RUNNEL_ASSERT(reaches(id));
+        occupy(slot, least_offset(key, id));
+    }
+    void vacate(std::uint32_t slot) noexcept {
+        RUNNEL_ASSERT(is_live(slot));
+        live_ &= ~(std::uint64_t{1} << slot);
+        --count_;
+    }
+
+    // Whether an entry here may belong to `owner`: one bit for all owners that are equal modulo 64,
+    // which stays when the entry goes.
+    [[nodiscard]] bool may_have_of(std::uint32_t owner) const noexcept {
+        return (owners_ >> (owner % 64U) & 1U) != 0;
+    }
+    void note_owner(std::uint32_t owner) noexcept { owners_ |= std::uint64_t{1} << (owner % 64U); }
+    void note_owners_of(const PendingLeaf& other) noexcept { owners_ |= other.owners_; }
+
+    PendingLeaf* previous = nullptr;
+    PendingLeaf* next = nullptr;
+    std::uint32_t number = 0;
+
+private:
+    explicit PendingLeaf(std::uint32_t capacity) noexcept
+        : RadixLeaf{}, capacity_{static_cast<std::uint16_t>(capacity)} {}
+
+    void occupy(std::uint32_t slot, std::uint64_t offset) noexcept {
+        RUNNEL_ASSERT(slot < capacity_ && !is_live(slot));
+        offsets()[slot] = offset;
+        std::construct_at(place(slot));
+        live_ |= std::uint64_t{1} << slot;
+        ++count_;
+    }
+
+    [[nodiscard]] static constexpr std::uint32_t last_of(std::uint64_t slots) noexcept {
+        return slots == 0 ? no_slot : static_cast<std::uint32_t>(std::bit_width(slots)) - 1;
+    }
+
+    [[nodiscard]] static constexpr std::size_t records_bytes(std::uint32_t capacity) noexcept {
+        constexpr std::size_t unit = alignof(std::uint64_t);
+        return (capacity * sizeof(PendingRecord) + unit - 1) / unit * unit;
+    }
+    [[nodiscard]] static constexpr std::size_t bytes(std::uint32_t capacity) noexcept {
+        return records_bytes(capacity) + sizeof(PendingLeaf) + capacity * sizeof(std::uint64_t);
+    }
+
+    // Either array has its place whatever the capacity, so that what is read of them need not wait
+    // for the header.
+    [[nodiscard]] std::byte* raw() noexcept { return reinterpret_cast<std::byte*>(this); }
+    [[nodiscard]] const std::byte* raw() const noexcept {
+        return reinterpret_cast<const std::byte*>(this);
+    }
+    [[nodiscard]] PendingRecord* place(std::uint32_t slot) noexcept {
+        return reinterpret_cast<PendingRecord*>(raw() - (slot + 1) * sizeof(PendingRecord));
+    }
+    [[nodiscard]] const PendingRecord* place(std::uint32_t slot) const noexcept {
+        return reinterpret_cast<const PendingRecord*>(raw() - (slot + 1) * sizeof(PendingRecord));
+    }
+    [[nodiscard]] std::uint64_t* offsets() noexcept {
+        return reinterpret_cast<std::uint64_t*>(raw() + sizeof(PendingLeaf));
+    }
+    [[nodiscard]] const std::uint64_t* offsets() const noexcept {
+        return reinterpret_cast<const std::uint64_t*>(raw() + sizeof(PendingLeaf));
+    }
+
+    const std::uint16_t capacity_;
+    std::uint16_t count_ = 0;
+    std::uint64_t live_ = 0;
+    std::uint64_t owners_ = 0;
+};
+static_assert(sizeof(PendingLeaf) == 56);
+
+// Leaves by their numbers, which are small and used again.
+class PendingTable {
+public:
+    // Makes the next add() noexcept. Throws: std::bad_alloc.
+    void reserve() {
+        if (free_ != no_number) return;
+        if (places_.size() == most_leaves) throw std::bad_alloc{};
+        make_room_for_one(places_);
+    }
+
+    void add(PendingLeaf& leaf) noexcept {
+        if (free_ == no_number) {
+            leaf.number = static_cast<std::uint32_t>(places_.size());
+            places_.push_back({&leaf});
+        } else {
+            leaf.number = free_;
+            free_ = static_cast<std::uint32_t>(places_[free_].next_free);
+            places_[leaf.number].leaf = &leaf;
+        }
+    }
+
+    void remove(const PendingLeaf& leaf) noexcept {
+        places_[leaf.number].next_free = std::exchange(free_, leaf.number);
+    }
+
+    [[nodiscard]] PendingLeaf* leaf(PendingRef at) const noexcept {
+        return places_[at / PendingLeaf::most_slots].leaf;
+    }
+    [[nodiscard]] PendingRecord& record(PendingRef at) const noexcept {
+        return leaf(at)->record(at % PendingLeaf::most_slots);
+    }
+
+    // Whether it takes more memory than an empty container should keep.
+    [[nodiscard]] bool is_large() const noexcept { return places_.capacity() > most_kept; }
+
+    void clear() noexcept {
+        std::vector<Place>{}.swap(places_);
+        free_ = no_number;
+    }
+
+private:
+    union Place {
+        PendingLeaf* leaf;
+        std::uintptr_t next_free;
+    };
+
+    static constexpr std::uint32_t no_number = std::numeric_limits<std::uint32_t>::max();
+    // So that no reference is one of the links that lead nowhere.
+    static constexpr std::size_t most_leaves = PendingRecord::unplaced / PendingLeaf::most_slots;
+    static constexpr std::size_t most_kept = 1024;
+
+    std::vector<Place> places_;
+    std::uint32_t free_ = no_number;
+};
+
+// The time list: released entries first, in the order of their release, then those that have an
+// owner, by the time of their delivery. Its links are references, and lie in the records.
+class PendingTimes {
+public:
+    static constexpr PendingRef none = PendingRecord::none;
+
+    [[nodiscard]] PendingTable& leaves() noexcept { return leaves_; }
+    [[nodiscard]] const PendingTable& leaves() const noexcept { return leaves_; }
+
+    [[nodiscard]] PendingRef oldest() const noexcept { return oldest_; }
+    [[nodiscard]] PendingRef newest() const noexcept { return newest_; }
+    [[nodiscard]] std::size_t released() const noexcept { return released_; }
+
+    // Behind all that were not delivered later. That is the end, unless the clock was set back or
+    // somebody claims with another time than the present.
+    void add_delivered(PendingRef at, PendingRecord& record) noexcept {
+        RUNNEL_ASSERT(record.owner != PendingRecord::nobody);
+        if (newest_ == none || !is_later(newest_, record.time())) [[likely]] {
+            link(at, record, newest_);
+        } else {
+            link(at, record, last_until(record.time()));
+            recent_ = at;
+        }
+    }
+
+    // Behind the other released ones.
+    void add_released(PendingRef at, PendingRecord& record) noexcept {
+        RUNNEL_ASSERT(record.owner == PendingRecord::nobody);
+        link(at, record, last_released_);
+        last_released_ = at;
+        ++released_;
+    }
+
+    // Its own links stay as they were. Requires: record.is_placed().
+    void remove(PendingRef at, PendingRecord& record) noexcept {
+        if (record.owner == PendingRecord::nobody) {
+            --released_;
+            if (last_released_ == at) last_released_ = record.previous;
+        }
+        if (recent_ == at) recent_ = record.previous;
+        point_neighbours(record, record.next, record.previous);
+    }
+
+    // The entry of `record` now has the reference `to`.
+    void move(PendingRef from, PendingRef to, const PendingRecord& record) noexcept {
+        if (!record.is_placed()) return;
+        if (last_released_ == from) last_released_ = to;
+        if (recent_ == from) recent_ = to;
+        point_neighbours(record, to, to);
+    }
+
+    void clear() noexcept {
+        leaves_.clear();
+        oldest_ = newest_ = last_released_ = recent_ = none;
+        released_ = 0;
+    }
+
+private:
+    [[nodiscard]] bool is_later(PendingRef at, std::int64_t time) const noexcept {
+        const PendingRecord& record = leaves_.record(at);
+        return record.owner != PendingRecord::nobody && record.time() > time;
+    }
+
+    // The last entry that was not delivered later. Searched for from the end and, at the same pace,
+    // from the last one that did not belong there, where others may follow, or from the beginning.
+    // Requires: the newest one was delivered later.
+    [[gnu::noinline]] [[nodiscard]] PendingRef last_until(std::int64_t time) const noexcept {
+        const bool is_before = recent_ != none && !is_later(recent_, time);
+        PendingRef forwards = is_before ? recent_ : last_released_;
+        PendingRef backwards = newest_;
+        while (backwards != none && is_later(backwards, time)) {
+            const PendingRef next = forwards != none ? leaves_.record(forwards).next : oldest_;
+            if (is_later(next, time)) return forwards;
+            forwards = next;
+            backwards = leaves_.record(backwards).previous;
+        }
+        return backwards;
+    }
+
+    void link(PendingRef at, PendingRecord& record, PendingRef after) noexcept {
+        record.previous = after;
+        record.next = after != none ? leaves_.record(after).next : oldest_;
+        point_neighbours(record, at, at);
+    }
+
+    // Makes the neighbours of `record` lead to these.
+    void point_neighbours(const PendingRecord& record, PendingRef forwards,
+                          PendingRef backwards) noexcept {
+        (record.previous != none ? leaves_.record(record.previous).next : oldest_) = forwards;
+        (record.next != none ? leaves_.record(record.next).previous : newest_) = backwards;
+    }
+
+    PendingTable leaves_;
+    PendingRef oldest_ = none;
+    PendingRef newest_ = none;
+    PendingRef last_released_ = none;
+    PendingRef recent_ = none;  // added before the end
+    std::size_t released_ = 0;
+};
+
+}  // namespace runnel::inline v0::detail

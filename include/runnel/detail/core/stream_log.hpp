@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <runnel/detail/base/assert.hpp>
+#include <runnel/detail/blocks/radix_tree.hpp>
+#include <runnel/detail/blocks/segmented_log.hpp>
+#include <runnel/detail/blocks/slots.hpp>
+#include <runnel/detail/core/effect.hpp>
+#include <runnel/detail/core/stream_facts.hpp>
+#include <runnel/message.hpp>
+#include <runnel/stream_id.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <utility>
+
+namespace runnel::inline v0::detail {
+
+// A live entry, as long as the lock is held; false: there is none.
+template <Message T>
+struct LogPlace {
+    LogBlock<T>* block = nullptr;
+    std::uint32_t slot = 0;
+
+    friend bool operator==(const LogPlace&, const LogPlace&) = default;
+    [[nodiscard]] explicit operator bool() const noexcept { return block != nullptr; }
+    [[nodiscard]] StreamId id() const noexcept { return block->id(slot); }
+    [[nodiscard]] const T& value() const noexcept { return block->value(slot); }
+};
+
+// The entries of a stream, ordered by id, and the rules of XADD, XRANGE, XDEL, XTRIM and XSETID.
+//
+//     tree       [ 5-0 . . . . . 7-2 . . . . . . 9-0 ]     indexes the blocks by their first id
+//                   |             |               |
+//     blocks     [ 5-0 5-1 6-0 ] [ 7-2 7-9 8-0 ] [ 9-0 - - ]
+//
+// Guarded by its owner's lock. A block without live entries leaves the log, unless more can be
+// appended to it, or somebody stands in it (a cursor, a kept entry, an open batch) and there are
+// entries before it: these can still be trimmed, and the block's place tells which later trims lie
+// behind it. Such a block stays, whether somebody still stands there or not, until a neighbour
+// becomes empty or all before it has left.
+template <Message T>
+class StreamLog {
+public:
+    using Block = LogBlock<T>;
+    using Place = LogPlace<T>;
+
+    explicit StreamLog(std::uint32_t slots = Block::most_slots) noexcept : blocks_{slots} {}
+
+    [[nodiscard]] std::size_t size() const noexcept { return size_; }
+    [[nodiscard]] StreamId last_id() const noexcept { return last_id_; }
+    [[nodiscard]] LogFacts facts() const noexcept {
+        const Place place = first();
+        return {size_, place ? place.id() : StreamId{}, last_id_, max_deleted_id_, entries_added_};
+    }
+
+    // How many entries were trimmed, ever.
+    [[nodiscard]] std::uint64_t trimmed() const noexcept {
+        return entries_added_ - size_ - erased_;
+    }
+    // The greatest id that was; 0-0 if none was.
+    [[nodiscard]] StreamId last_trimmed() const noexcept {
+        const Block* const block = blocks_.first();
+        const SlotMask slots = block != nullptr ? block->trimmed() : 0;
+        return slots != 0 ? block->id(last_slot(slots)) : last_trimmed_;
+    }
+
+    // ---- appending: prepare, commit
+
+    // Makes append(id) possible. Throws: std::bad_alloc, and then nothing has changed that can be
+    // seen. Requires: id > last_id().
+    void reserve(StreamId id, Disposal<T>& disposal) {
+        RUNNEL_ASSERT(id > last_id_);
+        const Block* const last = blocks_.last();
+        if (last == nullptr || !last->takes(id)) [[unlikely]]
+            add_block(id, disposal);
+    }
+
+    // Requires: reserve(id) before, and nothing else since.
+    Effect append(StreamId id, T&& value) noexcept {
+        Block& block = *blocks_.last();
+        block.append(id, std::move(value));
+        last_id_ = id;
+        ++entries_added_;
+        ++size_;
+        return {.appended = 1};
+    }
+
+    // ---- finding: the tree, or what was found last
+
+    [[nodiscard]] Block* last_block() const noexcept { return blocks_.last(); }
+
+    [[nodiscard]] Place first() const noexcept { return from(blocks_.first(), 0); }
+    [[nodiscard]] Place last() const noexcept {
+        return back_from(blocks_.last(), Block::most_slots);
+    }
+
+    // The first entry whose id is not less than `id`.
+    [[nodiscard]] Place lower_bound(const StreamId& id) const noexcept {
+        Block* const block = block_of(id);
+        return block == nullptr ? first() : from(block, block->lower_bound(id));
+    }
+
+    // The first entry whose id is greater.
+    [[nodiscard]] Place after(const StreamId& id) const noexcept {
+        if (id >= last_id_) return {};
+        return lower_bound(*id.next());
+    }
+
+    // The last entry whose id is not greater.
+    [[nodiscard]] Place at_most(const StreamId& id) const noexcept {
+        Block* const block = block_of(id);
+        if (block == nullptr) return {};
+        const std::uint32_t slot = block->lower_bound(id);
+        const bool is_there = slot != block->count() && block->id(slot) == id;
+        return back_from(block, slot + (is_there ? 1 : 0));
+    }
+
+    [[nodiscard]] Place find(const StreamId& id) const noexcept {
+        // In most loops it follows the one that was found before.
+        if (found_ != nullptr && found_slot_ == found_->count() && found_->next != nullptr) {
+            found_ = found_->next;
+            found_slot_ = 0;
+        }
+        if (found_ != nullptr && found_->has(found_slot_, id)) return {found_, found_slot_++};
+        return find_afar(id);
+    }
+
+    // The first entry at or behind that slot, which may be the end of its block.
+    [[nodiscard]] static Place from(Block* block, std::uint32_t slot) noexcept {
+        for (; block != nullptr; block = block->next, slot = 0) {
+            const SlotMask slots = block->live() & ~slots_before(slot);
+            if (slots != 0) return {block, first_slot(slots)};
+        }
+        return {};
+    }
+
+    [[nodiscard]] static Place next(Place place) noexcept {
+        return from(place.block, place.slot + 1);
+    }
+    [[nodiscard]] static Place previous(Place place) noexcept {
+        return back_from(place.block, place.slot);
+    }
+
+    // The slots of `block` whose ids are not less, not greater than `id`.
+    [[nodiscard]] static SlotMask slots_from(const Block& block, const StreamId& id) noexcept {
+        return ~slots_before(block.lower_bound(id));
+    }
+    [[nodiscard]] static SlotMask slots_up_to(const Block& block, const StreamId& id) noexcept {
+        const auto behind = id.next();
+        return behind ? slots_before(block.lower_bound(*behind)) : ~SlotMask{0};
+    }
+
+    // How many entries follow `id`. Linear in their blocks.
+    [[nodiscard]] std::size_t count_after(const StreamId& id) const noexcept {
+        const Place place = after(id);
+        if (!place) return 0;
+        std::size_t count = count_slots(place.block->live() & ~slots_before(place.slot));
+        for (const Block* block = place.block->next; block != nullptr; block = block->next)
+            count += count_slots(block->live());
+        return count;
+    }
+
+    // ---- erasing; the values die with `disposal`
+
+    // As XDEL does.
+    Effect erase(Place place, Disposal<T>& disposal) noexcept {
+        if (place.id() > max_deleted_id_) max_deleted_id_ = place.id();
+        ++erased_;
+        erase(*place.block, slot_bit(place.slot), disposal);
+        return {.removed = 1};
+    }
+
+    // As XTRIM MAXLEN and MINID do: the oldest entries, while there are more than `length`, or
+    // those before `id`.
+    Effect trim_to_length(std::size_t length, Disposal<T>& disposal) noexcept {
+        std::size_t removed = 0;
+        while (size_ > length) {
+            Block& block = *first().block;
+            const SlotMask slots = lowest_slots(block.live(), size_ - length);
+            removed += count_slots(slots);
+            block.note_trimmed(slots);
+            erase(block, slots, disposal);
+        }
+        return {.removed = removed};
+    }
+    Effect trim_before(StreamId id, Disposal<T>& disposal) noexcept {
+        std::size_t removed = 0;
+        for (Place place = first(); place && place.id() < id; place = first()) {
+            Block& block = *place.block;
+            const SlotMask slots = block.live() & slots_before(block.lower_bound(id));
+            removed += count_slots(slots);
+            block.note_trimmed(slots);
+            erase(block, slots, disposal);
+        }
+        return {.removed = removed};
+    }
+
+    // Without it, values would die within the log.
+    void clear(Disposal<T>& disposal) noexcept { (void)trim_to_length(0, disposal); }
+
+private:
+    [[gnu::noinline]] void add_block(StreamId id, Disposal<T>& disposal) {
+        Block* const last = blocks_.last();
+        // It would stay empty: also if it was made for an id that was not appended in the end.
+        if (last != nullptr && last->live() == 0) remove_empty(*last, disposal);
+        Block* const block = blocks_.make(id);
+        try {
+            tree_.insert(*block);
+        } catch (...) {
+            block->remove_owner();
+            throw;
+        }
+        blocks_.append(*block);
+    }
+
+    [[gnu::noinline]] [[nodiscard]] Place find_afar(const StreamId& id) const noexcept {
+        Block* const block = block_of(id);
+        if (block == nullptr) return {};
+        found_slot_ = block->lower_bound(id);
+        if (!block->has(found_slot_, id)) return {};
+        return {block, found_slot_++};
+    }
+
+    // The block whose ids begin at or before `id`, and the last one of those.
+    [[nodiscard]] Block* block_of(const StreamId& id) const noexcept {
+        if (found_ == nullptr || !is_within(*found_, id)) found_ = look_up(id);
+        return found_;
+    }
+    [[nodiscard]] Block* look_up(const StreamId& id) const noexcept {
+        Block* const last = blocks_.last();
+        if (last == nullptr || last->key <= id) return last;
+        return static_cast<Block*>(tree_.floor(id));
+    }
+    [[nodiscard]] static bool is_within(const Block& block, const StreamId& id) noexcept {
+        return block.key <= id && (block.next == nullptr || id < block.next->key);
+    }
+
+    // The last live entry before that slot.
+    [[nodiscard]] static Place back_from(Block* block, std::uint32_t end) noexcept {
+        for (; block != nullptr; block = block->previous, end = Block::most_slots) {
+            const SlotMask slots = block->live() & slots_before(end);
+            if (slots != 0) return {block, last_slot(slots)};
+        }
+        return {};
+    }
+
+    void erase(Block& block, SlotMask slots, Disposal<T>& disposal) noexcept {
+        size_ -= count_slots(slots);
+        disposal.erase(block, slots);
+        if (block.live() == 0 && !may_grow(block)) remove_empty(block, disposal);
+    }
+
+    [[nodiscard]] bool may_grow(const Block& block) const noexcept {
+        return &block == blocks_.last() && block.count() != block.capacity();
+    }
+    [[nodiscard]] bool is_empty(const Block* block) const noexcept {
+        return block != nullptr && block->live() == 0 && !may_grow(*block);
+    }
+
+    [[gnu::noinline]] void remove_empty(Block& block, Disposal<T>& disposal) noexcept {
+        if (&block == blocks_.first()) {
+            remove(block, disposal);
+            while (is_empty(blocks_.first())) remove(*blocks_.first(), disposal);
+            return;
+        }
+        remove_unshared([](const Block& one) { return one.previous; }, block, disposal);
+        remove_unshared([](const Block& one) { return one.next; }, block, disposal);
+        if (!block.is_shared()) remove(block, disposal);
+    }
+
+    // The empty blocks beside `block` in that direction, up to one where somebody stands: to look
+    // behind that each time would be linear in all that are kept.
+    template <typename Beside>
+    void remove_unshared(Beside beside, const Block& block, Disposal<T>& disposal) noexcept {
+        for (Block* one = beside(block); is_empty(one) && !one->is_shared();) {
+            Block* const further = beside(*one);
+            remove(*one, disposal);
+            one = further;
+        }
+    }
+
+    void remove(Block& block, Disposal<T>& disposal) noexcept {
+        if (found_ == &block) found_ = nullptr;
+        last_trimmed_ = last_trimmed();
+        block.set_trimmed_when_it_left(trimmed());
+        tree_.erase(block);
+        blocks_.remove(block);
+        disposal.take(block);
+    }
+
+    SegmentedLog<T> blocks_;
+    RadixTree tree_;
+    // Where find() looks first.
+    mutable Block* found_ = nullptr;
+    mutable std::uint32_t found_slot_ = 0;
+    std::size_t size_ = 0;
+    StreamId last_id_{};
+    StreamId max_deleted_id_{};
+    std::uint64_t entries_added_ = 0;
+    std::uint64_t erased_ = 0;
+    StreamId last_trimmed_{};  // of the blocks that have left
+};
+
+}  // namespace runnel::inline v0::detail

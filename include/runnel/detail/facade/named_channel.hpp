@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <runnel/channel.hpp>
+#include <runnel/detail/base/annotations.hpp>
+#include <runnel/detail/base/handle.hpp>
+#include <runnel/detail/base/mutex.hpp>
+#include <runnel/detail/base/room.hpp>
+#include <runnel/detail/base/type_key.hpp>
+#include <runnel/detail/channel/channel_state.hpp>
+#include <runnel/detail/channel/inbox_state.hpp>
+#include <runnel/detail/facade/broker_state.hpp>
+#include <runnel/detail/facade/names.hpp>
+#include <runnel/detail/facade/patterns.hpp>
+#include <runnel/detail/wait/wait_queue.hpp>
+#include <runnel/message.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace runnel::inline v0::detail {
+
+template <Message T>
+class RUNNEL_VISIBLE NamedHandle<Channel<T>> final : public Named {
+public:
+    NamedHandle(std::string_view called, Kind of, Channel<T>&& handed)
+        : Named{called, of}, handle{std::move(handed)} {}
+
+    void close() const noexcept override { handle.close(); }
+    std::size_t do_what_is_due() const noexcept override { return state().do_what_is_due(); }
+    bool has_subscribers() const noexcept override {
+        const Lock lock{state().mutex};
+        return state().has_direct_subscribers();
+    }
+
+    [[nodiscard]] ChannelState<T>& state() const noexcept { return *handle.state_; }
+
+    const Channel<T> handle;
+};
+
+// Of an inbox.
+template <Message T>
+class RUNNEL_VISIBLE PatternOf final : public Pattern {
+public:
+    PatternOf(std::string_view pattern, const Owner<InboxState<T>>& to)
+        : Pattern{pattern, type_key<T>()}, inbox_{to} {
+        inbox_->add_source();
+    }
+
+    void attach(const Named& channel, WakeChain& chain) override {
+        ChannelState<T>& state = state_of(channel);
+        Owner<InboxLink<T>> link(std::in_place, Owner{state}, inbox_, &text);
+        (void)state.add_link(std::move(link), chain);  // unless it is closed
+    }
+
+    void detach(const Named& channel, WakeChain& chain) noexcept override {
+        const auto by_this = [&](const InboxLink<T>& link) {
+            return !link.is_direct && link.pattern == text;
+        };
+        state_of(channel).remove_links(*inbox_.get(), by_this, chain);
+    }
+
+    [[nodiscard]] bool is_connected() const noexcept override { return inbox_->is_connected(); }
+
+    void end(WakeChain& chain) noexcept override { inbox_->remove_source(chain); }
+
+private:
+    [[nodiscard]] static ChannelState<T>& state_of(const Named& channel) noexcept {
+        return static_cast<const NamedHandle<Channel<T>>&>(channel).state();
+    }
+
+    const Owner<InboxState<T>> inbox_;
+};
+
+// The patterns that an inbox has subscribed to, for as long as this lives.
+class RUNNEL_VISIBLE PatternSubscription final : public Owned {
+public:
+    explicit PatternSubscription(BrokerState& broker) noexcept : broker_{broker} {}
+    ~PatternSubscription() override {
+        for (const Owner<Pattern>& pattern : patterns_) broker_->remove(*pattern.get());
+    }
+
+    // Not when it is there already.
+    template <Message T>
+    void add(std::string_view pattern, const Owner<InboxState<T>>& inbox) {
+        const auto is_it = [&](const auto& one) { return one.get()->text == pattern; };
+        if (std::ranges::any_of(patterns_, is_it)) return;
+        make_room_for_one(patterns_);
+        const Owner<PatternOf<T>> made(std::in_place, pattern, inbox);
+        patterns_.emplace_back(*made.get());
+        broker_->add(patterns_.back());
+    }
+
+private:
+    const Owner<BrokerState> broker_;
+    std::vector<Owner<Pattern>> patterns_;
+};
+
+}  // namespace runnel::inline v0::detail

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <runnel/detail/base/annotations.hpp>
+#include <runnel/detail/base/handle.hpp>
+#include <runnel/detail/base/type_key.hpp>
+#include <runnel/detail/facade/names.hpp>
+#include <runnel/detail/wait/wait_queue.hpp>
+#include <runnel/glob.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <map>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace runnel::inline v0::detail {
+
+// Somebody's subscription to all channels of one type of message whose names match a pattern.
+class RUNNEL_VISIBLE Pattern : public Owned {
+public:
+    Pattern(std::string_view pattern, TypeKey of) : text{pattern}, message{of} {}
+
+    // Under the broker's lock; the channel is one that matches.
+    virtual void attach(const Named& channel, WakeChain& chain) = 0;
+    virtual void detach(const Named& channel, WakeChain& chain) noexcept = 0;
+    // Whether it still takes what comes.
+    [[nodiscard]] virtual bool is_connected() const noexcept = 0;
+    // Without it: nothing comes by this pattern any more.
+    virtual void end(WakeChain& chain) noexcept = 0;
+
+    [[nodiscard]] bool matches(std::string_view name, TypeKey of) const noexcept {
+        return message == of && glob_match(text, name);
+    }
+
+    // What every name that matches begins with.
+    [[nodiscard]] std::string_view prefix() const noexcept {
+        const std::string_view all{text};
+        return all.substr(0, all.find_first_of("*?[\\"));
+    }
+
+    const std::string text;
+    const TypeKey message;
+};
+
+// The patterns of a broker, by what their names begin with: so a name asks only those that it may
+// match, and all that begin with a wildcard. Guarded by its owner's lock, under which no pattern
+// that it held may go.
+class Patterns {
+public:
+    void insert(const Owner<Pattern>& pattern) {
+        by_prefix_.emplace(pattern.get()->prefix(), pattern);
+    }
+
+    // False if it is not there.
+    bool erase(const Pattern& pattern) noexcept {
+        const auto [first, last] = by_prefix_.equal_range(pattern.prefix());
+        const auto found = std::find_if(
+            first, last, [&](const auto& one) { return one.second.get() == &pattern; });
+        if (found == last) return false;
+        by_prefix_.erase(found);
+        return true;
+    }
+
+    // Nothing if there are none left.
+    [[nodiscard]] Owner<Pattern> extract_any() noexcept {
+        if (by_prefix_.empty()) return {};
+        Owner<Pattern> extracted(std::move(by_prefix_.begin()->second));
+        by_prefix_.erase(by_prefix_.begin());
+        return extracted;
+    }
+
+    template <typename Visit>
+    void visit_matching(std::string_view name, TypeKey message, Visit visit) const {
+        if (by_prefix_.empty()) return;
+        for (std::size_t size = 0; size <= name.size(); ++size) {
+            const auto [first, last] = by_prefix_.equal_range(name.substr(0, size));
+            for (auto one = first; one != last; ++one)
+                if (one->second.get()->matches(name, message)) visit(*one->second.get());
+        }
+    }
+
+    // Each once, in order.
+    [[nodiscard]] std::vector<std::string> texts() const {
+        std::set<std::string> all;
+        for (const auto& [prefix, pattern] : by_prefix_) all.insert(pattern.get()->text);
+        return {all.begin(), all.end()};
+    }
+
+    // Whether there is one whose subscriber still takes what comes.
+    [[nodiscard]] bool any_matches(std::string_view name, TypeKey message) const noexcept {
+        bool any = false;
+        visit_matching(name, message,
+                       [&](const Pattern& pattern) { any = any || pattern.is_connected(); });
+        return any;
+    }
+
+private:
+    std::multimap<std::string_view, Owner<Pattern>> by_prefix_;
+};
+
+}  // namespace runnel::inline v0::detail

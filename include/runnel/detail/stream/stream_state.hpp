@@ -1,0 +1,625 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <runnel/abstract_clock.hpp>
+#include <runnel/delivery.hpp>
+#include <runnel/detail/base/annotations.hpp>
+#include <runnel/detail/base/handle.hpp>
+#include <runnel/detail/base/mutex.hpp>
+#include <runnel/detail/core/group_state.hpp>
+#include <runnel/detail/core/log_cursor.hpp>
+#include <runnel/detail/core/stream_log.hpp>
+#include <runnel/detail/wait/await.hpp>
+#include <runnel/detail/wait/request.hpp>
+#include <runnel/detail/wait/spin.hpp>
+#include <runnel/detail/wait/system_clock.hpp>
+#include <runnel/detail/wait/wait_queue.hpp>
+#include <runnel/entries.hpp>
+#include <runnel/error.hpp>
+#include <runnel/group_options.hpp>
+#include <runnel/message.hpp>
+#include <runnel/stream_options.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <map>
+#include <memory>
+#include <new>
+#include <optional>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace runnel::inline v0::detail {
+
+template <Message T>
+class StreamState;
+
+// What a wait in the line of a group waits for.
+struct GroupWait {
+    ConsumerKey consumer;
+    std::size_t max_pending = 0;
+    bool is_read = false;       // a call of the consumer; false: it only looks
+    bool is_for_room = false;   // there was something, but the consumer had enough pending
+    std::uint64_t signals = 0;  // of the stream, that it has been told of
+};
+
+// A group, and who waits for what it delivers next. Guarded by the lock of its stream, which it
+// keeps in memory: the stream lets go of its groups when its last handle goes.
+template <Message T>
+class StreamGroup final : public Owned {
+public:
+    StreamGroup(StreamState<T>& of, std::string_view called, StreamId after,
+                std::optional<std::uint64_t> entries_read, const LogFacts& log)
+        : stream{of}, name{called}, rules{after, entries_read, log} {}
+
+    const Owner<StreamState<T>> stream;
+    const std::string name;
+    GroupState rules;
+    LogCursor<T> next;  // what follows rules.last_delivered(); to be reset() to it
+    WaitQueue readers;
+    bool is_removed = false;
+
+    // For a consumer that finds nothing: whether entries have come in a stream lately. Then it pays
+    // to leave the writer alone for a moment, and to find several. The consumers of a group find
+    // nothing one after the other: so it is not forgotten at once, but fades.
+    [[nodiscard]] bool ends_a_stream() noexcept {
+        return std::exchange(streak, streak * 3 / 4) > stream_length;
+    }
+
+    std::size_t streak = 0;     // entries delivered lately
+    std::uint64_t signals = 0;  // of the stream, that all who wait have been told of
+};
+
+// The place of a wait in the queue of a stream's readers or, with `group`, of those of a group.
+// Keeps the memory of both meanwhile.
+template <Message T>
+struct StreamNode : WaitNode {
+    StreamNode(Waiter& of, StreamState<T>& in, StreamGroup<T>* at, GroupWait* what) noexcept
+        : WaitNode{of},
+          keep{in},
+          group{at != nullptr ? Owner{*at} : Owner<StreamGroup<T>>{}},
+          wait{what} {}
+
+    const Owner<StreamState<T>> keep;
+    const Owner<StreamGroup<T>> group;
+    GroupWait* const wait;  // null without a group
+};
+
+// Whether the entry of an id is in the stream. Requires: its lock.
+template <Message T>
+struct IsLive {
+    const StreamLog<T>& log;
+
+    bool operator()(const StreamId& id) const noexcept { return static_cast<bool>(log.find(id)); }
+};
+
+// The cores of a stream and its groups, the waits in it, and what wakes them.
+//
+// Invariant outside the lock: an entry and a wait that it would end never coexist. One exception,
+// as in Redis: what a group can deliver since its position was set back ends a wait that had found
+// nothing with the next add, or removal of a group, only. A wait for room ends as soon as there is
+// both.
+template <Message T>
+class StreamState final : public Shared {
+public:
+    using Group = StreamGroup<T>;
+    using Groups = std::map<std::string, Owner<Group>, std::less<>>;
+
+    explicit StreamState(const StreamOptions& options)
+        : clock{options.clock != nullptr ? *options.clock : SystemClock::instance()},
+          is_real{clock.is_real()},
+          keep{options.keep},
+          log{options.block_entries} {}
+
+    // The entries die before the stream does: their destructors find it closed and empty.
+    ~StreamState() override {
+        Disposal<T> disposal;
+        const Lock lock{mutex};
+        log.clear(disposal);
+    }
+
+    void last_handle_gone() noexcept override {
+        Groups gone;  // they own this state; nobody can reach them through it any more
+        WakeChain chain;
+        {
+            const Lock lock{mutex};
+            closed = is_abandoned = true;
+            serve_all(chain);
+            gone.swap(groups);
+        }
+        chain.resume_all();
+    }
+
+    void close() noexcept {
+        WakeChain chain;
+        {
+            const Lock lock{mutex};
+            closed = true;
+            serve_all(chain);
+        }
+        chain.resume_all();
+    }
+
+    // Milliseconds since 1970: for ids.
+    [[nodiscard]] Milliseconds wall() const noexcept {
+        return std::chrono::duration_cast<std::chrono::milliseconds>(
+                   clock.wall().time_since_epoch())
+            .count();
+    }
+
+    // What groups are told: milliseconds of a time that nobody sets, from a moment so long ago that
+    // even what counts as idle for the longest Duration was delivered later than that.
+    [[nodiscard]] Milliseconds now() const noexcept {
+        constexpr Milliseconds beginning = Milliseconds{1} << 45;
+        return beginning +
+               std::chrono::floor<std::chrono::milliseconds>(clock.recent().time_since_epoch())
+                   .count();
+    }
+
+    // Adds `message` under the id that next_id(last id) gives; both may throw, and then `message`
+    // is untouched. Then come the trimming, and those who wait.
+    template <typename NextId>
+    StreamId add(T& message, NextId next_id) {
+        Disposal<T> disposal;
+        WakeChain chain;
+        StreamId id;
+        {
+            const Lock lock{mutex};
+            if (closed) throw Error{ErrorCode::closed, "Stream: it is closed"};
+            id = next_id(log.last_id());
+            log.reserve(id, disposal);
+            (void)log.append(id, std::move(message));  // those who wait, wait for just that
+            if (log.size() > keep.count) (void)log.trim_to_length(keep.count, disposal);
+            if (waits != 0) [[unlikely]] {
+                signal();
+                serve_all(chain);
+            }
+        }
+        chain.resume_all();
+        return id;
+    }
+
+    // Calls step(log, disposal), which takes entries away; returns how many.
+    template <typename Step>
+    std::size_t remove(Step step) noexcept RUNNEL_EXCLUDES(mutex) {
+        Disposal<T> disposal;
+        WakeChain chain;
+        Effect effect;
+        {
+            const Lock lock{mutex};
+            effect = step(log, disposal);
+            // Waits for room may have room now, or nothing left to wait for.
+            if (effect && waits != 0) [[unlikely]]
+                for (auto& [name, group] : groups) serve_those_for_room(*group.get(), chain);
+        }
+        chain.resume_all();
+        return effect.removed;
+    }
+
+    // Erases these entries; returns how many were there.
+    std::size_t erase(std::span<const StreamId> ids) noexcept RUNNEL_EXCLUDES(mutex) {
+        return remove([&](auto& from, auto& disposal) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+            Effect effect;
+            for (const StreamId& id : ids) {
+                const auto place = from.find(id);
+                if (!place) continue;
+                for (auto& [name, group] : groups) group.get()->rules.note_erased(id);
+                effect += from.erase(place, disposal);
+            }
+            return effect;
+        });
+    }
+
+    // ---- waiting
+
+    // Carries out `request` of that group, or of no group, at once or, unless options are null,
+    // once somebody else can. What is only needed to wait is made only then.
+    template <typename Kind, typename Options>
+    void run(Kind& request, Group* group, const Options* options) RUNNEL_EXCLUDES(mutex) {
+        const bool may_wait = options != nullptr;
+        const bool may_pause =
+            is_real && may_wait && may_take_time(options->timeout, options->stop);
+        std::optional<StreamNode<T>> node;
+        if (is_over(request, group, may_wait, may_pause, node)) return;
+        if (!node && is_over_in_a_moment(request, group, node)) return;
+        await(request, clock, spin, options->timeout, options->stop);
+        if (may_stand_in_line(request)) leave(*node);
+    }
+
+    // Puts `node`, of a wait over several objects, into line unless the wait ends at once. True if
+    // this thread has claimed it.
+    [[nodiscard]] bool enter(StreamNode<T>& node) noexcept RUNNEL_EXCLUDES(mutex) {
+        const Lock lock{mutex};
+        const bool mine = join(queue_of(node), node);
+        if (node.queue != nullptr) ++waits;
+        return mine;
+    }
+
+    // Takes `node` out of line if it still stands in it. May throw what catch_up() does, then.
+    void leave(StreamNode<T>& node) RUNNEL_EXCLUDES(mutex) {
+        const Lock lock{mutex};
+        if (node.queue == nullptr) return;
+        node.queue->remove(node);
+        --waits;
+        if (node.wait != nullptr) catch_up(*node.group.get(), *node.wait);
+    }
+
+    // After what may end any wait: all readers get an entry that was added, and of a group those it
+    // is enough for.
+    void serve_all(WakeChain& chain) noexcept RUNNEL_REQUIRES(mutex) {
+        ask(readers, chain);
+        for (auto& [name, group] : groups) {
+            ask_in_line(*group.get(), chain, [](const WaitNode&) { return true; });
+            serve_those_for_room(*group.get(), chain);
+        }
+    }
+
+    // After what may have made room for a consumer of the group. Only a wait that will end is
+    // asked, as it counts as a call of its consumer.
+    void serve_those_for_room(Group& group, WakeChain& chain) noexcept RUNNEL_REQUIRES(mutex) {
+        const auto has_room = [&](WaitNode& node)
+                                  RUNNEL_NO_THREAD_SAFETY_ANALYSIS { return has_room_now(node); };
+        std::uint32_t before = 0;
+        do {  // again when one was served: it may have taken over what stood before another
+            before = waits;
+            ask_in_line(group, chain, has_room);
+        } while (waits != before);
+        if (closed && !group.next.seek(log)) ask(group.readers, chain);
+    }
+
+    // The same after a step of a group.
+    void serve_after(const Effect& effect, Group& group, WakeChain& chain) noexcept
+        RUNNEL_REQUIRES(mutex) {
+        if (waits == 0) return;
+        if (effect.released != 0) signal();
+        serve_those_for_room(group, chain);
+    }
+
+    // Whether a consumer may have one more pending, when what the stream has lost is dropped.
+    [[nodiscard]] bool has_room(Group& group, const GroupWait& wait) const noexcept
+        RUNNEL_REQUIRES(mutex) {
+        ConsumerRecord* const consumer = group.rules.find(wait.consumer);
+        if (consumer == nullptr || consumer->pending < wait.max_pending) return true;
+        return static_cast<bool>(group.rules.first_lost(*consumer, log.facts(), is_live()));
+    }
+    [[nodiscard]] IsLive<T> is_live() const noexcept RUNNEL_REQUIRES(mutex) { return {log}; }
+
+    // ---- as in Redis, each signal counts as a new call of every waiting consumer; worked out when
+    // the group is next looked at
+
+    // An entry was added, a group was removed, or entries were released.
+    void signal() noexcept RUNNEL_REQUIRES(mutex) {
+        ++signals;
+        signalled = now();
+    }
+
+    // The consumers that wait have called when the last signal came: their idle times began anew,
+    // and those that were removed are there again. Throws: std::bad_alloc.
+    void catch_up(Group& group) RUNNEL_REQUIRES(mutex) {
+        if (group.signals == signals) return;
+        for (WaitNode* node = group.readers.first(); node != nullptr; node = node->next)
+            catch_up(group, wait_of(*node));
+        group.signals = signals;
+    }
+
+    // ---- groups
+
+    // The group of that name, made if there is none.
+    [[nodiscard]] Owner<Group> group(std::string_view name, std::optional<StreamId> after,
+                                     std::optional<std::uint64_t> entries_read) {
+        const Lock lock{mutex};
+        const auto found = groups.find(name);
+        if (found != groups.end()) return Owner{*found->second.get()};
+        const StreamId start = after.value_or(log.last_id());
+        Owner<Group> made(std::in_place, *this, name, start, entries_read, log.facts());
+        groups.emplace(std::string{name}, Owner{*made.get()});
+        made.get()->next.reset(start, log);
+        return made;
+    }
+
+    [[nodiscard]] Owner<Group> find_group(std::string_view name) noexcept {
+        const Lock lock{mutex};
+        const auto found = groups.find(name);
+        return found == groups.end() ? Owner<Group>{} : Owner{*found->second.get()};
+    }
+
+    bool remove_group(std::string_view name) noexcept {
+        Owner<Group> removed;  // outlives the lock
+        WakeChain chain;
+        {
+            const Lock lock{mutex};
+            const auto found = groups.find(name);
+            if (found == groups.end()) return false;
+            removed = std::move(found->second);
+            groups.erase(found);
+            removed.get()->is_removed = true;
+            ask(removed.get()->readers, chain);
+            if (waits != 0) {
+                signal();
+                serve_all(chain);
+            }
+        }
+        chain.resume_all();
+        return true;
+    }
+
+    mutable Mutex mutex;
+    bool closed RUNNEL_GUARDED_BY(mutex) = false;
+    bool is_abandoned RUNNEL_GUARDED_BY(mutex) = false;  // the last handle has gone
+    std::uint32_t waits RUNNEL_GUARDED_BY(mutex) = 0;    // all that stand in a queue here
+    std::uint64_t signals RUNNEL_GUARDED_BY(mutex) = 0;  // while somebody waited
+    Milliseconds signalled RUNNEL_GUARDED_BY(mutex) = 0;
+    Clock& clock;
+    const bool is_real;
+    const Keep keep;
+    StreamLog<T> log RUNNEL_GUARDED_BY(mutex);
+    WaitQueue readers RUNNEL_GUARDED_BY(mutex);
+    Groups groups RUNNEL_GUARDED_BY(mutex);
+    SpinBudget spin;
+
+private:
+    void ask(WaitQueue& queue, WakeChain& chain) noexcept RUNNEL_REQUIRES(mutex) {
+        for (WaitNode* node = queue.first(); node != nullptr;) node = ask(queue, *node, chain);
+    }
+
+    // Runs the requests of those in the line of `group` that `is_to_be_asked`, as long as there is
+    // something to deliver.
+    template <typename Predicate>
+    void ask_in_line(Group& group, WakeChain& chain, Predicate is_to_be_asked) noexcept
+        RUNNEL_REQUIRES(mutex) {
+        for (WaitNode* node = group.readers.first(); node != nullptr && group.next.seek(log);)
+            node = is_to_be_asked(*node) ? ask(group.readers, *node, chain) : node->next;
+    }
+
+    [[nodiscard]] static GroupWait& wait_of(WaitNode& node) noexcept {
+        return *static_cast<StreamNode<T>&>(node).wait;
+    }
+
+    [[nodiscard]] bool has_room_now(WaitNode& node) const noexcept RUNNEL_REQUIRES(mutex) {
+        const GroupWait& wait = wait_of(node);
+        return wait.is_for_room && has_room(*static_cast<StreamNode<T>&>(node).group.get(), wait);
+    }
+
+    void catch_up(Group& group, GroupWait& wait) RUNNEL_REQUIRES(mutex) {
+        if (!wait.is_read || wait.signals == signals) return;
+        ConsumerRecord& consumer = group.rules.consumer(wait.consumer, signalled);
+        consumer.seen = std::max(consumer.seen, signalled);
+        wait.signals = signals;
+    }
+
+    // Runs the request of one that waits; returns the one behind it.
+    WaitNode* ask(WaitQueue& queue, WaitNode& node, WakeChain& chain) noexcept
+        RUNNEL_REQUIRES(mutex) {
+        WaitNode* const next = node.next;
+        if (detail::ask(queue, node, chain)) --waits;
+        return next;
+    }
+
+    // Whether `request` is carried out or has ended. If not, it stands in line as `node`, unless it
+    // may pause first, and should.
+    template <typename Kind>
+    [[nodiscard]] bool is_over(Kind& request, Group* group, bool may_wait, bool may_pause,
+                               std::optional<StreamNode<T>>& node) RUNNEL_EXCLUDES(mutex) {
+        WakeChain chain;
+        {
+            const Lock lock{mutex};
+            if (request.attempt(*this, group) == Served::no)
+                return !is_put_off(request, group, may_wait, may_pause, node);
+            const bool is_news = waits != 0 && (request.makes_room() || closed);
+            if (!is_news || group == nullptr) [[likely]]
+                return true;
+            serve_those_for_room(*group, chain);
+        }
+        chain.resume_all();
+        return true;
+    }
+
+    // The same for one that has to leave the writer alone for a moment. After that it stands in
+    // line.
+    template <typename Kind>
+    [[gnu::noinline]] [[nodiscard]] bool is_over_in_a_moment(Kind& request, Group* group,
+                                                             std::optional<StreamNode<T>>& node)
+        RUNNEL_EXCLUDES(mutex) {
+        bool over = false;
+        leave_for_a_batch(0, [&] {
+            over = is_over(request, group, true, true, node);
+            return over || node.has_value();
+        });
+        return over || (!node && is_over(request, group, true, false, node));
+    }
+
+    // False: it may not wait, and has ended.
+    template <typename Kind>
+    [[nodiscard]] bool is_put_off(Kind& request, Group* group, bool may_wait, bool may_pause,
+                                  std::optional<StreamNode<T>>& node) RUNNEL_REQUIRES(mutex) {
+        if (!may_wait) {
+            request.set_end(WaitEnd::timed_out);
+        } else if (!may_pause || group == nullptr || !group->ends_a_stream()) {
+            request.prepare_to_wait();
+            queue_of(node.emplace(request, *this, group, request.group_wait())).insert(*node);
+            ++waits;
+        }
+        return may_wait;
+    }
+
+    [[nodiscard]] WaitQueue& queue_of(StreamNode<T>& node) noexcept RUNNEL_REQUIRES(mutex) {
+        return node.group.get() != nullptr ? node.group.get()->readers : readers;
+    }
+};
+
+// Reads on from where a cursor stands: up to `count` entries, of one block or of as many as it
+// takes.
+template <Message T>
+class ReadOn : public Request {
+public:
+    static constexpr Behaviour behaviour{serve_as<ReadOn, StreamNode<T>>, unpark};
+
+    ReadOn(LogCursor<T>& from, std::size_t limit, bool several_blocks, Clock& on) noexcept
+        : Request{behaviour, WaitsOn::one, on},
+          cursor_{from},
+          count_{limit},
+          several_blocks_{several_blocks} {}
+
+    Served attempt(StreamNode<T>& node) { return attempt(*node.keep.get(), nullptr); }
+    Served attempt(StreamState<T>& stream,
+                   StreamGroup<T>* /*none*/) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        if (!cursor_.seek(stream.log)) return stream.closed ? source_closed() : Served::no;
+        if (!claim_to_serve()) return Served::gone;
+        add_block();
+        if (several_blocks_) add_others(stream.log);
+        return Served::yes;
+    }
+
+    void prepare_to_wait() noexcept { is_shared = true; }
+    static constexpr bool makes_room() noexcept { return false; }
+    static constexpr GroupWait* group_wait() noexcept { return nullptr; }
+
+    // Once it has ended. Throws: what attempt() has thrown.
+    Entries<T> result() {
+        if (entries) return std::move(entries);
+        Entries<T> none{ending()};
+        if (none.ending() == Ending::closed) none.tell(cursor_.take_missed());
+        return none;
+    }
+
+    Entries<T> entries{Entries<T>::Order::ascending};
+
+private:
+    void add_block() {
+        PinnedSlots<T> part = cursor_.take(count_);
+        count_ -= count_slots(part.slots);
+        entries.add(std::move(part));
+        if (cursor_.has_missed()) entries.tell(cursor_.take_missed());
+    }
+
+    // Fewer than asked for when memory runs out: the others come with the next read.
+    void add_others(const StreamLog<T>& log) noexcept {
+        while (count_ != 0 && cursor_.seek(log) && has_room()) add_block();
+    }
+
+    bool has_room() noexcept {
+        try {
+            entries.reserve();
+            return true;
+        } catch (const std::bad_alloc&) {
+            return false;
+        }
+    }
+
+    LogCursor<T>& cursor_;
+    std::size_t count_;
+    const bool several_blocks_;
+};
+
+// Delivers what a group has not delivered yet to one of its consumers.
+template <Message T>
+class ReadNew : public Request {
+public:
+    static constexpr Behaviour behaviour{serve_as<ReadNew, StreamNode<T>>, unpark};
+
+    // Puts what it delivers into `result`, which is empty and outlives it.
+    ReadNew(Deliveries<T>& result, const ConsumerKey& consumer, std::size_t max_pending,
+            const GroupReadOptions& options, Clock& on) noexcept
+        : Request{behaviour, WaitsOn::one, on},
+          delivered_{result},
+          wait_{consumer, max_pending, true},
+          count_{options.count},
+          acknowledged_{options.acknowledged} {}
+
+    // The handle may go meanwhile, and its name with it. May throw.
+    void prepare_to_wait() {
+        name_ = wait_.consumer.name;
+        wait_.consumer.name = name_;
+        is_shared = true;
+    }
+    [[nodiscard]] GroupWait* group_wait() noexcept { return &wait_; }
+
+    // Whether it has taken over what another consumer had pending, after the group was set back, or
+    // has dropped what was lost.
+    [[nodiscard]] bool makes_room() const noexcept { return has_made_room_; }
+
+    Served attempt(StreamNode<T>& node) { return attempt(*node.keep.get(), node.group.get()); }
+    Served attempt(StreamState<T>& stream, StreamGroup<T>* of) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        StreamGroup<T>& group = *of;
+        if (group.is_removed) return claim(WaitEnd::gone) ? Served::yes : Served::gone;
+        const Milliseconds now = stream.now();
+        ConsumerRecord& consumer = group.rules.consumer(wait_.consumer, now);
+        consumer.seen = now;
+        wait_.signals = stream.signals;
+        if (!acknowledged_ && consumer.pending >= wait_.max_pending) [[unlikely]]
+            drop_lost(stream, group, consumer);
+        const LogPlace<T> first = group.next.seek(stream.log);
+        wait_.is_for_room = false;
+        if (!first) return stream.closed ? end(group) : Served::no;
+        const std::size_t room = wait_.max_pending - std::min(wait_.max_pending, consumer.pending);
+        const std::size_t count = acknowledged_ ? count_ : std::min(count_, room);
+        wait_.is_for_room = count == 0;
+        if (count == 0) return stream.is_abandoned ? source_closed() : Served::no;
+        delivered_.belong_to(group, consumer.serial);
+        const SlotMask at_hand = first.block->live() & ~slots_before(first.slot);
+        delivered_.reserve(std::min<std::size_t>(count, count_slots(at_hand)));
+        if (!claim_to_serve()) return Served::gone;
+        deliver(stream, group, first, consumer, count, now);
+        return Served::yes;
+    }
+
+private:
+    // Also of a request that has ended: its thread comes for the lock before it looks at the
+    // result.
+    [[gnu::noinline]] void drop_lost(StreamState<T>& stream, StreamGroup<T>& group,
+                                     ConsumerRecord& consumer) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        bool has_memory = true;
+        const Effect effect =
+            group.rules.drop_lost(consumer, stream.log.facts(), stream.is_live(), [&](StreamId id) {
+                return has_memory = delivered_.try_lose(id);
+            });
+        if (effect) has_made_room_ = true;
+        if (!has_memory && delivered_.lost().empty()) throw std::bad_alloc{};
+    }
+
+    Served end(StreamGroup<T>& group) noexcept {
+        const Served served = source_closed();
+        if (served == Served::yes) delivered_.tell(group.next.take_missed());
+        return served;
+    }
+
+    // It is claimed already: so what throws ends it here, unless something was delivered before.
+    void deliver(StreamState<T>& stream, StreamGroup<T>& group, LogPlace<T> place,
+                 ConsumerRecord& consumer, std::size_t count,
+                 Milliseconds now) noexcept RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        const LogFacts facts = stream.log.facts();
+        try {
+            while (place) {
+                delivered_.reserve_one();
+                has_made_room_ |=
+                    group.rules.deliver(place.id(), consumer, now, facts, acknowledged_);
+                delivered_.add(place, 1);
+                if (group.next.has_missed()) [[unlikely]]
+                    delivered_.tell(group.next.take_missed());
+                group.next.pass(place);
+                ++group.streak;
+                place = --count != 0 ? group.next.seek(stream.log) : LogPlace<T>{};
+            }
+        } catch (...) {
+            if (delivered_) return;
+            failure = std::current_exception();
+            set_end(WaitEnd::failed);
+        }
+    }
+
+    Deliveries<T>& delivered_;
+    GroupWait wait_;
+    std::string name_;  // of who waits
+    const std::size_t count_;
+    const bool acknowledged_;
+    bool has_made_room_ = false;
+};
+
+}  // namespace runnel::inline v0::detail

@@ -1,0 +1,512 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <runnel/abstract_clock.hpp>
+#include <runnel/detail/base/annotations.hpp>
+#include <runnel/detail/base/process.hpp>
+#include <runnel/detail/wait/times.hpp>
+#include <runnel/detail/wait/waiter.hpp>
+#include <runnel/duration.hpp>
+#include <runnel/error.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdio>
+#include <exception>
+#include <functional>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <sys/types.h>
+#include <thread>
+#include <type_traits>
+#include <utility>
+
+namespace runnel::inline v0 {
+
+/// A time that stands still until a test moves it: waits with an hour's time-out end at once, in
+/// the order of their deadlines, and the same way in every run.
+///
+/// Threads that take part are started with thread(). advance() and settle() then know when all of
+/// them wait, and no test needs to sleep:
+///
+///     runnel::ManualClock clock;
+///     runnel::BlockingList<int> jobs{{.clock = &clock}};
+///     auto worker = clock.thread([&] { late = !jobs.pop_front({.timeout = 1h}); });
+///     clock.advance(1h);
+///
+/// A test that fails there, by an exception, ends: see Thread. The error of a thread that does not
+/// wait is printed when it is thrown, so that it is seen even if the test cannot end, as that
+/// thread waits elsewhere.
+///
+/// Other threads, such as a plain std::jthread or the test's own, may wait on it too, but nobody
+/// waits for them: advance() ends those of their waits that it finds, and does not see them begin
+/// or go on. A wait in the test's own thread blocks until another thread ends it or advances.
+///
+/// Thread safety: every member may be called from any thread. Time is moved by one thread at a
+/// time; a second one waits for the first.
+class RUNNEL_VISIBLE ManualClock final : public Clock {
+public:
+    /// Where the wall clock stands at first: 2023-11-14 22:13:20 UTC, 1,700,000,000,000 ms.
+    static constexpr WallTime default_start{std::chrono::seconds{1'700'000'000}};
+
+    /// A thread of a clock, used like a std::jthread. Destroyed, joined or assigned to by the
+    /// unwinding of an exception that was thrown since it was made, it first ends the wait of its
+    /// thread on the clock, and every later one at once, as a stop does: so that a test that fails
+    /// while its threads wait can end. What its thread waits for elsewhere, such as on an object
+    /// that was made without `.clock`, goes on, and so does the wait of a disconnect for a handler.
+    class Thread {
+    public:
+        Thread() noexcept = default;
+        Thread(Thread&& other) noexcept
+            : thread_{std::move(other.thread_)},
+              clock_{other.clock_},
+              attached_{std::move(other.attached_)},
+              number_{other.number_} {}
+        Thread& operator=(Thread&& other) noexcept {
+            end_waits_if_unwinding();
+            thread_ = std::move(other.thread_);
+            clock_ = other.clock_;
+            attached_ = std::move(other.attached_);
+            number_ = other.number_;
+            return *this;
+        }
+        ~Thread() { end_waits_if_unwinding(); }
+
+        void swap(Thread& other) noexcept {
+            thread_.swap(other.thread_);
+            std::swap(clock_, other.clock_);
+            attached_.swap(other.attached_);
+            std::swap(number_, other.number_);
+        }
+        friend void swap(Thread& one, Thread& other) noexcept { one.swap(other); }
+
+        [[nodiscard]] bool joinable() const noexcept { return thread_.joinable(); }
+        void join() {
+            end_waits_if_unwinding();
+            thread_.join();
+        }
+        void detach() { thread_.detach(); }
+        [[nodiscard]] std::thread::id get_id() const noexcept { return thread_.get_id(); }
+        [[nodiscard]] std::jthread::native_handle_type native_handle() {
+            return thread_.native_handle();
+        }
+        [[nodiscard]] std::stop_source get_stop_source() noexcept {
+            return thread_.get_stop_source();
+        }
+        [[nodiscard]] std::stop_token get_stop_token() const noexcept {
+            return thread_.get_stop_token();
+        }
+        bool request_stop() noexcept { return thread_.request_stop(); }
+
+    private:
+        friend class ManualClock;
+
+        Thread(std::jthread&& thread, ManualClock& clock, std::weak_ptr<const void> attached,
+               std::size_t number) noexcept
+            : thread_{std::move(thread)},
+              clock_{&clock},
+              attached_{std::move(attached)},
+              number_{number} {}
+
+        // Once it has finished, the clock may be gone.
+        void end_waits_if_unwinding() const noexcept {
+            if (joinable() && std::uncaught_exceptions() > exceptions_ && !attached_.expired())
+                clock_->end_waits(number_);
+        }
+
+        std::jthread thread_{};
+        ManualClock* clock_ = nullptr;
+        std::weak_ptr<const void> attached_{};  // Attached::life
+        std::size_t number_ = 0;
+        int exceptions_ = std::uncaught_exceptions();  // of the scope that it stands in
+    };
+
+    explicit ManualClock(WallTime start = default_start) noexcept : wall_{start} {}
+
+    /// Threads of the clock that are still there are waited for; their waits end as when a Thread
+    /// is unwound.
+    ~ManualClock() override;
+
+    [[nodiscard]] WallTime wall() const noexcept override {
+        const std::lock_guard lock{mutex_};
+        return wall_;
+    }
+
+    [[nodiscard]] Deadline now() const noexcept override {
+        const std::lock_guard lock{mutex_};
+        return now_;
+    }
+
+    [[nodiscard]] bool is_real() const noexcept override { return false; }
+
+    /// Moves both times forward by `duration`, once the threads have settled. On the way it stops
+    /// at each deadline, in their order, ties by who began to wait first: sets the time to it, ends
+    /// that one wait, and lets the threads settle before it goes on.
+    ///
+    /// Throws: Error{invalid_argument} for a negative duration; Error{not_settled} as settle() does
+    /// after ten seconds, and then part of the time has passed.
+    void advance(Duration duration);
+
+    /// Moves the wall clock alone, forward or back; deadlines and idle times are not touched.
+    void step_wall(Duration duration) noexcept {
+        const std::lock_guard lock{mutex_};
+        wall_ = detail::later(wall_, duration);
+    }
+
+    /// Starts a thread that settle() knows of; it counts as running before this returns, and until
+    /// `function` and what it has captured are gone. `function` may take a std::stop_token and must
+    /// not throw. The name appears in the message of settle(). The clock must outlive the thread,
+    /// which may be joined, or its Thread be destroyed, later.
+    template <typename Function>
+    [[nodiscard]] Thread thread(std::string name, Function function);
+
+    template <typename Function>
+    [[nodiscard]] Thread thread(Function function) {
+        return thread({}, std::move(function));
+    }
+
+    /// Returns once every thread of this clock waits on it in runnel or has finished. Called by one
+    /// of them, it counts neither itself nor others that settle.
+    ///
+    /// Blocks: for `limit` of real time at most.
+    /// Throws: Error{not_settled} that names the threads that do not wait.
+    void settle(Duration limit = std::chrono::seconds{10});
+
+    /// How many waits are parked on this clock, of its own threads and of others.
+    [[nodiscard]] std::size_t waiting() const noexcept {
+        const std::lock_guard lock{mutex_};
+        std::size_t count = 0;
+        for (const Parked* entry = first_parked(); entry != nullptr; entry = entry->next) ++count;
+        return count;
+    }
+
+    void park(detail::Waiter& waiter, std::optional<Deadline> deadline) noexcept override;
+    void unpark(detail::Waiter& waiter) noexcept override;
+
+private:
+    struct Attached {
+        ManualClock* clock;
+        std::string name;
+        std::size_t number = 0;
+        bool running = true;
+        bool settling = false;     // in settle(), and so waiting for those who are not
+        bool awaits_turn = false;  // in advance(), and so waiting for who moves the time
+        bool ends_waits = false;   // its waits end at once
+        pid_t process = detail::Process::id();
+        std::shared_ptr<const void> life = std::make_shared<char>();  // ends with this
+    };
+
+    // A wait that is parked; lives in the frame of park().
+    struct Parked {
+        detail::Waiter* waiter;
+        std::optional<Deadline> deadline;
+        Attached* thread;  // null: not one of ours
+        Parked* next = nullptr;
+    };
+
+    // The attached thread that is executing, if it is one.
+    static Attached*& current_in_image() noexcept {
+        thread_local Attached* thread = nullptr;
+        return thread;
+    }
+
+    [[nodiscard]] Attached* own_thread() const noexcept {
+        Attached* const thread = current_();
+        return thread != nullptr && thread->clock == this ? thread : nullptr;
+    }
+
+    // Who settles: one of the clock's threads, or null for others; and whether it moves the time.
+    struct Settler {
+        const Attached* thread;
+        bool has_turn;
+    };
+
+    [[nodiscard]] std::unique_lock<std::mutex> take_turn();
+    void mark(bool Attached::*what, bool value) noexcept;
+    [[nodiscard]] std::string await_others(Settler self, Duration limit) const;
+    static void print(const std::string& what) noexcept {
+        std::fputs(("runnel: " + what + "\n").c_str(), stderr);
+    }
+    [[noreturn]] static void fail_to_settle(const std::string& call, const std::string& threads);
+    void settle_for_advance();
+    void end_waits(std::size_t number) noexcept;
+
+    // Everything below requires mutex_.
+    void set_running(Attached* thread, bool running) noexcept;
+    void release(Parked& parked) noexcept;
+    void end_waits_of(Attached& thread) noexcept;
+    [[nodiscard]] static bool stop(detail::Waiter& waiter) noexcept {
+        return !waiter.has_to_be_served() && waiter.claim(detail::WaitEnd::stopped);
+    }
+    [[nodiscard]] Parked* next_due(Deadline until) noexcept;
+    [[nodiscard]] bool end_next_due(Deadline until) noexcept;
+    [[nodiscard]] static bool is_awaited(const Attached& thread, Settler by) noexcept;
+    [[nodiscard]] bool is_anybody_awaited(Settler by) const noexcept;
+    [[nodiscard]] std::string names_of_awaited(Settler by) const;
+
+    void set_now(Deadline time) noexcept {
+        wall_ = detail::later(wall_, detail::time_between(now_, time));
+        now_ = time;
+    }
+
+    // The first that is parked. In a child of fork() none is, and no thread but the caller exists.
+    [[nodiscard]] Parked* first_parked() const noexcept {
+        if (parked_ == nullptr || process_ == detail::Process::id()) return parked_;
+        return nullptr;
+    }
+    [[nodiscard]] bool is_alive(const Attached& thread) const noexcept {
+        return thread.process == detail::Process::id() || &thread == own_thread();
+    }
+
+    void attach(std::list<Attached>& node);
+    void detach(Attached& thread) noexcept;
+
+    // Of the image in which the clock was made: so all images ask the same one.
+    Attached*& (*const current_)() noexcept = current_in_image;
+    std::mutex advancing_;  // taken before mutex_
+    mutable std::mutex mutex_;
+    mutable std::condition_variable changed_;
+    WallTime wall_;
+    Deadline now_{std::chrono::hours{1}};
+    std::list<Attached> threads_;
+    Parked* parked_ = nullptr;  // in the order of parking
+    pid_t process_ = 0;         // in which the first of them parked
+    std::size_t started_ = 0;
+};
+
+inline void ManualClock::set_running(Attached* thread, bool running) noexcept {
+    if (thread == nullptr || thread->running == running) return;
+    thread->running = running;
+    if (!running) changed_.notify_all();
+}
+
+// The waker, not the woken one, marks the thread as running: otherwise settle() could see it
+// asleep between the two and return too early.
+inline void ManualClock::release(Parked& parked) noexcept {
+    Parked** link = &parked_;  // not of another process: it is there
+    while (*link != &parked) link = &(*link)->next;
+    *link = parked.next;
+    set_running(parked.thread, true);
+    parked.waiter->end();  // the last step: its frame, and `parked` in it, may be gone
+}
+
+inline void ManualClock::park(detail::Waiter& waiter, std::optional<Deadline> deadline) noexcept {
+    Parked parked{&waiter, deadline, nullptr};
+    {
+        const std::lock_guard lock{mutex_};
+        if (waiter.ended()) return;
+        if (deadline && *deadline <= now_) {
+            if (waiter.claim(detail::WaitEnd::timed_out)) return waiter.end();
+            parked.deadline.reset();
+        }
+        parked.thread = own_thread();
+        if (parked.thread != nullptr && parked.thread->ends_waits && stop(waiter))
+            return waiter.end();
+        parked_ = first_parked();
+        if (parked_ == nullptr) process_ = detail::Process::id();
+        Parked** link = &parked_;
+        while (*link != nullptr) link = &(*link)->next;
+        *link = &parked;
+        set_running(parked.thread, false);
+    }
+    while (!waiter.ended()) waiter.sleep({});
+}
+
+inline void ManualClock::unpark(detail::Waiter& waiter) noexcept {
+    const std::lock_guard lock{mutex_};
+    for (Parked* parked = first_parked(); parked != nullptr; parked = parked->next) {
+        if (parked->waiter == &waiter) return release(*parked);
+    }
+    waiter.end();  // it has not parked yet and will not
+}
+
+// A thread waits in one place at a time.
+inline void ManualClock::end_waits_of(Attached& thread) noexcept {
+    thread.ends_waits = true;
+    for (Parked* parked = first_parked(); parked != nullptr; parked = parked->next) {
+        if (parked->thread != &thread) continue;
+        if (stop(*parked->waiter)) release(*parked);
+        return;
+    }
+}
+
+inline void ManualClock::end_waits(std::size_t number) noexcept {
+    const std::lock_guard lock{mutex_};
+    for (Attached& thread : threads_)
+        if (thread.number == number) end_waits_of(thread);
+}
+
+inline ManualClock::~ManualClock() {
+    std::unique_lock lock{mutex_};
+    for (Attached& thread : threads_) end_waits_of(thread);
+    const auto is_there = [this](const Attached& thread) {
+        return is_alive(thread) && &thread != own_thread();
+    };
+    const auto have_finished = [&] { return std::ranges::none_of(threads_, is_there); };
+    if (changed_.wait_for(lock, std::chrono::seconds{10}, have_finished)) return;
+    print("ManualClock: it goes, and still has threads: " + names_of_awaited({nullptr, false}));
+    changed_.wait(lock, have_finished);
+}
+
+inline ManualClock::Parked* ManualClock::next_due(Deadline until) noexcept {
+    Parked* least = nullptr;
+    const auto is_before = [](const Parked& one, const Parked& other) {
+        if (*one.deadline != *other.deadline) return *one.deadline < *other.deadline;
+        return one.waiter->ticket() < other.waiter->ticket();
+    };
+    for (Parked* entry = first_parked(); entry != nullptr; entry = entry->next) {
+        if (!entry->deadline || *entry->deadline > until || entry->waiter->claimed()) continue;
+        if (least == nullptr || is_before(*entry, *least)) least = entry;
+    }
+    return least;
+}
+
+inline bool ManualClock::end_next_due(Deadline until) noexcept {
+    for (Parked* due = next_due(until); due != nullptr; due = next_due(until)) {
+        if (!due->waiter->claim(detail::WaitEnd::timed_out)) continue;
+        set_now(std::max(now_, *due->deadline));
+        release(*due);
+        return true;
+    }
+    return false;
+}
+
+inline std::unique_lock<std::mutex> ManualClock::take_turn() {
+    std::unique_lock turn{advancing_, std::try_to_lock};
+    if (turn.owns_lock()) return turn;
+    mark(&Attached::awaits_turn, true);
+    turn.lock();
+    mark(&Attached::awaits_turn, false);
+    return turn;
+}
+
+inline void ManualClock::mark(bool Attached::*what, bool value) noexcept {
+    const std::lock_guard lock{mutex_};
+    if (Attached* const self = own_thread()) self->*what = value;
+    changed_.notify_all();
+}
+
+inline void ManualClock::advance(Duration duration) {
+    if (duration < std::chrono::nanoseconds{0}) {
+        throw Error{ErrorCode::invalid_argument,
+                    "ManualClock::advance: the duration is negative; step_wall() moves the wall "
+                    "clock back"};
+    }
+    const std::unique_lock alone = take_turn();
+    settle_for_advance();
+    const Deadline until = detail::later(now(), duration);
+    for (;;) {
+        {
+            const std::lock_guard lock{mutex_};
+            if (!end_next_due(until)) {
+                set_now(std::max(now_, until));
+                return;
+            }
+        }
+        settle_for_advance();
+    }
+}
+
+inline void ManualClock::settle_for_advance() {
+    const std::string running = await_others({own_thread(), true}, std::chrono::seconds{10});
+    if (!running.empty()) fail_to_settle("advance", running);
+}
+
+inline void ManualClock::settle(Duration limit) {
+    mark(&Attached::settling, true);
+    const std::string running = await_others({own_thread(), false}, limit);
+    mark(&Attached::settling, false);
+    if (!running.empty()) fail_to_settle("settle", running);
+}
+
+inline void ManualClock::fail_to_settle(const std::string& call, const std::string& threads) {
+    const std::string what =
+        "ManualClock::" + call + ": still not waiting on this clock: " + threads +
+        " (at work, or waiting elsewhere: on an object made without `.clock`?)";
+    print(what);  // the test may hang when this unwinds it
+    throw Error{ErrorCode::not_settled, what};
+}
+
+// Returns the names of those that run when the time is over; empty: none does any more.
+inline std::string ManualClock::await_others(Settler self, Duration limit) const {
+    const auto until = detail::later(std::chrono::steady_clock::now(), limit);
+    std::unique_lock lock{mutex_};
+    bool in_time = true;
+    while (in_time && is_anybody_awaited(self))
+        in_time = changed_.wait_until(lock, until) == std::cv_status::no_timeout;
+    return names_of_awaited(self);
+}
+
+// Those that settle count for outsiders, but not for each other; those that want to move the time
+// do not count for who moves it, nor for their equals.
+inline bool ManualClock::is_awaited(const Attached& thread, Settler by) noexcept {
+    if (!thread.running || &thread == by.thread) return false;
+    if (thread.awaits_turn) return by.thread == nullptr && !by.has_turn;
+    return !thread.settling || by.thread == nullptr;
+}
+
+inline bool ManualClock::is_anybody_awaited(Settler by) const noexcept {
+    return std::ranges::any_of(threads_, [&](const Attached& thread) {
+        return is_alive(thread) && is_awaited(thread, by);
+    });
+}
+
+inline std::string ManualClock::names_of_awaited(Settler by) const {
+    std::string names;
+    for (const Attached& thread : threads_) {
+        if (!is_alive(thread) || !is_awaited(thread, by)) continue;
+        if (!names.empty()) names += ", ";
+        names += thread.name;
+    }
+    return names;
+}
+
+inline void ManualClock::attach(std::list<Attached>& node) {
+    const std::lock_guard lock{mutex_};
+    node.front().number = ++started_;
+    if (node.front().name.empty()) node.front().name = "thread " + std::to_string(started_);
+    threads_.splice(threads_.end(), node);
+}
+
+inline void ManualClock::detach(Attached& thread) noexcept {
+    const std::lock_guard lock{mutex_};
+    set_running(&thread, false);
+    threads_.remove_if([&](const Attached& other) { return &other == &thread; });
+}
+
+template <typename Function>
+ManualClock::Thread ManualClock::thread(std::string name, Function function) {
+    std::list<Attached> node;
+    node.push_back({this, std::move(name)});
+    Attached& attached = node.front();
+    attach(node);
+    const std::size_t number = attached.number;
+    const std::weak_ptr<const void> life = attached.life;
+    const auto run = [this, &attached](std::stop_token stop, std::optional<Function>& body) {
+        current_() = &attached;
+        if constexpr (std::is_invocable_v<Function&, std::stop_token>) {
+            std::invoke(*body, std::move(stop));
+        } else {
+            std::invoke(*body);
+        }
+        body.reset();  // before the thread counts as finished: its end may wake others
+        current_() = nullptr;
+        detach(attached);
+    };
+    try {
+        std::jthread started{[run, body = std::optional<Function>(std::move(function))](
+                                 std::stop_token stop) mutable { run(std::move(stop), body); }};
+        return {std::move(started), *this, life, number};
+    } catch (...) {
+        detach(attached);
+        throw;
+    }
+}
+
+}  // namespace runnel::inline v0

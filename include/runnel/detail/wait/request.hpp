@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <runnel/abstract_clock.hpp>
+#include <runnel/detail/wait/wait_queue.hpp>
+#include <runnel/detail/wait/waiter.hpp>
+#include <runnel/outcome.hpp>
+
+#include <atomic>
+#include <exception>
+
+namespace runnel::inline v0::detail {
+
+// What a call that may wait asks of the objects it waits on. A request is carried out by attempt(),
+// under the locks of the objects it names, by the thread that makes it or by one that wakes it:
+// first what may throw, then claim(), then what cannot fail. So a request that somebody else has
+// ended changes nothing.
+class Request : public Waiter {
+public:
+    Request(const Behaviour& behaviour, WaitsOn waits_on, Clock& on) noexcept
+        : Waiter{behaviour, waits_on}, clock{on} {}
+
+    // Whether attempt() carries it out or, when it throws, ends it.
+    template <typename Kind, typename Node>
+    static Served serve_as(WaitNode& node) noexcept {
+        auto& request = static_cast<Kind&>(*node.waiter);
+        try {
+            return request.attempt(static_cast<Node&>(node));
+        } catch (...) {
+            if (!request.claim(WaitEnd::failed)) return Served::gone;
+            request.failure = std::current_exception();
+            return Served::yes;
+        }
+    }
+
+    static void unpark(Waiter& waiter, WakeChain&) noexcept {
+        static_cast<Request&>(waiter).clock.unpark(waiter);
+    }
+
+    // claim(), which is not needed as long as only the thread that makes it knows of it.
+    [[nodiscard]] bool claim_to_serve() noexcept { return !is_shared || claim(); }
+
+    // Ends it if nothing that it waits on is open any more.
+    Served source_closed() noexcept {
+        const bool last = open_sources.fetch_sub(1, std::memory_order_relaxed) == 1;
+        return last && claim(WaitEnd::closed) ? Served::yes : Served::gone;
+    }
+
+    // Why it was not carried out. Throws: what attempt() has thrown.
+    [[nodiscard]] Ending ending() const {
+        if (failure) std::rethrow_exception(failure);
+        switch (how()) {
+        case WaitEnd::stopped:
+            return Ending::stopped;
+        case WaitEnd::closed:
+            return Ending::closed;
+        case WaitEnd::gone:
+            return Ending::gone;
+        case WaitEnd::disconnected:
+            return Ending::disconnected;
+        default:
+            return Ending::timed_out;
+        }
+    }
+
+    Clock& clock;
+    std::exception_ptr failure;
+    bool is_shared = false;  // set before it stands in line
+};
+
+}  // namespace runnel::inline v0::detail

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <runnel/abstract_clock.hpp>
+#include <runnel/detail/base/annotations.hpp>
+#include <runnel/detail/base/recent_time.hpp>
+#include <runnel/detail/wait/waiter.hpp>
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <optional>
+
+namespace runnel::inline v0 {
+
+/// The time of the machine.
+class RUNNEL_VISIBLE SystemClock final : public Clock {
+public:
+    /// The one that is used where none is given.
+    [[nodiscard]] static SystemClock& instance() noexcept {
+        // Never destroyed: a detached thread may wait on it while the program ends.
+        alignas(SystemClock) static std::array<std::byte, sizeof(SystemClock)> room;
+        static auto* const clock = std::construct_at(reinterpret_cast<SystemClock*>(room.data()));
+        return *clock;
+    }
+
+    /// As of two microseconds ago at most: see detail/base/recent_time.hpp.
+    [[nodiscard]] WallTime wall() const noexcept override {
+        return detail::recent_time<std::chrono::system_clock, 2>();
+    }
+
+    [[nodiscard]] Deadline now() const noexcept override {
+        return std::chrono::steady_clock::now();
+    }
+
+    /// As of twenty microseconds ago at most.
+    [[nodiscard]] Deadline recent() const noexcept override {
+        return detail::recent_time<std::chrono::steady_clock, 20>();
+    }
+
+    [[nodiscard]] bool is_real() const noexcept override { return true; }
+
+    [[nodiscard]] bool is_system() const noexcept override { return true; }
+
+    void park(detail::Waiter& waiter, std::optional<Deadline> deadline) noexcept override {
+        while (!waiter.ended() && !(deadline && now() >= *deadline)) waiter.sleep(deadline);
+        if (waiter.ended()) return;
+        if (waiter.claim(detail::WaitEnd::timed_out)) return waiter.end();
+        while (!waiter.ended()) waiter.sleep({});  // who has claimed it is about to end it
+    }
+
+    void unpark(detail::Waiter& waiter) noexcept override { waiter.end(); }
+};
+
+}  // namespace runnel::inline v0

@@ -1,0 +1,523 @@
+// SPDX-License-Identifier: MIT
+#include <runnel/detail/blocks/block_deque.hpp>
+#include <runnel/detail/blocks/blocks.hpp>
+
+#include "support/catch.hpp"
+#include "support/lifetime.hpp"
+#include "support/scale.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <deque>
+#include <new>
+#include <random>
+#include <span>
+#include <utility>
+#include <vector>
+
+using runnel::detail::BlockDeque;
+using runnel::detail::BlockGrowth;
+using runnel::test::Census;
+using runnel::test::Countable;
+using runnel::test::MoveOnly;
+
+// Blocks are the only thing here that asks for aligned memory.
+namespace {
+
+struct Blocks {
+    static inline long live = 0;
+    static inline long ever = 0;
+    static inline long left = -1;  // until there are no more; below 0 is for ever
+};
+
+// So many more blocks can be had meanwhile.
+struct BlocksLeft {
+    explicit BlocksLeft(long count) { Blocks::left = count; }
+    BlocksLeft(const BlocksLeft&) = delete;
+    BlocksLeft& operator=(const BlocksLeft&) = delete;
+    ~BlocksLeft() { Blocks::left = -1; }
+};
+
+}  // namespace
+
+[[gnu::noinline]] void* operator new(std::size_t bytes, std::align_val_t alignment) {
+    if (Blocks::left == 0) throw std::bad_alloc{};
+    if (Blocks::left > 0) --Blocks::left;
+    const auto unit = static_cast<std::size_t>(alignment);
+    void* const memory = std::aligned_alloc(unit, (bytes + unit - 1) / unit * unit);
+    if (memory == nullptr) throw std::bad_alloc{};
+    ++Blocks::live;
+    ++Blocks::ever;
+    return memory;
+}
+[[gnu::noinline]] void operator delete(void* memory, std::align_val_t) noexcept {
+    if (memory != nullptr) --Blocks::live;
+    std::free(memory);
+}
+[[gnu::noinline]] void operator delete(void* memory, std::size_t,
+                                       std::align_val_t alignment) noexcept {
+    operator delete(memory, alignment);
+}
+
+namespace {
+
+template <typename T>
+std::vector<int> contents(const BlockDeque<T>& queue) {
+    std::vector<int> values;
+    queue.visit(0, queue.size(), [&](const T& element) { values.push_back(element.get()); });
+    return values;
+}
+
+template <typename T>
+std::vector<int> contents(const std::vector<T>& elements) {
+    std::vector<int> values;
+    for (const T& element : elements) values.push_back(element.get());
+    return values;
+}
+
+std::vector<int> counting(int first, int count) {
+    std::vector<int> values;
+    for (int value = first; value != first + count; ++value) values.push_back(value);
+    return values;
+}
+
+template <typename T>
+std::vector<T> messages(int first, int count) {
+    std::vector<T> made;
+    for (int value = first; value != first + count; ++value) made.emplace_back(value);
+    return made;
+}
+
+void push(BlockDeque<Countable>& queue, int first, int count) {
+    for (int value = first; value != first + count; ++value) queue.push_back(Countable{value});
+}
+
+// More than any block holds.
+constexpr int many = 3000;
+
+}  // namespace
+
+TEST_CASE("an empty queue of blocks has no block", "[block_deque]") {
+    const long before = Blocks::live;
+    const BlockDeque<Countable> queue;
+    CHECK(queue.empty());
+    CHECK(queue.size() == 0);
+    CHECK(Blocks::live == before);
+}
+
+TEST_CASE("what is pushed at the back is taken at the front in the same order", "[block_deque]") {
+    BlockDeque<Countable> queue;
+    push(queue, 0, many);
+    CHECK(contents(queue) == counting(0, many));
+    for (int value = 0; value != many; ++value) {
+        REQUIRE(queue.front().get() == value);
+        queue.drop_front();
+    }
+    CHECK(queue.empty());
+}
+
+TEST_CASE("what is pushed at the front is taken at the back in the same order", "[block_deque]") {
+    BlockDeque<Countable> queue;
+    for (int value = 0; value != many; ++value) queue.push_front(Countable{value});
+    REQUIRE(queue.size() == many);
+    for (int value = 0; value != many; ++value) {
+        REQUIRE(queue.back().get() == value);
+        queue.drop_back();
+    }
+    CHECK(queue.empty());
+}
+
+TEST_CASE("elements do not move once they are in", "[block_deque]") {
+    BlockDeque<Countable> queue;
+    queue.push_back(Countable{1});
+    const Countable* const address = &queue.front();
+    push(queue, 2, many);
+    for (int value = 0; value != many; ++value) queue.push_front(Countable{0});
+    for (int value = 0; value != many; ++value) queue.drop_front();
+    CHECK(&queue.front() == address);
+    CHECK(queue.front().get() == 1);
+}
+
+TEST_CASE("many elements are appended in their order", "[block_deque]") {
+    BlockDeque<MoveOnly> queue;
+    queue.push_back(MoveOnly{0});
+    std::vector<MoveOnly> more = messages<MoveOnly>(1, many);
+    CHECK(queue.append(more) == many);
+    CHECK(contents(queue) == counting(0, many + 1));
+}
+
+TEST_CASE("when memory runs out in the middle, the rest of what was to be appended is untouched",
+          "[block_deque]") {
+    BlockDeque<MoveOnly> queue;
+    std::vector<MoveOnly> more = messages<MoveOnly>(0, many);
+    std::size_t done = 0;
+    {
+        const BlocksLeft left{2};
+        done = queue.append(more);
+    }
+    REQUIRE(done > 0);
+    REQUIRE(done < many);
+    CHECK(contents(queue) == counting(0, static_cast<int>(done)));
+    CHECK(more[done - 1].get() == MoveOnly::moved_from);
+    CHECK(more[done].get() == static_cast<int>(done));
+    CHECK(queue.append(std::span{more}.subspan(done)) == many - done);
+    CHECK(contents(queue) == counting(0, many));
+}
+
+TEST_CASE("when there is no memory at all, a push throws and leaves everything as it was",
+          "[block_deque]") {
+    BlockDeque<MoveOnly> queue;
+    std::vector<MoveOnly> more = messages<MoveOnly>(0, 3);
+    {
+        const BlocksLeft none{0};
+        CHECK_THROWS_AS(queue.push_back(std::move(more[0])), std::bad_alloc);
+        CHECK_THROWS_AS(queue.push_front(std::move(more[0])), std::bad_alloc);
+        CHECK_THROWS_AS(queue.append(more), std::bad_alloc);
+        CHECK_THROWS_AS(queue.reserve_back(), std::bad_alloc);
+        CHECK_THROWS_AS(queue.reserve_front(), std::bad_alloc);
+    }
+    CHECK(queue.empty());
+    CHECK(contents(more) == counting(0, 3));
+}
+
+TEST_CASE("a reserved push cannot fail, whatever is taken before it", "[block_deque]") {
+    std::mt19937 random{1};
+    for (int round = 0; round != 2000; ++round) {
+        BlockDeque<MoveOnly> queue;
+        const int size = static_cast<int>(random() % 300);
+        for (int value = 0; value != size; ++value)
+            random() % 2 == 0 ? queue.push_back(MoveOnly{value})
+                              : queue.push_front(MoveOnly{value});
+        const bool at_back = random() % 2 == 0;
+        at_back ? queue.reserve_back() : queue.reserve_front();
+        const BlocksLeft none{0};
+        for (std::size_t taken = random() % (queue.size() + 1); taken != 0; --taken)
+            random() % 2 == 0 ? queue.drop_back() : queue.drop_front();
+        const std::size_t left = queue.size();
+        at_back ? queue.push_back(MoveOnly{7}) : queue.push_front(MoveOnly{7});
+        REQUIRE((at_back ? queue.back() : queue.front()).get() == 7);
+        REQUIRE(queue.size() == left + 1);
+    }
+}
+
+TEST_CASE("a queue can hand over all it has, and goes on empty", "[block_deque]") {
+    BlockDeque<MoveOnly> giver;
+    BlockDeque<MoveOnly> taker;
+    std::vector<MoveOnly> more = messages<MoveOnly>(0, many);
+    giver.append(more);
+    const MoveOnly* const address = &giver.front();
+    taker.take_all(giver);
+    CHECK(giver.empty());
+    CHECK(taker.size() == many);
+    CHECK(&taker.front() == address);
+    CHECK(contents(taker) == counting(0, many));
+    giver.push_back(MoveOnly{1});
+    CHECK(contents(giver) == std::vector{1});
+}
+
+TEST_CASE("a stream that is handed over again and again needs no new memory", "[block_deque]") {
+    BlockDeque<Countable> back;
+    BlockDeque<Countable> front;
+    const auto stream = [&] {
+        for (int round = 0; round != 100; ++round) {
+            push(back, 0, 20);
+            front.take_all(back);
+            while (!front.empty()) front.drop_front();
+        }
+    };
+    stream();
+    const long before = Blocks::ever;
+    stream();
+    CHECK(Blocks::ever == before);
+}
+
+TEST_CASE("a short queue that is filled and emptied again and again needs no new memory",
+          "[block_deque]") {
+    BlockDeque<Countable> queue;
+    queue.push_back(Countable{0});
+    queue.drop_front();
+    const long before = Blocks::ever;
+    for (int round = 0; round != 100; ++round) {
+        queue.push_back(Countable{0});
+        queue.drop_front();
+        queue.push_front(Countable{0});
+        queue.drop_back();
+    }
+    CHECK(Blocks::ever == before);
+}
+
+TEST_CASE("a queue that runs along its blocks keeps the emptied ones for the next elements",
+          "[block_deque]") {
+    BlockDeque<Countable> queue;
+    const auto run = [&] {
+        for (int value = 0; value != 10 * many; ++value) {
+            queue.push_back(Countable{value});
+            if (queue.size() > 100) queue.drop_front();
+        }
+    };
+    run();
+    const long before = Blocks::ever;
+    run();
+    CHECK(Blocks::ever == before);
+}
+
+TEST_CASE("of the blocks that are emptied at most two are kept, the others given back",
+          "[block_deque]") {
+    const long before = Blocks::live;
+    BlockDeque<Countable> queue;
+    push(queue, 0, 10 * many);
+    REQUIRE(Blocks::live - before > 20);
+    queue.clear();
+    CHECK(queue.empty());
+    CHECK(Blocks::live - before <= 3);  // the one it stands in, and two
+}
+
+TEST_CASE("blocks that are handed to a queue with spare ones are not more than before",
+          "[block_deque]") {
+    const long before = Blocks::live;
+    BlockDeque<Countable> back;
+    BlockDeque<Countable> front;
+    for (int round = 0; round != 10; ++round) {
+        push(back, 0, many);
+        front.take_all(back);
+        front.clear();
+    }
+    CHECK(Blocks::live - before <= 6);
+}
+
+TEST_CASE("a queue gives back all memory when it goes", "[block_deque]") {
+    const long before = Blocks::live;
+    Census census;
+    {
+        BlockDeque<Countable> queue;
+        push(queue, 0, many);
+        for (int i = 0; i != many / 2; ++i) queue.drop_front();
+        queue.reserve_front();
+    }
+    CHECK(Blocks::live == before);
+    CHECK(census.alive() == 0);
+    CHECK(census.faults() == 0);
+}
+
+TEST_CASE("blocks are small at first and grow to four kilobytes", "[block_deque][blocks]") {
+    constexpr std::uint32_t most = BlockGrowth::most(48, 8);
+    STATIC_REQUIRE(48 + most * 8 <= BlockGrowth::largest_block);
+    STATIC_REQUIRE(48 + (most + 1) * 8 > BlockGrowth::largest_block);
+    STATIC_REQUIRE(BlockGrowth::after(0, most) == BlockGrowth::first_slots);
+    STATIC_REQUIRE(BlockGrowth::after(8, most) == 16);
+    STATIC_REQUIRE(BlockGrowth::after(400, most) == most);
+}
+
+TEST_CASE("an element larger than a block has a block to itself", "[block_deque][blocks]") {
+    STATIC_REQUIRE(BlockGrowth::most(48, 10'000) == 1);
+    STATIC_REQUIRE(BlockGrowth::most(10'000, 10'000) == 1);
+    STATIC_REQUIRE(BlockGrowth::after(0, 1) == 1);
+    struct Large {
+        std::array<int, 2'500> text;
+    };
+    BlockDeque<Large> queue;
+    for (int value = 0; value != 3; ++value) {
+        queue.push_back(Large{{value}});
+        queue.push_front(Large{{value}});
+    }
+    CHECK(queue.front().text[0] == 2);
+    CHECK(queue.back().text[0] == 2);
+}
+
+TEST_CASE("elements stand where their alignment wants them", "[block_deque]") {
+    struct alignas(128) Wide {
+        int value = 0;
+    };
+    BlockDeque<Wide> queue;
+    for (int value = 0; value != 100; ++value) queue.push_back(Wide{value});
+    std::size_t misplaced = 0;
+    queue.visit(0, queue.size(), [&](const Wide& element) {
+        misplaced += reinterpret_cast<std::uintptr_t>(&element) % alignof(Wide) != 0;
+    });
+    CHECK(misplaced == 0);
+}
+
+TEST_CASE("a visit sees as many elements as it asks for, from the place it asks for",
+          "[block_deque]") {
+    BlockDeque<Countable> queue;
+    push(queue, 0, 100);
+    std::vector<int> seen;
+    queue.visit(20, 30, [&](const Countable& element) { seen.push_back(element.get()); });
+    CHECK(seen == counting(20, 30));
+    queue.visit(100, 0, [&](const Countable&) { seen.clear(); });
+    CHECK(seen.size() == 30);
+}
+
+namespace {
+
+// A queue, what it should be, and what became of its elements; and a second one to hand over to.
+template <typename T>
+class Model {
+public:
+    explicit Model(std::uint32_t seed) : random_{seed} {}
+
+    void step() {
+        // Runs up and down between empty and some hundreds, so that all block sizes come.
+        const bool grows = below(100) < (rising_ ? 60U : 40U);
+        grows ? grow() : shrink();
+        if (expected_.size() > 700) rising_ = false;
+        if (expected_.empty()) rising_ = true;
+        if (below(100) == 0) rearrange();
+    }
+
+    [[nodiscard]] bool ends_are_right() {
+        if (queue_.size() != expected_.size() || queue_.empty() != expected_.empty()) return false;
+        return expected_.empty() || (queue_.front().get() == expected_.front() &&
+                                     queue_.back().get() == expected_.back());
+    }
+
+    [[nodiscard]] bool all_is_right(const Census& census) {
+        if (census.alive() != static_cast<long>(expected_.size()) || census.faults() != 0)
+            return false;
+        const std::size_t from = expected_.empty() ? 0 : below(expected_.size());
+        std::size_t at = from;
+        bool right = true;
+        queue_.visit(from, expected_.size() - from,
+                     [&](const T& element) { right = right && element.get() == expected_[at++]; });
+        return right && at == expected_.size();
+    }
+
+    [[nodiscard]] std::size_t operations() const { return operations_; }
+
+private:
+    std::size_t below(std::size_t bound) { return random_() % bound; }
+
+    void grow() {
+        switch (below(8)) {
+        case 0: {
+            std::vector<T> more = messages<T>(next_, static_cast<int>(below(60)));
+            for (const T& message : more) expected_.push_back(message.get());
+            next_ += static_cast<int>(more.size());
+            right_ = right_ && queue_.append(more) == more.size();
+            break;
+        }
+        case 1:
+            queue_.reserve_back();
+            break;
+        case 2:
+            queue_.reserve_front();
+            break;
+        case 3:
+        case 4:
+            queue_.push_front(T{next_});
+            expected_.push_front(next_++);
+            break;
+        default:
+            queue_.push_back(T{next_});
+            expected_.push_back(next_++);
+        }
+        ++operations_;
+    }
+
+    void shrink() {
+        if (expected_.empty()) return;
+        switch (below(6)) {
+        case 0:
+            take_front(below(std::min<std::size_t>(expected_.size(), 60) + 1));
+            break;
+        case 1:
+        case 2:
+            queue_.drop_back();
+            expected_.pop_back();
+            break;
+        default:
+            queue_.drop_front();
+            expected_.pop_front();
+        }
+        ++operations_;
+    }
+
+    void take_front(std::size_t count) {
+        std::vector<T> out;
+        out.reserve(count);
+        queue_.take_front(count, out);
+        for (const T& element : out) {
+            right_ = right_ && element.get() == expected_.front();
+            expected_.pop_front();
+        }
+    }
+
+    void rearrange() {
+        ++operations_;
+        switch (below(4)) {
+        case 0:
+            other_.take_all(queue_);
+            queue_.take_all(other_);
+            break;
+        case 1:
+            if (below(10) != 0) break;
+            queue_.clear();
+            expected_.clear();
+            break;
+        default:
+            extract(1 + below(20));
+        }
+        if (!right_) expected_.push_back(wrong);
+    }
+
+    // About every n-th element.
+    void extract(std::size_t n) {
+        std::vector<std::size_t> positions;
+        std::deque<int> kept;
+        std::vector<int> taken;
+        for (std::size_t at = 0; at != expected_.size(); ++at) {
+            if (below(n) != 0) {
+                kept.push_back(expected_[at]);
+            } else {
+                taken.push_back(expected_[at]);
+                positions.push_back(at);
+            }
+        }
+        std::vector<T> out;
+        out.reserve(positions.size());
+        queue_.extract(positions, out);
+        right_ = right_ && contents(out) == taken;
+        expected_ = kept;
+    }
+
+    static constexpr int wrong = -3;  // no element has it
+
+    std::mt19937 random_;
+    BlockDeque<T> queue_;
+    BlockDeque<T> other_;
+    std::deque<int> expected_;
+    std::size_t operations_ = 0;
+    int next_ = 0;
+    bool rising_ = true;
+    bool right_ = true;
+};
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("a queue of blocks does what a deque does", "[block_deque][model]", Countable,
+                   MoveOnly) {
+    const long before = Blocks::live;
+    const std::size_t at_least = runnel::test::scaled(1'000'000, 100'000);
+    std::size_t operations = 0;
+    for (std::uint32_t seed = 1; operations < at_least; ++seed) {
+        CAPTURE(seed);
+        Census census;
+        {
+            Model<TestType> model{seed};
+            for (int step = 0; step != 20'000; ++step) {
+                model.step();
+                if (!model.ends_are_right()) FAIL("wrong ends after step " << step);
+                if (step % 50 == 0 && !model.all_is_right(census))
+                    FAIL("wrong elements after step " << step);
+            }
+            operations += model.operations();
+        }
+        REQUIRE(census.alive() == 0);
+        REQUIRE(census.faults() == 0);
+        REQUIRE(Blocks::live == before);
+    }
+    CHECK(operations >= at_least);
+}

@@ -1,0 +1,679 @@
+// SPDX-License-Identifier: MIT
+#include <runnel/detail/blocks/radix_tree.hpp>
+
+#include "support/catch.hpp"
+#include "support/scale.hpp"
+#include "support/stress_random.hpp"
+#include "support/stress_tally.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <deque>
+#include <initializer_list>
+#include <iostream>
+#include <iterator>
+#include <limits>
+#include <map>
+#include <new>
+#include <optional>
+#include <vector>
+
+using runnel::StreamId;
+using runnel::detail::RadixLeaf;
+using runnel::detail::RadixTree;
+using runnel::test::Random;
+using runnel::test::Tally;
+
+// Nodes are the only thing here that asks for aligned memory.
+namespace {
+
+struct Nodes {
+    static inline long live = 0;
+    static inline long bytes = 0;
+    static inline long left = -1;  // until there are no more; below 0 is for ever
+    // If there is one, the memory of released nodes goes there and stays as it is, so that who
+    // looks into it finds what was there.
+    static inline std::vector<void*>* dead = nullptr;
+};
+
+// So many more nodes can be had meanwhile.
+struct NodesLeft {
+    explicit NodesLeft(long count) { Nodes::left = count; }
+    NodesLeft(const NodesLeft&) = delete;
+    NodesLeft& operator=(const NodesLeft&) = delete;
+    ~NodesLeft() { Nodes::left = -1; }
+};
+
+class NodesRest {
+public:
+    NodesRest() { Nodes::dead = &dead_; }
+    NodesRest(const NodesRest&) = delete;
+    NodesRest& operator=(const NodesRest&) = delete;
+    ~NodesRest() {
+        Nodes::dead = nullptr;
+        for (void* const memory : dead_) std::free(memory);
+    }
+
+private:
+    std::vector<void*> dead_;
+};
+
+}  // namespace
+
+[[gnu::noinline]] void* operator new(std::size_t bytes, std::align_val_t alignment) {
+    if (Nodes::left == 0) throw std::bad_alloc{};
+    if (Nodes::left > 0) --Nodes::left;
+    const auto unit = static_cast<std::size_t>(alignment);
+    void* const memory = std::aligned_alloc(unit, (bytes + unit - 1) / unit * unit);
+    if (memory == nullptr) throw std::bad_alloc{};
+    ++Nodes::live;
+    Nodes::bytes += static_cast<long>(bytes);
+    return memory;
+}
+[[gnu::noinline]] void operator delete(void* memory, std::size_t bytes, std::align_val_t) noexcept {
+    --Nodes::live;
+    Nodes::bytes -= static_cast<long>(bytes);
+    if (Nodes::dead != nullptr) return Nodes::dead->push_back(memory);
+    std::free(memory);
+}
+
+namespace {
+
+using Keys = std::vector<StreamId>;
+
+constexpr std::uint64_t last_number = std::numeric_limits<std::uint64_t>::max();
+
+std::optional<StreamId> key_of(const RadixLeaf* leaf) {
+    return leaf != nullptr ? std::optional{leaf->key} : std::nullopt;
+}
+
+// Front to back and back to front; one too many if that has no end.
+Keys keys(const RadixTree& tree) {
+    Keys found;
+    const RadixLeaf* leaf = tree.first();
+    for (; leaf != nullptr && found.size() <= tree.size(); leaf = tree.after(leaf->key))
+        found.push_back(leaf->key);
+    return found;
+}
+Keys keys_backwards(const RadixTree& tree) {
+    Keys found;
+    const RadixLeaf* leaf = tree.last();
+    for (; leaf != nullptr && found.size() <= tree.size(); leaf = tree.before(leaf->key))
+        found.push_back(leaf->key);
+    return found;
+}
+
+// A tree and its leaves.
+struct Planted {
+    Planted() = default;
+    Planted(std::initializer_list<StreamId> all) {
+        for (const StreamId key : all) insert(key);
+    }
+
+    void insert(StreamId key) { tree.insert(leaves.emplace_back(RadixLeaf{key})); }
+    void erase(StreamId key) { tree.erase(*tree.find(key)); }
+
+    std::deque<RadixLeaf> leaves;
+    RadixTree tree;
+};
+
+std::optional<StreamId> found(const Planted& planted, StreamId key) {
+    return key_of(planted.tree.find(key));
+}
+std::optional<StreamId> floor(const Planted& planted, StreamId key) {
+    return key_of(planted.tree.floor(key));
+}
+std::optional<StreamId> lower_bound(const Planted& planted, StreamId key) {
+    return key_of(planted.tree.lower_bound(key));
+}
+std::optional<StreamId> before(const Planted& planted, StreamId key) {
+    return key_of(planted.tree.before(key));
+}
+std::optional<StreamId> after(const Planted& planted, StreamId key) {
+    return key_of(planted.tree.after(key));
+}
+
+}  // namespace
+
+TEST_CASE("an empty tree has no leaf, nowhere, and no memory", "[radix_tree]") {
+    const long nodes = Nodes::live;
+    Planted planted;
+    CHECK(planted.tree.empty());
+    CHECK(planted.tree.size() == 0);
+    CHECK(planted.tree.first() == nullptr);
+    CHECK(planted.tree.last() == nullptr);
+    for (const StreamId key : {StreamId{}, StreamId{5, 5}, StreamId::max()}) {
+        CHECK(found(planted, key) == std::nullopt);
+        CHECK(floor(planted, key) == std::nullopt);
+        CHECK(lower_bound(planted, key) == std::nullopt);
+        CHECK(before(planted, key) == std::nullopt);
+        CHECK(after(planted, key) == std::nullopt);
+    }
+    planted.tree.clear();
+    CHECK(Nodes::live == nodes);
+}
+
+TEST_CASE("a leaf is found by its key and by no other", "[radix_tree]") {
+    Planted planted{{5, 7}};
+    CHECK(planted.tree.find({5, 7}) == &planted.leaves.front());
+    CHECK(found(planted, {5, 6}) == std::nullopt);
+    CHECK(found(planted, {5, 8}) == std::nullopt);
+    CHECK(found(planted, {4, 7}) == std::nullopt);
+    CHECK(found(planted, {5, 7 + 64}) == std::nullopt);
+    CHECK_FALSE(planted.tree.empty());
+    CHECK(planted.tree.size() == 1);
+}
+
+TEST_CASE("one leaf needs no memory", "[radix_tree]") {
+    const NodesLeft none{0};
+    Planted planted{{5, 7}};
+    planted.erase({5, 7});
+    CHECK(planted.tree.empty());
+    CHECK(planted.tree.first() == nullptr);
+}
+
+TEST_CASE("floor() gives the greatest key that is not greater", "[radix_tree]") {
+    const Planted planted{{5, 7}, {5, 9}, {8, 0}};
+    CHECK(floor(planted, {5, 6}) == std::nullopt);
+    CHECK(floor(planted, {5, 7}) == StreamId{5, 7});
+    CHECK(floor(planted, {5, 8}) == StreamId{5, 7});
+    CHECK(floor(planted, {7, last_number}) == StreamId{5, 9});
+    CHECK(floor(planted, StreamId::max()) == StreamId{8, 0});
+}
+
+TEST_CASE("lower_bound() gives the least key that is not less", "[radix_tree]") {
+    const Planted planted{{5, 7}, {5, 9}, {8, 0}};
+    CHECK(lower_bound(planted, {0, 0}) == StreamId{5, 7});
+    CHECK(lower_bound(planted, {5, 7}) == StreamId{5, 7});
+    CHECK(lower_bound(planted, {5, 8}) == StreamId{5, 9});
+    CHECK(lower_bound(planted, {5, 10}) == StreamId{8, 0});
+    CHECK(lower_bound(planted, {8, 1}) == std::nullopt);
+}
+
+TEST_CASE("before() and after() give the neighbours of a key, whether it is there or not",
+          "[radix_tree]") {
+    const Planted planted{{5, 7}, {5, 9}, {8, 0}};
+    CHECK(before(planted, {5, 7}) == std::nullopt);
+    CHECK(before(planted, {5, 8}) == StreamId{5, 7});
+    CHECK(before(planted, {5, 9}) == StreamId{5, 7});
+    CHECK(before(planted, StreamId::max()) == StreamId{8, 0});
+    CHECK(after(planted, {0, 0}) == StreamId{5, 7});
+    CHECK(after(planted, {5, 7}) == StreamId{5, 9});
+    CHECK(after(planted, {5, 8}) == StreamId{5, 9});
+    CHECK(after(planted, {8, 0}) == std::nullopt);
+}
+
+TEST_CASE("a tree is walked both ways in the order of its keys, however they came",
+          "[radix_tree]") {
+    const Planted planted{{9, 0}, {1, 64}, {1, 2}, {300, 1}, {1, 63}, {9, 4096}, {0, 1}};
+    const Keys ordered{{0, 1}, {1, 2}, {1, 63}, {1, 64}, {9, 0}, {9, 4096}, {300, 1}};
+    CHECK(keys(planted.tree) == ordered);
+    CHECK(keys_backwards(planted.tree) == Keys(ordered.rbegin(), ordered.rend()));
+    CHECK(key_of(planted.tree.first()) == StreamId{0, 1});
+    CHECK(key_of(planted.tree.last()) == StreamId{300, 1});
+    CHECK(planted.tree.size() == ordered.size());
+}
+
+TEST_CASE("the least and the greatest keys there are have their places", "[radix_tree]") {
+    const Planted planted{{0, 0}, {0, 1}, StreamId::max(), {last_number, last_number - 1}};
+    CHECK(keys(planted.tree) ==
+          Keys{{0, 0}, {0, 1}, {last_number, last_number - 1}, StreamId::max()});
+    CHECK(before(planted, {0, 0}) == std::nullopt);
+    CHECK(before(planted, {0, 1}) == StreamId{0, 0});
+    CHECK(after(planted, StreamId::max()) == std::nullopt);
+    CHECK(floor(planted, {0, 0}) == StreamId{0, 0});
+    CHECK(floor(planted, {1ULL << 63U, 0}) == StreamId{0, 1});
+    CHECK(lower_bound(planted, {1ULL << 63U, 0}) == StreamId{last_number, last_number - 1});
+    CHECK(lower_bound(planted, StreamId::max()) == StreamId::max());
+}
+
+TEST_CASE("keys that differ in one bit only, whichever, are told apart", "[radix_tree]") {
+    constexpr StreamId base{0x5A5A'5A5A'5A5A'5A5A, 0xA5A5'A5A5'A5A5'A5A5};
+    for (unsigned bit = 0; bit != 128; ++bit) {
+        StreamId other = base;
+        (bit < 64 ? other.seq : other.ms) ^= std::uint64_t{1} << (bit % 64);
+        const StreamId less = std::min(base, other);
+        const StreamId greater = std::max(base, other);
+        const Planted planted{base, other};
+        CAPTURE(bit);
+        CHECK(keys(planted.tree) == Keys{less, greater});
+        CHECK(floor(planted, greater) == greater);
+        CHECK(before(planted, greater) == less);
+        CHECK(lower_bound(planted, less) == less);
+        CHECK(after(planted, less) == greater);
+    }
+}
+
+TEST_CASE("keys on both sides of a carry are neighbours", "[radix_tree]") {
+    for (unsigned bit = 0; bit != 64; ++bit) {
+        const std::uint64_t power = std::uint64_t{1} << bit;
+        const Planted in_seq{{3, power}, {3, power - 1}};
+        const Planted in_ms{{power, 0}, {power - 1, last_number}};
+        CAPTURE(bit);
+        CHECK(before(in_seq, {3, power}) == StreamId{3, power - 1});
+        CHECK(after(in_seq, {3, power - 1}) == StreamId{3, power});
+        CHECK(before(in_ms, {power, 0}) == StreamId{power - 1, last_number});
+        CHECK(after(in_ms, {power - 1, last_number}) == StreamId{power, 0});
+    }
+}
+
+TEST_CASE("a key that leaves the common beginning of many comes before all of them or after",
+          "[radix_tree]") {
+    // They agree in all digits but the last of ms and the last of seq.
+    constexpr std::uint64_t middle = 0x1234'5678'9ABC;
+    const Planted planted{{middle, middle}, {middle, middle + 1}, {middle + 1, middle}};
+    const StreamId first{middle, middle};
+    const StreamId last{middle + 1, middle};
+    for (unsigned bit = 6; bit != 64; ++bit) {
+        const std::uint64_t power = std::uint64_t{1} << bit;
+        CAPTURE(bit);
+        const StreamId elsewhere{middle ^ power, middle};
+        const bool is_less = elsewhere < first;
+        CHECK(found(planted, elsewhere) == std::nullopt);
+        CHECK(floor(planted, elsewhere) == (is_less ? std::nullopt : std::optional{last}));
+        CHECK(lower_bound(planted, elsewhere) == (is_less ? std::optional{first} : std::nullopt));
+        // Between those of one ms and the one of the next, or before all.
+        const StreamId between{middle, middle ^ power};
+        const bool is_least = between < first;
+        CHECK(found(planted, between) == std::nullopt);
+        CHECK(floor(planted, between) ==
+              (is_least ? std::nullopt : std::optional<StreamId>{{middle, middle + 1}}));
+        CHECK(after(planted, between) == (is_least ? first : last));
+    }
+}
+
+TEST_CASE("what is erased is found no more, and its neighbours meet", "[radix_tree]") {
+    Planted planted{{1, 0}, {1, 1}, {1, 2}, {2, 0}};
+    planted.erase({1, 1});
+    CHECK(planted.tree.size() == 3);
+    CHECK(found(planted, {1, 1}) == std::nullopt);
+    CHECK(after(planted, {1, 0}) == StreamId{1, 2});
+    CHECK(before(planted, {1, 2}) == StreamId{1, 0});
+    planted.insert({1, 1});
+    CHECK(keys(planted.tree) == Keys{{1, 0}, {1, 1}, {1, 2}, {2, 0}});
+}
+
+TEST_CASE("a tree that was cleared is empty, has no memory and can be filled again",
+          "[radix_tree]") {
+    const NodesRest nodes_rest;
+    const long nodes = Nodes::live;
+    Planted planted;
+    for (std::uint64_t number = 0; number != 1000; ++number) planted.insert({number, number * 37});
+    REQUIRE(Nodes::live > nodes);
+    planted.tree.clear();
+    CHECK(planted.tree.empty());
+    CHECK(planted.tree.first() == nullptr);
+    CHECK(Nodes::live == nodes);
+    planted.insert({1000, 1});
+    planted.insert({999, 2});
+    CHECK(keys(planted.tree) == Keys{{999, 2}, {1000, 1}});
+}
+
+TEST_CASE("a tree gives back its memory when it goes, whatever is in it", "[radix_tree]") {
+    const long nodes = Nodes::live;
+    const long bytes = Nodes::bytes;
+    {
+        Planted planted;
+        for (unsigned bit = 0; bit != 64; ++bit) {
+            planted.insert({std::uint64_t{1} << bit, 0});
+            planted.insert({0, std::uint64_t{1} << bit});
+        }
+        CHECK(Nodes::live > nodes);
+    }
+    CHECK(Nodes::live == nodes);
+    CHECK(Nodes::bytes == bytes);
+}
+
+TEST_CASE("a node that has one child left goes, so that memory falls as leaves are erased",
+          "[radix_tree]") {
+    constexpr std::uint64_t count = std::uint64_t{64} * 64;
+    const long nodes = Nodes::live;
+    Planted planted;
+    for (std::uint64_t number = 0; number != count; ++number) planted.insert({number, 0});
+    REQUIRE(Nodes::live == nodes + 1 + 64);
+    for (std::uint64_t number = 0; number != count - 2; ++number) planted.erase({number, 0});
+    CHECK(Nodes::live == nodes + 1);
+    planted.erase({count - 1, 0});
+    CHECK(Nodes::live == nodes);
+    CHECK(keys(planted.tree) == Keys{{count - 2, 0}});
+}
+
+TEST_CASE("an insert after an erase does not go where a node was before", "[radix_tree]") {
+    const NodesRest nodes_rest;
+    SECTION("as it had one child left") {
+        Planted planted{{1, 0}, {1, 1}};
+        planted.erase({1, 1});
+        planted.insert({1, 2});
+        CHECK(keys(planted.tree) == Keys{{1, 0}, {1, 2}});
+    }
+    SECTION("as it had become too small") {
+        Planted planted{{1, 0}, {1, 1}, {1, 2}};
+        planted.erase({1, 1});
+        planted.insert({1, 3});
+        CHECK(keys(planted.tree) == Keys{{1, 0}, {1, 2}, {1, 3}});
+    }
+}
+
+TEST_CASE("a key that fits no node near the one before goes where it belongs", "[radix_tree]") {
+    // Their last digit has room among those of 7-64, where the last insert was.
+    Planted planted{{7, 64}, {7, 65}, {7, 66}};
+    planted.insert({7, 3});
+    planted.insert({7, 67});
+    planted.insert({7 + 64, 64 + 10});
+    CHECK(keys(planted.tree) == Keys{{7, 3}, {7, 64}, {7, 65}, {7, 66}, {7, 67}, {71, 74}});
+    CHECK(floor(planted, {7, 63}) == StreamId{7, 3});
+}
+
+TEST_CASE("blocks of a stream cost a fraction of a cache line each", "[radix_tree]") {
+    // One in 64 entries has a leaf. So many entries for each millisecond.
+    for (const std::uint64_t rate : {8U, 100U, 1000U}) {
+        const long bytes = Nodes::bytes;
+        Planted planted;
+        for (std::uint64_t entry = 0; planted.tree.size() != 16'384; entry += 64)
+            planted.insert({1'700'000'000'000 + entry / rate, entry % rate});
+        CAPTURE(rate);
+        CHECK((Nodes::bytes - bytes) / 16'384 < 32);
+    }
+}
+
+// ------------------------------------------------------------------ memory runs out
+
+TEST_CASE("nodes grow by doubling: 64 neighbours need memory six times, and then have one node",
+          "[radix_tree]") {
+    const long nodes = Nodes::live;
+    Planted planted;
+    long refused = 0;
+    for (std::uint64_t number = 0; number != 64; ++number) {
+        RadixLeaf& leaf = planted.leaves.emplace_back(RadixLeaf{{number, 0}});
+        try {
+            const NodesLeft none{0};
+            planted.tree.insert(leaf);
+        } catch (const std::bad_alloc&) {
+            ++refused;
+            CHECK(planted.tree.size() == number);
+            CHECK(found(planted, leaf.key) == std::nullopt);
+            planted.tree.insert(leaf);
+        }
+    }
+    CHECK(refused == 6);
+    CHECK(Nodes::live == nodes + 1);
+    CHECK(planted.tree.size() == 64);
+}
+
+TEST_CASE("when there is no memory, an insert throws and leaves everything as it was",
+          "[radix_tree]") {
+    Random random{runnel::test::seed_for("radix tree without memory")};
+    std::size_t refused = 0;
+    std::size_t granted = 0;
+    for (std::size_t round = 0; round != runnel::test::scaled(200, 10); ++round) {
+        Planted planted;
+        for (std::size_t size = 0; size != 60; ++size) {
+            const StreamId key{random.below(200), random.below(3) << random.below(62)};
+            if (found(planted, key)) continue;
+            RadixLeaf& leaf = planted.leaves.emplace_back(RadixLeaf{key});
+            const Keys keys_before = keys(planted.tree);
+            const long nodes = Nodes::live;
+            const long bytes = Nodes::bytes;
+            try {
+                const NodesLeft none{0};
+                planted.tree.insert(leaf);
+                ++granted;
+            } catch (const std::bad_alloc&) {
+                ++refused;
+                REQUIRE(planted.tree.size() == keys_before.size());
+                REQUIRE(keys(planted.tree) == keys_before);
+                REQUIRE(Nodes::live == nodes);
+                REQUIRE(Nodes::bytes == bytes);
+                planted.tree.insert(leaf);
+            }
+            REQUIRE(found(planted, key) == key);
+            REQUIRE(planted.tree.size() == keys_before.size() + 1);
+            if (random.percent(20)) planted.tree.erase(*planted.tree.floor(key));
+        }
+    }
+    std::cout << "inserts that needed no memory " << granted << ", were refused it " << refused
+              << '\n';
+    CHECK(refused > 0);
+    CHECK(granted > 0);
+}
+
+// ------------------------------------------------------------------ against std::map
+
+namespace {
+
+// Keys of one kind.
+class KeySource {
+public:
+    enum class Kind : std::uint8_t { stream, dense, sparse, common_beginning, carries };
+    static constexpr std::size_t kinds = 5;
+
+    KeySource(Kind kind, Random& random)
+        : kind_{kind},
+          random_{random},
+          base_{number(), number()},
+          next_{1'700'000'000'000 + random.below(100'000), 0},
+          rate_{8 + random.below(1000)} {}
+
+    // A stream goes on; all others give any key.
+    StreamId to_insert() { return kind_ == Kind::stream ? advance() : any(); }
+
+    // `first` and `last` are those of a stream.
+    StreamId to_search(StreamId first, StreamId last) {
+        if (kind_ != Kind::stream) return any();
+        const auto ms = random_.between(-2, static_cast<std::int64_t>(last.ms - first.ms) + 2);
+        return {first.ms + static_cast<std::uint64_t>(ms), random_.below(rate_ + 64)};
+    }
+
+private:
+    std::uint64_t number() {
+        return (std::uint64_t{random_.below(1ULL << 32U)} << 32U) | random_.below(1ULL << 32U);
+    }
+
+    StreamId advance() {
+        next_.seq += 64;
+        next_.ms += next_.seq / rate_;
+        next_.seq %= rate_;
+        return next_;
+    }
+
+    StreamId any() {
+        switch (kind_) {
+        case Kind::dense:
+            return {random_.below(60), random_.below(200)};
+        case Kind::sparse:
+            return {number(), number()};
+        case Kind::common_beginning:
+            return near_the_base();
+        default:
+            return {at_a_carry(), at_a_carry()};
+        }
+    }
+
+    StreamId near_the_base() {
+        StreamId key = base_;
+        for (std::size_t flips = random_.below(4); flips != 0; --flips) {
+            const std::size_t bit = random_.below(128);
+            (bit < 64 ? key.seq : key.ms) ^= std::uint64_t{1} << bit % 64;
+        }
+        return key;
+    }
+
+    std::uint64_t at_a_carry() {
+        const std::uint64_t power = std::uint64_t{1} << random_.below(64);
+        return random_.percent(20) ? 0 - power : power - random_.below(3);
+    }
+
+    const Kind kind_;
+    Random& random_;
+    const StreamId base_;
+    StreamId next_;
+    const std::uint64_t rate_;
+};
+
+// A tree, and a std::map of the leaves that have to be in it.
+class Model {
+public:
+    Model(KeySource::Kind kind, std::size_t most, Random& random, Tally& tally)
+        : is_stream_{kind == KeySource::Kind::stream},
+          most_{most},
+          random_{random},
+          tally_{tally},
+          source_{kind, random} {}
+
+    void step() {
+        if (leaves_.empty()) rises_ = true;
+        if (leaves_.size() >= most_) rises_ = false;
+        if (random_.percent(50)) {
+            search();
+        } else {
+            random_.percent(rises_ ? 70 : 30) ? insert() : erase();
+        }
+        expect("size()", tree_.size() == leaves_.size() && tree_.empty() == leaves_.empty());
+        // As each has two children at least.
+        expect("few nodes", Nodes::live - nodes_before_ <=
+                                static_cast<long>(leaves_.empty() ? 0 : leaves_.size() - 1));
+    }
+
+    void compare_all() {
+        auto expected = leaves_.begin();
+        for (RadixLeaf* leaf = tree_.first(); leaf != nullptr; leaf = tree_.after(leaf->key)) {
+            expect("the walk", expected != leaves_.end() && leaf == &expected->second);
+            ++expected;
+        }
+        expect("the walk's end", expected == leaves_.end());
+        for (RadixLeaf* leaf = tree_.last(); leaf != nullptr; leaf = tree_.before(leaf->key)) {
+            expect("the walk back", expected != leaves_.begin());
+            expect("the walk back", leaf == &(--expected)->second);
+        }
+        expect("the end of the walk back", expected == leaves_.begin());
+    }
+
+    void clear() {
+        tree_.clear();
+        leaves_.clear();
+        tally_.add("clear", "done");
+        expect("nothing left", tree_.empty() && Nodes::live == nodes_before_);
+    }
+
+private:
+    using Leaves = std::map<StreamId, RadixLeaf>;
+
+    static void expect(const char* what, bool is_right) {
+        if (!is_right) FAIL(what);
+    }
+
+    // One that is there, one beside it, or any.
+    StreamId key() {
+        if (leaves_.empty()) return source_.to_search({}, {});
+        const StreamId any =
+            source_.to_search(leaves_.begin()->first, std::prev(leaves_.end())->first);
+        if (random_.percent(40)) return any;
+        const auto found = leaves_.lower_bound(any);
+        if (found == leaves_.end()) return any;
+        if (random_.percent(30)) return found->first.next().value_or(any);
+        if (random_.percent(30)) return found->first.previous().value_or(any);
+        return found->first;
+    }
+
+    void insert() {
+        const StreamId key = source_.to_insert();
+        const auto [place, is_new] = leaves_.try_emplace(key, RadixLeaf{key});
+        tally_.add("insert", is_new ? "done" : "is there");
+        if (is_new) {
+            tree_.insert(place->second);
+        } else {
+            expect("find() before an insert", tree_.find(key) == &place->second);
+        }
+    }
+
+    void erase() {
+        if (leaves_.empty()) return;
+        auto place = leaves_.lower_bound(key());
+        if (place == leaves_.end()) place = std::prev(place);
+        // A stream is trimmed.
+        if (is_stream_ && random_.percent(80)) place = leaves_.begin();
+        tally_.add("erase", "done");
+        const NodesLeft none{0};
+        tree_.erase(place->second);
+        expect("find() after an erase", tree_.find(place->first) == nullptr);
+        leaves_.erase(place);
+    }
+
+    void search() {
+        const StreamId wanted = key();
+        const auto least = leaves_.lower_bound(wanted);
+        const auto greater = leaves_.upper_bound(wanted);
+        switch (random_.below(7)) {
+        case 0:
+            return compare("find", tree_.find(wanted), least == greater ? leaves_.end() : least);
+        case 1:
+            return compare("floor", tree_.floor(wanted), one_before(greater));
+        case 2:
+            return compare("lower_bound", tree_.lower_bound(wanted), least);
+        case 3:
+            return compare("before", tree_.before(wanted), one_before(least));
+        case 4:
+            return compare("after", tree_.after(wanted), greater);
+        case 5:
+            return compare("first", tree_.first(), leaves_.begin());
+        default:
+            return compare("last", tree_.last(), one_before(leaves_.end()));
+        }
+    }
+
+    Leaves::iterator one_before(Leaves::iterator place) {
+        return place == leaves_.begin() ? leaves_.end() : std::prev(place);
+    }
+
+    void compare(const char* what, const RadixLeaf* leaf, Leaves::iterator expected) {
+        const bool is_hit = expected != leaves_.end();
+        tally_.add(what, is_hit ? "hit" : "missed");
+        expect(what, leaf == (is_hit ? &expected->second : nullptr));
+    }
+
+    const bool is_stream_;
+    const std::size_t most_;
+    Random& random_;
+    Tally& tally_;
+    KeySource source_;
+    const long nodes_before_ = Nodes::live;
+    Leaves leaves_;
+    RadixTree tree_;
+    bool rises_ = true;
+};
+
+}  // namespace
+
+TEST_CASE("a tree does what a std::map does", "[radix_tree]") {
+    Random random{runnel::test::seed_for("a tree does what a std::map does")};
+    Tally tally;
+    const long nodes = Nodes::live;
+    constexpr std::array<std::size_t, 4> sizes{4, 60, 700, 2500};
+    constexpr std::size_t steps = 20'000;
+    const std::size_t worlds = runnel::test::scaled(80, 20);
+    for (std::size_t world = 0; world != worlds; ++world) {
+        const auto kind = static_cast<KeySource::Kind>(world % KeySource::kinds);
+        const std::size_t most = sizes[world / KeySource::kinds % sizes.size()];
+        CAPTURE(world);
+        Model model{kind, most, random, tally};
+        for (std::size_t step = 0; step != steps; ++step) {
+            model.step();
+            if (most < 10 || step % 1000 == 0) model.compare_all();
+        }
+        if (random.percent(50)) model.clear();
+    }
+    CHECK(Nodes::live == nodes);
+
+    std::cout << worlds * steps << " operations, among them\n" << tally;
+    for (const char* row : {"find", "floor", "lower_bound", "before", "after", "first", "last"}) {
+        CAPTURE(row);
+        CHECK(tally.of(row, "hit") > 0);
+        CHECK(tally.of(row, "missed") > 0);
+    }
+    CHECK(tally.of("insert", "done") > 0);
+    CHECK(tally.of("insert", "is there") > 0);
+    CHECK(tally.of("erase", "done") > 0);
+}

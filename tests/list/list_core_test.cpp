@@ -1,0 +1,389 @@
+// SPDX-License-Identifier: MIT
+#include <runnel/detail/base/annotations.hpp>
+#include <runnel/detail/list/list_core.hpp>
+#include <runnel/list_options.hpp>
+
+#include "support/catch.hpp"
+#include "support/lifetime.hpp"
+#include "support/scale.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <random>
+#include <span>
+#include <vector>
+
+using runnel::End;
+using runnel::detail::ListCore;
+using runnel::test::Census;
+using runnel::test::Countable;
+
+namespace {
+
+using Values = std::vector<int>;
+
+Values numbers(const std::vector<Countable>& elements) {
+    Values values;
+    for (const Countable& element : elements) values.push_back(element.get());
+    return values;
+}
+
+// A core of one thread, which holds both locks from the beginning.
+class List {
+public:
+    explicit List(std::size_t capacity = ListCore<Countable>::unbounded)
+        RUNNEL_NO_THREAD_SAFETY_ANALYSIS : core_{capacity} {
+        core_.back.mutex.lock();
+        core_.front.mutex.lock();
+        refill_room();
+    }
+
+    void refill_room() RUNNEL_NO_THREAD_SAFETY_ANALYSIS { core_.refill_room(); }
+    [[nodiscard]] std::size_t room() const RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        return core_.back.room;
+    }
+    [[nodiscard]] std::size_t free_room() const RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        return core_.free_room();
+    }
+    [[nodiscard]] bool empty() const RUNNEL_NO_THREAD_SAFETY_ANALYSIS { return core_.empty(); }
+    [[nodiscard]] std::size_t size() const RUNNEL_NO_THREAD_SAFETY_ANALYSIS { return core_.size(); }
+    [[nodiscard]] std::size_t front_size() const { return core_.front_size(); }
+
+    void push_back(int value) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        core_.push_back(Countable{value});
+    }
+    std::size_t push_back_many(const Values& values) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        std::vector<Countable> messages(values.begin(), values.end());
+        return core_.push_back(std::span{messages});
+    }
+    void push(End end, int value) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        core_.reserve(end);
+        core_.push(end, Countable{value});
+    }
+    void push(End end, const Values& values) {
+        for (const int value : values) push(end, value);
+    }
+
+    void refill_front() RUNNEL_NO_THREAD_SAFETY_ANALYSIS { core_.refill_front(); }
+    int pop_of_front() RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        if (!core_.front_has()) return nothing;
+        const int value = core_.first_of_front().get();
+        core_.drop_first_of_front();
+        return value;
+    }
+    Values pop_many_of_front(std::size_t count) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        std::vector<Countable> out;
+        out.reserve(count);
+        if (!core_.front_has(count)) return {nothing};
+        core_.pop_many_of_front(count, out);
+        return numbers(out);
+    }
+
+    int pop(End end) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        const int value = core_.peek(end).get();
+        core_.drop(end);
+        return value;
+    }
+    Values pop_many(End end, std::size_t count) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        std::vector<Countable> out;
+        out.reserve(std::min(count, core_.size()));
+        core_.pop_many(end, count, out);
+        return numbers(out);
+    }
+
+    [[nodiscard]] Values from(std::size_t first,
+                              std::size_t count) const RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        Values values;
+        core_.visit(first, count,
+                    [&](const Countable& element) { values.push_back(element.get()); });
+        return values;
+    }
+    [[nodiscard]] Values all() const { return from(0, size()); }
+
+    [[nodiscard]] std::vector<std::size_t>
+    find(int value, End end, std::size_t limit) const RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        return core_.find(Countable{value}, end, limit);
+    }
+    Values extract(const std::vector<std::size_t>& positions) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        std::vector<Countable> out;
+        out.reserve(positions.size());
+        core_.extract(positions, out);
+        return numbers(out);
+    }
+
+    static constexpr int nothing = -7;
+
+private:
+    ListCore<Countable> core_;
+};
+
+// 1 to 3 in the front part, 4 to 6 in the back part.
+struct ListInTwoParts : List {
+    ListInTwoParts() {
+        push(End::back, Values{1, 2, 3});
+        refill_front();
+        push(End::back, Values{4, 5, 6});
+        REQUIRE(front_size() == 3);
+        REQUIRE(all() == Values{1, 2, 3, 4, 5, 6});
+    }
+};
+
+using Positions = std::vector<std::size_t>;
+constexpr std::size_t no_limit = 1'000;
+
+}  // namespace
+
+TEST_CASE("the core of a new list is empty and has room for all it may hold", "[list_core]") {
+    const List bounded{5};
+    CHECK(bounded.empty());
+    CHECK(bounded.size() == 0);
+    CHECK(bounded.room() == 5);
+    CHECK(bounded.free_room() == 5);
+    CHECK(List{}.free_room() == ListCore<Countable>::unbounded);
+}
+
+TEST_CASE("what is pushed stands at the back until the front is refilled", "[list_core]") {
+    List list;
+    list.push_back(1);
+    list.push_back(2);
+    CHECK(list.front_size() == 0);
+    CHECK(list.pop_of_front() == List::nothing);
+    list.refill_front();
+    CHECK(list.front_size() == 2);
+    CHECK(list.pop_of_front() == 1);
+    CHECK(list.front_size() == 1);
+    CHECK(list.size() == 1);
+}
+
+TEST_CASE("each push at the back takes room, and a pop gives it back when it is reckoned anew",
+          "[list_core]") {
+    List list{3};
+    list.push_back(1);
+    CHECK(list.push_back_many({2, 3}) == 2);
+    CHECK(list.room() == 0);
+    CHECK(list.free_room() == 0);
+    list.refill_front();
+    CHECK(list.pop_of_front() == 1);
+    CHECK(list.room() == 0);
+    CHECK(list.free_room() == 1);
+    list.refill_room();
+    CHECK(list.room() == 1);
+}
+
+TEST_CASE("a list that holds more than it may has no room, not less than none", "[list_core]") {
+    List list{1};
+    list.push(End::back, Values{1, 2, 3});
+    CHECK(list.free_room() == 0);
+}
+
+TEST_CASE("pushes at the front come before all others, wherever those stand", "[list_core]") {
+    List list;
+    list.push(End::front, 2);
+    list.push(End::back, 3);
+    list.push(End::front, 1);
+    CHECK(list.all() == Values{1, 2, 3});
+    list.refill_front();
+    list.push(End::back, 4);
+    list.push(End::front, 0);
+    CHECK(list.all() == Values{0, 1, 2, 3, 4});
+}
+
+TEST_CASE_METHOD(ListInTwoParts, "elements leave in their order across the two parts",
+                 "[list_core]") {
+    CHECK(pop(End::front) == 1);
+    CHECK(pop(End::back) == 6);
+    CHECK(pop_many(End::front, 3) == Values{2, 3, 4});
+    CHECK(pop(End::back) == 5);
+    CHECK(empty());
+    CHECK(front_size() == 0);
+}
+
+TEST_CASE_METHOD(ListInTwoParts, "pops from the back reach into the front part", "[list_core]") {
+    CHECK(pop_many(End::back, 4) == Values{6, 5, 4, 3});
+    CHECK(front_size() == 2);
+    CHECK(pop(End::back) == 2);
+    CHECK(pop(End::back) == 1);
+    CHECK(empty());
+}
+
+TEST_CASE_METHOD(ListInTwoParts, "a pop of many takes no more than there is", "[list_core]") {
+    CHECK(pop_many(End::front, 100) == Values{1, 2, 3, 4, 5, 6});
+    CHECK(pop_many(End::front, 1).empty());
+    CHECK(pop_many(End::back, 1).empty());
+}
+
+TEST_CASE_METHOD(ListInTwoParts, "of the front part alone many are taken all or none",
+                 "[list_core]") {
+    CHECK(pop_many_of_front(4) == Values{List::nothing});
+    CHECK(size() == 6);
+    CHECK(pop_many_of_front(3) == Values{1, 2, 3});
+    CHECK(all() == Values{4, 5, 6});
+}
+
+TEST_CASE_METHOD(ListInTwoParts, "a visit goes on from the front part into the back part",
+                 "[list_core]") {
+    CHECK(from(0, 2) == Values{1, 2});
+    CHECK(from(1, 4) == Values{2, 3, 4, 5});
+    CHECK(from(3, 3) == Values{4, 5, 6});
+    CHECK(from(5, 1) == Values{6});
+    CHECK(from(6, 0).empty());
+}
+
+TEST_CASE("elements are found by value, the first ones or the last ones", "[list_core]") {
+    List list;
+    list.push(End::back, Values{1, 2, 1});
+    list.refill_front();
+    list.push(End::back, Values{1, 3, 1});
+    CHECK(list.find(1, End::front, no_limit) == Positions{0, 2, 3, 5});
+    CHECK(list.find(1, End::back, no_limit) == Positions{0, 2, 3, 5});
+    CHECK(list.find(1, End::front, 2) == Positions{0, 2});
+    CHECK(list.find(1, End::back, 2) == Positions{3, 5});
+    CHECK(list.find(1, End::front, 0).empty());
+    CHECK(list.find(1, End::back, 0).empty());
+    CHECK(list.find(4, End::front, no_limit).empty());
+}
+
+TEST_CASE_METHOD(ListInTwoParts, "elements are taken out of the middle of both parts",
+                 "[list_core]") {
+    CHECK(extract({1, 2, 3, 5}) == Values{2, 3, 4, 6});
+    CHECK(all() == Values{1, 5});
+    CHECK(front_size() == 1);
+    CHECK(extract({}).empty());
+    CHECK(extract({0, 1}) == Values{1, 5});
+    CHECK(empty());
+    CHECK(front_size() == 0);
+}
+
+namespace {
+
+class Model {
+public:
+    explicit Model(std::uint32_t seed) : random_{seed} {}
+
+    void step() {
+        const bool rises = expected_.empty() || (expected_.size() < 300 && below(2) == 0);
+        rises ? grow() : shrink();
+    }
+
+    [[nodiscard]] bool is_right() const {
+        return list_.all() == Values(expected_.begin(), expected_.end()) &&
+               list_.empty() == expected_.empty() && list_.front_size() <= expected_.size() &&
+               right_;
+    }
+
+    [[nodiscard]] std::size_t size() const { return expected_.size(); }
+
+private:
+    std::size_t below(std::size_t bound) { return random_() % bound; }
+    End any_end() { return below(2) == 0 ? End::front : End::back; }
+    void expect(bool condition) { right_ = right_ && condition; }
+
+    void grow() {
+        switch (below(4)) {
+        case 0: {
+            Values values(below(40));
+            for (int& value : values) value = next_++;
+            list_.refill_room();
+            expect(list_.push_back_many(values) == values.size());
+            expected_.insert(expected_.end(), values.begin(), values.end());
+            break;
+        }
+        case 1:
+            list_.push(End::front, next_);
+            expected_.push_front(next_++);
+            break;
+        case 2:
+            list_.refill_room();
+            list_.push_back(next_);
+            expected_.push_back(next_++);
+            break;
+        default:
+            list_.push(End::back, next_);
+            expected_.push_back(next_++);
+        }
+    }
+
+    void shrink() {
+        switch (below(6)) {
+        case 0:
+            expect(list_.pop(End::front) == take(End::front));
+            break;
+        case 1:
+            expect(list_.pop(End::back) == take(End::back));
+            break;
+        case 2:
+            pop_many(any_end(), below(60));
+            break;
+        case 3:
+            pop_of_front();
+            break;
+        case 4:
+            extract();
+            break;
+        default:
+            if (list_.front_size() == 0) list_.refill_front();
+        }
+    }
+
+    int take(End end) {
+        const int value = end == End::front ? expected_.front() : expected_.back();
+        end == End::front ? expected_.pop_front() : expected_.pop_back();
+        return value;
+    }
+
+    void pop_many(End end, std::size_t count) {
+        const Values taken = list_.pop_many(end, count);
+        expect(taken.size() == std::min(count, expected_.size()));
+        for (const int value : taken) expect(value == take(end));
+    }
+
+    void pop_of_front() {
+        const std::size_t there = list_.front_size();
+        const int value = list_.pop_of_front();
+        if (there == 0) return expect(value == List::nothing);
+        expect(value == take(End::front));
+    }
+
+    void extract() {
+        Positions positions;
+        Values taken;
+        std::deque<int> kept;
+        const std::size_t one_of = 1 + below(10);
+        for (std::size_t at = 0; at != expected_.size(); ++at) {
+            const bool goes = below(one_of) == 0;
+            if (goes) positions.push_back(at);
+            if (goes) taken.push_back(expected_[at]);
+            if (!goes) kept.push_back(expected_[at]);
+        }
+        expect(list_.extract(positions) == taken);
+        expected_ = kept;
+    }
+
+    std::mt19937 random_;
+    List list_;
+    std::deque<int> expected_;
+    int next_ = 0;
+    bool right_ = true;
+};
+
+}  // namespace
+
+TEST_CASE("the core of a list does what a deque does", "[list_core][model]") {
+    const std::size_t steps = runnel::test::scaled(100'000, 10'000);
+    for (std::uint32_t seed = 1; seed != 6; ++seed) {
+        CAPTURE(seed);
+        Census census;
+        {
+            Model model{seed};
+            for (std::size_t step = 0; step != steps; ++step) {
+                model.step();
+                if (step % 20 == 0 && !model.is_right()) FAIL("wrong after step " << step);
+            }
+            CHECK(census.alive() == static_cast<long>(model.size()));
+        }
+        CHECK(census.alive() == 0);
+        CHECK(census.faults() == 0);
+    }
+}
