@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// An e-mail service: three consumers share the mails of one group. One of them dies with a mail in
-// hand; once that has been idle for five minutes, another one claims it. Time is a ManualClock's,
-// so nobody waits for the five minutes.
+// An e-mail service: consumers of one group share the mails. One of them dies with a mail in hand;
+// once that mail has been idle for five minutes, another consumer claims it. A ManualClock tells
+// the time, so the five minutes pass at once.
 
 #include <runnel/stream.hpp>
 
@@ -26,6 +26,22 @@ void send(const Mail& mail, const char* consumer, std::multiset<std::string>& se
 }
 
 // [readme]
+// Takes over what other consumers have had in hand for five minutes, page by page. A page may be
+// empty though more pages follow: what it looked at was not idle for long enough.
+void send_lost(const runnel::Consumer<Mail>& medic, std::multiset<std::string>& sent) {
+    runnel::StreamId start{};  // 0-0
+    do {
+        const auto page = medic.autoclaim({.min_idle = 5min, .start = start, .count = 100});
+        for (const auto& lost : page) {
+            send(lost.value, "medic", sent);  // its second attempt
+            lost.ack();
+        }
+        start = page.next();
+    } while (start != runnel::StreamId{});
+}
+// [/readme]
+
+// [readme]
 void send_mails(runnel::ManualClock& clock, std::multiset<std::string>& sent) {
     runnel::Stream<Mail> mails{{.clock = &clock}};
     const auto senders = mails.group("senders");
@@ -39,10 +55,7 @@ void send_mails(runnel::ManualClock& clock, std::multiset<std::string>& sent) {
         }
 
     clock.advance(5min);
-    for (const auto& lost : senders.consumer("two").autoclaim({.min_idle = 5min})) {
-        send(lost.value, "two", sent);  // its second attempt
-        lost.ack();
-    }
+    send_lost(senders.consumer("medic"), sent);
     if (one[0].ack() == runnel::Ack::stale) std::puts("one    comes back too late");
 }
 // [/readme]
