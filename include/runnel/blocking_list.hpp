@@ -29,8 +29,8 @@
 
 namespace runnel::inline v0 {
 
-/// Which end a move takes from and which it puts on, and how long it may wait. The default takes
-/// from the front and puts on the back. Redis: LMOVE … LEFT RIGHT.
+/// The end that a move takes from, the end that it puts on, and how long it may wait. The default
+/// is from the front to the back. Redis: LMOVE … LEFT RIGHT.
 struct MoveOptions {
     End from = End::front;
     End to = End::back;
@@ -58,8 +58,8 @@ struct ListStats {
 template <typename T>
 using Moved = Popped<detail::MovedCopy<T>>;
 
-/// A queue with two ends: each element goes to exactly one of those who ask for it, and who asked
-/// first gets it first. Redis: the list.
+/// A queue with two ends. Each element goes to exactly one of the calls that pop; the call that has
+/// waited longest gets the next element. Redis: the list.
 ///
 ///     runnel::BlockingList<Job> jobs{{.capacity = 1000}};
 ///     std::jthread worker{[jobs](std::stop_token stop) {
@@ -67,22 +67,23 @@ using Moved = Popped<detail::MovedCopy<T>>;
 ///     }};
 ///     if (jobs.push_back(std::move(job), {.timeout = 10ms}) != runnel::Push::done) spill(job);
 ///
-/// A handle: copies share one list, and const is the handle's, not the list's. There is no empty
-/// one: moving copies. When the last one goes the list is closed, so the copy in a worker such as
-/// this one keeps it open; a call that already waits does not need the handle it was made through.
+/// A handle: copies refer to the same list, and a const handle can change it. There is no empty
+/// handle: a move copies. When the last handle is destroyed, the list is closed. So the copy in the
+/// worker above keeps the list open. A call that already waits does not need its handle any more.
 ///
-/// Thread safety: every member may be called from any thread at any time. What a thread did before
-/// it pushed is visible to whoever pops that element.
-/// Order: elements leave in the order of the list; waiting pops are served in the order in which
-/// they began to wait, and so are waiting pushes. A push of many is served when all are in.
-/// Locks: no user code runs under a lock but the moves of T, the destruction of what was moved from
-/// and, where a call says so, copies and comparisons. Elements that are dropped or removed are
-/// destroyed without a lock.
+/// Thread safety: every member may be called from any thread at any time.
+/// Memory: what a thread did before it pushed an element is visible to the thread that pops it.
+/// Order: elements leave in the order of the list. Waiting pops are served in the order in which
+/// they began to wait, and so are waiting pushes. A push of many serves the pops when all its
+/// elements are in.
+/// Locks: the only user code that runs under a lock is the move of T, the destruction of a T that
+/// was moved from and, where a call says so, copies and comparisons. Elements that are dropped or
+/// removed are destroyed without a lock.
 /// Guarantee: a call that throws has changed nothing. A call that ends without success has taken
-/// nothing, and the message that it was to push is untouched.
+/// nothing and leaves the message that it was given untouched.
 /// Complexity: constant, except where said.
-/// Requires: T is complete where BlockingList<T> is named; a T that holds a list of its own kind
-/// does so through a std::unique_ptr to a type declared before.
+/// Requires: T is complete where BlockingList<T> is named. A T that holds a BlockingList<T> holds
+/// it in a std::unique_ptr to a type that is declared before.
 template <Message T>
 class BlockingList {
 public:
@@ -96,26 +97,26 @@ public:
 
     // ------------------------------------------------------------------ one element
 
-    /// Appends `message`. On a full list waits, is refused or drops the front, as the list's
-    /// options say. Redis: RPUSH.
+    /// Appends `message`. If the list is full, the push waits, is refused or drops the front
+    /// element, as ListOptions::when_full says. Redis: RPUSH.
     ///
-    /// Blocks: while the list is full, if it was made so. Push::full if no room came in time.
+    /// Blocks: while the list is full, with Full::block. Returns Push::full if it timed out.
     /// Wakes: the pop that has waited longest.
     Push push_back(T&& message, const WaitOptions& options = wait_for_ever) const {
         return push(End::back, message, &options);
     }
 
-    /// The same at the front; a full list may drop the back. Redis: LPUSH.
+    /// The same at the front; a full list may drop its back element. Redis: LPUSH.
     Push push_front(T&& message, const WaitOptions& options = wait_for_ever) const {
         return push(End::front, message, &options);
     }
 
-    /// As push_back(), push_front(), but never waits.
+    /// As push_back(), push_front(), but never wait.
     Push try_push_back(T&& message) const { return push(End::back, message, nullptr); }
     Push try_push_front(T&& message) const { return push(End::front, message, nullptr); }
 
-    /// Appends `message` only if the list is not empty, else Push::absent. Never waits. For caches
-    /// of what is in use: who does not read has no list. Redis: RPUSHX.
+    /// Appends `message` if the list is not empty; else returns Push::absent. Never waits. For a
+    /// cache of lists that are in use: an empty list is not in use and stays empty. Redis: RPUSHX.
     Push push_back_if_exists(T&& message) const {
         return push_if_exists(*state_, End::back, message);
     }
@@ -127,8 +128,8 @@ public:
 
     /// Takes the first element. Redis: BLPOP.
     ///
-    /// Blocks: while the list is empty and not closed. A stop ends this wait and no more: what is
-    /// there is taken, also after the stop; see WaitOptions::stop.
+    /// Blocks: while the list is empty and not closed. A stop ends only the wait: an element that
+    /// is there is taken even after the stop; see WaitOptions::stop.
     /// Wakes: the push that has waited longest.
     Popped<T> pop_front(const WaitOptions& options = wait_for_ever) const {
         return pop(End::front, &options);
@@ -145,28 +146,28 @@ public:
 
     // ------------------------------------------------------------------ many
 
-    /// Appends the messages one after the other, moving them out of where they are, and serves
-    /// waiting pops when all are in. Messages beyond the count in the result are untouched. When
-    /// memory runs out after some are in, the result says Push::full.
+    /// Appends the messages one after the other. They are moved from, up to the count in the
+    /// result; the others are untouched. Waiting pops are served when all are in. If memory runs
+    /// out after some are in, the result says Push::full. Redis: RPUSH of several elements.
     ///
-    /// Blocks: while the list is full, if it was made so; what fits goes in meanwhile.
+    /// Blocks: while the list is full, with Full::block. It adds what fits and waits for the rest.
     /// Complexity: linear in the count.
     Pushed push_back_many(std::span<T> messages, const WaitOptions& options = wait_for_ever) const {
         return push_many(End::back, messages, &options);
     }
 
-    /// The same at the front, one after the other: the last one comes to stand first. Redis: LPUSH.
+    /// The same at the front, one after the other: the last message ends up first. Redis: LPUSH.
     Pushed push_front_many(std::span<T> messages,
                            const WaitOptions& options = wait_for_ever) const {
         return push_many(End::front, messages, &options);
     }
 
-    /// Takes up to `count` elements in the order of popping, as soon as there is one.
+    /// Takes up to `count` elements in the order of popping. Does not wait for more than one.
     /// Redis: BLMPOP … LEFT COUNT count.
     ///
     /// Blocks: while the list is empty and not closed.
     /// Throws: Error{invalid_argument} if `count` is 0.
-    /// Complexity: linear in what it takes.
+    /// Complexity: linear in the number of elements taken.
     Batch<T> pop_front_many(std::size_t count, const WaitOptions& options = wait_for_ever) const {
         return pop_many(*state_, End::front, count, &options);
     }
@@ -186,17 +187,18 @@ public:
 
     // ------------------------------------------------------------------ moving
 
-    /// Takes an element and puts it on `target` in one step: nobody sees it in neither list or in
-    /// both. Onto the list itself it rotates. For queues whose workers may die: what a worker has
-    /// in hand stands in its processing list until it is removed. Redis: BLMOVE.
+    /// Takes an element from this list and puts it on `target`, in one step: at any moment exactly
+    /// one of the two lists has it. A move onto the list itself rotates it. For queues whose
+    /// workers may die: the element that a worker has in hand stands in a list of its own until the
+    /// worker removes it. Redis: BLMOVE.
     ///
-    /// Returns a copy of the element, made under the locks, or a std::monostate if
-    /// copies_when_moved<T> is false: T cannot be copied. If the copy throws, nothing has moved.
-    /// It must not be a cancellation point: the program would end.
+    /// Returns a copy of the element. It is made under the locks. If copies_when_moved<T> is false,
+    /// as for a T that cannot be copied, it is a std::monostate. If the copy throws, nothing has
+    /// moved. The copy must not be a cancellation point: the program would end.
     ///
-    /// Blocks: while this list is empty, or the target is full and made to block.
-    /// Ends with: Ending::full if the target is full and rejects; Ending::closed if the target
-    /// is closed and another list, or this one is and has nothing left.
+    /// Blocks: while this list is empty, or while the target is full and has Full::block.
+    /// Ends with: Ending::full if the target is full and has Full::reject. Ending::closed if the
+    /// target is another list and closed, or if this list is closed and empty.
     Moved<T> move_to(const BlockingList& target, const MoveOptions& options = {}) const {
         return move(*state_, *target.state_, options, true);
     }
@@ -208,8 +210,8 @@ public:
 
     // ------------------------------------------------------------------ looking and removing
 
-    /// Removes elements that equal `value`, and returns how many: the first `count` of them,
-    /// counted from the front, or with End::back the last ones. Redis: LREM.
+    /// Removes at most `count` elements that equal `value`, the first ones from the front, or from
+    /// the back with End::back. Returns how many it has removed. Redis: LREM.
     ///
     /// Locks: compares under the lock; the comparison must not use the list.
     /// Complexity: linear in the size.
@@ -217,8 +219,9 @@ public:
                        std::size_t count = std::numeric_limits<std::size_t>::max())
         const requires std::equality_comparable<T>;
 
-    /// Copies of the elements from position `first` to position `last`, both included. Positions
-    /// below 0 count from the end: -1 is the last element. What is out of range is left out.
+    /// Returns copies of the elements from position `first` to position `last`, both included.
+    /// Negative positions count from the end: -1 is the last element. Positions out of range are
+    /// left out.
     /// Redis: LRANGE.
     ///
     /// Locks: copies under the lock.
@@ -232,7 +235,7 @@ public:
         return state_->core.size();
     }
 
-    /// Several figures of one moment; what `CLIENT LIST` and `LLEN` tell in Redis.
+    /// A snapshot of several figures. Redis: `CLIENT LIST` and `LLEN`.
     [[nodiscard]] ListStats stats() const {
         detail::ListState<T>& list = *state_;
         const detail::Lock lock{list.core.back.mutex};
@@ -241,12 +244,12 @@ public:
 
     // ------------------------------------------------------------------ closing
 
-    /// Refuses every push from now on; what is in the list can still be taken. Ends the waits of
-    /// those who push and, since nothing can come any more, of those who pop from an empty list.
-    /// Closing twice does nothing.
+    /// Refuses every push from now on. The elements that are in the list can still be taken. Ends
+    /// all pushes that wait, and all pops that wait, as nothing can come any more. Closing twice
+    /// does nothing.
     void close() const noexcept { state_->close(); }
 
-    /// Whether it was closed. There may be elements left: a consumer's loop ends at drained().
+    /// Whether it was closed. Elements may be left: the loop of a consumer ends at drained().
     [[nodiscard]] bool closed() const {
         const detail::Lock lock{state_->core.back.mutex};
         return state_->closed;
@@ -365,12 +368,12 @@ private:
     detail::Handle<State> state_;
 };
 
-/// Takes an element from the first of `lists` that has one; if none has, waits for whichever gets
-/// one first, and then takes from the first of them that has one. The lists' order counts, not
-/// which was filled first: if one push fills a list and, by a move that waits there, another one,
-/// the pop takes from the one that is named first, also before a pop that waits there for longer.
-/// A list that is named twice counts once. Time is that of the first list's clock. Redis: BLPOP
-/// with several keys, BLMPOP, as since 7.2.
+/// Takes an element from the first of `lists` that is not empty. If all are empty, waits until one
+/// is not, and then takes from the first of `lists` that is not empty. The order of `lists` counts,
+/// not the order in which they were filled: if one push fills a list and, through a move that waits
+/// there, a second list, the pop takes from the one of the two that is named first. It does so even
+/// before a pop that has waited longer at that list. A list that is named twice counts once. The
+/// clock is that of the first list. Redis: BLPOP with several keys, BLMPOP, as since 7.2.
 ///
 ///     auto next = runnel::pop_first({urgent, normal}, {.timeout = 1s});
 ///
