@@ -18,8 +18,8 @@
 
 namespace runnel::inline v0 {
 
-/// How long a call may wait: for ever unless made from a duration. Zero and less: not at all. A
-/// Duration that is the longest there is means for ever, too.
+/// How long a call may wait: for ever, unless it is made from a duration. Zero or less means not at
+/// all. The longest Duration there is means for ever, too.
 class Timeout {
 public:
     /// For ever.
@@ -46,13 +46,14 @@ private:
     std::chrono::nanoseconds short_of_ever_{0};
 };
 
-/// What ends a wait besides its success. A call that waits in a loop is cheaper with one
-/// WaitOptions made before the loop: copying a stop token is an atomic increment.
+/// What ends a wait besides its success. In a loop, make the WaitOptions once before the loop: to
+/// copy a stop token takes an atomic increment.
 struct WaitOptions {
-    /// A push whose time is over says Push::full: no room came in time.
+    /// A push that times out returns Push::full.
     Timeout timeout{};
-    /// A stop ends a wait, and only that: success comes first, so a worker goes on as long as there
-    /// is something to take. To leave a backlog behind, its loop asks stop.stop_requested() itself.
+    /// A stop ends only a wait. A call that need not wait succeeds even after the stop, so a worker
+    /// goes on while there is something to take. A worker that is to leave a backlog behind checks
+    /// stop.stop_requested() in its loop.
     std::stop_token stop{};
 };
 
@@ -72,7 +73,8 @@ inline constinit const Everlasting<WaitOptions> no_options;
 
 }  // namespace detail
 
-/// What a call without options does. Made once: so a call that need not wait pays nothing for them.
+/// The options of a call without options. They are made once, so that a call that need not wait
+/// pays nothing for them.
 // NOLINTNEXTLINE(cppcoreguidelines-pro-type-union-access)
 inline constinit const WaitOptions& wait_for_ever = detail::no_options.value;
 
@@ -88,8 +90,8 @@ enum class Ending : std::uint8_t {
 
 /// How a reader of a stream or a channel reads.
 struct ReadOptions {
-    /// At most so many entries or messages at a time, at least 1. A cursor or a subscription may
-    /// give fewer than are there, for it reads one block of memory at a time: its loop goes on.
+    /// At most so many entries or messages at a time, at least 1. A cursor or a subscription reads
+    /// one block of memory at a time, so it may return fewer than are there. Read again for more.
     std::size_t count = std::numeric_limits<std::size_t>::max();
     Timeout timeout{};
     std::stop_token stop{};
@@ -106,7 +108,7 @@ enum class [[nodiscard]] Push : std::uint8_t{
 };
 
 /// What became of a push of many: the first `count` messages are in the list, the others are
-/// untouched. `ending` tells why not all; `done` if all are.
+/// untouched. `ending` is `done` if all are in, else the reason why not.
 struct [[nodiscard]] Pushed {
     std::size_t count = 0;
     Push ending = Push::done;
@@ -116,8 +118,8 @@ struct [[nodiscard]] Pushed {
 ///
 ///     while (auto job = jobs.pop_front()) run(*job);
 ///
-/// Of a temporary, `*` hands out the value itself, so that `const Job& job = *jobs.pop_front();`
-/// keeps it, and `->` does not compile, for what that refers to dies with the temporary:
+/// `*` of a temporary returns the value itself, so that `const Job& job = *jobs.pop_front();` keeps
+/// it. `->` of a temporary does not compile, because the value dies with the temporary: write
 /// `(*jobs.pop_front()).id`.
 template <typename T>
 class [[nodiscard]] Popped {
@@ -179,8 +181,8 @@ private:
 ///     while (auto batch = jobs.pop_front_many(32))
 ///         for (Job& job : batch) run(job);
 ///
-/// Of a temporary, `[]` hands out the value itself, and begin() does not compile; a range-for keeps
-/// the batch that it runs through.
+/// `[]` of a temporary returns the value itself, and begin() of a temporary does not compile. A
+/// range-for keeps the batch that it runs through.
 template <typename T>
 class [[nodiscard]] Batch {
 public:

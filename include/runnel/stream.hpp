@@ -44,7 +44,8 @@ public:
         return bound;
     }
 
-    /// The first, the last id of a range that begins, ends here; nothing: there is none.
+    /// The first id of a range that begins here, and the last id of one that ends here. Nothing if
+    /// there is no such id.
     [[nodiscard]] constexpr std::optional<StreamId> first() const noexcept {
         return is_exclusive_ ? id_.next() : id_;
     }
@@ -63,8 +64,8 @@ struct RangeOptions {
     std::size_t count = std::numeric_limits<std::size_t>::max();
 };
 
-/// What to throw away: the oldest entries, while there are more than `count`, and those before
-/// `before`.
+/// What to throw away: the oldest entries, until at most `count` are left, and all entries with an
+/// id less than `before`.
 struct TrimOptions {
     std::size_t count = std::numeric_limits<std::size_t>::max();
     StreamId before{};
@@ -84,25 +85,26 @@ struct StreamInfo {
 template <Message T>
 class Stream;
 
-/// Reads a stream entry after entry, at its own pace, and without a lock while there is something
-/// at hand. For readers that want everything; see ConsumerGroup for those that share.
+/// Reads all entries of a stream, in order and at its own pace. It takes no lock while the next
+/// entry is in the block that it reads. Readers that share the entries use a ConsumerGroup.
 ///
 ///     auto cursor = orders.cursor(runnel::From::start);
 ///     while (auto batch = cursor.read({.stop = stop}))
 ///         for (const auto& entry : batch) print(entry.id, entry.value);
 ///
-/// It keeps the stream's memory, but does not keep it open; an entry that it has not read yet may
-/// be trimmed away, and then missed() of the next batch tells it. It can be moved from thread to
-/// thread, and is used by one at a time. Moved from, it can only be assigned to or destroyed.
+/// It keeps the memory of the stream, but does not keep the stream open. Entries that it has not
+/// read yet may be trimmed; missed() of the next batch counts them. It may be moved from thread to
+/// thread, and is used by one thread at a time. Moved from, it can only be assigned to or
+/// destroyed.
 template <Message T>
 class Cursor {
 public:
-    /// The next entries, at most those of one block of memory at a time.
+    /// The next entries, at most those of one block of memory.
     ///
     /// Blocks: while there are none.
     /// Ends with: Ending::closed once the stream is closed and has nothing more.
     /// Throws: Error{invalid_argument} if `count` is 0.
-    /// Complexity: constant, but for finding the place again when it was trimmed away meanwhile.
+    /// Complexity: constant. If its place was trimmed meanwhile, logarithmic in the size, once.
     Entries<T> read(const ReadOptions& options = {}) {
         detail::check_count(options.count, "Stream: a read");
         if (auto entries = at_hand(options.count)) return entries;
@@ -116,8 +118,8 @@ public:
         return go_on(options.count, nullptr);
     }
 
-    /// It reads on behind this id: that of the last entry it has read, of one that was erased
-    /// behind that, or where it began.
+    /// It reads on behind this id: the id of the last entry that it has read, or of an entry behind
+    /// that one which was erased, or the place where it began.
     [[nodiscard]] StreamId position() const noexcept { return cursor_->position(); }
 
 private:
@@ -161,23 +163,23 @@ private:
     std::size_t streak_ = 0;  // entries read since there was nothing
 };
 
-/// An append-only log: entries stay when they are read, each reader goes at its own pace, and
-/// consumer groups share the work. Redis: the stream.
+/// An append-only log: entries stay when they are read. Each reader goes at its own pace, and the
+/// consumers of a group share the entries. Redis: the stream.
 ///
 ///     runnel::Stream<Order> orders{{.keep = {.count = 1'000'000}}};
 ///     runnel::StreamId id = orders.add({"apple", 3});
 ///     for (const auto& entry : orders.range({.count = 10})) print(entry.id, entry.value);
 ///
-/// A handle: copies share one stream, and const is the handle's, not the stream's. There is no
-/// empty one: moving copies. When the last one goes, groups and consumers included, the stream is
-/// closed; a call that already waits does not need the handle it was made through.
+/// A handle: copies refer to the same stream, and a const handle can change it. There is no empty
+/// handle: a move copies. When the last handle is destroyed, the stream is closed; handles of its
+/// groups and consumers count. A call that already waits does not need its handle any more.
 ///
-/// Values are constructed once, and read in place: batches keep the entries they show.
+/// Values are moved in once and read in place. A batch keeps the entries that it shows alive.
 ///
 /// Thread safety: every member may be called from any thread at any time.
-/// Locks: no user code runs under a lock but the moves of T. Entries that are erased are destroyed
-/// without one: by the thread that erases, or that lets the last batch go which shows them.
-/// Guarantee: a call that throws has changed nothing, and a message that was to be added is
+/// Locks: the only user code that runs under a lock is the move of T. An erased value is destroyed
+/// without a lock, by the thread that erases it or that destroys the last batch that shows it.
+/// Guarantee: a call that throws has changed nothing, and leaves the message that was to be added
 /// untouched.
 /// Requires: T is complete where Stream<T> is named.
 template <Message T>
@@ -193,15 +195,15 @@ public:
 
     // ------------------------------------------------------------------ adding
 
-    /// Adds `message` behind all others, under an id of the wall clock: the millisecond, of at most
-    /// two microseconds ago, and a number within it. Ids never go back, even when the clock does.
-    /// Then trims as `keep` says.
-    /// Redis: XADD *.
+    /// Adds `message` at the end and returns its id: the millisecond of the wall clock, read at
+    /// most two microseconds ago, and a number within that millisecond. Ids never go back, even
+    /// when the clock does. Then trims as StreamOptions::keep says. Redis: XADD *.
     ///
-    /// Wakes: every read that waits for it, and of each group one that it is enough for.
+    /// Wakes: all waiting reads outside of groups, and of each group the first waiting read that
+    /// may take the entry.
     /// Throws: Error{closed}; Error{id_exhausted} once the greatest id was given out.
-    /// Complexity: constant; while somebody waits, linear in the groups, in the reads it ends, and
-    /// in the reads that wait for room.
+    /// Complexity: constant while no read waits. Else linear in the number of groups, of reads that
+    /// it ends, and of reads that wait because their consumer is at `max_pending`.
     StreamId add(T&& message) const {
         const auto now =
             static_cast<std::uint64_t>(std::max<detail::Milliseconds>(0, state_->wall()));
@@ -239,21 +241,21 @@ public:
 
     // ------------------------------------------------------------------ reading
 
-    /// The entries between two ids, both included unless exclusive(), in the order of ids.
-    /// Redis: XRANGE.
+    /// The entries between two ids, in the order of ids. Both ids are included unless made by
+    /// Bound::exclusive(). Redis: XRANGE.
     ///
-    /// Complexity: logarithmic in the size, and linear in the result, one step for 64 entries.
+    /// Complexity: logarithmic in the size, plus one step for every 64 entries of the result.
     Entries<T> range(const RangeOptions& options = {}) const {
         return range(options, Entries<T>::Order::ascending);
     }
 
-    /// The same from the last to the first: `from` is the lesser bound here, too.
+    /// The same entries from the last to the first. `from` is the lesser id here, too.
     /// Redis: XREVRANGE.
     Entries<T> reverse_range(const RangeOptions& options = {}) const {
         return range(options, Entries<T>::Order::descending);
     }
 
-    /// That entry, if it is there.
+    /// The entry with this id, if it is there.
     ///
     /// Complexity: logarithmic in the size.
     [[nodiscard]] FoundEntry<T> find(StreamId id) const {
@@ -264,9 +266,9 @@ public:
         return KeptEntry<T>{*place.block, place.slot};
     }
 
-    /// The entries behind an id. A cursor reads on faster. Redis: XREAD.
+    /// The entries behind an id. To read on and on, a cursor is faster. Redis: XREAD.
     ///
-    /// Blocks: while there are none. From::end is where the stream ends when the call begins.
+    /// Blocks: while there are none. From::end is the end of the stream when the call begins.
     /// Ends with: Ending::closed once the stream is closed and has nothing more.
     /// Throws: Error{invalid_argument} if `count` is 0.
     Entries<T> read(From after, const ReadOptions& options = {}) const {
@@ -278,12 +280,13 @@ public:
         return read(after, options, nullptr);
     }
 
-    /// A reader of its own place.
+    /// A reader that remembers its own place.
     [[nodiscard]] Cursor<T> cursor(From from = From::start) const { return {*state_, place(from)}; }
 
     // ------------------------------------------------------------------ groups
 
-    /// The consumer group of that name; made by the options if there is none.
+    /// The consumer group of that name. If there is none, makes it as the options say; else the
+    /// options are ignored.
     /// Redis: XGROUP CREATE.
     ///
     /// Complexity: logarithmic in the number of groups.
@@ -298,8 +301,8 @@ public:
         return ConsumerGroup<T>{state_, found};
     }
 
-    /// Removes a group, with its consumers and what they have pending. Its waiting reads end with
-    /// Ending::gone. False if there is none. Redis: XGROUP DESTROY.
+    /// Removes a group with its consumers and its pending entries. Its waiting reads end with
+    /// Ending::gone. Returns false if there is no such group. Redis: XGROUP DESTROY.
     bool remove_group(std::string_view name) const noexcept { return state_->remove_group(name); }
 
     /// The names of the groups, in order. Redis: XINFO GROUPS.
@@ -312,17 +315,19 @@ public:
 
     // ------------------------------------------------------------------ removing
 
-    /// Erases these entries; returns how many were there. Groups keep them pending. Redis: XDEL.
+    /// Erases these entries and returns how many were there. What was pending stays pending; see
+    /// Deliveries::lost(). Redis: XDEL.
     ///
-    /// Complexity: logarithmic in the size, and linear in the number of groups, for each id.
+    /// Complexity: for each id, logarithmic in the size and linear in the number of groups.
     std::size_t erase(std::span<const StreamId> ids) const noexcept { return state_->erase(ids); }
     std::size_t erase(std::initializer_list<StreamId> ids) const noexcept {
         return erase(std::span{ids.begin(), ids.size()});
     }
 
-    /// Throws away the oldest entries; returns how many. Groups keep them pending. Redis: XTRIM.
+    /// Throws away the oldest entries and returns how many. What was pending stays pending; see
+    /// Deliveries::lost(). Redis: XTRIM.
     ///
-    /// Complexity: linear in the result, one step for 64 entries.
+    /// Complexity: one step for every 64 entries that it throws away.
     std::size_t trim(const TrimOptions& options) const noexcept {
         return state_->remove([&options](auto& log, auto& disposal) {
             detail::Effect effect = log.trim_to_length(options.count, disposal);
@@ -345,7 +350,7 @@ public:
         return state_->log.last_id();
     }
 
-    /// Several figures of one moment. Redis: XINFO STREAM.
+    /// A snapshot of several figures. Redis: XINFO STREAM.
     [[nodiscard]] StreamInfo info() const {
         const detail::Lock lock{state_->mutex};
         const detail::LogFacts facts = state_->log.facts();
@@ -355,8 +360,8 @@ public:
 
     // ------------------------------------------------------------------ closing
 
-    /// Refuses every add from now on; what is in the stream can still be read. Ends the reads that
-    /// wait. Closing twice does nothing.
+    /// Refuses every add from now on. The entries that are in the stream can still be read. Ends
+    /// the reads that wait. Closing twice does nothing.
     void close() const noexcept { state_->close(); }
 
     [[nodiscard]] bool closed() const {
