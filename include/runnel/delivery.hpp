@@ -19,6 +19,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <new>
+#include <tuple>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -48,7 +50,8 @@ class Deliveries;
 /// Of reads with `.acknowledged` nothing is pending, so all three are `stale` at once, unless it
 /// was pending before.
 ///
-/// It is part of its batch and cannot be copied; keep() makes what outlives it.
+/// It is part of its batch and cannot be copied; keep() makes what outlives it. Structured bindings
+/// see id, value and attempt, for those who acknowledge the batch as a whole.
 ///
 /// Thread safety: different deliveries of a batch may be used by different threads.
 template <Message T>
@@ -105,6 +108,27 @@ private:
     bool has_pin_;  // that of all that follow in the same block
 };
 
+}  // namespace runnel::inline v0
+
+template <runnel::Message T>
+struct std::tuple_size<runnel::Delivery<T>> : std::integral_constant<std::size_t, 3> {};
+template <std::size_t Index, runnel::Message T>
+struct std::tuple_element<Index, runnel::Delivery<T>>
+    : std::tuple_element<Index, std::tuple<runnel::StreamId, const T&, std::uint64_t>> {};
+
+namespace runnel::inline v0 {
+
+/// By index, what structured bindings see of a delivery: its id, its value, its attempt.
+template <std::size_t Index, Message T>
+[[nodiscard]] std::tuple_element_t<Index, Delivery<T>> get(const Delivery<T>& delivery) noexcept {
+    if constexpr (Index == 0)
+        return delivery.id;
+    else if constexpr (Index == 1)
+        return delivery.value;
+    else
+        return delivery.attempt;
+}
+
 /// What a consumer got of its group, in place and in order, or the reason why there is nothing.
 /// Nothing is copied: while it lives, so do the entries, also those that are erased or trimmed
 /// meanwhile. Let it go before the next one is awaited.
@@ -139,8 +163,11 @@ public:
 
     /// Whether there are entries; there may be none, and still something in lost(), or in next()
     /// where to go on.
-    [[nodiscard]] explicit operator bool() const noexcept { return !all_.empty(); }
+    [[nodiscard]] explicit operator bool() const noexcept { return !empty(); }
+    [[nodiscard]] bool empty() const noexcept { return all_.empty(); }
     [[nodiscard]] std::size_t size() const noexcept { return all_.size(); }
+
+    /// Requires: index < size().
     [[nodiscard]] const Delivery<T>&
     operator[](std::size_t index) const& noexcept RUNNEL_LIFETIMEBOUND {
         return all_[index];
@@ -189,7 +216,7 @@ public:
     /// Why there are no entries: Ending::timed_out also where a call that does not wait found none.
     /// Requires: there are none.
     [[nodiscard]] Ending ending() const noexcept {
-        RUNNEL_ASSERT(all_.empty());
+        RUNNEL_ASSERT(empty());
         return ending_;
     }
 

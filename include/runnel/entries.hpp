@@ -16,6 +16,8 @@
 #include <cstdint>
 #include <iterator>
 #include <optional>
+#include <tuple>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -109,7 +111,8 @@ private:
     std::optional<KeptEntry<T>> entry_;
 };
 
-/// One entry of a batch, in place: valid as long as the batch is.
+/// One entry of a batch, in place: valid as long as the batch is. Structured bindings see an id and
+/// a value: `for (const auto& [id, value] : orders.range()) print(id, value);`
 template <Message T>
 class Entry {
 public:
@@ -130,17 +133,37 @@ private:
     std::uint32_t slot_;
 };
 
+}  // namespace runnel::inline v0
+
+template <runnel::Message T>
+struct std::tuple_size<runnel::Entry<T>> : std::integral_constant<std::size_t, 2> {};
+template <std::size_t Index, runnel::Message T>
+struct std::tuple_element<Index, runnel::Entry<T>>
+    : std::tuple_element<Index, std::tuple<runnel::StreamId, const T&>> {};
+
+namespace runnel::inline v0 {
+
+/// By index, what structured bindings see of an entry: its id, its value.
+template <std::size_t Index, Message T>
+[[nodiscard]] std::tuple_element_t<Index, Entry<T>> get(const Entry<T>& entry) noexcept {
+    if constexpr (Index == 0)
+        return entry.id;
+    else
+        return entry.value;
+}
+
 /// Some entries of a stream, in place and in order, or the reason why there are none. Nothing is
 /// copied: while it lives, so do the entries, also those that are erased or trimmed meanwhile, and
 /// whatever is erased of the same blocks. Let it go before the next one is awaited.
 ///
-///     for (const auto& entry : orders.range({.count = 10})) print(entry.id, entry.value);
+///     for (const auto& [id, value] : orders.range({.count = 10})) print(id, value);
 ///
 /// Its destructor may destroy values that were erased meanwhile, and so run destructors of T.
 template <Message T>
 class [[nodiscard]] Entries {
 public:
     class Iterator;
+    using Reference = const Entry<T>;  ///< a value; const, so that `auto&` may refer to it
 
     Entries(Ending ending) noexcept : ending_{ending} {}  // NOLINT(*-explicit-*)
     Entries(Entries&& other) noexcept = default;
@@ -154,7 +177,8 @@ public:
     }
     ~Entries() = default;
 
-    [[nodiscard]] explicit operator bool() const noexcept { return first_.block != nullptr; }
+    [[nodiscard]] explicit operator bool() const noexcept { return !empty(); }
+    [[nodiscard]] bool empty() const noexcept { return first_.block == nullptr; }
 
     /// Complexity: linear, one step for 64 entries.
     [[nodiscard]] std::size_t size() const noexcept {
@@ -163,25 +187,41 @@ public:
         return count;
     }
 
+    /// Requires: index < size().
+    /// Complexity: linear, one step for 64 entries.
+    [[nodiscard]] Reference operator[](std::size_t index) const& noexcept RUNNEL_LIFETIMEBOUND {
+        const detail::PinnedSlots<T>* part = &first_;
+        for (const auto& other : others_) {
+            const std::size_t count = detail::count_slots(part->slots);
+            if (index < count) break;
+            index -= count;
+            part = &other;
+        }
+        RUNNEL_ASSERT(index < detail::count_slots(part->slots));
+        if (is_reverse_) index = detail::count_slots(part->slots) - 1 - index;
+        return {*part->block, detail::slot_at(part->slots, index)};
+    }
+    Reference operator[](std::size_t index) const&& = delete;
+
     [[nodiscard]] Iterator begin() const& noexcept RUNNEL_LIFETIMEBOUND { return Iterator{*this}; }
     [[nodiscard]] Iterator end() const& noexcept { return Iterator{}; }
     Iterator begin() const&& = delete;
     Iterator end() const&& = delete;
 
     /// These require: not empty.
-    [[nodiscard]] Entry<T> front() const& noexcept RUNNEL_LIFETIMEBOUND {
-        RUNNEL_ASSERT(*this);
+    [[nodiscard]] Reference front() const& noexcept RUNNEL_LIFETIMEBOUND {
+        RUNNEL_ASSERT(!empty());
         const auto slots = first_.slots;
         return {*first_.block, is_reverse_ ? detail::last_slot(slots) : detail::first_slot(slots)};
     }
-    [[nodiscard]] Entry<T> back() const& noexcept RUNNEL_LIFETIMEBOUND {
-        RUNNEL_ASSERT(*this);
+    [[nodiscard]] Reference back() const& noexcept RUNNEL_LIFETIMEBOUND {
+        RUNNEL_ASSERT(!empty());
         const auto& part = others_.empty() ? first_ : others_.back();
         return {*part.block,
                 is_reverse_ ? detail::first_slot(part.slots) : detail::last_slot(part.slots)};
     }
-    Entry<T> front() const&& = delete;
-    Entry<T> back() const&& = delete;
+    Reference front() const&& = delete;
+    Reference back() const&& = delete;
 
     /// How many entries were trimmed just before these, behind the place where the read went on:
     /// before the reader has seen them. With Ending::closed, how many at the end. Those that were
@@ -195,7 +235,7 @@ public:
 
     /// Why there is nothing. Requires: there is nothing.
     [[nodiscard]] Ending ending() const noexcept {
-        RUNNEL_ASSERT(!*this);
+        RUNNEL_ASSERT(empty());
         return ending_;
     }
 
@@ -235,7 +275,7 @@ public:
     explicit Iterator(const Entries& of RUNNEL_LIFETIMEBOUND) noexcept
         : of_{&of}, block_{of.first_.block}, slots_{of.first_.slots} {}
 
-    [[nodiscard]] Entry<T> operator*() const noexcept { return {*block_, slot()}; }
+    [[nodiscard]] Reference operator*() const noexcept { return {*block_, slot()}; }
 
     Iterator& operator++() noexcept {
         slots_ &= ~detail::slot_bit(slot());

@@ -37,32 +37,33 @@ struct InboxMessage {
 
 /// Some messages of an inbox, in the order in which they came, or the reason why there are none.
 /// Nothing is copied: while it lives, so do the messages.
+///
+///     for (const auto& [value, channel, pattern, missed] : inbox.read()) note(channel, value);
 template <Message T>
 class [[nodiscard]] InboxMessages {
 public:
     class Iterator;
+    using Reference = const InboxMessage<T>;  ///< a value; const, so that `auto&` may refer to it
 
-    [[nodiscard]] explicit operator bool() const noexcept { return !entries_.empty(); }
+    [[nodiscard]] explicit operator bool() const noexcept { return !empty(); }
+    [[nodiscard]] bool empty() const noexcept { return entries_.empty(); }
     [[nodiscard]] std::size_t size() const noexcept { return entries_.size(); }
 
     /// Requires: index < size().
-    [[nodiscard]] InboxMessage<T>
-    operator[](std::size_t index) const& noexcept RUNNEL_LIFETIMEBOUND {
+    [[nodiscard]] Reference operator[](std::size_t index) const& noexcept RUNNEL_LIFETIMEBOUND {
         RUNNEL_ASSERT(index < size());
         const detail::InboxEntry<T>& entry = entries_[index];
         return {entry.message->value, entry.link->channel->name, entry.link->pattern, entry.missed};
     }
-    InboxMessage<T> operator[](std::size_t index) const&& = delete;
+    Reference operator[](std::size_t index) const&& = delete;
 
     /// These require: not empty.
-    [[nodiscard]] InboxMessage<T> front() const& noexcept RUNNEL_LIFETIMEBOUND {
-        return (*this)[0];
-    }
-    [[nodiscard]] InboxMessage<T> back() const& noexcept RUNNEL_LIFETIMEBOUND {
+    [[nodiscard]] Reference front() const& noexcept RUNNEL_LIFETIMEBOUND { return (*this)[0]; }
+    [[nodiscard]] Reference back() const& noexcept RUNNEL_LIFETIMEBOUND {
         return (*this)[size() - 1];
     }
-    InboxMessage<T> front() const&& = delete;
-    InboxMessage<T> back() const&& = delete;
+    Reference front() const&& = delete;
+    Reference back() const&& = delete;
 
     [[nodiscard]] Iterator begin() const& noexcept RUNNEL_LIFETIMEBOUND { return {*this, 0}; }
     [[nodiscard]] Iterator end() const& noexcept RUNNEL_LIFETIMEBOUND { return {*this, size()}; }
@@ -78,7 +79,7 @@ public:
 
     /// Why there is nothing. Requires: there is nothing.
     [[nodiscard]] Ending ending() const noexcept {
-        RUNNEL_ASSERT(entries_.empty());
+        RUNNEL_ASSERT(empty());
         return ending_;
     }
 
@@ -103,7 +104,7 @@ public:
     Iterator(const InboxMessages& of RUNNEL_LIFETIMEBOUND, std::size_t index) noexcept
         : of_{&of}, index_{index} {}
 
-    [[nodiscard]] InboxMessage<T> operator*() const noexcept { return (*of_)[index_]; }
+    [[nodiscard]] Reference operator*() const noexcept { return (*of_)[index_]; }
     Iterator& operator++() noexcept {
         ++index_;
         return *this;

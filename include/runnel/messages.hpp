@@ -35,8 +35,16 @@ class [[nodiscard]] Messages {
 public:
     class Iterator;
 
-    [[nodiscard]] explicit operator bool() const noexcept { return part_.block != nullptr; }
+    [[nodiscard]] explicit operator bool() const noexcept { return !empty(); }
+    [[nodiscard]] bool empty() const noexcept { return part_.block == nullptr; }
     [[nodiscard]] std::size_t size() const noexcept { return detail::count_slots(part_.slots); }
+
+    /// Requires: index < size().
+    [[nodiscard]] const T& operator[](std::size_t index) const& noexcept RUNNEL_LIFETIMEBOUND {
+        RUNNEL_ASSERT(index < size());
+        return part_.block->value(detail::slot_at(part_.slots, index)).value;
+    }
+    const T& operator[](std::size_t index) const&& = delete;
 
     [[nodiscard]] Iterator begin() const& noexcept RUNNEL_LIFETIMEBOUND {
         return {part_.block, part_.slots};
@@ -47,11 +55,11 @@ public:
 
     /// These require: not empty.
     [[nodiscard]] const T& front() const& noexcept RUNNEL_LIFETIMEBOUND {
-        RUNNEL_ASSERT(*this);
+        RUNNEL_ASSERT(!empty());
         return part_.block->value(detail::first_slot(part_.slots)).value;
     }
     [[nodiscard]] const T& back() const& noexcept RUNNEL_LIFETIMEBOUND {
-        RUNNEL_ASSERT(*this);
+        RUNNEL_ASSERT(!empty());
         return part_.block->value(detail::last_slot(part_.slots)).value;
     }
     const T& front() const&& = delete;
@@ -63,7 +71,7 @@ public:
 
     /// Why there is nothing. Requires: there is nothing.
     [[nodiscard]] Ending ending() const noexcept {
-        RUNNEL_ASSERT(!*this);
+        RUNNEL_ASSERT(empty());
         return ending_;
     }
 

@@ -181,23 +181,28 @@ private:
 ///     while (auto batch = jobs.pop_front_many(32))
 ///         for (Job& job : batch) run(job);
 ///
-/// `[]` of a temporary returns the value itself, and begin() of a temporary does not compile. A
-/// range-for keeps the batch that it runs through.
+/// `[]`, front() and back() of a temporary return the value itself, and begin() of a temporary does
+/// not compile. A range-for keeps the batch that it runs through.
 template <typename T>
 class [[nodiscard]] Batch {
 public:
+    using Reference = typename std::vector<T>::reference;
+    using ConstReference = typename std::vector<T>::const_reference;
+
     Batch(Ending ending) noexcept : ending_{ending} {}  // NOLINT(*-explicit-*)
     // Parentheses: braces would make one element of them if T is made from such a vector.
     explicit Batch(std::vector<T>&& values) noexcept : values_(std::move(values)) {}
 
-    [[nodiscard]] explicit operator bool() const noexcept { return !values_.empty(); }
+    [[nodiscard]] explicit operator bool() const noexcept { return !empty(); }
+    [[nodiscard]] bool empty() const noexcept { return values_.empty(); }
     [[nodiscard]] std::size_t size() const noexcept { return values_.size(); }
-    [[nodiscard]] typename std::vector<T>::reference
-    operator[](std::size_t index) & noexcept RUNNEL_LIFETIMEBOUND {
+
+    /// Requires: index < size().
+    [[nodiscard]] Reference operator[](std::size_t index) & noexcept RUNNEL_LIFETIMEBOUND {
         RUNNEL_ASSERT(index < size());
         return values_[index];
     }
-    [[nodiscard]] typename std::vector<T>::const_reference
+    [[nodiscard]] ConstReference
     operator[](std::size_t index) const& noexcept RUNNEL_LIFETIMEBOUND {
         RUNNEL_ASSERT(index < size());
         return values_[index];
@@ -208,6 +213,18 @@ public:
     }
     T operator[](std::size_t index) const&& = delete;
 
+    /// These require: not empty.
+    [[nodiscard]] Reference front() & noexcept RUNNEL_LIFETIMEBOUND { return (*this)[0]; }
+    [[nodiscard]] Reference back() & noexcept RUNNEL_LIFETIMEBOUND { return (*this)[size() - 1]; }
+    [[nodiscard]] ConstReference front() const& noexcept RUNNEL_LIFETIMEBOUND { return (*this)[0]; }
+    [[nodiscard]] ConstReference back() const& noexcept RUNNEL_LIFETIMEBOUND {
+        return (*this)[size() - 1];
+    }
+    [[nodiscard]] T front() && noexcept { return std::move(*this)[0]; }
+    [[nodiscard]] T back() && noexcept { return std::move(*this)[size() - 1]; }
+    T front() const&& = delete;
+    T back() const&& = delete;
+
     [[nodiscard]] auto begin() & noexcept RUNNEL_LIFETIMEBOUND { return values_.begin(); }
     [[nodiscard]] auto end() & noexcept RUNNEL_LIFETIMEBOUND { return values_.end(); }
     [[nodiscard]] auto begin() const& noexcept RUNNEL_LIFETIMEBOUND { return values_.begin(); }
@@ -217,7 +234,7 @@ public:
 
     /// Why there are no values. Requires: there are none.
     [[nodiscard]] Ending ending() const noexcept {
-        RUNNEL_ASSERT(values_.empty());
+        RUNNEL_ASSERT(empty());
         return ending_;
     }
 

@@ -27,6 +27,7 @@ using runnel::detail::last_slot;
 using runnel::detail::least_offset;
 using runnel::detail::LogBlock;
 using runnel::detail::lowest_slots;
+using runnel::detail::slot_at;
 using runnel::detail::slot_bit;
 using runnel::detail::SlotMask;
 using runnel::detail::slots_before;
@@ -164,6 +165,10 @@ TEST_CASE("of some slots the lowest, the highest and the ends can be taken", "[l
     STATIC_REQUIRE(last_slot(0b1101'0010) == 7);
     STATIC_REQUIRE(last_slot(all) == 63);
     STATIC_REQUIRE(first_slot(slot_bit(63)) == 63);
+    STATIC_REQUIRE(slot_at(0b1101'0010, 0) == 1);
+    STATIC_REQUIRE(slot_at(0b1101'0010, 3) == 7);
+    STATIC_REQUIRE(slot_at(0b0111'0000, 2) == 6);
+    STATIC_REQUIRE(slot_at(all, 63) == 63);
     STATIC_REQUIRE(count_slots(all) == 64);
     STATIC_REQUIRE(lowest_slots(all, 64) == all);
     STATIC_REQUIRE(highest_slots(all, 63) == all << 1U);

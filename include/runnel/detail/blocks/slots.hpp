@@ -31,12 +31,24 @@ using SlotMask = std::uint64_t;
     return count_bits(slots);
 }
 
+// All but the lowest `count` of `slots`.
+[[nodiscard]] constexpr SlotMask without_lowest_slots(SlotMask slots, std::size_t count) noexcept {
+    for (; count != 0; --count) slots &= slots - 1;
+    return slots;
+}
+
 // The lowest `count` of `slots`. Does not count them, which takes longer than the rest.
 [[nodiscard]] constexpr SlotMask lowest_slots(SlotMask slots, std::size_t count) noexcept {
-    if (count >= 64) return slots;
-    SlotMask rest = slots;
-    for (; count != 0; --count) rest &= rest - 1;
-    return slots & ~rest;
+    return count >= 64 ? slots : slots & ~without_lowest_slots(slots, count);
+}
+
+// The slot of `slots` that `index` others stand before. Requires: there is one.
+[[nodiscard]] constexpr std::uint32_t slot_at(SlotMask slots, std::size_t index) noexcept {
+    const std::uint32_t first = first_slot(slots);
+    const SlotMask from_first = slots >> first;
+    const bool has_no_gap = (from_first & (from_first + 1)) == 0;
+    if (has_no_gap) return first + static_cast<std::uint32_t>(index);
+    return first_slot(without_lowest_slots(slots, index));
 }
 
 // The highest `count` of `slots`.
