@@ -49,19 +49,21 @@ namespace detail {
 
 }  // namespace detail
 
-/// A member of a consumer group: what it reads belongs to it until it acknowledges it.
+/// A member of a consumer group. An entry that it reads is pending with it until it acknowledges
+/// the entry.
 ///
 ///     auto me = billing.consumer("till-1", {.max_pending = 100});
 ///     while (auto batch = me.read({.count = 10, .stop = stop}))
 ///         for (auto& delivery : batch)
 ///             charge(delivery.value) ? delivery.ack() : delivery.nack();
 ///
-/// A handle by name: copies, and others of the same name, are the same consumer. The group knows
-/// it from its first call on, and forgets it with ConsumerGroup::remove_consumer(); the call after
-/// that makes it anew.
+/// A handle by name: copies, and other handles of the same name, are the same consumer. The group
+/// knows the consumer from its first call on, and forgets it with ConsumerGroup::remove_consumer().
+/// The next call after that makes it anew.
 ///
 /// Thread safety: every member may be called from any thread at any time.
-/// Guarantee: a call that throws has changed nothing, but that the group may know the consumer now.
+/// Guarantee: a call that throws has changed nothing, except that the group may know the consumer
+/// now.
 template <Message T>
 class Consumer {
 public:
@@ -69,17 +71,18 @@ public:
     [[nodiscard]] const std::string& name() const& noexcept RUNNEL_LIFETIMEBOUND { return name_; }
     [[nodiscard]] std::string name() const&& { return name_; }
 
-    /// The next entries that the group has not delivered to anybody. They are pending until they
-    /// are acknowledged. Who waited first gets them first. Redis: XREADGROUP … >.
+    /// The next entries that the group has not delivered to any consumer. They are pending until
+    /// they are acknowledged. Waiting reads are served first come, first served.
+    /// Redis: XREADGROUP … >.
     ///
-    /// A consumer that has as many pending as it may drops those that the stream has lost, as a
-    /// claim does: lost() tells them, together with what the read then waits for, or with its end.
+    /// If the consumer is at `max_pending`, the read first drops the pending entries that the
+    /// stream has erased or trimmed, as a claim does. lost() of the result lists their ids.
     ///
-    /// Blocks: while there are none, or the consumer has as many pending as it may.
+    /// Blocks: while there are no entries, or while the consumer is at `max_pending`.
     /// Ends with: Ending::gone if the group is removed; Ending::closed once the stream is closed
-    /// and the group has delivered all of it.
+    /// and the group has delivered all entries.
     /// Throws: Error{invalid_argument} if `count` is 0.
-    /// Complexity: linear in what it gets.
+    /// Complexity: linear in the result.
     Deliveries<T> read(const GroupReadOptions& options = {}) const {
         return read(&options, options);
     }
@@ -89,37 +92,39 @@ public:
         return read(static_cast<const GroupReadOptions*>(nullptr), options);
     }
 
-    /// What this consumer has pending, by id: after a restart, before it reads on. Counts as
-    /// another delivery. Entries that the stream has lost are told by lost() of the result; they
-    /// stay pending until they are acknowledged. Called again with `after` = next(), it comes to
-    /// the end: next() is 0-0. Redis: XREADGROUP with an id.
+    /// The entries that are pending with this consumer, by id. For a consumer that has restarted,
+    /// before it reads on. It counts as another delivery. lost() of the result lists the ids whose
+    /// entries the stream has erased or trimmed; they stay pending until they are acknowledged. To
+    /// get the next page, call it with `after` = next() of the result; at the end next() is 0-0.
+    /// Redis: XREADGROUP with an id.
     ///
     /// Ends with: Ending::gone if the group was removed.
     /// Throws: Error{invalid_argument} if `count` is 0.
-    /// Complexity: linear in what the group has pending from there on.
+    /// Complexity: linear in the number of entries that are pending in the group behind `after`.
     Deliveries<T> history(const HistoryOptions& options = {}) const;
 
-    /// Takes over those entries that are pending with anybody, and idle for long enough: of two
-    /// who claim at once, the second gets nothing, as the first has started the idle time anew.
-    /// What the stream has lost is dropped from the pending ones, and told by lost(). When memory
-    /// runs out after some were taken, the result ends there. Redis: XCLAIM.
+    /// Takes over those of the entries that are pending with any consumer and have been idle for at
+    /// least `min_idle`. A claim starts the idle time anew: if two consumers claim an entry at the
+    /// same time, only the first gets it. Ids whose entries the stream has erased or trimmed are no
+    /// longer pending after the call; lost() of the result lists them. If memory runs out after
+    /// some entries were taken, the result ends there. Redis: XCLAIM.
     ///
     /// Ends with: Ending::gone if the group was removed.
     /// Throws: Error{invalid_argument} if `min_idle` is negative.
-    /// Complexity: logarithmic in what the group has pending, for each id.
+    /// Complexity: for each id, logarithmic in the number of pending entries of the group.
     Deliveries<T> claim(std::span<const StreamId> ids, const ClaimOptions& options) const;
     Deliveries<T> claim(std::initializer_list<StreamId> ids, const ClaimOptions& options) const {
         return claim(std::span{ids.begin(), ids.size()}, options);
     }
 
-    /// Looks through what the group has pending, in the order of ids, and takes over what is idle
-    /// for long enough. Called again with `start` = next(), it comes to the end: next() is 0-0. A
-    /// call that finds nothing idle may not be the last one.
+    /// Looks through the pending entries of the group, in the order of ids, and takes over those
+    /// that have been idle for at least `min_idle`. To get the next page, call it with `start` =
+    /// next() of the result; at the end next() is 0-0. A page without entries need not be the last.
     /// Redis: XAUTOCLAIM.
     ///
     /// Ends with: Ending::gone if the group was removed; next() is 0-0 then, too.
-    /// Throws: Error{invalid_argument} if `count` is 0 or `min_idle` negative.
-    /// Complexity: linear in what it looks at: at most ten times `count`.
+    /// Throws: Error{invalid_argument} if `count` is 0 or `min_idle` is negative.
+    /// Complexity: linear in the number of entries it looks at, at most ten times `count`.
     Deliveries<T> autoclaim(const AutoclaimOptions& options) const;
 
 private:
@@ -151,10 +156,10 @@ private:
     std::size_t max_pending_;
 };
 
-/// Consumers that share the entries of a stream: each goes to one of them.
+/// Consumers that share the entries of a stream: each entry goes to one of them.
 ///
-/// A handle: copies are the same group. It keeps working on what it is when the group is removed
-/// by name: then there is nothing to read any more, and what is pending can still be acknowledged.
+/// A handle: copies refer to the same group. It still refers to that group when the group has been
+/// removed: then there is nothing to read any more, but pending entries can still be acknowledged.
 ///
 /// Thread safety: every member may be called from any thread at any time.
 /// Guarantee: a call that throws has changed nothing.
@@ -167,53 +172,56 @@ public:
     }
     [[nodiscard]] std::string name() const&& { return group_->name; }
 
-    /// The member of that name; made if there is none. Redis: XGROUP CREATECONSUMER.
+    /// The consumer of that name. If there is none, makes it. Redis: XGROUP CREATECONSUMER.
     ///
     /// Throws: Error{invalid_argument} if `max_pending` is 0.
     Consumer<T> consumer(std::string_view name, const ConsumerOptions& options = {}) const;
 
-    /// Removes a consumer. What it has pending is dropped and delivered to nobody again: claim it
-    /// before. Returns how many entries that were. Redis: XGROUP DELCONSUMER.
+    /// Removes a consumer. Its pending entries are dropped and not delivered again, so claim them
+    /// before. Returns how many entries were dropped. Redis: XGROUP DELCONSUMER.
     std::size_t remove_consumer(std::string_view name) const;
 
-    /// Ends the delivery of these entries, whoever has them; returns how many were pending.
-    /// Delivery::ack() is the safer one. Redis: XACK.
+    /// Acknowledges these entries, with whichever consumer they are pending. Returns how many were
+    /// pending. Delivery::ack() is safer, as it is fenced. Redis: XACK.
     std::size_t ack(std::span<const StreamId> ids) const;
     std::size_t ack(std::initializer_list<StreamId> ids) const {
         return ack(std::span{ids.begin(), ids.size()});
     }
 
-    /// Gives back these entries, whoever has them; returns how many were pending. Redis: XNACK.
+    /// Gives these entries back, with whichever consumer they are pending. Returns how many were
+    /// pending. Redis: XNACK.
     std::size_t nack(std::span<const StreamId> ids, Nack mode = Nack::fail) const;
     std::size_t nack(std::initializer_list<StreamId> ids, Nack mode = Nack::fail) const {
         return nack(std::span{ids.begin(), ids.size()}, mode);
     }
 
-    /// What is pending, in figures. Redis: XPENDING.
+    /// How many entries are pending, in all and for each consumer. Redis: XPENDING.
     [[nodiscard]] PendingSummary pending() const;
 
-    /// What is pending, entry by entry, by id. Redis: XPENDING … IDLE start end count consumer.
+    /// The pending entries, in the order of ids. Redis: XPENDING … IDLE start end count consumer.
     ///
     /// Throws: Error{invalid_argument} if `min_idle` is negative.
-    /// Complexity: linear in what is pending between the two ids.
+    /// Complexity: linear in the number of pending entries between the two ids.
     [[nodiscard]] std::vector<PendingEntry> pending(const PendingOptions& options) const;
 
-    /// By name. Redis: XINFO CONSUMERS.
+    /// The consumers, in the order of their names. Redis: XINFO CONSUMERS.
     [[nodiscard]] std::vector<ConsumerInfo> consumers() const;
 
     /// Redis: a row of XINFO GROUPS.
     [[nodiscard]] GroupInfo info() const;
 
-    /// How many entries of the stream are still to be delivered: exact, unlike info().lag.
+    /// How many entries of the stream are still to be delivered. It counts, so it is exact, unlike
+    /// info().lag.
     ///
-    /// Complexity: linear in the lag, one step for a block of 64 entries; constant for none.
+    /// Complexity: one step for each block of up to 64 entries of the lag.
     [[nodiscard]] std::size_t lag() const;
 
-    /// Where the group reads on; back or forward. What is pending stays so. Wakes nobody, as in
-    /// Redis: a read that waits because it found nothing is given what is there only with the next
-    /// add, or when a group of the stream is removed; one that waits as its consumer has enough
-    /// pending, also when that has room.
+    /// Sets the place from which the group reads on, back or forward. Pending entries stay pending.
     /// Redis: XGROUP SETID.
+    ///
+    /// Wakes: nobody, as in Redis. A read that waits because there was no entry is served by the
+    /// next add, or when a group of the stream is removed. A read that waits because its consumer
+    /// is at `max_pending` is served by these, and when the consumer has room.
     void set_position(From from, std::optional<std::uint64_t> entries_read = {}) const;
 
     /// Whether both are handles of the same group.

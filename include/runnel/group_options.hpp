@@ -16,12 +16,12 @@
 
 namespace runnel::inline v0 {
 
-/// Where a group or a cursor begins: behind an id, before the first entry, or behind the last one.
+/// Where a group or a cursor begins: behind an id, before the first entry or behind the last entry.
 class From {
 public:
-    /// Before the first entry there is. Redis: 0.
+    /// Before the first entry. Redis: 0.
     static const From start;
-    /// Behind the last entry there is: only what is added later counts. Redis: $.
+    /// Behind the last entry, so that only later entries are read. Redis: $.
     static const From end;
 
     /// Behind that id.
@@ -41,66 +41,67 @@ inline constexpr From From::end{};
 
 struct GroupOptions {
     From from = From::start;
-    /// How many entries up to there were ever added, if it is known: for the lag. Redis:
-    /// ENTRIESREAD.
+    /// How many entries were ever added up to `from`, if that is known. GroupInfo::lag needs it.
+    /// Redis: ENTRIESREAD.
     std::optional<std::uint64_t> entries_read{};
 };
 
 struct ConsumerOptions {
-    /// How many entries the consumer may have pending: with as many in hand it gets no new ones
-    /// through this handle, and its reads wait until some are acknowledged, released, claimed away
-    /// or lost by the stream. At least 1.
+    /// How many entries may be pending with the consumer, at least 1. With as many, a read through
+    /// this handle returns no new entries: it waits until some are acknowledged, given back,
+    /// claimed by others, or erased or trimmed by the stream.
     std::size_t max_pending = std::numeric_limits<std::size_t>::max();
 };
 
 struct GroupReadOptions {
-    /// At most so many entries at a time, at least 1. The others are left to other consumers.
+    /// At most so many entries at a time, at least 1.
     std::size_t count = 64;
     Timeout timeout{};
     std::stop_token stop{};
-    /// Delivered entries are done with: they never become pending. At most once. Redis: NOACK.
+    /// Entries count as acknowledged when they are delivered: they never become pending. So each is
+    /// delivered at most once. Redis: NOACK.
     bool acknowledged = false;
 };
 
 struct HistoryOptions {
-    /// Only entries behind this id: next() of the history before.
+    /// Only entries behind this id: 0-0 at first, then next() of the page before.
     StreamId after{};
     /// At least 1.
     std::size_t count = std::numeric_limits<std::size_t>::max();
 };
 
 struct ClaimOptions {
-    /// Only entries that were delivered at least so long ago, or belong to nobody. Has to be given:
-    /// what is idle for less may be in the hands of a consumer that works on it. Not negative. Idle
-    /// times are those of Clock::now(): to set the wall clock changes none.
+    /// Only entries whose last delivery was at least so long ago, or that were given back. Must be
+    /// given and not negative. Make it longer than any consumer works on an entry: else the claim
+    /// takes entries from consumers at work. Measured by Clock::now(), so setting the wall clock
+    /// does not change it.
     Duration min_idle;
-    /// How long they count as idle from now on; less than nothing counts as 0. Redis: IDLE, but
-    /// there what would be before 1970 counts as 0, too.
+    /// For how long the claimed entries count as idle already. Negative means 0. Redis: IDLE; there
+    /// a time before 1970 means 0, too.
     Duration idle = std::chrono::nanoseconds{0};
-    /// The new count of deliveries; nothing: one more than before. Redis: RETRYCOUNT.
+    /// The new count of deliveries. Nothing: one more than before. Redis: RETRYCOUNT.
     std::optional<std::uint64_t> deliveries{};
-    /// False: the count stays as it is. Redis: JUSTID.
+    /// False: the count of deliveries stays as it is. Redis: JUSTID.
     bool counts = true;
     /// Also entries that are not pending. Redis: FORCE.
     bool force = false;
-    /// The group has delivered up to here, at least. Moves its position, but not
-    /// GroupInfo::entries_read, so that GroupInfo::lag may be wrong until the next entry is added
-    /// and read, or for longer; ConsumerGroup::lag() is exact. Redis: LASTID.
+    /// If this is behind the position of the group, the position moves here.
+    /// GroupInfo::entries_read does not move, so GroupInfo::lag may be wrong until the next entry
+    /// is added and read, or for longer. ConsumerGroup::lag() stays exact. Redis: LASTID.
     StreamId last_id{};
 };
 
 struct AutoclaimOptions {
-    /// Only entries that were delivered at least so long ago, or belong to nobody. Has to be given,
-    /// as that of ClaimOptions.
+    /// As ClaimOptions::min_idle.
     Duration min_idle;
-    /// Where to begin: next() of the claim before.
+    /// Where to begin: 0-0 at first, then next() of the page before.
     StreamId start{};
-    /// At most so many entries at a time, at least 1; ten times as many are looked at.
+    /// At most so many entries at a time, at least 1. Ten times as many are looked at.
     std::size_t count = 100;
     bool counts = true;
 };
 
-/// What a group has pending, by consumer. Redis: XPENDING in its short form.
+/// How many entries of a group are pending, by consumer. Redis: XPENDING in its short form.
 struct PendingSummary {
     struct Share {
         std::string consumer;
@@ -110,17 +111,17 @@ struct PendingSummary {
     };
 
     std::size_t count = 0;
-    StreamId least{};  ///< 0-0 if there are none, and so is the greatest
+    StreamId least{};  ///< 0-0 if there are none; so is `greatest`
     StreamId greatest{};
-    std::vector<Share> consumers{};  ///< those that have any, by name
+    std::vector<Share> consumers{};  ///< those with pending entries, in the order of names
 };
 
 /// A pending entry. Redis: a row of XPENDING in its long form.
 struct PendingEntry {
     StreamId id;
-    std::string consumer{};             ///< empty if it belongs to nobody
-    bool is_released = false;           ///< it belongs to nobody
-    std::chrono::milliseconds idle{0};  ///< since its last delivery; 0 if it belongs to nobody
+    std::string consumer{};             ///< empty if the entry was given back
+    bool is_released = false;           ///< it was given back, and belongs to no consumer
+    std::chrono::milliseconds idle{0};  ///< since its last delivery; 0 if it was given back
     std::uint64_t deliveries = 0;
 
     friend bool operator==(const PendingEntry&, const PendingEntry&) = default;
@@ -130,9 +131,10 @@ struct PendingOptions {
     StreamId first{};
     StreamId last = StreamId::max();
     std::size_t count = std::numeric_limits<std::size_t>::max();
-    /// Only what this consumer has.
+    /// Only entries of this consumer.
     std::optional<std::string> consumer{};
-    /// Only what was delivered at least so long ago, or belongs to nobody. Not negative.
+    /// Only entries whose last delivery was at least so long ago, or that were given back. Not
+    /// negative.
     Duration min_idle = std::chrono::nanoseconds{0};
 };
 
@@ -141,7 +143,7 @@ struct ConsumerInfo {
     std::string name;
     std::size_t pending = 0;
     std::chrono::milliseconds idle{0};  ///< since it last asked for entries
-    /// Since it last got one; nothing: never.
+    /// Since it last got an entry. Nothing: it never has.
     std::optional<std::chrono::milliseconds> inactive{};
 };
 
@@ -150,14 +152,14 @@ struct GroupInfo {
     std::string name;
     std::size_t consumers = 0;
     std::size_t pending = 0;
-    std::size_t released = 0;  ///< of those, the ones that belong to nobody
+    std::size_t released = 0;  ///< of the pending ones, those that were given back
     StreamId last_delivered{};
-    /// How many entries it has been delivered, ever, as far as Redis can tell.
+    /// How many entries the group has ever delivered, as Redis counts. Nothing: unknown.
     std::optional<std::uint64_t> entries_read{};
-    /// How many entries are still to be delivered, by Redis' reckoning: nothing where entries were
-    /// erased behind last_delivered, or the group began in the middle; wrong, and for long, after a
-    /// claim with `last_id`, which moves last_delivered and leaves entries_read.
-    /// ConsumerGroup::lag() counts, and is exact.
+    /// How many entries are still to be delivered, as Redis counts. Nothing: unknown, because
+    /// entries behind last_delivered were erased or the group began in the middle. Wrong, maybe for
+    /// long, after a claim with `last_id`, which moves last_delivered but not entries_read.
+    /// ConsumerGroup::lag() is always exact.
     std::optional<std::uint64_t> lag{};
 };
 
