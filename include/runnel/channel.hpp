@@ -37,9 +37,9 @@ template <typename Handle>
 class NamedHandle;  // by which a Broker knows it
 }
 
-/// A subscription to one channel, with a place of its own in it: it costs publishers nothing, reads
-/// without a lock while it keeps up, and what is too much for it is decided by its options. Gone,
-/// it is unsubscribed. Redis: SUBSCRIBE.
+/// A subscription to one channel, with its own place in it. It costs publishers nothing, and reads
+/// without a lock while it keeps up. Its options say what happens when it is too far behind. Its
+/// destructor unsubscribes. Redis: SUBSCRIBE.
 ///
 ///     auto view = ticks.subscribe({.bound = 1024, .when_behind = runnel::Behind::skip_oldest});
 ///     while (auto batch = view.read({.stop = stop})) {
@@ -47,8 +47,9 @@ class NamedHandle;  // by which a Broker knows it
 ///         for (const Tick& tick : batch) draw(tick);
 ///     }
 ///
-/// It keeps the channel's memory, but does not keep it open. It can be moved from thread to thread,
-/// and is used by one at a time. Moved from, it can only be assigned to or destroyed.
+/// It keeps the memory of the channel, but does not keep the channel open. It may be moved from
+/// thread to thread, and is used by one thread at a time. Moved from, it can only be assigned to or
+/// destroyed.
 template <Message T>
 class Subscription {
 public:
@@ -63,15 +64,15 @@ public:
         if (*seat_ != nullptr) channel_->remove_seat(seat());
     }
 
-    /// The next messages, at most those of one block of memory at a time, and how many were missed
-    /// just before them.
+    /// The next messages, at most those of one block of memory, and how many were missed just
+    /// before them.
     ///
     /// Blocks: while there are none.
-    /// Ends with: Ending::disconnected if it was too far behind, again and again; Ending::closed
+    /// Ends with: Ending::disconnected, in every call, once it was too far behind. Ending::closed
     /// once the channel is closed and has nothing more for it.
     /// Throws: Error{invalid_argument} if `count` is 0.
-    /// Complexity: constant; logarithmic in the bound after it has missed some, and with a limit of
-    /// bytes linear in what it has to skip.
+    /// Complexity: constant. After it has missed messages, logarithmic in the bound; with a limit
+    /// of bytes, linear in the number of messages that it skips.
     Messages<T> read(const ReadOptions& options = {}) { return read(options, &options.timeout); }
 
     /// As read(), but never waits; `timeout` and `stop` are not looked at.
@@ -80,7 +81,8 @@ public:
     /// How many messages it has missed, all in all.
     [[nodiscard]] std::uint64_t missed() const noexcept { return seat().missed; }
 
-    /// False once it was disconnected for being too far behind. A closed channel does not count.
+    /// False once it was disconnected because it was too far behind. Stays true when the channel is
+    /// closed.
     [[nodiscard]] bool connected() const noexcept {
         return !seat().is_disconnected.load(std::memory_order_acquire);
     }
@@ -152,37 +154,37 @@ private:
     std::size_t streak_ = 0;  // messages read since there was nothing
 };
 
-/// A function that can handle messages: it takes a const T&, or a T, and may take a Connection& of
-/// its own besides.
+/// A function that can handle messages: it takes a const T& or a T, and may also take a
+/// Connection&, which is its own.
 template <typename Function, typename T>
 concept MessageHandler =
     std::invocable<Function&, const T&> || std::invocable<Function&, const T&, Connection&>;
 
-/// Publish and subscribe: each message goes to all who are there, at most once, and is kept for
-/// nobody. Redis: Pub/Sub.
+/// Publish and subscribe: each message goes to everybody who is subscribed at that moment, at most
+/// once, and is not kept for later subscribers. Redis: Pub/Sub.
 ///
 ///     runnel::Channel<Tick> ticks;
 ///     auto view = ticks.subscribe();
 ///     auto alarm = ticks.on_message([](const Tick& tick) { ring(tick); });
 ///     std::size_t reached = ticks.publish({"kr", 101});
 ///
-/// A handle: copies share one channel, and const is the handle's, not the channel's. There is no
-/// empty one: moving copies. When the last one goes, the channel is closed; a call that already
-/// waits does not need the handle it was made through.
+/// A handle: copies refer to the same channel, and a const handle can change it. There is no empty
+/// handle: a move copies. When the last handle is destroyed, the channel is closed. A call that
+/// already waits does not need its handle any more.
 ///
-/// Order: all see the messages of a channel in one order; whoever reads sees those of one thread,
-/// over all channels, in the order in which it has published them. That does not hold for handlers
-/// of different channels: a message to one channel may be left to another thread, and the next one,
-/// to another channel, be handled first. A subscription is effective once the call that makes it
-/// has returned.
+/// Order: all subscribers see the messages of a channel in the same order. A reader sees the
+/// messages of one publishing thread, over all channels, in the order in which that thread has
+/// published them. This does not hold for handlers of different channels: the message to the first
+/// channel may be left to another thread, and the next message, to a second channel, may be handled
+/// before it. A subscription is effective when the call that makes it returns.
 /// Memory: what a publisher did before it published is visible to whoever gets the message.
 ///
 /// Thread safety: every member may be called from any thread at any time.
-/// Locks: no user code runs under a lock but the moves of T. Handlers run in the thread that
-/// publishes, or in that of another publisher; messages are destroyed in that of a publisher or of
-/// a reader.
-/// Guarantee: a call that throws has changed nothing, and a message that was to be published is
-/// untouched.
+/// Locks: the only user code that runs under a lock is the move of T. A handler runs in the thread
+/// that publishes or in the thread of another publisher. A message is destroyed in the thread of a
+/// publisher or of a reader.
+/// Guarantee: a call that throws has changed nothing, and leaves the message that was to be
+/// published untouched.
 /// Requires: T is complete where Channel<T> is named.
 template <Message T>
 class Channel {
@@ -194,25 +196,29 @@ public:
 
     // ------------------------------------------------------------------ publishing
 
-    /// Publishes `message`, and tells how many it goes to: subscriptions, handlers, and deliveries
-    /// to inboxes. Then runs the handlers with it, in the order in which they were connected, in
-    /// this thread; if they run already, in another thread or because a handler publishes, the
-    /// message is left to whoever runs them, and this returns at once. Redis: PUBLISH.
+    /// Publishes `message` and returns how many it goes to: subscriptions, handlers, and deliveries
+    /// to inboxes. Then runs the handlers with it, in this thread, in the order in which they were
+    /// connected. If the handlers are running already, in another thread or because a handler
+    /// publishes, it leaves the message to the thread that runs them and returns at once.
+    /// Redis: PUBLISH.
     ///
-    /// A thread that runs the handlers does so until no message is left to them, also of other
-    /// publishers. After at most 64 messages of others it offers the run: the next thread that
-    /// publishes, other than by try_publish() or inside a handler, waits for the end of the message
-    /// in hand and goes on with the run, in its own thread. If none comes, or `timeout` or `stop`
-    /// ends that wait, the runner goes on; the message is published all the same.
+    /// The thread that runs the handlers does so until no message is left for them, also of other
+    /// publishers. After at most 64 messages of others it offers the run to the next thread that
+    /// publishes, other than by try_publish() or inside a handler. That thread waits until the
+    /// current message is handled, and then goes on with the run. If no thread comes, or `timeout`
+    /// or `stop` ends that wait, the first thread goes on; the message is published all the same.
     ///
-    /// Blocks: while a subscription with Behind::block is too far behind, or the handlers are; to
-    /// go on with a run; while it runs handlers. `timeout` and `stop` end the waits, and no
-    /// handler. Wakes: every read that waits for it. Returns: a result that converts to
-    /// std::size_t; if it was refused, 0, and the reason. Inside a handler, of whatever channel,
-    /// Push::full at once if the handlers of this channel are too far behind: to wait for them
-    /// there could be to wait for oneself. See ChannelInfo::refused. Throws: what
-    /// ChannelOptions::weigh throws. Complexity: constant, however many subscriptions there are;
-    /// linear in the handlers, in the inboxes, and in the reads that it ends.
+    /// Blocks: while a subscription with Behind::block, or the handlers, are too far behind; while
+    /// it waits to take over a run; while it runs handlers. `timeout` and `stop` end the waits, but
+    /// no handler. Inside a handler, of whatever channel, it does not wait for the handlers of this
+    /// channel, as it could wait for itself: it returns Push::full. See ChannelInfo::refused.
+    ///
+    /// Wakes: all reads that wait for it.
+    /// Returns: a result that converts to std::size_t. If the message was refused, that is 0, and
+    /// `ending` is the reason.
+    /// Throws: what ChannelOptions::weigh throws.
+    /// Complexity: constant in the number of subscriptions; linear in the number of handlers, of
+    /// inboxes, and of reads that it ends.
     Published publish(T&& message, const WaitOptions& options = wait_for_ever) const {
         return detail::publish(*state_, message, &options);
     }
@@ -223,7 +229,7 @@ public:
         return publish(std::move(copy), options);
     }
 
-    /// As publish(), but never waits: Push::full instead.
+    /// As publish(), but never waits: it returns Push::full instead.
     Published try_publish(T&& message) const { return detail::publish(*state_, message, nullptr); }
     Published try_publish(const T& message) const requires std::copy_constructible<T> {
         T copy(message);
@@ -232,41 +238,43 @@ public:
 
     // ------------------------------------------------------------------ subscribing
 
-    /// Reads what is published from now on, at its own pace.
+    /// A subscription that reads what is published from now on, at its own pace.
     ///
-    /// Throws: Error{invalid_argument} for bounds of 0, Behind::drop_newest, and soft limits
-    /// without Behind::disconnect; Error{closed}.
+    /// Throws: Error{invalid_argument} for a bound of 0, for Behind::drop_newest, and for a soft
+    /// limit without Behind::disconnect. Error{closed}.
     [[nodiscard]] Subscription<T> subscribe(const SubscribeOptions& options = {}) const;
 
-    /// Calls `handler`, a function of const T&, with what is published from now on: one call at a
-    /// time, in the order of the channel, without a lock, in a publisher's thread; see publish().
-    /// It may publish, subscribe, connect, disconnect and destroy whatever it likes, itself too.
-    /// What it throws goes to `on_error`. It may be move-only, and its captures are destroyed
-    /// when it is disconnected; see Connection::disconnect().
+    /// Calls `handler` with each message that is published from now on: one call at a time, in the
+    /// order of the channel, without a lock, in the thread of a publisher; see publish(). The
+    /// handler may publish, subscribe, connect, disconnect and destroy whatever it likes, even
+    /// itself. What it throws goes to HandlerOptions::on_error. The handler may be move-only. Its
+    /// captures are destroyed when it is disconnected; see Connection::disconnect().
     ///
-    /// A function of (const T&, Connection&) also gets a connection of its own, for the time of the
-    /// call: it may disconnect the handler; its end disconnects nothing, and the Connection that
-    /// this returns is not touched.
+    /// A handler of (const T&, Connection&) also gets a connection to itself, by which it can
+    /// disconnect itself. That connection is valid during the call. Its destruction disconnects
+    /// nothing, and it is not the Connection that this function returns.
     ///
-    /// If its thread is cancelled, or calls pthread_exit(), inside the handler, the handler has had
-    /// its message, and the others get it before the thread ends; whoever publishes next goes on
-    /// with what else was left. A wait of runnel is no cancellation point.
+    /// If the thread is cancelled inside the handler, or calls pthread_exit() there, the message
+    /// counts as handled by this handler. The other handlers get it before the thread ends. The
+    /// next publisher goes on with the messages that are left. A wait of runnel is no cancellation
+    /// point.
     ///
     /// Throws: Error{invalid_argument} for a bound of 0; Error{closed}.
     /// Complexity: linear in the handlers.
     template <MessageHandler<T> Function>
     Connection on_message(Function handler, HandlerOptions options = {}) const;
 
-    /// How many messages go to now: subscriptions, handlers, and inboxes, each time they have
-    /// joined, by patterns too. Redis: what PUBLISH returns; PUBSUB NUMSUB leaves out the patterns.
+    /// How many a message would go to now: subscriptions, handlers, and inboxes. An inbox counts
+    /// once for each way in which it has joined, patterns included. Redis: what PUBLISH returns;
+    /// PUBSUB NUMSUB leaves out the patterns.
     ///
-    /// Complexity: linear in the inboxes.
+    /// Complexity: linear in the number of inboxes.
     [[nodiscard]] std::size_t subscribers() const {
         const detail::Lock lock{state_->mutex};
         return state_->subscribers();
     }
 
-    /// Waits until there are at least so many. False if that did not come.
+    /// Waits until subscribers() is at least `count`. Returns false if the wait ended before.
     [[nodiscard]] bool wait_for_subscribers(std::size_t count,
                                             const WaitOptions& options = wait_for_ever) const {
         detail::AwaitSubscribers<T> request{count, state_->clock};
@@ -276,9 +284,9 @@ public:
 
     // ------------------------------------------------------------------ looking
 
-    /// Several figures of one moment.
+    /// A snapshot of several figures.
     ///
-    /// Complexity: linear in the inboxes and in the waits.
+    /// Complexity: linear in the number of inboxes and of waits.
     [[nodiscard]] ChannelInfo info() const {
         State& channel = *state_;
         const detail::Lock lock{channel.mutex};
@@ -292,7 +300,7 @@ public:
                 channel.refused};
     }
 
-    /// What the Broker calls it; empty if none has made it. Of a temporary handle, a copy.
+    /// Its name in the Broker that has made it; else empty. Of a temporary handle, a copy.
     [[nodiscard]] const std::string& name() const& noexcept RUNNEL_LIFETIMEBOUND {
         return state_->name;
     }
@@ -300,8 +308,8 @@ public:
 
     // ------------------------------------------------------------------ closing
 
-    /// Refuses every publish and every subscriber from now on. What subscriptions and inboxes have
-    /// not read yet they still can; every wait ends. Closing twice does nothing.
+    /// Refuses every publish and every subscriber from now on. Subscriptions and inboxes can still
+    /// read what they have not read yet. Every wait ends. Closing twice does nothing.
     void close() const noexcept { state_->close(); }
 
     [[nodiscard]] bool closed() const {

@@ -18,29 +18,29 @@
 
 namespace runnel::inline v0 {
 
-/// What happens once a subscriber is behind: once more messages wait for it than its bound, or as
-/// many bytes as its hard limit.
+/// What happens once a subscriber is too far behind: more messages wait for it than its bound, or
+/// as many bytes as its hard limit.
 enum class Behind : std::uint8_t {
-    skip_oldest,  ///< it skips the oldest ones, and its next read says how many. Subscriptions
-    drop_newest,  ///< what comes is not delivered to it, and it is told how many. Inboxes
-    disconnect,   ///< it gets nothing any more, and what waits is lost. Both; as Redis does
-    block,        ///< publishers wait until it has read on. Subscriptions
+    skip_oldest,  ///< it skips the oldest, and its next read says how many. Subscriptions only
+    drop_newest,  ///< new messages are not delivered to it; a read says how many. Inboxes only
+    disconnect,   ///< it gets nothing any more, and what waits for it is lost; as in Redis
+    block,        ///< publishers wait until it has read on. Subscriptions only
 };
 
-/// How many bytes may wait for a subscriber; what a message counts is said by
-/// ChannelOptions::weigh. Redis: client-output-buffer-limit pubsub.
+/// How many bytes may wait for a subscriber. ChannelOptions::weigh says how many bytes a message
+/// counts. Redis: client-output-buffer-limit pubsub.
 struct ByteBound {
-    /// At so many it is behind, at once.
+    /// With so many it is too far behind at once.
     std::size_t hard = std::numeric_limits<std::size_t>::max();
-    /// At so many, for longer than `soft_for` without a break, it is disconnected. Goes with
-    /// Behind::disconnect only. Looked at when something is published, and by Broker::run_due().
+    /// With so many for longer than `soft_for` without a break, it is disconnected. Only with
+    /// Behind::disconnect. Checked when something is published, and by Broker::run_due().
     std::size_t soft = std::numeric_limits<std::size_t>::max();
     Duration soft_for = std::chrono::nanoseconds{0};
 };
 
 template <Message T>
 struct ChannelOptions {
-    /// How many bytes a message counts; none: sizeof(T). Called once for each message, in the
+    /// How many bytes a message counts; without it, sizeof(T). Called once for each message, in the
     /// thread that publishes it and without a lock.
     std::function<std::size_t(const T&)> weigh{};
     /// Null means the SystemClock. Must outlive the channel and its subscriptions.
@@ -48,25 +48,25 @@ struct ChannelOptions {
 };
 
 struct SubscribeOptions {
-    /// In messages, at least 1. The channel keeps as many of the last ones as the largest bound of
-    /// its subscriptions, and one more than that of its handlers, read or not.
+    /// In messages, at least 1. The channel keeps its last messages, read or not: as many as the
+    /// largest bound of its subscriptions, or one more than the largest bound of its handlers.
     std::size_t bound = 1024;
     Behind when_behind = Behind::skip_oldest;
     ByteBound bytes{};
 };
 
 struct HandlerOptions {
-    /// How many messages may be left to a handler that is busy, at least 1. Then publishers wait,
-    /// and publishes inside handlers are refused.
+    /// How many messages may be left to a busy handler, at least 1. With more, publishers wait, and
+    /// publishes inside handlers are refused.
     std::size_t bound = 1024;
-    /// Called with what the handler throws, in its place and in its thread; must not throw itself.
-    /// None: std::terminate.
+    /// Called with what the handler throws, in the thread of the handler. Must not throw. Without
+    /// it, std::terminate is called.
     std::function<void(std::exception_ptr)> on_error{};
-    /// What the handler uses, unless it is empty. While the handler runs, it is locked, and so
-    /// stays alive; it may die in the thread that runs the handler. Once it is gone, the next
-    /// message disconnects the handler instead of calling it.
+    /// The object that the handler uses, if it is set. It is locked while the handler runs, and so
+    /// stays alive; it may be destroyed in the thread that runs the handler. Once the object is
+    /// gone, the next message disconnects the handler instead of calling it.
     std::weak_ptr<void> owner{};
-    /// Whether the handler gets one message only: it is disconnected before it is called.
+    /// Whether the handler gets only one message. It is disconnected before it is called.
     bool once = false;
 };
 
@@ -80,9 +80,10 @@ struct InboxOptions {
     Clock* clock = nullptr;
 };
 
-/// What became of a message: how many it goes to.
+/// What became of a publish: how many the message goes to.
 struct Published {
-    /// Subscriptions, handlers, and deliveries to inboxes. 0: nobody is there, or it was refused.
+    /// Subscriptions, handlers, and deliveries to inboxes. 0: nobody is subscribed, or the message
+    /// was refused.
     std::size_t reached = 0;
     /// Unless `done`, the message is untouched and still the publisher's.
     Push ending = Push::done;
@@ -90,13 +91,13 @@ struct Published {
     constexpr operator std::size_t() const noexcept { return reached; }  // NOLINT(*-explicit-*)
 };
 
-/// What becomes of a handler that is disconnected. It is not started again.
+/// What a handler does when it has been disconnected. It is not started again.
 enum class Disconnected : std::uint8_t {
-    ended,    ///< it does not run, and what it had captured is destroyed
-    running,  ///< it still runs, and what it has captured is destroyed when it ends
+    ended,    ///< it does not run, and its captures are destroyed
+    running,  ///< it still runs; its captures are destroyed when it ends
 };
 
-/// Figures of one moment. Redis: PUBSUB NUMSUB, and what it does not tell.
+/// A snapshot of a channel. Redis: PUBSUB NUMSUB tells a part of it.
 struct ChannelInfo {
     std::uint64_t published = 0;    ///< ever
     std::size_t subscriptions = 0;  ///< those that were disconnected do not count
@@ -104,7 +105,7 @@ struct ChannelInfo {
     std::size_t inboxes = 0;   ///< deliveries: a connected inbox counts once for each way to it
     std::size_t retained = 0;  ///< messages in memory, read or not
     std::size_t waiting = 0;   ///< reads of subscriptions, publishes and others that wait
-    /// Publishes inside handlers, ever, that were refused because the handlers were behind.
+    /// How many publishes inside handlers were ever refused because the handlers were behind.
     std::uint64_t refused = 0;
 };
 

@@ -19,10 +19,10 @@ template <Message T, typename Function>
 class HandlerOf;
 }
 
-/// Keeps a handler connected to a channel for as long as it lives. Made by Channel::on_message();
-/// an empty one is connected to nothing. May outlive the channel.
+/// Keeps a handler connected to a channel as long as it lives. Made by Channel::on_message(). An
+/// empty connection is connected to nothing. A connection may outlive the channel.
 ///
-/// Thread safety: one thread at a time; any one, also inside the very handler.
+/// Thread safety: used by one thread at a time; that may be any thread, also inside the handler.
 class [[nodiscard]] Connection {
 public:
     Connection() = default;
@@ -32,31 +32,31 @@ public:
         std::swap(is_lent_, other.is_lent_);
         return *this;
     }
-    /// As disconnect(), but does not say whether the handler still runs.
+    /// As disconnect(), but cannot tell whether the handler still runs.
     ~Connection() {
         if (!is_lent_) disconnect();
     }
 
     /// The handler is not started any more. When this returns Disconnected::ended, the handler does
-    /// not run in any thread, what it had captured is destroyed, and nothing that it used is used
-    /// any more. Deep inside of other destructions, as of a long chain of handlers that own each
-    /// other's connections, the captures die before the outermost of those has returned.
+    /// not run in any thread, its captures are destroyed, and what it used is not used any more.
+    /// Deep inside other destructions, as of a long chain of handlers that own each other's
+    /// connections, the captures are destroyed before the outermost destruction returns.
     ///
-    /// Blocks: while the handler runs in another thread, also when called inside a handler of
-    /// whatever channel. What else the two threads may wait for is the caller's: a handler that
-    /// locks a mutex must not be disconnected under that mutex, nor by a thread that it joins.
-    /// Returns: Disconnected::running, at once, inside the very handler, and inside one that this
-    /// handler waits for in a disconnect() of its own, directly or through others. Both sides of
-    /// such a circle may get that answer.
+    /// Blocks: while the handler runs in another thread. It does so also inside a handler of any
+    /// channel. Avoid deadlocks: do not disconnect a handler while you hold a mutex that it locks,
+    /// nor in a thread that it joins.
+    /// Returns: Disconnected::running, at once, when called inside this handler, or inside another
+    /// handler that this handler waits for in a disconnect() of its own, directly or through
+    /// others. Both sides of such a circle may get that answer.
     Disconnected disconnect() noexcept {
         const detail::Owner<detail::Connected> handler = std::move(handler_);
         return handler.get() != nullptr ? handler->disconnect(detail::HandlerFrame<>::current())
                                         : Disconnected::ended;
     }
 
-    /// Whether it has a handler, and that has not been disconnected in another way: by its own
-    /// Connection&, by HandlerOptions::once, or because its owner was gone. A channel that is
-    /// closed does not count.
+    /// Whether it has a handler that has not been disconnected in another way: by its own
+    /// Connection&, by HandlerOptions::once, or because its owner was gone. Stays true when the
+    /// channel is closed.
     [[nodiscard]] bool connected() const noexcept {
         return handler_.get() != nullptr && handler_->is_live();
     }
