@@ -87,6 +87,10 @@ void show_progress(std::size_t done, std::size_t all) {
     std::fflush(stdout);
 }
 
+void read_slowly(runnel::Subscription<News>& view, const std::stop_token& stop) {
+    while (view.read({.count = 1, .stop = stop})) std::this_thread::sleep_for(5ms);
+}
+
 // Counts by four threads. Returns whether every line was counted once.
 bool count(const std::vector<std::string>& text) {
     const runnel::Stream<Line> lines;
@@ -101,10 +105,7 @@ bool count(const std::vector<std::string>& text) {
     });
     auto view = channel.subscribe({.bound = 4});  // skips the oldest when it is behind
     {
-        const std::jthread slow{[&view](const std::stop_token& stop) {
-            while (const auto batch = view.read({.count = 1, .stop = stop}))
-                std::this_thread::sleep_for(5ms);
-        }};
+        const std::jthread slow{[&](const std::stop_token& stop) { read_slowly(view, stop); }};
         std::vector<std::jthread> threads;
         for (const char* name : {"ann", "bob", "eve", "joe"})
             threads.emplace_back([&, name](const std::stop_token& stop) {
@@ -114,10 +115,10 @@ bool count(const std::vector<std::string>& text) {
         // Lag: lines that no worker has read yet. Pending: read, and not acknowledged.
         while (workers.lag() != 0 || workers.pending().count != 0) std::this_thread::sleep_for(1ms);
     }  // stops and joins the workers, then the slow subscriber
-    std::printf("lines claimed by other workers: %zu\n", all.claimed);
-    std::printf("the slow subscriber missed %ju of %ju announcements\n",
-                std::uintmax_t{view.missed()}, std::uintmax_t{channel.info().published});
-    std::printf("lines %zu, words %zu\n", all.lines, all.words);
+    std::printf("lines claimed by other workers: %zu\n"
+                "the slow subscriber missed %ju of %ju announcements\nlines %zu, words %zu\n",
+                all.claimed, std::uintmax_t{view.missed()},
+                std::uintmax_t{channel.info().published}, all.lines, all.words);
     return all.lines == text.size();
 }
 

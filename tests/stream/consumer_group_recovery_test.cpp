@@ -2,8 +2,10 @@
 #include <runnel/stream.hpp>
 
 #include "support/catch.hpp"
+#include "support/eventually.hpp"
 #include "support/scale.hpp"
 #include "support/stress_random.hpp"
+#include "support/stress_shop.hpp"
 
 #include <atomic>
 #include <bit>
@@ -64,7 +66,8 @@ public:
                     live(std::to_string(number) + '.' + std::to_string(life), random, stop);
             });
         for (std::size_t line = 0; line != size_; ++line) lines_.add(std::size_t{line});
-        while (group_.lag() != 0 || group_.pending().count != 0) std::this_thread::yield();
+        runnel::test::eventually(
+            [this] { return group_.lag() == 0 && group_.pending().count == 0; });
     }
 
     Ledger ledger;
@@ -87,7 +90,7 @@ private:
                     ++deaths;
                     return;
                 }
-                if (random.percent(2)) std::this_thread::yield();  // and others claim it
+                if (random.percent(1)) runnel::test::pass(10us);  // and others claim it
                 if (random.percent(2)) {
                     line.nack();
                 } else {
