@@ -12,11 +12,10 @@ namespace detail {
 class Waiter;
 }
 
-/// Where runnel takes its time from: wall time for ids, monotonic time for deadlines and idle
-/// times.
+/// The source of time: wall time for ids, monotonic time for deadlines and idle times.
 ///
-/// Everything that can wait takes a `Clock*` in its options; none given means the SystemClock. A
-/// clock must outlive whatever uses it.
+/// Every object with waits takes a `Clock*` in its options; null means the SystemClock. A clock
+/// must outlive the objects that use it.
 ///
 /// Thread safety: every member may be called from any thread.
 class RUNNEL_VISIBLE Clock {
@@ -29,24 +28,25 @@ public:
     Clock& operator=(const Clock&) = delete;
     virtual ~Clock() = default;
 
-    /// The time of day; may be stepped back. Called under locks of runnel's: must not use its
-    /// objects.
+    /// The time of day; it may go back. Called under locks of runnel, so it must not use objects of
+    /// runnel.
     [[nodiscard]] virtual WallTime wall() const noexcept = 0;
 
-    /// A time that never goes back; deadlines are points of it.
+    /// A time that never goes back. Deadlines are points of this time.
     [[nodiscard]] virtual Deadline now() const noexcept = 0;
 
-    /// As now(), or up to a tenth of a millisecond earlier if that is cheaper: for what is measured
-    /// in milliseconds, such as idle times. Called under locks of runnel's, as wall().
+    /// As now(), or up to a tenth of a millisecond earlier if that is cheaper. For idle times and
+    /// the like, which are measured in milliseconds. Called under locks of runnel, as wall() is.
     [[nodiscard]] virtual Deadline recent() const noexcept { return now(); }
 
-    /// Whether time passes by itself. Waits spin briefly before they sleep only if it does.
+    /// Whether time passes by itself. Only then do waits poll for a moment before they sleep.
     [[nodiscard]] virtual bool is_real() const noexcept = 0;
 
     /// Whether it is a SystemClock.
     [[nodiscard]] virtual bool is_system() const noexcept { return false; }
 
-    /// Whether it is that very clock. All SystemClocks are one: each plug-in has its own.
+    /// Whether both are the same clock. Each plug-in has a SystemClock of its own; all of them
+    /// count as the same clock.
     [[nodiscard]] bool is_same_as(const Clock& other) const noexcept {
         return this == &other || (is_system() && other.is_system());
     }

@@ -32,15 +32,15 @@
 namespace runnel::inline v0 {
 
 struct BrokerOptions {
-    /// Of everything that the broker makes, unless its own options name one. Null means the
-    /// SystemClock. Must outlive the broker and what it has made.
+    /// The clock of everything that the broker makes, unless the options of that name another one.
+    /// Null means the SystemClock. Must outlive the broker and what it has made.
     Clock* clock = nullptr;
 };
 
 /// What Broker::subscribe() subscribes to, and the inbox for it.
 struct Topics {
-    std::vector<std::string> channels{};  ///< by name; made if they are not there
-    std::vector<std::string> patterns{};  ///< of names of channels, also of those to come
+    std::vector<std::string> channels{};  ///< names; channels that are not there are made
+    std::vector<std::string> patterns{};  ///< of names, of present and future channels
     /// As in InboxOptions.
     std::size_t bound = 1024;
     Behind when_behind = Behind::drop_newest;
@@ -48,7 +48,7 @@ struct Topics {
     Clock* clock = nullptr;
 };
 
-/// Names for lists, streams and channels: whoever knows a name gets the same object.
+/// Names for lists, streams and channels: whoever uses a name gets the same object.
 ///
 ///     runnel::Broker broker;
 ///     auto jobs = broker.list<Job>("jobs", {.capacity = 1000});
@@ -58,21 +58,21 @@ struct Topics {
 ///     auto all = broker.subscribe<Tick>({.patterns = {"ticks:*"}, .bound = 4096});
 ///     broker.channel<Tick>("ticks:kr").publish({"kr", 101});
 ///
-/// A handle: copies share one broker, and const is the handle's. There is no empty one: moving
-/// copies. When the last one goes the broker is closed. What it has made lives on with those who
-/// hold it, closed.
+/// A handle: copies refer to the same broker, and a const handle can change it. There is no empty
+/// handle: a move copies. When the last handle is destroyed, the broker is closed. What it has made
+/// is closed then, too, and lives on as long as anybody has a handle of it.
 ///
-/// A name keeps what it stands for open, whether anybody else holds it or not, until it is removed;
-/// unlike in Redis, a list that runs empty keeps its name. There are three name spaces: that of
-/// lists and streams, that of channels, and that of sharded channels, where no pattern reaches.
-/// Names are bytes, the empty one included.
+/// A name keeps its object open until the name is removed, even if nobody else has a handle. Unlike
+/// in Redis, a list that runs empty keeps its name. There are three name spaces: one for lists and
+/// streams, one for channels, and one for sharded channels, which patterns do not match. A name is
+/// any sequence of bytes, also an empty one.
 ///
-/// Who uses something often holds its handle: each call by name takes the broker's lock. A publish
-/// through a channel's handle pays for those who have subscribed to that channel, by its name or by
-/// a pattern, and for nobody else.
+/// Each call by name takes the broker's lock, so look a name up once and keep the handle. A publish
+/// through a handle of a channel costs only what the subscribers of that channel cost, those by
+/// patterns included.
 ///
 /// Thread safety: every member may be called from any thread at any time.
-/// Locks: the broker's before those of what its names stand for; no user code runs under it.
+/// Locks: the broker's lock is taken before the locks of its objects. No user code runs under it.
 /// Guarantee: a call that throws has changed nothing.
 /// Complexity: logarithmic in the number of names, except where said.
 class Broker {
@@ -82,12 +82,12 @@ public:
 
     // ------------------------------------------------------------------ lists and streams
 
-    /// The list of that name; made by the options if there is none. The options of one that is
-    /// there are not looked at.
+    /// The list of that name. If there is none, makes it as the options say; else the options are
+    /// ignored.
     ///
-    /// Throws: Error{wrong_type}, which names both, if the name stands for a stream or for a list
-    /// of another type; Error{closed} if there is none and the broker is closed; what
-    /// BlockingList's constructor throws.
+    /// Throws: Error{wrong_type}, which names both types, if the name stands for a stream or for a
+    /// list of another type. Error{closed} if there is none and the broker is closed. What the
+    /// constructor of BlockingList throws.
     template <Message T>
     [[nodiscard]] BlockingList<T> list(std::string_view name,
                                        const ListOptions& options = {}) const {
@@ -115,13 +115,13 @@ public:
         return state_->find<Stream<T>>(Space::keys, name, kind<T>(Model::stream));
     }
 
-    /// Frees the name, and closes the list or stream that it stood for: what waits in it ends with
-    /// Ending::closed, as do reads once nothing is left, and who holds a handle can still take what
-    /// is in it. The next call by that name makes a new one. False if there was none. Redis: DEL.
+    /// Frees the name and closes the list or stream that it stood for. Every wait in it ends with
+    /// Ending::closed. What is left in it can still be taken through a handle. The next call by
+    /// that name makes a new object. Returns false if there was none. Redis: DEL.
     bool remove(std::string_view name) const noexcept { return state_->remove(Space::keys, name); }
 
-    /// The names of lists and streams that match the pattern, in order; see glob_match().
-    /// Redis: KEYS, and as there "*" matches the empty name, too.
+    /// The names of lists and streams that match the pattern, in order; see glob_match(). As in
+    /// Redis, "*" also matches the empty name. Redis: KEYS.
     ///
     /// Complexity: linear in the number of names.
     [[nodiscard]] std::vector<std::string> names(std::string_view pattern = "*") const {
@@ -133,7 +133,7 @@ public:
         return matching;
     }
 
-    /// Whether the name stands for a list or for a stream; nothing: for neither. Redis: TYPE.
+    /// Whether the name stands for a list or a stream. Nothing: for neither. Redis: TYPE.
     [[nodiscard]] std::optional<Model> model(std::string_view name) const noexcept {
         const detail::Lock lock{state_->mutex};
         const detail::Named* const found = state_->names(Space::keys).find(name);
@@ -142,20 +142,22 @@ public:
 
     // ------------------------------------------------------------------ channels
 
-    /// The channel of that name; made by the options if there is none, and subscribed to by every
-    /// pattern of the same type that it matches. Throws: as list().
+    /// The channel of that name. If there is none, makes it as the options say; every pattern of
+    /// the same type that matches the name subscribes to it.
     ///
-    /// Complexity: to make one, logarithmic in the number of patterns for each byte of the name,
-    /// and linear in those whose bytes before their first wildcard it begins with; so each pattern
-    /// that begins with a wildcard is looked at.
+    /// Throws: as list().
+    /// Complexity: to make a channel, for each byte of the name logarithmic in the number of
+    /// patterns, and linear in the number of patterns whose literal prefix (the bytes before the
+    /// first wildcard) the name begins with. So all patterns that begin with a wildcard are
+    /// checked.
     template <Message T>
     [[nodiscard]] Channel<T> channel(std::string_view name,
                                      const ChannelOptions<T>& options = {}) const {
         return channel(Space::channels, name, options);
     }
 
-    /// The same in the name space of sharded channels; its slot is key_slot(name). Redis: SPUBLISH,
-    /// SSUBSCRIBE.
+    /// The same in the name space of sharded channels. The slot of a channel is key_slot(name).
+    /// Redis: SPUBLISH, SSUBSCRIBE.
     template <Message T>
     [[nodiscard]] Channel<T> sharded_channel(std::string_view name,
                                              const ChannelOptions<T>& options = {}) const {
@@ -174,8 +176,8 @@ public:
         return state_->find<Channel<T>>(Space::sharded_channels, name, kind<T>(Model::channel));
     }
 
-    /// Frees the name, and closes the channel that it stood for. Patterns wait for the next one.
-    /// False if there was none.
+    /// Frees the name and closes the channel that it stood for. Patterns stay, and subscribe to the
+    /// next channel of that name. Returns false if there was none.
     bool remove_channel(std::string_view name) const noexcept {
         return state_->remove(Space::channels, name);
     }
@@ -183,8 +185,8 @@ public:
         return state_->remove(Space::sharded_channels, name);
     }
 
-    /// The names of the channels that somebody has subscribed to, other than by a pattern; in
-    /// order. Redis: PUBSUB CHANNELS, PUBSUB SHARDCHANNELS.
+    /// The names of the channels that have a subscriber other than by a pattern, in order.
+    /// Redis: PUBSUB CHANNELS, PUBSUB SHARDCHANNELS.
     ///
     /// Complexity: linear in the number of names.
     [[nodiscard]] std::vector<std::string> channels() const {
@@ -202,35 +204,35 @@ public:
         return subscribed(Space::sharded_channels, pattern);
     }
 
-    /// The patterns that inboxes have subscribed to, each once; in order. Redis: PUBSUB NUMPAT,
+    /// The patterns that inboxes have subscribed to, each once, in order. Redis: PUBSUB NUMPAT,
     /// which counts them.
     ///
     /// Complexity: linear in the number of subscriptions by patterns.
     [[nodiscard]] std::vector<std::string> patterns() const { return state_->patterns(); }
 
-    /// An inbox that gets what is published from now on to the channels that `topics` names, and
-    /// to every channel of this type, present and future, whose name matches one of its patterns.
-    /// What comes in several ways comes once for each: directly, and by each pattern. Names and
+    /// An inbox for what is published from now on to the channels that `topics` names, and to every
+    /// present and future channel of this type whose name matches one of the patterns. A message
+    /// that comes in several ways, directly and by patterns, comes once for each. Names and
     /// patterns that are given twice count once. Redis: SUBSCRIBE, PSUBSCRIBE.
     ///
-    /// Does not keep the broker open: once that is closed, reads of what is left end with
-    /// Ending::closed.
+    /// The inbox does not keep the broker open. Once the broker is closed, what is left can be
+    /// read, and then reads end with Ending::closed.
     ///
-    /// Throws: Error{invalid_argument} if neither a channel nor a pattern is named;
-    /// Error{wrong_type} as list(); Error{closed}; what Inbox's constructor throws.
-    /// Channels that it has made before stay.
-    /// Complexity: as that of channel() for each name, and for each pattern linear in the channels
-    /// that begin with its bytes before its first wildcard; the same again when the inbox goes.
+    /// Throws: Error{invalid_argument} if neither a channel nor a pattern is named.
+    /// Error{wrong_type} as list(). Error{closed}. What the constructor of Inbox throws. Channels
+    /// that were made before the error stay. Complexity: for each name as channel(). For each
+    /// pattern, linear in the number of channels whose names begin with its literal prefix; the
+    /// same again when the inbox is destroyed.
     template <Message T>
     [[nodiscard]] Inbox<T> subscribe(const Topics& topics) const;
 
-    /// Publishes `message` to the channel of that name. If there is none it is made only if a
-    /// pattern of its type matches, and then stays until it is removed; else the message reaches
+    /// Publishes `message` to the channel of that name. If there is none, a channel is made only if
+    /// a pattern of its type matches, and stays until it is removed. Else the message reaches
     /// nobody. Redis: PUBLISH.
     ///
-    /// Returns: as Channel::publish(). Unless it says that 1 or more were reached, or Push::done,
-    /// the message is untouched.
-    /// Throws: Error{wrong_type} as list(); what Channel::publish() throws.
+    /// Returns: as Channel::publish(). If nobody was reached and the ending is not Push::done, the
+    /// message is untouched.
+    /// Throws: Error{wrong_type} as list(). What Channel::publish() throws.
     template <Message T>
     Published publish(std::string_view name, T&& message,
                       const WaitOptions& options = wait_for_ever) const {
@@ -248,9 +250,10 @@ public:
 
     // ------------------------------------------------------------------ time and closing
 
-    /// Does what is due by time though nobody calls: disconnects subscribers that are over the soft
-    /// limit of their bytes for too long. Returns how many things it did. For who has no traffic
-    /// that does it, such as a timer of once a second.
+    /// Does what is due by time: disconnects subscribers that have been over their soft limit of
+    /// bytes for too long. Returns how many it has disconnected. A publish does the same for its
+    /// channel; call this now and then, as from a timer of one second, for channels without
+    /// traffic.
     ///
     /// Complexity: linear in the number of channels and of their subscribers.
     std::size_t run_due() const noexcept {
@@ -261,8 +264,8 @@ public:
         return count;
     }
 
-    /// Closes all that the names stand for, which ends every wait in it, and makes nothing any
-    /// more. The names stay: what is left can be found, and taken. Closing twice does nothing.
+    /// Closes all lists, streams and channels, which ends every wait in them. From now on no object
+    /// is made. The names stay, so what is left can be found and taken. Closing twice does nothing.
     ///
     /// Complexity: linear in the number of names.
     void close() const noexcept { state_->close(); }

@@ -29,37 +29,40 @@
 
 namespace runnel::inline v0 {
 
-/// A time that stands still until a test moves it: waits with an hour's time-out end at once, in
-/// the order of their deadlines, and the same way in every run.
+/// A time that stands still until a test moves it. A wait with a time-out of an hour ends at once
+/// when the test moves the time by an hour. Waits end in the order of their deadlines, the same way
+/// in every run.
 ///
-/// Threads that take part are started with thread(). advance() and settle() then know when all of
-/// them wait, and no test needs to sleep:
+/// Start the threads of a test with thread(). Then advance() and settle() know when all of them
+/// wait, and no test needs to sleep:
 ///
 ///     runnel::ManualClock clock;
 ///     runnel::BlockingList<int> jobs{{.clock = &clock}};
 ///     auto worker = clock.thread([&] { late = !jobs.pop_front({.timeout = 1h}); });
 ///     clock.advance(1h);
 ///
-/// A test that fails there, by an exception, ends: see Thread. The error of a thread that does not
-/// wait is printed when it is thrown, so that it is seen even if the test cannot end, as that
-/// thread waits elsewhere.
+/// A test that fails by an exception does not hang: see Thread. Error{not_settled} is also printed
+/// when it is thrown, so that it is seen even if the test hangs because a thread waits elsewhere.
 ///
-/// Other threads, such as a plain std::jthread or the test's own, may wait on it too, but nobody
-/// waits for them: advance() ends those of their waits that it finds, and does not see them begin
-/// or go on. A wait in the test's own thread blocks until another thread ends it or advances.
+/// Other threads, such as a plain std::jthread or the thread of the test, may wait on this clock,
+/// too. advance() ends those of their waits that it finds. But it does not wait for these threads:
+/// it does not know when they begin to wait or run on. A wait in the thread of the test blocks
+/// until another thread ends it or moves the time.
 ///
-/// Thread safety: every member may be called from any thread. Time is moved by one thread at a
-/// time; a second one waits for the first.
+/// Thread safety: every member may be called from any thread. One thread at a time moves the time;
+/// a second one waits for the first.
 class RUNNEL_VISIBLE ManualClock final : public Clock {
 public:
-    /// Where the wall clock stands at first: 2023-11-14 22:13:20 UTC, 1,700,000,000,000 ms.
+    /// The wall time at first: 2023-11-14 22:13:20 UTC, 1,700,000,000,000 ms since 1970.
     static constexpr WallTime default_start{std::chrono::seconds{1'700'000'000}};
 
-    /// A thread of a clock, used like a std::jthread. Destroyed, joined or assigned to by the
-    /// unwinding of an exception that was thrown since it was made, it first ends the wait of its
-    /// thread on the clock, and every later one at once, as a stop does: so that a test that fails
-    /// while its threads wait can end. What its thread waits for elsewhere, such as on an object
-    /// that was made without `.clock`, goes on, and so does the wait of a disconnect for a handler.
+    /// A thread of a clock, used like a std::jthread.
+    ///
+    /// So that a test that fails while its threads wait does not hang: when an exception that was
+    /// thrown after this object was made destroys it, joins it or assigns to it while unwinding,
+    /// the thread's wait on the clock ends first, as by a stop. Later waits of the thread on the
+    /// clock end at once. Waits elsewhere go on, as on an object that was made without `.clock`,
+    /// and so does the wait of a disconnect() for a handler.
     class Thread {
     public:
         Thread() noexcept = default;
@@ -129,8 +132,8 @@ public:
 
     explicit ManualClock(WallTime start = default_start) noexcept : wall_{start} {}
 
-    /// Threads of the clock that are still there are waited for; their waits end as when a Thread
-    /// is unwound.
+    /// Ends the waits of threads of the clock that still run, as when a Thread is unwound, and
+    /// waits for these threads.
     ~ManualClock() override;
 
     [[nodiscard]] WallTime wall() const noexcept override {
@@ -145,24 +148,25 @@ public:
 
     [[nodiscard]] bool is_real() const noexcept override { return false; }
 
-    /// Moves both times forward by `duration`, once the threads have settled. On the way it stops
-    /// at each deadline, in their order, ties by who began to wait first: sets the time to it, ends
-    /// that one wait, and lets the threads settle before it goes on.
+    /// Moves wall time and monotonic time forward by `duration`, after the threads have settled. On
+    /// the way it stops at each deadline: it sets the time to the deadline, ends that one wait, and
+    /// lets the threads settle before it goes on. Of waits with the same deadline, the one that
+    /// began first ends first.
     ///
-    /// Throws: Error{invalid_argument} for a negative duration; Error{not_settled} as settle() does
-    /// after ten seconds, and then part of the time has passed.
+    /// Throws: Error{invalid_argument} for a negative duration. Error{not_settled} if the threads
+    /// do not settle within ten seconds of real time; then a part of `duration` has passed.
     void advance(Duration duration);
 
-    /// Moves the wall clock alone, forward or back; deadlines and idle times are not touched.
+    /// Moves only the wall time, forward or back. Deadlines and idle times do not change.
     void step_wall(Duration duration) noexcept {
         const std::lock_guard lock{mutex_};
         wall_ = detail::later(wall_, duration);
     }
 
-    /// Starts a thread that settle() knows of; it counts as running before this returns, and until
-    /// `function` and what it has captured are gone. `function` may take a std::stop_token and must
-    /// not throw. The name appears in the message of settle(). The clock must outlive the thread,
-    /// which may be joined, or its Thread be destroyed, later.
+    /// Starts a thread that advance() and settle() wait for. It counts as running from before this
+    /// returns until `function` and its captures are destroyed. `function` may take a
+    /// std::stop_token and must not throw. The name appears in the message of Error{not_settled}.
+    /// The clock must outlive the thread, but need not outlive the Thread object.
     template <typename Function>
     [[nodiscard]] Thread thread(std::string name, Function function);
 
@@ -171,14 +175,15 @@ public:
         return thread({}, std::move(function));
     }
 
-    /// Returns once every thread of this clock waits on it in runnel or has finished. Called by one
-    /// of them, it counts neither itself nor others that settle.
+    /// Returns when every thread of this clock has finished or waits in a call of runnel on this
+    /// clock. If a thread of the clock calls it, that thread and others inside settle() do not
+    /// count.
     ///
-    /// Blocks: for `limit` of real time at most.
-    /// Throws: Error{not_settled} that names the threads that do not wait.
+    /// Blocks: at most `limit` of real time.
+    /// Throws: Error{not_settled}, which names the threads that do not wait.
     void settle(Duration limit = std::chrono::seconds{10});
 
-    /// How many waits are parked on this clock, of its own threads and of others.
+    /// How many threads wait on this clock, its own and others.
     [[nodiscard]] std::size_t waiting() const noexcept {
         const std::lock_guard lock{mutex_};
         std::size_t count = 0;

@@ -17,7 +17,7 @@ namespace runnel::inline v0 {
 /// The time of the machine.
 class RUNNEL_VISIBLE SystemClock final : public Clock {
 public:
-    /// The one that is used where none is given.
+    /// The clock of objects whose options name none.
     [[nodiscard]] static SystemClock& instance() noexcept {
         // Never destroyed: a detached thread may wait on it while the program ends.
         alignas(SystemClock) static std::array<std::byte, sizeof(SystemClock)> room;
@@ -25,7 +25,7 @@ public:
         return *clock;
     }
 
-    /// As of two microseconds ago at most: see detail/base/recent_time.hpp.
+    /// At most two microseconds old: see detail/base/recent_time.hpp.
     [[nodiscard]] WallTime wall() const noexcept override {
         return detail::recent_time<std::chrono::system_clock, 2>();
     }
@@ -34,7 +34,7 @@ public:
         return std::chrono::steady_clock::now();
     }
 
-    /// As of twenty microseconds ago at most.
+    /// At most twenty microseconds old.
     [[nodiscard]] Deadline recent() const noexcept override {
         return detail::recent_time<std::chrono::steady_clock, 20>();
     }
