@@ -40,15 +40,15 @@ class Consumer;
 template <Message T>
 class Deliveries;
 
-/// One entry that a group has delivered to a consumer, in place: valid as long as the batch is.
+/// One entry that a group has delivered to a consumer, in place. Valid as long as its batch.
 ///
-/// ack(), nack() and extend() are fenced: they work as long as the entry is pending with this
-/// consumer and has been delivered as often as `attempt` says, and are `stale` once another one has
-/// claimed it or it was acknowledged or released. So a consumer that was thought dead and comes
-/// back does no harm. They go by that count: what the same consumer gets again with the same one,
-/// after set_position(), Nack::silent or a claim that does not count, is taken for this delivery.
-/// Of reads with `.acknowledged` nothing is pending, so all three are `stale` at once, unless it
-/// was pending before.
+/// ack(), nack() and extend() are fenced. They work while the entry is pending with this consumer
+/// and its count of deliveries is `attempt`. Once another consumer has claimed the entry, or it was
+/// acknowledged or given back, they change nothing and return Ack::stale. So a consumer that was
+/// thought dead and comes back does no harm. The fence goes by that count: if the same consumer
+/// gets the entry again with the same count, after set_position(), Nack::silent or a claim that
+/// does not count, this delivery still works. After a read with `.acknowledged` nothing is pending,
+/// so all three return Ack::stale, unless the entry was pending before.
 ///
 /// It is part of its batch and cannot be copied; keep() makes what outlives it. Structured bindings
 /// see id, value and attempt, for those who acknowledge the batch as a whole.
@@ -61,15 +61,15 @@ public:
     const T& value;
     std::uint64_t attempt;  ///< how often it has been delivered, this time included: 1, 2, …
 
-    /// The entry is done with: it is no longer pending. It stays in the stream. Redis: XACK.
+    /// The entry is no longer pending. It stays in the stream. Redis: XACK.
     Ack ack() const noexcept;
 
-    /// Gives the entry back: it stays pending and belongs to nobody, and the next claim takes it,
-    /// whatever its idle time. Redis: XNACK.
+    /// Gives the entry back: it stays pending but belongs to no consumer. The next claim takes it,
+    /// whatever its idle time is. Redis: XNACK.
     Ack nack(Nack mode = Nack::fail) const noexcept;
 
-    /// Starts its idle time anew, for work that takes long: nobody who goes by idle times claims
-    /// it meanwhile. Redis: XCLAIM … JUSTID by the owner.
+    /// Starts the idle time of the entry anew. For work that takes long, so that claims with a
+    /// `min_idle` do not take the entry away. Redis: XCLAIM … JUSTID by the owner.
     Ack extend() const noexcept;
 
     /// A reference that outlives the batch. Nothing is copied.
@@ -129,15 +129,15 @@ template <std::size_t Index, Message T>
         return delivery.attempt;
 }
 
-/// What a consumer got of its group, in place and in order, or the reason why there is nothing.
-/// Nothing is copied: while it lives, so do the entries, also those that are erased or trimmed
-/// meanwhile. Let it go before the next one is awaited.
+/// The entries that a consumer got from its group, in place and in order, or the reason why there
+/// are none. Nothing is copied: the batch keeps its entries alive, even when they are erased or
+/// trimmed meanwhile. Destroy it before you wait for the next one.
 ///
 ///     while (auto batch = me.read({.count = 10}))
 ///         for (auto& delivery : batch)
 ///             charge(delivery.value) ? delivery.ack() : delivery.nack();
 ///
-/// Letting it go acknowledges nothing: what was not acknowledged stays pending. Its destructor may
+/// Its destructor acknowledges nothing: entries that were not acknowledged stay pending. It may
 /// destroy values that were erased meanwhile, and so run destructors of T.
 template <Message T>
 class [[nodiscard]] Deliveries {
@@ -189,28 +189,26 @@ public:
     const Delivery<T>& front() const&& = delete;
     const Delivery<T>& back() const&& = delete;
 
-    /// Ids that were pending, and whose entries the stream has erased or trimmed: nobody can work
-    /// on them any more. Claims drop them from the pending ones, and so does the read of a consumer
-    /// that has as many pending as it may; a read of history leaves them there, to be acknowledged.
-    /// Of a temporary batch, the ids themselves.
+    /// Ids that were pending, but whose entries the stream has erased or trimmed. After a claim, or
+    /// a read at `max_pending`, they are no longer pending. After history() they still are, until
+    /// they are acknowledged. Of a temporary batch, the ids themselves.
     [[nodiscard]] const std::vector<StreamId>& lost() const& noexcept RUNNEL_LIFETIMEBOUND {
         return lost_;
     }
     [[nodiscard]] std::vector<StreamId> lost() && noexcept { return std::move(lost_); }
     std::vector<StreamId> lost() const&& = delete;
 
-    /// Of a read: how many entries were trimmed just before these, before the group has delivered
-    /// them to anybody; each is told once, to one consumer. With Ending::closed, how many at the
-    /// end. Those that were erased do not count, nor those that were pending, see lost().
+    /// Of a read: how many entries, just before these, were trimmed before the group had delivered
+    /// them to any consumer. Each is counted once, for one consumer. With Ending::closed, how many
+    /// at the end. Entries that were erased by id do not count; for pending ones see lost().
     [[nodiscard]] std::uint64_t missed() const noexcept { return missed_.count; }
 
-    /// Whether it is just as many. False: at least as many, as the group was put behind an id by
-    /// its options, set_position() or a claim with `last_id`, and entries behind that had been
-    /// trimmed already.
+    /// Whether missed() is exact. False: it may be more. That is so if the group was put behind an
+    /// id by its options, by set_position() or by a claim with `last_id`, and entries behind that
+    /// id had been trimmed already.
     [[nodiscard]] bool missed_is_exact() const noexcept { return missed_.is_exact; }
 
-    /// Of autoclaim() and history(): where to go on; 0-0 once all pending entries have been looked
-    /// at.
+    /// Of autoclaim() and history(): where the next page starts; 0-0 at the end.
     [[nodiscard]] StreamId next() const noexcept { return next_; }
 
     /// Why there are no entries: Ending::timed_out also where a call that does not wait found none.

@@ -9,8 +9,8 @@
 namespace runnel::inline v0 {
 
 /// A length of time that a caller gives, made from any std::chrono::duration. It counts
-/// nanoseconds, exactly; a fraction of one is rounded up. One that is too long to be counted like
-/// that, 292 years, is the longest there is, and so is NaN; one as far below zero, the least. So
+/// nanoseconds; a fraction of one is rounded up. A duration of more than 292 years, or NaN, becomes
+/// the longest Duration, and one of less than minus 292 years the least. So
 /// `std::chrono::hours::max()` is a long time everywhere.
 ///
 /// There is no default: where an option has one, it says which.

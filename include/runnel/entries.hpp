@@ -23,10 +23,10 @@
 
 namespace runnel::inline v0 {
 
-/// One entry of a stream, kept for as long as this lives: also when the stream erases or trims it
-/// or is gone. Copies share the entry. For what has to outlive a batch, such as dead letters. It
-/// keeps its block of up to 64 entries: neither is that memory freed, nor are values of the block
-/// destroyed that are erased meanwhile.
+/// One entry of a stream, kept alive as long as this object lives, even when the stream erases or
+/// trims the entry or is destroyed. Copies refer to the same entry. For entries that have to
+/// outlive a batch, such as dead letters. It keeps its block of up to 64 entries: the memory is not
+/// freed, and values of the block that are erased meanwhile are not destroyed.
 ///
 /// Thread safety: as a std::shared_ptr.
 template <Message T>
@@ -67,13 +67,13 @@ private:
     std::uint32_t slot_;
 };
 
-/// The entry that a stream was asked for, or nothing: as a std::optional<KeptEntry<T>>, and
+/// The entry that a stream was asked for, or nothing. Used like a std::optional<KeptEntry<T>>, and
 /// converts to one.
 ///
 ///     if (const auto entry = orders.find(id)) print(entry->id(), entry->value());
 ///
-/// Of a temporary, `*` hands out the kept entry itself, and `->` does not compile, for what that
-/// refers to may die with the temporary: `(*orders.find(id)).id()`.
+/// `*` of a temporary returns the kept entry itself. `->` of a temporary does not compile, because
+/// the entry may die with it: write `(*orders.find(id)).id()`.
 template <Message T>
 class [[nodiscard]] FoundEntry {
 public:
@@ -153,8 +153,8 @@ template <std::size_t Index, Message T>
 }
 
 /// Some entries of a stream, in place and in order, or the reason why there are none. Nothing is
-/// copied: while it lives, so do the entries, also those that are erased or trimmed meanwhile, and
-/// whatever is erased of the same blocks. Let it go before the next one is awaited.
+/// copied: the batch keeps its entries alive, even when they are erased or trimmed meanwhile, and
+/// also what is erased of the same blocks. Destroy it before you wait for the next one.
 ///
 ///     for (const auto& [id, value] : orders.range({.count = 10})) print(id, value);
 ///
@@ -223,14 +223,14 @@ public:
     Reference front() const&& = delete;
     Reference back() const&& = delete;
 
-    /// How many entries were trimmed just before these, behind the place where the read went on:
-    /// before the reader has seen them. With Ending::closed, how many at the end. Those that were
-    /// erased do not count, and of a range none do.
+    /// How many entries, just before these, were trimmed before the reader got to them. With
+    /// Ending::closed, how many at the end. Entries that were erased by id do not count. Always 0
+    /// of a range.
     [[nodiscard]] std::uint64_t missed() const noexcept { return missed_.count; }
 
-    /// Whether it is just as many. False: at least as many, as the place was an id of the caller's
-    /// behind which entries had been trimmed already. Always true of a cursor that has read
-    /// something, and of From::start and From::end.
+    /// Whether missed() is exact. False: it may be more, because the read began behind an id that
+    /// the caller gave, and entries behind that id had been trimmed already. Always true of a
+    /// cursor that has read something, and of reads from From::start and From::end.
     [[nodiscard]] bool missed_is_exact() const noexcept { return missed_.is_exact; }
 
     /// Why there is nothing. Requires: there is nothing.

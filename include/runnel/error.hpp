@@ -46,9 +46,9 @@ enum class ErrorCode {
     return "unknown";
 }
 
-/// What runnel throws on misuse; nothing else is thrown but std::bad_alloc and what user code
-/// throws. What was called has had no effect; only ManualClock::advance() may have come part of its
-/// way. `what()` names the thing and the reason; it is for people and may change, programs look at
+/// What runnel throws on misuse. Nothing else is thrown but std::bad_alloc and what user code
+/// throws. The call has had no effect; only ManualClock::advance() may have moved the time by a
+/// part. `what()` names the thing and the reason. It is for people and may change; programs use
 /// `code()`.
 ///
 /// May be thrown in one shared object and caught in another.

@@ -31,7 +31,7 @@ template <Message T>
 struct InboxMessage {
     const T& value;
     const std::string& channel;  ///< its name; empty if no Broker has made it
-    const std::string& pattern;  ///< that it came by; empty: directly
+    const std::string& pattern;  ///< the pattern by which it came; empty: directly
     std::uint64_t missed;        ///< how many the inbox has missed just before it
 };
 
@@ -121,10 +121,10 @@ private:
     std::size_t index_ = 0;
 };
 
-/// Messages of several channels, in the order in which they come, by reference and never a copy. A
-/// channel that it has joined in more ways than one, directly and by patterns of a Broker, delivers
-/// each message once for each, directly first. Redis: a client that subscribes to channels and
-/// patterns.
+/// Messages of several channels, in the order in which they come. It refers to the messages and
+/// copies none. If it has joined a channel in several ways, directly and by patterns of a Broker,
+/// each message comes once for each way, directly first. Redis: a client that subscribes to
+/// channels and patterns.
 ///
 ///     runnel::Inbox<Order> inbox{{.bound = 100}};
 ///     inbox.join(apples);
@@ -132,21 +132,21 @@ private:
 ///     while (auto batch = inbox.read({.stop = stop}))
 ///         for (const auto& message : batch) handle(message.channel, message.value);
 ///
-/// When it is full, what comes is not delivered, and does not count as reached. A message that
-/// waits keeps its block of up to 64 messages in memory.
+/// While it is full, new messages are not delivered to it and it does not count as reached. A
+/// message that waits in it keeps its block of up to 64 messages in memory.
 ///
-/// Moved from, it can only be assigned to or destroyed. A channel that it has joined and that is
-/// closed keeps some memory until it leaves it.
+/// Moved from, it can only be assigned to or destroyed. For a closed channel that it has joined, it
+/// keeps a little memory until leave().
 ///
-/// Thread safety: it can be moved from thread to thread, and is used by one at a time. Channels
-/// deliver from any thread.
+/// Thread safety: it may be moved from thread to thread, and is used by one thread at a time.
+/// Channels deliver from any thread.
 template <Message T>
 class Inbox {
 public:
     Inbox() : Inbox{InboxOptions{}} {}
 
-    /// Throws: Error{invalid_argument} for bounds of 0, and for what is neither Behind::drop_newest
-    /// nor Behind::disconnect.
+    /// Throws: Error{invalid_argument} for a bound of 0, and unless `when_behind` is
+    /// Behind::drop_newest or Behind::disconnect.
     explicit Inbox(const InboxOptions& options) : state_{made(options)} {}
 
     Inbox(Inbox&& other) noexcept = default;
@@ -156,7 +156,7 @@ public:
         std::swap(patterns_, other.patterns_);
         return *this;
     }
-    /// Leaves all channels. What waits dies here.
+    /// Leaves all channels. Messages that wait in it are destroyed here.
     ~Inbox() {
         if (state_.get() == nullptr) return;  // moved from
         state_->abandon();
@@ -164,7 +164,8 @@ public:
         for (const auto& channel : channels_) channel->remove_links(*state_.get(), any);
     }
 
-    /// Gets what `channel` publishes from now on; once more if it has joined already.
+    /// Gets the messages that `channel` publishes from now on. If it has joined already, each
+    /// message comes once more.
     /// Redis: SUBSCRIBE.
     ///
     /// Throws: Error{closed}.
@@ -176,8 +177,8 @@ public:
         channels_.push_back(std::move(owner));
     }
 
-    /// Gets nothing of `channel` any more; what waits already stays. False if it had not joined, or
-    /// the channel is closed. Redis: UNSUBSCRIBE.
+    /// Gets no new messages of `channel` any more; those that wait in it already stay. Returns
+    /// false if it had not joined, or the channel is closed. Redis: UNSUBSCRIBE.
     bool leave(const Channel<T>& channel) noexcept {
         const auto* const meant = &*channel.state_;
         std::erase_if(channels_, [&](const auto& one) { return one.get() == meant; });
@@ -185,12 +186,12 @@ public:
         return channel.state_->remove_links(*state_.get(), is_direct) != 0;
     }
 
-    /// What has come, up to `count` messages.
+    /// The next messages, at most `count`.
     ///
-    /// Blocks: while there is nothing.
+    /// Blocks: while there are none.
     /// Ends with: Ending::disconnected if too much was waiting; what waited is lost.
-    /// Ending::closed once all channels it has joined are closed, or it has joined none, and has no
-    /// patterns of a broker that is open.
+    /// Ending::closed once all channels that it has joined are closed (or it has joined none) and
+    /// it has no patterns of an open broker.
     /// Throws: Error{invalid_argument} if `count` is 0.
     /// Complexity: linear in the result.
     InboxMessages<T> read(const ReadOptions& options = {}) {

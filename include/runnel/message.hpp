@@ -8,25 +8,25 @@
 
 namespace runnel::inline v0 {
 
-/// What runnel asks of a type whose values it carries: an object type without const or volatile
-/// that is moved and destroyed without throwing. The no-throw half is what lets an operation fail
-/// without losing a message that has already left its sender. Neither copying nor assignment nor a
-/// default constructor is needed. A type that cannot promise it travels in a std::unique_ptr.
+/// A type of messages: an object type, neither const nor volatile, whose move construction and
+/// destruction do not throw. Because of that an operation can fail without losing a message that
+/// has already left its sender. T need not be copyable, assignable or default constructible. Put
+/// any other type into a std::unique_ptr.
 ///
-/// Its destructor runs without any lock of runnel's, in the thread that lets go of the value last:
-/// that erases or trims it, lets go of the batch that still shows it, or of the last handle. It may
-/// use any object, also the one that goes with it, which is then closed and empty; a handle to that
-/// must not be kept. A message that owns another object of runnel's, whose messages own others, may
-/// go as deep as memory has room: destructions nest up to a depth that is safe on any stack; deeper
-/// ones stand in line, and run before the outermost has returned.
+/// The destructor of T runs without a lock of runnel, in the thread that drops the value last: that
+/// erases or trims it, destroys the last batch that shows it, or destroys the last handle. It may
+/// use any object, also the object that is being destroyed with it, which is then closed and empty.
+/// It must not keep a handle of that object. Messages may own objects of runnel whose messages own
+/// others, to any depth: destructions nest up to a depth that is safe on any stack. Deeper ones are
+/// queued, and run before the outermost destruction returns.
 template <typename T>
 concept Message = std::is_object_v<T> && std::same_as<T, std::remove_cv_t<T>> &&
     std::is_nothrow_move_constructible_v<T> && std::is_nothrow_destructible_v<T>;
 
-/// Whether a list's move hands back a copy of what it moved. To be specialised as false for a T
-/// that claims to be copyable and is not, as std::vector<std::unique_ptr<X>> does, or whose copies
-/// cost too much. The copy is made under locks, also in the thread of a push that serves the move:
-/// a copy constructor must not be a cancellation point, at which a thread could end there.
+/// Whether move_to() of a list returns a copy of what it has moved. Specialise it as false for a T
+/// that claims to be copyable but is not, such as std::vector<std::unique_ptr<X>>, or whose copies
+/// cost too much. The copy is made under locks, maybe in the thread of a push that serves the move.
+/// So the copy constructor must not be a cancellation point, at which that thread could end.
 template <typename T>
 inline constexpr bool copies_when_moved = std::is_copy_constructible_v<T>;
 

@@ -21,15 +21,15 @@ template <Message T>
 class Subscription;
 
 /// Some messages of a channel, in place and in order, or the reason why there are none. Nothing is
-/// copied: while it lives, so do the messages, and whatever else leaves the same block of up to 64
-/// messages meanwhile. Let it go before the next one is awaited.
+/// copied: the batch keeps its messages alive, and the others of the same block of up to 64
+/// messages, too. Destroy it before you wait for the next one.
 ///
 ///     while (auto batch = view.read()) {
 ///         if (batch.missed() != 0) resync();
 ///         for (const Tick& tick : batch) draw(tick);
 ///     }
 ///
-/// Its destructor may be what destroys messages, and so run destructors of T.
+/// Its destructor may destroy messages, and so run destructors of T.
 template <Message T>
 class [[nodiscard]] Messages {
 public:
@@ -65,7 +65,7 @@ public:
     const T& front() const&& = delete;
     const T& back() const&& = delete;
 
-    /// How many messages the subscription has skipped just before these; when it was disconnected,
+    /// How many messages the subscription has skipped just before these. If it was disconnected,
     /// how many it has lost.
     [[nodiscard]] std::uint64_t missed() const noexcept { return missed_; }
 

@@ -80,16 +80,16 @@ private:
 
 }  // namespace detail
 
-/// The entries of several streams behind a place in each: of every stream that has any, in the
-/// order of the arguments, up to `count` of each; if none has, waits for whichever gets one first.
-/// A stream that is named twice counts twice. Redis: XREAD with several keys.
+/// Reads several streams, each behind a place in it. Returns a part for each stream that has
+/// entries there, in the order of the arguments, with at most `count` entries. If none has any,
+/// waits until one has. A stream that is named twice counts twice. Redis: XREAD with several keys.
 ///
 ///     auto parts = runnel::read_first<Order>({{orders, id}, {refunds, runnel::From::end}});
 ///     for (const auto& [which, entries] : parts)
 ///         for (const auto& entry : entries) print(which, entry.id, entry.value);
 ///
-/// The streams are looked at one after the other: what is read is of no common moment. Who reads on
-/// and on is better served by wait_any() and a cursor for each.
+/// The streams are read one after the other, so the parts are no common snapshot. To read on and
+/// on, use wait_any() and a cursor for each stream.
 ///
 /// Blocks: while there are none. From::end is where a stream ends when the call begins.
 /// Ends with: Ending::closed once all are closed and have nothing more.

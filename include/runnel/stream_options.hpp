@@ -9,7 +9,7 @@
 
 namespace runnel::inline v0 {
 
-/// What a stream throws away by itself: the oldest entries, when one is added.
+/// What a stream keeps: when an entry is added, the oldest entries beyond these limits are trimmed.
 struct Keep {
     /// In entries.
     std::size_t count = std::numeric_limits<std::size_t>::max();
@@ -17,8 +17,8 @@ struct Keep {
 
 struct StreamOptions {
     Keep keep{};
-    /// How many entries a block of memory holds at most, 4 to 64. Memory comes and goes by the
-    /// block, of 4 KiB at most unless an entry is larger.
+    /// How many entries a block of memory holds at most, 4 to 64. Memory is allocated and freed in
+    /// blocks. A block has at most 4 KiB, unless an entry is larger.
     std::uint32_t block_entries = 64;
     /// Null means the SystemClock. Must outlive the stream, its cursors and its batches.
     Clock* clock = nullptr;

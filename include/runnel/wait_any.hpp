@@ -181,9 +181,9 @@ private:
 
 }  // namespace detail
 
-/// Waits until one of several objects, of whatever model and message, has something for the
-/// caller, takes nothing, and says which: the first one in the order of the arguments that has
-/// something at once, else the one that ended the wait.
+/// Waits until one of several objects, of any model and any message type, has something for the
+/// caller. Takes nothing. Returns which object it is: of those that have something when the call
+/// begins, the first in the order of the arguments; else the one that ended the wait.
 ///
 ///     while (auto any = runnel::wait_any({jobs, ticks}, {.stop = stop})) {
 ///         if (any.which() == 0)
@@ -193,15 +193,15 @@ private:
 ///                 for (const Tick& tick : batch) draw(tick);
 ///     }
 ///
-/// It promises nothing: what it was told of, somebody else may take before, and then a try_…
-/// finds nothing. Waits behind it are served as if it were not there. For lists of
-/// one type pop_first() takes at once, and for streams read_first() reads.
+/// It reserves nothing: another thread may take the element first, and then a try_… finds nothing.
+/// It does not delay other waits. To take at once, use pop_first() for lists of one type and
+/// read_first() for streams of one type.
 ///
 /// Blocks: while none has anything.
-/// Ends with: Ending::closed once all are closed and have nothing left; Ending::gone as soon as the
-/// group of a consumer is removed, and at once if what reads was destroyed; Ending::disconnected as
-/// soon as a subscription or an inbox is.
-/// Throws: Error{invalid_argument} if there is nothing to wait for, or not all have the same clock.
+/// Ends with: Ending::closed once all are closed and have nothing left. Ending::gone as soon as the
+/// group of a consumer is removed, and at once if a cursor, subscription or inbox was destroyed.
+/// Ending::disconnected as soon as a subscription or an inbox is disconnected.
+/// Throws: Error{invalid_argument} if there is no object, or not all have the same clock.
 /// Complexity: linear in the number of objects.
 inline WaitedAny wait_any(std::span<const Watch> objects,
                           const WaitOptions& options = wait_for_ever) {
