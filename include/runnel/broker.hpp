@@ -5,6 +5,7 @@
 #include <runnel/channel.hpp>
 #include <runnel/channel_options.hpp>
 #include <runnel/clock.hpp>
+#include <runnel/detail/base/annotations.hpp>
 #include <runnel/detail/base/handle.hpp>
 #include <runnel/detail/base/mutex.hpp>
 #include <runnel/detail/base/type_key.hpp>
@@ -30,6 +31,21 @@
 #include <vector>
 
 namespace runnel::inline v0 {
+
+namespace detail {
+
+template <Message T>
+class RUNNEL_VISIBLE NamedHandle<Channel<T>> final : public NamedChannel<T> {
+public:
+    NamedHandle(std::string_view called, Kind of, Channel<T>&& handed)
+        : NamedChannel<T>{called, of, *handed.state_}, handle{std::move(handed)} {}
+
+    void close() const noexcept override { handle.close(); }
+
+    const Channel<T> handle;
+};
+
+}  // namespace detail
 
 struct BrokerOptions {
     /// The clock of everything that the broker makes, unless the options of that name another one.

@@ -360,7 +360,7 @@ template <Message T>
 template <MessageHandler<T> Function>
 Connection Channel<T>::on_message(Function handler, HandlerOptions options) const {
     detail::check_bounds("Channel::on_message", options.bound, {}, Behind::block);
-    using Made = detail::HandlerOf<T, Function>;
+    using Made = detail::HandlerOf<T, Function, Connection>;
     const detail::Owner<Made> made(std::in_place, detail::Owner{*state_}, std::move(handler),
                                    std::move(options));
     state_->add_handler(*made.get());

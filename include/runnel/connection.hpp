@@ -15,7 +15,7 @@ template <Message T>
 class Channel;
 
 namespace detail {
-template <Message T, typename Function>
+template <Message T, typename Function, typename Lent>
 class HandlerOf;
 }
 
@@ -64,7 +64,7 @@ public:
 private:
     template <Message T>
     friend class Channel;
-    template <Message T, typename Function>
+    template <Message T, typename Function, typename Lent>
     friend class detail::HandlerOf;
 
     explicit Connection(detail::Owner<detail::Connected> handler, bool is_lent = false) noexcept

@@ -290,7 +290,8 @@ Deliveries<T> Consumer<T>::read(const GroupReadOptions* waiting,
                                 const GroupReadOptions& options) const {
     detail::check_count(options.count, "Consumer: a read");
     Deliveries<T> result{Ending::timed_out};
-    detail::ReadNew<T> request{result, {id_, name_}, max_pending_, options, stream_->clock};
+    detail::ReadNew<T, Deliveries<T>> request{
+        result, {id_, name_}, max_pending_, options, stream_->clock};
     try {
         stream_->run(request, group_.get(), waiting);
         if (!result) result.ending_ = request.ending();

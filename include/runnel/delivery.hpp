@@ -8,6 +8,7 @@
 #include <runnel/detail/base/room.hpp>
 #include <runnel/detail/base/small_vector.hpp>
 #include <runnel/detail/blocks/log_block.hpp>
+#include <runnel/detail/blocks/pin.hpp>
 #include <runnel/detail/core/missed.hpp>
 #include <runnel/detail/core/stream_log.hpp>
 #include <runnel/entries.hpp>
@@ -30,7 +31,7 @@ namespace detail {
 
 template <Message T>
 class StreamGroup;
-template <Message T>
+template <Message T, typename Batch>
 class ReadNew;
 
 }  // namespace detail
@@ -73,10 +74,7 @@ public:
     Ack extend() const noexcept;
 
     /// A reference that outlives the batch. Nothing is copied.
-    [[nodiscard]] KeptEntry<T> keep() const noexcept {
-        block_->pin();
-        return {*block_, slot_};
-    }
+    [[nodiscard]] KeptEntry<T> keep() const noexcept { return {*block_, slot_}; }
 
     Delivery(const Delivery&) = delete;
     Delivery& operator=(const Delivery&) = delete;
@@ -84,16 +82,15 @@ public:
     ~Delivery() = default;
 
     // By the group.
-    Delivery(detail::LogPlace<T> place, std::uint64_t deliveries, bool has_pin,
-             detail::StreamGroup<T>& group, std::uint64_t consumer) noexcept
+    Delivery(detail::LogPlace<T> place, std::uint64_t deliveries, detail::StreamGroup<T>& group,
+             std::uint64_t consumer) noexcept
         : id{place.id()},
           value{place.value()},
           attempt{deliveries},
           block_{place.block},
           group_{&group},
           consumer_{consumer},
-          slot_{place.slot},
-          has_pin_{has_pin} {}
+          slot_{place.slot} {}
 
 private:
     friend class Deliveries<T>;
@@ -105,7 +102,6 @@ private:
     detail::StreamGroup<T>* group_;
     std::uint64_t consumer_;  // its serial
     std::uint32_t slot_;
-    bool has_pin_;  // that of all that follow in the same block
 };
 
 }  // namespace runnel::inline v0
@@ -148,6 +144,7 @@ public:
     Deliveries(Deliveries&& other) noexcept = default;
     Deliveries& operator=(Deliveries other) noexcept {
         std::swap(all_, other.all_);
+        std::swap(pins_, other.pins_);
         std::swap(lost_, other.lost_);
         std::swap(next_, other.next_);
         std::swap(missed_, other.missed_);
@@ -156,10 +153,7 @@ public:
         std::swap(ending_, other.ending_);
         return *this;
     }
-    ~Deliveries() {
-        for (const Delivery<T>& delivery : all_)
-            if (delivery.has_pin_) delivery.block_->unpin();
-    }
+    ~Deliveries() = default;
 
     /// Whether there are entries; there may be none, and still something in lost(), or in next()
     /// where to go on.
@@ -220,7 +214,7 @@ public:
 
 private:
     friend class Consumer<T>;
-    friend class detail::ReadNew<T>;
+    friend class detail::ReadNew<T, Deliveries>;
 
     // ---- what reads and claims fill, under the stream's lock
 
@@ -232,18 +226,25 @@ private:
         consumer_ = serial;
     }
 
-    // Make the next add(), lose() noexcept; may throw.
-    void reserve(std::size_t count) { all_.reserve(count); }
-    void reserve_one() {
-        if (all_.size() == all_.capacity()) all_.reserve(2 * all_.size());
+    // Make add() noexcept: of `count` entries, of whatever blocks; of the first `count`, of one
+    // block; of that one. May throw.
+    void reserve(std::size_t count) {
+        all_.reserve(count);
+        pins_.reserve(count);
     }
+    void reserve_in_block(std::size_t count) { all_.reserve(count); }
+    void reserve_one(const detail::LogPlace<T>& place) {
+        if (all_.size() == all_.capacity()) all_.reserve(2 * all_.size());
+        if (begins_block(place) && pins_.size() == pins_.capacity())
+            pins_.reserve(2 + 2 * pins_.size());
+    }
+    // The same for lose().
     void reserve_lost(std::size_t count) { lost_.reserve(count); }
     void reserve_lost_one() { detail::make_room_for_one(lost_); }
 
     void add(detail::LogPlace<T> place, std::uint64_t deliveries) noexcept {
-        const bool is_new = all_.empty() || all_.back().block_ != place.block;
-        if (is_new) place.block->pin();
-        all_.emplace_back(place, deliveries, is_new, *group_.get(), consumer_);
+        if (begins_block(place)) pins_.emplace_back(*place.block);
+        all_.emplace_back(place, deliveries, *group_.get(), consumer_);
     }
     void lose(StreamId id) noexcept { lost_.push_back(id); }
     // False: there is no memory, and nothing has changed.
@@ -256,6 +257,9 @@ private:
         lose(id);
         return true;
     }
+    [[nodiscard]] bool begins_block(const detail::LogPlace<T>& place) const noexcept {
+        return all_.empty() || all_.back().block_ != place.block;
+    }
     void set_next(StreamId id) noexcept { next_ = id; }
     void tell(detail::Missed missed) noexcept { missed_ = missed; }
 
@@ -264,6 +268,8 @@ private:
     StreamId next_{};
     detail::Missed missed_;
     detail::Owner<detail::StreamGroup<T>> group_;
+    // One for all that follow each other in a block; these go before the group does.
+    detail::SmallVector<detail::Pin<T>> pins_;
     std::uint64_t consumer_ = 0;
     Ending ending_ = Ending::timed_out;
 };

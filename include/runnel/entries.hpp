@@ -5,7 +5,7 @@
 #include <runnel/detail/base/assert.hpp>
 #include <runnel/detail/base/room.hpp>
 #include <runnel/detail/blocks/log_block.hpp>
-#include <runnel/detail/blocks/pinned_slots.hpp>
+#include <runnel/detail/blocks/pin.hpp>
 #include <runnel/detail/blocks/slots.hpp>
 #include <runnel/detail/core/missed.hpp>
 #include <runnel/message.hpp>
@@ -32,39 +32,30 @@ namespace runnel::inline v0 {
 template <Message T>
 class KeptEntry {
 public:
-    KeptEntry(const KeptEntry& other) noexcept : block_{other.block_}, slot_{other.slot_} {
-        if (block_ != nullptr) block_->pin();
-    }
-    KeptEntry(KeptEntry&& other) noexcept
-        : block_{std::exchange(other.block_, nullptr)}, slot_{other.slot_} {}
+    KeptEntry(const KeptEntry&) noexcept = default;
+    KeptEntry(KeptEntry&&) noexcept = default;
     KeptEntry& operator=(KeptEntry other) noexcept {
-        std::swap(block_, other.block_);
-        std::swap(slot_, other.slot_);
+        std::swap(entry_, other.entry_);
         return *this;
     }
     /// May destroy values that were erased meanwhile, and so runs destructors of T.
-    ~KeptEntry() {
-        if (block_ != nullptr) block_->unpin();
-    }
+    ~KeptEntry() = default;
 
     /// The id in the stream it was read from. These require: not moved from.
-    [[nodiscard]] StreamId id() const noexcept { return block_->id(slot_); }
-    [[nodiscard]] const T& value() const& noexcept RUNNEL_LIFETIMEBOUND {
-        return block_->value(slot_);
-    }
+    [[nodiscard]] StreamId id() const noexcept { return entry_.id(); }
+    [[nodiscard]] const T& value() const& noexcept RUNNEL_LIFETIMEBOUND { return entry_.value(); }
     [[nodiscard]] const T& operator*() const& noexcept RUNNEL_LIFETIMEBOUND { return value(); }
     [[nodiscard]] const T* operator->() const& noexcept RUNNEL_LIFETIMEBOUND { return &value(); }
     const T& value() const&& = delete;
     const T& operator*() const&& = delete;
     const T* operator->() const&& = delete;
 
-    // Takes over a pin of `block`.
+    // By the stream and by batches.
     KeptEntry(detail::LogBlock<T>& block, std::uint32_t slot) noexcept
-        : block_{&block}, slot_{slot} {}
+        : entry_{detail::Pin{block}, slot} {}
 
 private:
-    detail::LogBlock<T>* block_;
-    std::uint32_t slot_;
+    detail::PinnedEntry<T> entry_;
 };
 
 /// The entry that a stream was asked for, or nothing. Used like a std::optional<KeptEntry<T>>, and
@@ -120,10 +111,7 @@ public:
     const T& value;
 
     /// A reference that outlives the batch. Nothing is copied.
-    [[nodiscard]] KeptEntry<T> keep() const noexcept {
-        block_->pin();
-        return {*block_, slot_};
-    }
+    [[nodiscard]] KeptEntry<T> keep() const noexcept { return {*block_, slot_}; }
 
     Entry(detail::LogBlock<T>& block, std::uint32_t slot) noexcept
         : id{block.id(slot)}, value{block.value(slot)}, block_{&block}, slot_{slot} {}
@@ -178,7 +166,7 @@ public:
     ~Entries() = default;
 
     [[nodiscard]] explicit operator bool() const noexcept { return !empty(); }
-    [[nodiscard]] bool empty() const noexcept { return first_.block == nullptr; }
+    [[nodiscard]] bool empty() const noexcept { return first_.block() == nullptr; }
 
     /// Complexity: linear, one step for 64 entries.
     [[nodiscard]] std::size_t size() const noexcept {
@@ -199,7 +187,7 @@ public:
         }
         RUNNEL_ASSERT(index < detail::count_slots(part->slots));
         if (is_reverse_) index = detail::count_slots(part->slots) - 1 - index;
-        return {*part->block, detail::slot_at(part->slots, index)};
+        return {*part->block(), detail::slot_at(part->slots, index)};
     }
     Reference operator[](std::size_t index) const&& = delete;
 
@@ -212,12 +200,13 @@ public:
     [[nodiscard]] Reference front() const& noexcept RUNNEL_LIFETIMEBOUND {
         RUNNEL_ASSERT(!empty());
         const auto slots = first_.slots;
-        return {*first_.block, is_reverse_ ? detail::last_slot(slots) : detail::first_slot(slots)};
+        return {*first_.block(),
+                is_reverse_ ? detail::last_slot(slots) : detail::first_slot(slots)};
     }
     [[nodiscard]] Reference back() const& noexcept RUNNEL_LIFETIMEBOUND {
         RUNNEL_ASSERT(!empty());
         const auto& part = others_.empty() ? first_ : others_.back();
-        return {*part.block,
+        return {*part.block(),
                 is_reverse_ ? detail::first_slot(part.slots) : detail::last_slot(part.slots)};
     }
     Reference front() const&& = delete;
@@ -246,11 +235,11 @@ public:
         return is_reverse_ ? Order::descending : Order::ascending;
     }
     void reserve() {
-        if (first_.block != nullptr) detail::make_room_for_one(others_);
+        if (first_.block() != nullptr) detail::make_room_for_one(others_);
     }
     void tell(detail::Missed missed) noexcept { missed_ = missed; }
     void add(detail::PinnedSlots<T> part) noexcept {
-        if (first_.block == nullptr) {
+        if (first_.block() == nullptr) {
             first_ = std::move(part);
         } else {
             others_.push_back(std::move(part));
@@ -273,7 +262,7 @@ public:
 
     Iterator() = default;
     explicit Iterator(const Entries& of RUNNEL_LIFETIMEBOUND) noexcept
-        : of_{&of}, block_{of.first_.block}, slots_{of.first_.slots} {}
+        : of_{&of}, block_{of.first_.block()}, slots_{of.first_.slots} {}
 
     [[nodiscard]] Reference operator*() const noexcept { return {*block_, slot()}; }
 
@@ -281,7 +270,7 @@ public:
         slots_ &= ~detail::slot_bit(slot());
         if (slots_ != 0) return *this;
         const bool is_last = part_ == of_->others_.size();
-        block_ = is_last ? nullptr : of_->others_[part_].block;
+        block_ = is_last ? nullptr : of_->others_[part_].block();
         slots_ = is_last ? 0 : of_->others_[part_].slots;
         ++part_;
         return *this;

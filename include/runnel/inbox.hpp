@@ -53,7 +53,8 @@ public:
     [[nodiscard]] Reference operator[](std::size_t index) const& noexcept RUNNEL_LIFETIMEBOUND {
         RUNNEL_ASSERT(index < size());
         const detail::InboxEntry<T>& entry = entries_[index];
-        return {entry.message->value, entry.link->channel->name, entry.link->pattern, entry.missed};
+        return {entry.message.value().value, entry.link->channel->name, entry.link->pattern,
+                entry.missed};
     }
     Reference operator[](std::size_t index) const&& = delete;
 

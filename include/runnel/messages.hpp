@@ -4,7 +4,7 @@
 #include <runnel/detail/base/annotations.hpp>
 #include <runnel/detail/base/assert.hpp>
 #include <runnel/detail/blocks/log_block.hpp>
-#include <runnel/detail/blocks/pinned_slots.hpp>
+#include <runnel/detail/blocks/pin.hpp>
 #include <runnel/detail/blocks/slots.hpp>
 #include <runnel/detail/core/channel_log.hpp>
 #include <runnel/message.hpp>
@@ -36,18 +36,18 @@ public:
     class Iterator;
 
     [[nodiscard]] explicit operator bool() const noexcept { return !empty(); }
-    [[nodiscard]] bool empty() const noexcept { return part_.block == nullptr; }
+    [[nodiscard]] bool empty() const noexcept { return part_.block() == nullptr; }
     [[nodiscard]] std::size_t size() const noexcept { return detail::count_slots(part_.slots); }
 
     /// Requires: index < size().
     [[nodiscard]] const T& operator[](std::size_t index) const& noexcept RUNNEL_LIFETIMEBOUND {
         RUNNEL_ASSERT(index < size());
-        return part_.block->value(detail::slot_at(part_.slots, index)).value;
+        return part_.block()->value(detail::slot_at(part_.slots, index)).value;
     }
     const T& operator[](std::size_t index) const&& = delete;
 
     [[nodiscard]] Iterator begin() const& noexcept RUNNEL_LIFETIMEBOUND {
-        return {part_.block, part_.slots};
+        return {part_.block(), part_.slots};
     }
     [[nodiscard]] Iterator end() const& noexcept { return {}; }
     Iterator begin() const&& = delete;
@@ -56,11 +56,11 @@ public:
     /// These require: not empty.
     [[nodiscard]] const T& front() const& noexcept RUNNEL_LIFETIMEBOUND {
         RUNNEL_ASSERT(!empty());
-        return part_.block->value(detail::first_slot(part_.slots)).value;
+        return part_.block()->value(detail::first_slot(part_.slots)).value;
     }
     [[nodiscard]] const T& back() const& noexcept RUNNEL_LIFETIMEBOUND {
         RUNNEL_ASSERT(!empty());
-        return part_.block->value(detail::last_slot(part_.slots)).value;
+        return part_.block()->value(detail::last_slot(part_.slots)).value;
     }
     const T& front() const&& = delete;
     const T& back() const&& = delete;

@@ -7,6 +7,7 @@
 #include <runnel/detail/base/mutex.hpp>
 #include <runnel/detail/base/watched.hpp>
 #include <runnel/detail/core/log_cursor.hpp>
+#include <runnel/detail/stream/collect.hpp>
 #include <runnel/detail/stream/stream_state.hpp>
 #include <runnel/detail/wait/spin.hpp>
 #include <runnel/entries.hpp>
@@ -151,7 +152,7 @@ private:
             detail::leave_for_a_batch(streak, [this] { return cursor_->may_have_next(); });
         }
         if (auto entries = at_hand(count)) return entries;
-        detail::ReadOn<T> request{*cursor_, count, false, stream.clock};
+        detail::ReadOn<T, Entries<T>> request{*cursor_, count, false, stream.clock};
         stream.run(request, nullptr, waiting);
         if (!request.entries) return request.result();
         streak_ = detail::stream_length;  // one that comes to who waits may be the first of many
@@ -262,7 +263,6 @@ public:
         const detail::Lock lock{state_->mutex};
         const auto place = state_->log.find(id);
         if (!place) return std::nullopt;
-        place.block->pin();
         return KeptEntry<T>{*place.block, place.slot};
     }
 
@@ -422,7 +422,7 @@ private:
         detail::check_count(options.count, "Stream: a read");
         State& stream = *state_;
         detail::LogCursor<T> cursor = place(after);
-        detail::ReadOn<T> request{cursor, options.count, true, stream.clock};
+        detail::ReadOn<T, Entries<T>> request{cursor, options.count, true, stream.clock};
         stream.run(request, nullptr, waiting);
         return request.result();
     }

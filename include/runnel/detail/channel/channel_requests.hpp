@@ -3,12 +3,11 @@
 
 #include <runnel/abstract_clock.hpp>
 #include <runnel/channel_options.hpp>
-#include <runnel/connection.hpp>
 #include <runnel/detail/base/annotations.hpp>
 #include <runnel/detail/base/forced_unwind.hpp>
 #include <runnel/detail/base/futex.hpp>
 #include <runnel/detail/base/handle.hpp>
-#include <runnel/detail/blocks/pinned_slots.hpp>
+#include <runnel/detail/blocks/pin.hpp>
 #include <runnel/detail/blocks/segmented_log.hpp>
 #include <runnel/detail/channel/channel_state.hpp>
 #include <runnel/detail/channel/handler.hpp>
@@ -336,8 +335,9 @@ Disconnected disconnect(ChannelState<T>& channel, Handler<T>& handler,
     return Disconnected::ended;
 }
 
-// A handler that is a user's function.
-template <Message T, typename Function>
+// A handler that is a user's function. If that takes more than the message, it gets a Lent: a
+// Connection to the handler whose end disconnects nothing.
+template <Message T, typename Function, typename Lent>
 class HandlerOf final : public Handler<T> {
 public:
     HandlerOf(Owner<ChannelState<T>> channel, Function&& function, HandlerOptions&& options)
@@ -397,7 +397,7 @@ private:
         if constexpr (std::invocable<Function&, const T&>) {
             std::invoke(*function_, message);
         } else {
-            Connection own{Owner<Connected>{*this}, true};
+            Lent own{Owner<Connected>{*this}, true};
             std::invoke(*function_, message, own);
         }
     }

@@ -531,7 +531,7 @@ private:
     // Ends early if another thread wants the run.
     [[gnu::noinline]] void run_batch(const Batch& batch, const HandlerFrame<>& frame)
         RUNNEL_EXCLUDES(mutex) {
-        LogBlock<Entry>& block = *batch.messages.block;
+        LogBlock<Entry>& block = *batch.messages.block();
         for (SlotMask slots = batch.messages.slots; slots != 0; slots &= slots - 1) {
             const std::uint32_t slot = first_slot(slots);
             const std::uint64_t number = block.id(slot).seq;

@@ -7,6 +7,7 @@
 #include <runnel/detail/base/handle.hpp>
 #include <runnel/detail/base/mutex.hpp>
 #include <runnel/detail/blocks/block_deque.hpp>
+#include <runnel/detail/blocks/pin.hpp>
 #include <runnel/detail/channel/overdue.hpp>
 #include <runnel/detail/core/channel_log.hpp>
 #include <runnel/detail/wait/await.hpp>
@@ -14,7 +15,6 @@
 #include <runnel/detail/wait/spin.hpp>
 #include <runnel/detail/wait/system_clock.hpp>
 #include <runnel/detail/wait/wait_queue.hpp>
-#include <runnel/entries.hpp>
 #include <runnel/message.hpp>
 #include <runnel/outcome.hpp>
 
@@ -93,7 +93,7 @@ private:
 template <Message T>
 struct InboxEntry {
     Owner<InboxLink<T>> link;
-    KeptEntry<Logged<T>> message;
+    PinnedEntry<Logged<T>> message;
     std::size_t bytes;
     std::uint64_t missed;  // just before it
 };
@@ -208,9 +208,8 @@ private:
         } catch (const std::bad_alloc&) {
             return false;
         }
-        message.block->pin();
         waiting.push_back({Owner{link},
-                           {*message.block, message.slot},
+                           {Pin{*message.block}, message.slot},
                            bytes,
                            std::exchange(missed_before_next_, 0)});
         bytes_waiting += bytes;

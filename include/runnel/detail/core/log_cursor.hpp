@@ -2,14 +2,13 @@
 #pragma once
 
 #include <runnel/detail/blocks/log_block.hpp>
+#include <runnel/detail/blocks/pin.hpp>
 #include <runnel/detail/blocks/slots.hpp>
 #include <runnel/detail/core/missed.hpp>
 #include <runnel/detail/core/stream_log.hpp>
-#include <runnel/entries.hpp>
 #include <runnel/message.hpp>
 #include <runnel/stream_id.hpp>
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <utility>
@@ -65,7 +64,7 @@ public:
     // there are none.
     [[nodiscard]] PinnedSlots<T> take(std::size_t count) noexcept {
         if (!may_have_next()) return {};
-        block_->pin();
+        Pin<T> pin{*block_};
         if (end_ - slot_ < count) end_ = block_->count();
         const SlotMask at_hand = slots_before(end_) & ~slots_before(slot_);
         const SlotMask slots = lowest_slots(block_->live(at_hand), count);
@@ -73,9 +72,8 @@ public:
         position_ = block_->id(slot_ - 1);
         if (const SlotMask gone = at_hand & slots_before(slot_) & ~slots; gone != 0) [[unlikely]]
             missed_.count += count_slots(gone & block_->trimmed());
-        if (slots != 0) return {*block_, slots};
-        block_->unpin();
-        return {};
+        if (slots == 0) return {};
+        return {std::move(pin), slots};
     }
 
     // Whether take() may find something; it may have been erased. Looks at what the writer writes
@@ -173,37 +171,5 @@ private:
     std::uint64_t trimmed_before_ = 0;
     bool is_anchored_ = true;
 };
-
-// The live entries of `block` up to `last` or, on the way back, to `first`.
-template <Message T>
-[[nodiscard]] SlotMask slots_to_the_end(const LogBlock<T>& block, const StreamId& first,
-                                        const StreamId& last, bool forward) noexcept {
-    using Log = StreamLog<T>;
-    return block.live() & (forward ? Log::slots_up_to(block, last) : Log::slots_from(block, first));
-}
-
-// Adds the entries from `first` to `last`, up to `count`, in the order of `entries`.
-// Requires: the log's lock. Throws: std::bad_alloc.
-template <Message T>
-void collect(const StreamLog<T>& log, StreamId first, StreamId last, std::size_t count,
-             Entries<T>& entries) {
-    const bool forward = entries.order() == Entries<T>::Order::ascending;
-    const LogPlace<T> place = forward ? log.lower_bound(first) : log.at_most(last);
-    SlotMask ahead = forward ? ~slots_before(place.slot) : slots_before(place.slot + 1);
-    for (LogBlock<T>* block = place.block; block != nullptr && count != 0;
-         block = forward ? block->next : block->previous) {
-        const SlotMask in_range = slots_to_the_end(*block, first, last, forward);
-        if (in_range == 0 && block->live() == 0) continue;  // of those somebody stands in
-        ahead &= in_range;
-        if (ahead == 0) return;
-        const SlotMask slots = forward ? lowest_slots(ahead, count) : highest_slots(ahead, count);
-        entries.reserve();
-        block->pin();
-        entries.add({*block, slots});
-        if (slots != ahead) return;
-        count -= std::min<std::size_t>(count, count_slots(slots));
-        ahead = ~SlotMask{0};
-    }
-}
 
 }  // namespace runnel::inline v0::detail

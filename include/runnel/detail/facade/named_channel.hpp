@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <runnel/channel.hpp>
 #include <runnel/detail/base/annotations.hpp>
 #include <runnel/detail/base/handle.hpp>
 #include <runnel/detail/base/mutex.hpp>
@@ -24,22 +23,21 @@
 
 namespace runnel::inline v0::detail {
 
+// A channel that a name stands for. The handle that keeps it open comes with the class that derives
+// from this.
 template <Message T>
-class RUNNEL_VISIBLE NamedHandle<Channel<T>> final : public Named {
+class RUNNEL_VISIBLE NamedChannel : public Named {
 public:
-    NamedHandle(std::string_view called, Kind of, Channel<T>&& handed)
-        : Named{called, of}, handle{std::move(handed)} {}
+    NamedChannel(std::string_view called, Kind of, ChannelState<T>& channel)
+        : Named{called, of}, state{channel} {}
 
-    void close() const noexcept override { handle.close(); }
-    std::size_t do_what_is_due() const noexcept override { return state().do_what_is_due(); }
-    bool has_subscribers() const noexcept override {
-        const Lock lock{state().mutex};
-        return state().has_direct_subscribers();
+    std::size_t do_what_is_due() const noexcept override { return state.do_what_is_due(); }
+    [[nodiscard]] bool has_subscribers() const noexcept override {
+        const Lock lock{state.mutex};
+        return state.has_direct_subscribers();
     }
 
-    [[nodiscard]] ChannelState<T>& state() const noexcept { return *handle.state_; }
-
-    const Channel<T> handle;
+    ChannelState<T>& state;
 };
 
 // Of an inbox.
@@ -70,7 +68,7 @@ public:
 
 private:
     [[nodiscard]] static ChannelState<T>& state_of(const Named& channel) noexcept {
-        return static_cast<const NamedHandle<Channel<T>>&>(channel).state();
+        return static_cast<const NamedChannel<T>&>(channel).state;
     }
 
     const Owner<InboxState<T>> inbox_;

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <runnel/abstract_clock.hpp>
-#include <runnel/delivery.hpp>
 #include <runnel/detail/base/annotations.hpp>
 #include <runnel/detail/base/handle.hpp>
 #include <runnel/detail/base/mutex.hpp>
@@ -14,7 +13,6 @@
 #include <runnel/detail/wait/spin.hpp>
 #include <runnel/detail/wait/system_clock.hpp>
 #include <runnel/detail/wait/wait_queue.hpp>
-#include <runnel/entries.hpp>
 #include <runnel/error.hpp>
 #include <runnel/group_options.hpp>
 #include <runnel/message.hpp>
@@ -455,8 +453,8 @@ private:
 };
 
 // Reads on from where a cursor stands: up to `count` entries, of one block or of as many as it
-// takes.
-template <Message T>
+// takes. They go into a Batch, which is Entries<T>.
+template <Message T, typename Batch>
 class ReadOn : public Request {
 public:
     static constexpr Behaviour behaviour{serve_as<ReadOn, StreamNode<T>>, unpark};
@@ -482,14 +480,14 @@ public:
     static constexpr GroupWait* group_wait() noexcept { return nullptr; }
 
     // Once it has ended. Throws: what attempt() has thrown.
-    Entries<T> result() {
+    Batch result() {
         if (entries) return std::move(entries);
-        Entries<T> none{ending()};
+        Batch none{ending()};
         if (none.ending() == Ending::closed) none.tell(cursor_.take_missed());
         return none;
     }
 
-    Entries<T> entries{Entries<T>::Order::ascending};
+    Batch entries{Batch::Order::ascending};
 
 private:
     void add_block() {
@@ -518,14 +516,15 @@ private:
     const bool several_blocks_;
 };
 
-// Delivers what a group has not delivered yet to one of its consumers.
-template <Message T>
+// Delivers what a group has not delivered yet to one of its consumers. It goes into a Batch, which
+// is Deliveries<T>.
+template <Message T, typename Batch>
 class ReadNew : public Request {
 public:
     static constexpr Behaviour behaviour{serve_as<ReadNew, StreamNode<T>>, unpark};
 
     // Puts what it delivers into `result`, which is empty and outlives it.
-    ReadNew(Deliveries<T>& result, const ConsumerKey& consumer, std::size_t max_pending,
+    ReadNew(Batch& result, const ConsumerKey& consumer, std::size_t max_pending,
             const GroupReadOptions& options, Clock& on) noexcept
         : Request{behaviour, WaitsOn::one, on},
           delivered_{result},
@@ -564,7 +563,7 @@ public:
         if (count == 0) return stream.is_abandoned ? source_closed() : Served::no;
         delivered_.belong_to(group, consumer.serial);
         const SlotMask at_hand = first.block->live() & ~slots_before(first.slot);
-        delivered_.reserve(std::min<std::size_t>(count, count_slots(at_hand)));
+        delivered_.reserve_in_block(std::min<std::size_t>(count, count_slots(at_hand)));
         if (!claim_to_serve()) return Served::gone;
         deliver(stream, group, first, consumer, count, now);
         return Served::yes;
@@ -597,7 +596,7 @@ private:
         const LogFacts facts = stream.log.facts();
         try {
             while (place) {
-                delivered_.reserve_one();
+                delivered_.reserve_one(place);
                 has_made_room_ |=
                     group.rules.deliver(place.id(), consumer, now, facts, acknowledged_);
                 delivered_.add(place, 1);
@@ -614,7 +613,7 @@ private:
         }
     }
 
-    Deliveries<T>& delivered_;
+    Batch& delivered_;
     GroupWait wait_;
     std::string name_;  // of who waits
     const std::size_t count_;
