@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Parts of a service that know each other by name only. Machines publish their load, each on a
-// channel of its own that nobody has set up; the control room hears of all of them, and does the
-// jobs that others leave in a list, in one thread.
+// Parts of a service that know each other only by name. Each machine publishes its load on a
+// channel of its own, which nobody has set up before. The control room reads all of these channels
+// by a pattern, and does the jobs that others push onto a list. It does both in one thread.
 
 #include <runnel/broker.hpp>
 #include <runnel/wait_any.hpp>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// A service as components that know the events and not each other. Billing is quick, and hears of
-// an order in the thread that places it; shipping takes its time in a thread of its own; a clerk
-// who leaves takes his handler with him.
+// A service of components that know the events but not each other. Billing is quick: it handles an
+// order in the thread that places the order. Shipping takes its time in a thread of its own. The
+// clerk leaves early, and its handler is disconnected.
 
 #include <runnel/channel.hpp>
 
@@ -27,14 +27,15 @@ struct Bus {
 };
 
 // [readme]
-// A handler may publish, subscribe and disconnect whatever it likes: no lock is held. It may be
-// destroyed anywhere, also inside the handler of another channel.
+// A handler may publish, subscribe and disconnect, as no lock is held while it runs. Its owner may
+// be destroyed anywhere, also inside the handler of another channel.
 class Billing {
 public:
     explicit Billing(const Bus& bus)
         : connection_{bus.orders.on_message([this, payments = bus.payments](const Order& order) {
               ++bills_;
-              // Inside a handler nobody waits: those of the payments may be too far behind.
+              // Inside a handler, publish() does not wait for handlers: Push::full if they are
+              // behind.
               if (payments.publish(Paid{order.number}).ending != runnel::Push::done) ++unpaid_;
           })} {}
 
@@ -44,11 +45,11 @@ public:
 private:
     int bills_ = 0;
     int unpaid_ = 0;
-    runnel::Connection connection_;  // gone first: then the handler does not run any more
+    runnel::Connection connection_;  // last member, so destroyed first: it ends the handler
 };
 // [/readme]
 
-// Reads at its own pace, and must not miss an order: who publishes waits if it is 100 behind.
+// Reads at its own pace and must not miss an order: publishers wait while it is 100 orders behind.
 class Shipping {
 public:
     explicit Shipping(const Bus& bus)

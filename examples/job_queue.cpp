@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// A work queue: one thread hands out jobs, two others do them. Here a job is a range of numbers,
-// and to do it is to count the primes in it.
+// A work queue: one thread hands out jobs, two others do them. A job is a range of numbers whose
+// primes are to be counted.
 
 #include <runnel/blocking_list.hpp>
 
@@ -31,7 +31,7 @@ int primes_in(const Job& job) {
 
 // [readme]
 void count_primes(std::atomic<int>& primes) {
-    runnel::BlockingList<Job> jobs{{.capacity = 8}};                  // full: a push waits for room
+    runnel::BlockingList<Job> jobs{{.capacity = 8}};                  // when full, a push waits
     const auto work = [jobs, &primes](const std::stop_token& stop) {  // a copy is the same list
         while (auto job = jobs.pop_front({.stop = stop})) primes += primes_in(*job);
     };
@@ -39,7 +39,7 @@ void count_primes(std::atomic<int>& primes) {
     std::jthread two{work};
     for (int from = 0; from != 100'000; from += 1'000)
         if (jobs.push_back({from, from + 1'000}) != runnel::Push::done) return;
-    jobs.close();  // no more to come: the workers do what is left, and end
+    jobs.close();  // no more jobs will come: the workers do what is left, and end
 }
 // [/readme]
 

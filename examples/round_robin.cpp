@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// A circular queue: a list that is moved onto itself hands out its elements in turn, for ever.
-// Here they are servers, each gets the next request, and they come and go while it turns. Any
-// number of threads may turn it; each step is one operation, so nobody ever sees one missing.
+// A circular queue: a list whose first element is moved to its own end hands out its elements in
+// turn, for ever. Here the elements are servers that get requests in turn; servers come and go
+// meanwhile. Any number of threads may turn the queue: each step is one operation, so no thread
+// ever sees a server missing.
 
 #include <runnel/blocking_list.hpp>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What becomes of a subscriber that does not keep up is for the subscriber to say. Here four of
-// them are told ten ticks before any of them reads, and may hold four each.
+// A subscriber says what happens when it does not keep up. Here ten ticks are published to four
+// subscribers before any of them reads; each may be four messages behind.
 
 #include <runnel/channel.hpp>
 #include <runnel/inbox.hpp>
@@ -48,7 +48,8 @@ bool without_waiting() {
            is("drop_newest", story(inbox), "1 2 3 4 and missed 6");
 }
 
-// The one that must not miss anything holds the publisher back; who publishes may refuse to wait.
+// The subscriber that must not miss a tick makes the publisher wait. A publisher may refuse to
+// wait.
 bool with_waiting() {
     const Ticks ticks;
     auto patient = ticks.subscribe({.bound = 4, .when_behind = Behind::block});

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// A cache of what is in use: a new post goes onto the timelines of those who have been reading
-// lately, and costs nothing for the others. Theirs are empty, and push_…_if_exists() leaves an
-// empty list alone; when they come back, their timeline is made from the archive. A timeline keeps
-// the three newest posts, for a full one drops the element at its other end.
+// A cache of timelines that are in use. A new post is pushed onto the timelines of active readers
+// only. The timeline of an inactive reader is empty, and push_…_if_exists() does not push onto an
+// empty list. When that reader comes back, its timeline is made from the archive. A timeline keeps
+// the three newest posts: a full list drops the element at its other end.
 
 #include <runnel/blocking_list.hpp>
 
