@@ -28,6 +28,7 @@ void charge(const Order& order) {
     std::printf("%s: charged\n", order.item.c_str());
 }
 
+// [readme]
 void handle(const runnel::Delivery<Order>& order, const DeadLetters& dead_letters) try {
     charge(order.value);
     order.ack();
@@ -48,6 +49,7 @@ void work(const runnel::ConsumerGroup<Order>& group, const DeadLetters& dead_let
         for (const auto& order : orders) handle(order, dead_letters);
     }
 }
+// [/readme]
 
 }  // namespace
 
