@@ -13,15 +13,15 @@ namespace runnel::inline v0 {
 
 /// Why an operation was refused.
 enum class ErrorCode {
-    /// An argument or an option cannot be meant as it is, such as a capacity of 0.
+    /// An argument or an option has no meaning, such as a capacity of 0.
     invalid_argument,
     /// The stream has given out the last id there is (18446744073709551615-18446744073709551615).
     id_exhausted,
     /// The id is not greater than the last one of the stream, or is 0-0.
     id_too_small,
-    /// What was to take the message is closed.
+    /// The list, stream, channel or broker is closed.
     closed,
-    /// Threads attached to a ManualClock did not come to rest within its real-time limit.
+    /// Threads of a ManualClock did not all wait within the limit of real time.
     not_settled,
     /// The name stands for something of another kind, or of another message type.
     wrong_type,

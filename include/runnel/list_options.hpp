@@ -14,16 +14,16 @@ enum class End : std::uint8_t { front, back };
 
 /// What a push onto a full list does.
 enum class Full : std::uint8_t {
-    block,           ///< waits for room
-    reject,          ///< is refused: Push::full
-    drop_other_end,  ///< throws away the element at the other end and succeeds
+    block,           ///< it waits until there is room
+    reject,          ///< it returns Push::full
+    drop_other_end,  ///< it drops the element at the other end and succeeds
 };
 
-/// How a BlockingList is made. The outer braces are the list's, the inner ones make its options:
+/// The options of a BlockingList. The outer braces make the list, the inner ones its options:
 ///
 ///     runnel::BlockingList<Job> jobs{{.capacity = 1000, .when_full = runnel::Full::reject}};
 struct ListOptions {
-    /// In elements, at least 1.
+    /// How many elements the list may hold, at least 1.
     std::size_t capacity = std::numeric_limits<std::size_t>::max();
     Full when_full = Full::block;
     /// Null means the SystemClock. Must outlive the list.

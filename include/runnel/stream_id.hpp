@@ -20,8 +20,8 @@
 
 namespace runnel::inline v0 {
 
-/// Position of an entry in a Stream: milliseconds since the Unix epoch, then a sequence number
-/// within that millisecond. Ordered by (ms, seq). {0, 0} precedes every entry and is never one.
+/// The id of an entry in a Stream: milliseconds since the Unix epoch, and a sequence number within
+/// that millisecond. Ordered by (ms, seq). {0, 0} is less than every id of an entry.
 ///
 /// Written "<ms>-<seq>" in decimal, as by Redis.
 struct StreamId {
@@ -39,9 +39,8 @@ struct StreamId {
     /// The greatest id, 18446744073709551615-18446744073709551615.
     [[nodiscard]] static constexpr StreamId max() noexcept { return {last_number, last_number}; }
 
-    /// The id `seq` of the millisecond that `time` lies in. Times before 1970 have no ids of their
-    /// own and give millisecond 0; times too late to be counted in milliseconds, the last one that
-    /// time() can tell.
+    /// The id with the millisecond of `time` and `seq`. Times before 1970 give millisecond 0. Times
+    /// too late to be counted in milliseconds give the last one that time() can return.
     template <typename Unit>
     [[nodiscard]] static constexpr StreamId at(std::chrono::sys_time<Unit> time,
                                                std::uint64_t seq = 0) noexcept {
@@ -81,7 +80,7 @@ struct StreamId {
         return std::nullopt;
     }
 
-    /// The moment `ms` stands for; the last one there is if `ms` lies beyond it.
+    /// The time that `ms` stands for; the last time there is if `ms` lies beyond it.
     [[nodiscard]] constexpr std::chrono::sys_time<std::chrono::milliseconds> time() const noexcept {
         using std::chrono::milliseconds;
         constexpr auto last = static_cast<std::uint64_t>(milliseconds::max().count());

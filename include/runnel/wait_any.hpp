@@ -30,49 +30,48 @@ namespace detail {
 class Look;
 }
 
-/// What wait_any() waits for: that there is something to take from a list, to read on for a cursor
-/// or a subscription, to deliver to a consumer, or in an inbox. Made where wait_any() is called; or
-/// once, before a loop, and then the loop allocates nothing.
+/// An object that wait_any() waits for. It is made implicitly from a list, cursor, consumer,
+/// subscription or inbox in the call of wait_any(). Or make it once before a loop; then the loop
+/// allocates nothing.
 ///
-/// Keeps the object's memory, and does not keep it open. It follows a cursor, a subscription or an
-/// inbox that is moved, also when a vector of them grows; once that is destroyed or something else
-/// is assigned to it, a wait ends with Ending::gone. Of consumers it keeps what it needs.
+/// It keeps the memory of the object, but does not keep the object open. It follows a cursor,
+/// subscription or inbox that is moved, also when a vector of them grows. Once that is destroyed or
+/// assigned to, a wait ends with Ending::gone. A watch of a consumer does not need the handle.
 ///
-/// Thread safety: of one wait at a time. A wait uses what it watches: nobody else uses, moves or
-/// destroys the cursor, the subscription or the inbox meanwhile. Moved from, it can only be
-/// assigned to or destroyed.
+/// Thread safety: used by one wait at a time. During the wait no other thread may use, move or
+/// destroy the cursor, subscription or inbox. Moved from, it can only be assigned to or destroyed.
 class Watch {
 public:
-    /// For an element to pop.
+    /// Waits for an element to pop.
     template <Message T>
     Watch(const BlockingList<T>& list)  // NOLINT(*-explicit-*)
         : source_{std::make_unique<detail::ListSource<T>>(*list.state_)} {}
 
-    /// For an entry behind where it stands.
+    /// Waits for an entry that the cursor has not read.
     template <Message T>
     Watch(Cursor<T>& cursor)  // NOLINT(*-explicit-*)
         : source_{std::make_unique<detail::CursorSource<T>>(*cursor.stream_.get(),
                                                             cursor.cursor_.whereabouts())} {}
 
-    /// For an entry that its group has not delivered, while the consumer has fewer pending than it
-    /// may. The group does not count the wait as a call of the consumer.
+    /// Waits for an entry that the group has not delivered, and until the consumer has fewer than
+    /// `max_pending` entries pending. The wait does not count as a call of the consumer.
     template <Message T>
     Watch(const Consumer<T>& consumer)  // NOLINT(*-explicit-*)
         : source_{std::make_unique<detail::ConsumerSource<T>>(
               *consumer.stream_, *consumer.group_.get(), consumer.name_, consumer.max_pending_)} {}
 
-    /// For a message that it has not read.
+    /// Waits for a message that the subscription has not read.
     template <Message T>
     Watch(Subscription<T>& subscription)  // NOLINT(*-explicit-*)
         : source_{std::make_unique<detail::SubscriptionSource<T>>(
               *subscription.channel_.get(), subscription.seat_.whereabouts())} {}
 
-    /// For a message in the inbox.
+    /// Waits for a message in the inbox.
     template <Message T>
     Watch(Inbox<T>& inbox)  // NOLINT(*-explicit-*)
         : source_{std::make_unique<detail::InboxSource<T>>(*inbox.state_.get())} {}
 
-    /// A wait for these uses them: they must be neither const nor temporary.
+    /// The wait uses the object, so it must be neither const nor temporary.
     template <Message T>
     Watch(const Cursor<T>&) = delete;
     template <Message T>
@@ -80,7 +79,7 @@ public:
     template <Message T>
     Watch(const Inbox<T>&) = delete;
 
-    /// The one by which the object tells the time.
+    /// The clock of the object.
     [[nodiscard]] Clock& clock() const noexcept { return source_->clock; }
 
 private:
