@@ -19,7 +19,7 @@ enum class ErrorCode {
     id_exhausted,
     /// The id is not greater than the last one of the stream, or is 0-0.
     id_too_small,
-    /// The list, stream, channel or broker is closed.
+    /// The stream, channel or broker is closed.
     closed,
     /// Threads of a ManualClock did not all wait within the limit of real time.
     not_settled,
