@@ -168,7 +168,7 @@ TEST_CASE_METHOD(Log, "a cursor keeps its block, and lets it go when it goes on 
         CHECK(log.trim_to_length(0, disposal).removed == 4);
     }
     CHECK(Blocks::live == 1);
-    CHECK_FALSE(cursor->take(9).block);
+    CHECK_FALSE(cursor->take(9).block());
     CHECK_FALSE(cursor->seek(log));
     CHECK(Blocks::live == 0);
     add_range(5, 12);  // as many as the next block holds
@@ -186,13 +186,13 @@ TEST_CASE_METHOD(Log, "a cursor keeps its block, and lets it go when it goes on 
 TEST_CASE_METHOD(Log, "a cursor takes what is at hand in its block without the log",
                  "[log][cursor]") {
     LogCursor<MoveOnly> cursor;
-    CHECK_FALSE(cursor.take(1).block);
+    CHECK_FALSE(cursor.take(1).block());
     add_range(1, 2);
     REQUIRE(cursor.seek(log));
     add_range(3, 5);
     CHECK(cursor.take(9).slots == 0b1111);
     CHECK(cursor.is_at_end_of_block());
-    CHECK_FALSE(cursor.take(9).block);
+    CHECK_FALSE(cursor.take(9).block());
     CHECK(cursor.seek(log).id() == StreamId{5});
     CHECK_FALSE(cursor.is_at_end_of_block());
 }
@@ -205,7 +205,7 @@ TEST_CASE_METHOD(Log, "a cursor passes over an entry, and over erased ones", "[l
     erase(2);
     erase(4);
     CHECK(cursor.take(9).slots == 0b100);
-    CHECK_FALSE(cursor.take(9).block);
+    CHECK_FALSE(cursor.take(9).block());
     cursor.reset({2}, log);
     CHECK(cursor.seek(log).id() == StreamId{3});
     cursor.reset({9}, log);
