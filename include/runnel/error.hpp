@@ -25,6 +25,8 @@ enum class ErrorCode {
     not_settled,
     /// The name stands for something of another kind, or of another message type.
     wrong_type,
+    /// The value of a result was asked for, and it has none.
+    no_value,
 };
 
 /// The name of `code` as it is spelled in the source, such as "wrong_type".
@@ -42,6 +44,8 @@ enum class ErrorCode {
         return "not_settled";
     case ErrorCode::wrong_type:
         return "wrong_type";
+    case ErrorCode::no_value:
+        return "no_value";
     }
     return "unknown";
 }
@@ -67,6 +71,10 @@ namespace detail {
 [[noreturn]] [[gnu::noinline]] inline void refuse_count(const char* call) {
     throw Error{ErrorCode::invalid_argument,
                 std::string{call} + " with count 0; it must be at least 1"};
+}
+
+[[noreturn]] [[gnu::noinline]] inline void refuse_no_value() {
+    throw Error{ErrorCode::no_value, "Popped: it has no value; ending() tells why"};
 }
 
 // Of a call that asks for up to `count` things; `call` says whose it is: "Stream: a read".

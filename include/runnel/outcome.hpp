@@ -4,9 +4,11 @@
 #include <runnel/detail/base/annotations.hpp>
 #include <runnel/detail/base/assert.hpp>
 #include <runnel/duration.hpp>
+#include <runnel/error.hpp>
 
 #include <algorithm>
 #include <chrono>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -127,7 +129,8 @@ public:
     Popped(Ending ending) noexcept : ending_{ending} {}  // NOLINT(*-explicit-*)
     Popped(std::in_place_t, T&& value) noexcept : value_(std::in_place, std::move(value)) {}
 
-    [[nodiscard]] explicit operator bool() const noexcept { return value_.has_value(); }
+    [[nodiscard]] explicit operator bool() const noexcept { return has_value(); }
+    [[nodiscard]] bool has_value() const noexcept { return value_.has_value(); }
 
     /// Requires: there is a value. Checked if RUNNEL_ASSERTS is defined as 1.
     [[nodiscard]] T& operator*() & noexcept RUNNEL_LIFETIMEBOUND { return checked(); }
@@ -138,6 +141,33 @@ public:
     T operator*() const&& = delete;
     const T* operator->() const&& = delete;
 
+    /// As `*`, but checked.
+    ///
+    /// Throws: Error{no_value} if there is none.
+    [[nodiscard]] T& value() & RUNNEL_LIFETIMEBOUND {
+        require_value();
+        return *value_;
+    }
+    [[nodiscard]] const T& value() const& RUNNEL_LIFETIMEBOUND {
+        require_value();
+        return *value_;
+    }
+    [[nodiscard]] T value() && {
+        require_value();
+        return std::move(*value_);
+    }
+    T value() const&& = delete;
+
+    /// The value, copied, or moved out of a temporary; `other` if there is none.
+    template <std::convertible_to<T> Other = T>
+    [[nodiscard]] T value_or(Other&& other) const& requires std::copy_constructible<T> {
+        return value_.value_or(std::forward<Other>(other));
+    }
+    template <std::convertible_to<T> Other = T>
+    [[nodiscard]] T value_or(Other&& other) && {
+        return std::move(value_).value_or(std::forward<Other>(other));
+    }
+
     /// Why there is no value. Requires: there is none.
     [[nodiscard]] Ending ending() const noexcept {
         RUNNEL_ASSERT(!value_);
@@ -145,6 +175,10 @@ public:
     }
 
 private:
+    void require_value() const {
+        if (!value_) [[unlikely]]
+            detail::refuse_no_value();
+    }
     [[nodiscard]] T& checked() noexcept {
         RUNNEL_ASSERT(value_);
         return *value_;

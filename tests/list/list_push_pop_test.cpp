@@ -12,6 +12,7 @@
 #include <iterator>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <type_traits>
 #include <utility>
@@ -291,6 +292,50 @@ TEST_CASE("a pop without a value is false and tells why", "[list][outcome]") {
         CHECK(batch.size() == 0);
         CHECK(batch.ending() == why);
     }
+}
+
+TEST_CASE("a popped value is asked for as that of an optional is", "[list][outcome]") {
+    Popped<std::string> popped(std::in_place, std::string{"abc"});
+    const Popped<std::string>& same = popped;
+    CHECK(popped.has_value());
+    CHECK(popped.value() == "abc");
+    CHECK(&popped.value() == &*popped);
+    CHECK(&same.value() == &*same);
+    CHECK(same.value_or("none") == "abc");
+    CHECK(*same == "abc");
+    CHECK(std::move(popped).value_or("none") == "abc");
+    CHECK(popped->empty());  // NOLINT(bugprone-use-after-move)
+}
+
+TEST_CASE("without a value there is the other one, or an error", "[list][outcome]") {
+    Popped<std::string> popped{Ending::stopped};
+    CHECK_FALSE(popped.has_value());
+    CHECK(std::as_const(popped).value_or("none") == "none");
+    CHECK(std::move(popped).value_or(std::string{"none"}) == "none");
+    CHECK(popped.ending() == Ending::stopped);  // NOLINT(bugprone-use-after-move)
+    const auto code_of = [](auto call) {
+        try {
+            (void)call();
+        } catch (const Error& error) {
+            return to_string(error.code());
+        }
+        return std::string_view{"nothing"};
+    };
+    CHECK(code_of([&] { return popped.value(); }) == "no_value");
+    CHECK(code_of([&] { return std::as_const(popped).value(); }) == "no_value");
+    CHECK(code_of([&] { return std::move(popped).value(); }) == "no_value");
+}
+
+TEST_CASE("what can only be moved is moved out of a result", "[list][outcome]") {
+    const BlockingList<Number> list;
+    for (const int number : {1, 2})
+        REQUIRE(list.push_back(std::make_unique<int>(number)) == Push::done);
+    CHECK(*list.try_pop_front().value() == 1);
+    CHECK(*list.try_pop_front().value_or(nullptr) == 2);
+    CHECK(list.try_pop_front().value_or(nullptr) == nullptr);
+    STATIC_REQUIRE(std::is_same_v<decltype(std::declval<Popped<Number>>().value()), Number>);
+    const Number& kept = list.try_pop_front().value_or(std::make_unique<int>(3));
+    CHECK(*kept == 3);
 }
 
 TEST_CASE("a batch is walked through, or asked by position", "[list][outcome]") {

@@ -40,4 +40,5 @@ TEST_CASE("every code has the name it has in the source", "[error]") {
     STATIC_REQUIRE(to_string(ErrorCode::id_too_small) == "id_too_small");
     STATIC_REQUIRE(to_string(ErrorCode::closed) == "closed");
     STATIC_REQUIRE(to_string(ErrorCode::wrong_type) == "wrong_type");
+    STATIC_REQUIRE(to_string(ErrorCode::no_value) == "no_value");
 }
