@@ -237,28 +237,37 @@ public:
 private:
     using State = detail::StreamState<T>;
 
-    // Calls step(rules) under the lock, and serves those whom its effect makes room for.
-    template <typename Step>
-    detail::Effect serving(Step step) const;
-
     detail::Handle<State> stream_;
     detail::Owner<detail::StreamGroup<T>> group_;
 };
 
 // ---------------------------------------------------------------------- Delivery
 
+namespace detail {
+
+// Calls step(stream, rules) under the lock, and serves those whom its effect makes room for.
+template <Message T, typename Step>
+Effect change(StreamGroup<T>& group, Step step) {
+    StreamState<T>& stream = *group.stream.get();
+    WakeChain chain;
+    Effect effect;
+    {
+        const Lock lock{stream.mutex};
+        effect = step(stream, group.rules);
+        if (effect) stream.serve_after(effect, group, chain);
+    }
+    chain.resume_all();
+    return effect;
+}
+
+}  // namespace detail
+
 template <Message T>
 template <typename Step>
 Ack Delivery<T>::fenced(Step step) const noexcept {
-    detail::StreamState<T>& stream = *group_->stream.get();
-    detail::WakeChain chain;
-    detail::Effect effect;
-    {
-        const detail::Lock lock{stream.mutex};
-        effect = step(stream, group_->rules, detail::Fence{consumer_, attempt});
-        if (effect) stream.serve_after(effect, *group_, chain);
-    }
-    chain.resume_all();
+    const auto effect = detail::change(*group_, [&](auto& stream, detail::GroupState& rules) {
+        return step(stream, rules, detail::Fence{consumer_, attempt});
+    });
     return effect ? Ack::done : Ack::stale;
 }
 
@@ -281,6 +290,17 @@ Ack Delivery<T>::extend() const noexcept {
     return fenced([this](auto& stream, detail::GroupState& group, detail::Fence fence) {
         return group.extend(id, stream.now(), fence);
     });
+}
+
+// ---------------------------------------------------------------------- Deliveries
+
+template <Message T>
+std::size_t Deliveries<T>::ack() const noexcept {
+    if (empty()) return 0;
+    const auto effect = detail::change(*group_.get(), [this](auto&, detail::GroupState& group) {
+        return group.acknowledge_all(all_, consumer_);
+    });
+    return effect.acknowledged;
 }
 
 // ---------------------------------------------------------------------- Consumer
@@ -419,32 +439,17 @@ Consumer<T> ConsumerGroup<T>::consumer(std::string_view name,
 }
 
 template <Message T>
-template <typename Step>
-detail::Effect ConsumerGroup<T>::serving(Step step) const {
-    State& stream = *stream_;
-    detail::WakeChain chain;
-    detail::Effect effect;
-    {
-        const detail::Lock lock{stream.mutex};
-        effect = step(group_->rules);
-        if (effect) stream.serve_after(effect, *group_.get(), chain);
-    }
-    chain.resume_all();
-    return effect;
-}
-
-template <Message T>
 std::size_t ConsumerGroup<T>::remove_consumer(std::string_view name) const {
-    const auto effect = serving([&](detail::GroupState& rules) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
-        stream_->catch_up(*group_.get());
+    const auto remove = [&](auto& stream, auto& rules) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        stream.catch_up(*group_.get());
         return rules.remove_consumer(name);
-    });
-    return effect.acknowledged;
+    };
+    return detail::change(*group_.get(), remove).acknowledged;
 }
 
 template <Message T>
 std::size_t ConsumerGroup<T>::ack(std::span<const StreamId> ids) const {
-    const auto effect = serving([&](detail::GroupState& rules) {
+    const auto effect = detail::change(*group_.get(), [&](auto&, detail::GroupState& rules) {
         detail::Effect all;
         for (const StreamId& id : ids) all += rules.acknowledge(id);
         return all;
@@ -454,7 +459,7 @@ std::size_t ConsumerGroup<T>::ack(std::span<const StreamId> ids) const {
 
 template <Message T>
 std::size_t ConsumerGroup<T>::nack(std::span<const StreamId> ids, Nack mode) const {
-    const auto effect = serving([&](detail::GroupState& rules) {
+    const auto effect = detail::change(*group_.get(), [&](auto&, detail::GroupState& rules) {
         detail::Effect all;
         for (const StreamId& id : ids) all += rules.release(id, mode);
         return all;

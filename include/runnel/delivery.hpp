@@ -183,6 +183,12 @@ public:
     const Delivery<T>& front() const&& = delete;
     const Delivery<T>& back() const&& = delete;
 
+    /// Acknowledges all of them at once, as Delivery::ack() does each; returns how many were done,
+    /// the others are stale. The entries in lost() are not acknowledged.
+    ///
+    /// Complexity: logarithmic in what the group has pending, for each.
+    std::size_t ack() const noexcept;
+
     /// Ids that were pending, but whose entries the stream has erased or trimmed. After a claim, or
     /// a read at `max_pending`, they are no longer pending. After history() they still are, until
     /// they are acknowledged. Of a temporary batch, the ids themselves.

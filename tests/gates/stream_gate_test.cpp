@@ -162,6 +162,7 @@ const std::vector<Operation> operations{
     {"delivery.ack", [](Hands& on) { return told(on.held->front().ack()); }},
     {"delivery.nack", [](Hands& on) { return told(on.held->front().nack()); }},
     {"delivery.extend", [](Hands& on) { return told(on.held->front().extend()); }},
+    {"batch.ack", [](Hands& on) { return told(on.held->ack()); }},
     {"ack",
      [](Hands& on) {
          return told(on.group.ack({{1}, {3}}));

@@ -219,6 +219,17 @@ TEST_CASE("acknowledging, releasing, extending, removing and the position need n
     CHECK(count == 2 + 1 + 90 + 5);
 }
 
+TEST_CASE("to acknowledge a batch needs no memory", "[group][allocation]") {
+    World world{100};
+    std::size_t count = 0;
+    {
+        const MemoryRunsOut limit{0};
+        count = world.held->ack();
+    }
+    CHECK(count == 100);
+    CHECK(world.group.pending().count == 0);
+}
+
 TEST_CASE(
     "a read that waits and finds no memory gets the exception, and the entry goes to the next",
     "[group][allocation][wait]") {

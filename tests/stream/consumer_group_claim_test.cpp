@@ -31,6 +31,7 @@ using runnel::test::NumberGroup;
 using runnel::test::Numbers;
 using runnel::test::numbers;
 using runnel::test::Rows;
+using runnel::test::reading;
 using runnel::test::ThreePending;
 using namespace std::chrono_literals;
 
@@ -385,6 +386,62 @@ TEST_CASE_METHOD(ThreePending, "a delivery is acknowledged once", "[group][ack]"
     CHECK(batch[0].nack() == Ack::stale);
     CHECK(batch[0].extend() == Ack::stale);
     CHECK(batch[1].ack() == Ack::done);
+}
+
+TEST_CASE_METHOD(ThreePending, "a batch is acknowledged as a whole, once", "[group][ack]") {
+    const auto batch = ann.history({.after = StreamId{1}});
+    STATIC_REQUIRE(noexcept(batch.ack()));
+    CHECK(batch.ack() == 2);
+    CHECK(pending() == Rows{"1-0 ann 1"});
+    CHECK(batch.ack() == 0);
+    CHECK(batch[0].ack() == Ack::stale);
+    CHECK(ann.history().ack() == 1);
+    CHECK(ann.history().ack() == 0);
+    CHECK(group.pending().count == 0);
+}
+
+TEST_CASE_METHOD(ThreePending,
+                 "of a batch only those are acknowledged that are still delivered by it",
+                 "[group][ack][stale]") {
+    add({4, 5});
+    REQUIRE(ann.read().size() == 2);
+    const auto batch = ann.history();
+    REQUIRE(bob.claim({{1}}, {.min_idle = 0ms}));
+    REQUIRE(ann.claim({{2}}, {.min_idle = 0ms}));
+    REQUIRE(batch[2].nack() == Ack::done);
+    REQUIRE(batch[3].ack() == Ack::done);
+    CHECK(batch.ack() == 1);
+    CHECK(pending() == Rows{"1-0 bob 3", "2-0 ann 3", "3-0 nobody 2"});
+}
+
+TEST_CASE_METHOD(ThreePending, "to acknowledge a batch leaves pending what the stream has lost",
+                 "[group][ack]") {
+    stream.erase({{2}});
+    const auto batch = ann.history();
+    REQUIRE(batch.lost() == ids({2}));
+    CHECK(batch.ack() == 2);
+    CHECK(pending() == Rows{"2-0 ann 1"});
+    CHECK(group.ack(batch.lost()) == 1);
+}
+
+TEST_CASE_METHOD(ThreePending, "who waits for room is served once the whole batch is acknowledged",
+                 "[group][ack][wait]") {
+    const auto cid = group.consumer("cid", {.max_pending = 3});
+    add_range(4, 9);
+    const auto batch = cid.read();
+    REQUIRE(ids(batch) == ids({4, 5, 6}));
+    auto read = reading(clock, cid);
+    REQUIRE(read.waits());
+    CHECK(batch.ack() == 3);
+    CHECK(ids(read.result()) == ids({7, 8, 9}));
+}
+
+TEST_CASE_METHOD(ThreePending, "a batch of a group that was removed can still be acknowledged",
+                 "[group][ack][remove]") {
+    const auto batch = ann.history();
+    REQUIRE(stream.remove_group("group"));
+    CHECK(batch.ack() == 3);
+    CHECK(group.pending().count == 0);
 }
 
 TEST_CASE_METHOD(ThreePending, "what the stream has lost can be acknowledged", "[group][ack]") {

@@ -72,18 +72,29 @@ private:
     };
 
     void one_step() {
-        static constexpr std::array operations{
-            Operation{60, &Sequence::add},          Operation{16, &Sequence::move_time},
-            Operation{10, &Sequence::trim},         Operation{16, &Sequence::erase},
-            Operation{12, &Sequence::range},        Operation{6, &Sequence::find},
-            Operation{8, &Sequence::read_after},    Operation{16, &Sequence::read_cursor},
-            Operation{6, &Sequence::make_group},    Operation{4, &Sequence::set_position},
-            Operation{2, &Sequence::remove_group},  Operation{6, &Sequence::make_consumer},
-            Operation{36, &Sequence::read_group},   Operation{10, &Sequence::history},
-            Operation{6, &Sequence::ack},           Operation{8, &Sequence::nack},
-            Operation{28, &Sequence::use_delivery}, Operation{16, &Sequence::claim},
-            Operation{16, &Sequence::autoclaim},    Operation{2, &Sequence::remove_consumer},
-            Operation{8, &Sequence::list_pending},  Operation{10, &Sequence::let_go}};
+        static constexpr std::array operations{Operation{60, &Sequence::add},
+                                               Operation{16, &Sequence::move_time},
+                                               Operation{10, &Sequence::trim},
+                                               Operation{16, &Sequence::erase},
+                                               Operation{12, &Sequence::range},
+                                               Operation{6, &Sequence::find},
+                                               Operation{8, &Sequence::read_after},
+                                               Operation{16, &Sequence::read_cursor},
+                                               Operation{6, &Sequence::make_group},
+                                               Operation{4, &Sequence::set_position},
+                                               Operation{2, &Sequence::remove_group},
+                                               Operation{6, &Sequence::make_consumer},
+                                               Operation{36, &Sequence::read_group},
+                                               Operation{10, &Sequence::history},
+                                               Operation{6, &Sequence::ack},
+                                               Operation{8, &Sequence::nack},
+                                               Operation{28, &Sequence::use_delivery},
+                                               Operation{16, &Sequence::claim},
+                                               Operation{4, &Sequence::ack_batch},
+                                               Operation{16, &Sequence::autoclaim},
+                                               Operation{2, &Sequence::remove_consumer},
+                                               Operation{8, &Sequence::list_pending},
+                                               Operation{10, &Sequence::let_go}};
         if (random.below(2'000) == 0) return close();
         std::size_t all = 0;
         for (const Operation& each : operations) all += each.weight;
@@ -412,6 +423,23 @@ private:
         }
     }
 
+    void ack_batch() {
+        if (open.deliveries.empty()) return;
+        const OpenDeliveries& one = random.one_of(open.deliveries);
+        GroupReference& model = *one.group;
+        std::size_t expected = 0;
+        for (const Line& line : one.lines) {
+            if (!model.holds(line.id, {one.consumer, one.incarnation, line.attempt})) continue;
+            model.ack(line.id);
+            ++expected;
+        }
+        tell("a batch of '", one.consumer, "' is acknowledged: ", expected, " of ",
+             one.lines.size());
+        tally.add("batch.ack", expected == 0 ? "none" : "some");
+        if (expected != 0 && expected != one.lines.size()) tally.add("batch.ack", "in part");
+        expect("ack() of a batch tells how many", one.batch.ack() == expected);
+    }
+
     void list_pending() {
         const auto pair = some_pair();
         runnel::PendingOptions options{.min_idle = some_idle()};
@@ -462,7 +490,7 @@ TEST_CASE("a stream and its groups do what the rules of Redis say", "[stream][mo
     check_occurred(tally,
                    {"range", "reverse_range", "find", "read", "cursor", "trim", "group's read",
                     "read, acknowledged", "history", "claim", "autoclaim", "ack", "nack",
-                    "pending"},
+                    "batch.ack", "pending"},
                    {"some", "none"});
     check_occurred(tally, {"read", "cursor", "group's read"}, {"missed", "may have missed more"});
     check_occurred(tally, {"erase"}, {"none", "some", "several"});
@@ -475,4 +503,5 @@ TEST_CASE("a stream and its groups do what the rules of Redis say", "[stream][mo
     check_occurred(tally, {"keep"}, {"done"});
     CHECK(tally.of("group's read", "gone") > 0);
     CHECK(tally.of("autoclaim", "not at the end") > 0);
+    CHECK(tally.of("batch.ack", "in part") > 0);
 }

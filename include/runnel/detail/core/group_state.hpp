@@ -197,6 +197,18 @@ public:
         return {.acknowledged = 1};
     }
 
+    // The same for deliveries to that consumer, each of an `id` and an `attempt`, which is its
+    // fence.
+    template <typename Deliveries>
+    Effect acknowledge_all(const Deliveries& deliveries, std::uint64_t serial) noexcept {
+        Effect all;
+        for (const auto& each : deliveries) {
+            const Fence fence{serial, each.attempt};
+            all += acknowledge(each.id, &fence);
+        }
+        return all;
+    }
+
     // Releases the entry: it belongs to nobody, and whoever claims next gets it.
     Effect release(const StreamId& id, Nack mode, const Fence* fence = nullptr) noexcept {
         const auto place = place_of(id, fence);
