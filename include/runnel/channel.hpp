@@ -7,18 +7,15 @@
 #include <runnel/detail/base/annotations.hpp>
 #include <runnel/detail/base/handle.hpp>
 #include <runnel/detail/base/mutex.hpp>
-#include <runnel/detail/base/watched.hpp>
 #include <runnel/detail/channel/channel_requests.hpp>
 #include <runnel/detail/channel/channel_state.hpp>
 #include <runnel/detail/channel/seat.hpp>
-#include <runnel/detail/core/channel_log.hpp>
 #include <runnel/detail/wait/await.hpp>
-#include <runnel/detail/wait/spin.hpp>
 #include <runnel/detail/wait/wait_queue.hpp>
 #include <runnel/error.hpp>
 #include <runnel/message.hpp>
-#include <runnel/messages.hpp>
 #include <runnel/outcome.hpp>
+#include <runnel/subscription.hpp>
 
 #include <concepts>
 #include <cstddef>
@@ -36,123 +33,6 @@ namespace detail {
 template <typename Handle>
 class NamedHandle;  // by which a Broker knows it
 }
-
-/// A subscription to one channel, with its own place in it. It costs publishers nothing, and reads
-/// without a lock while it keeps up. Its options say what happens when it is too far behind. Its
-/// destructor unsubscribes. Redis: SUBSCRIBE.
-///
-///     auto view = ticks.subscribe({.bound = 1024, .when_behind = runnel::Behind::skip_oldest});
-///     while (auto batch = view.read({.stop = stop})) {
-///         if (batch.missed() != 0) resync(batch.missed());
-///         for (const Tick& tick : batch) draw(tick);
-///     }
-///
-/// It keeps the memory of the channel, but does not keep the channel open. It may be moved from
-/// thread to thread, and is used by one thread at a time. Moved from, it can only be assigned to or
-/// destroyed.
-template <Message T>
-class Subscription {
-public:
-    Subscription(Subscription&& other) noexcept = default;
-    Subscription& operator=(Subscription other) noexcept {
-        std::swap(channel_, other.channel_);
-        std::swap(seat_, other.seat_);
-        std::swap(streak_, other.streak_);
-        return *this;
-    }
-    ~Subscription() {
-        if (*seat_ != nullptr) channel_->remove_seat(seat());
-    }
-
-    /// The next messages, at most those of one block of memory, and how many were missed just
-    /// before them.
-    ///
-    /// Blocks: while there are none.
-    /// Ends with: Ending::disconnected, in every call, once it was too far behind. Ending::closed
-    /// once the channel is closed and has nothing more for it.
-    /// Throws: Error{invalid_argument} if `count` is 0.
-    /// Complexity: constant. After it has missed messages, logarithmic in the bound; with a limit
-    /// of bytes, linear in the number of messages that it skips.
-    Messages<T> read(const ReadOptions& options = {}) { return read(options, &options.timeout); }
-
-    /// As read(), but never waits; `timeout` and `stop` are not looked at.
-    Messages<T> try_read(const ReadOptions& options = {}) { return read(options, nullptr); }
-
-    /// How many messages it has missed, all in all.
-    [[nodiscard]] std::uint64_t missed() const noexcept { return seat().missed; }
-
-    /// False once it was disconnected because it was too far behind. Stays true when the channel is
-    /// closed.
-    [[nodiscard]] bool connected() const noexcept {
-        return !seat().is_disconnected.load(std::memory_order_acquire);
-    }
-
-private:
-    friend class Channel<T>;
-    friend class Watch;
-
-    using State = detail::ChannelState<T>;
-
-    Subscription(State& channel, std::unique_ptr<detail::Seat<T>> seat) noexcept
-        : channel_{channel}, seat_{std::move(seat)} {}
-
-    Messages<T> read(const ReadOptions& options, const Timeout* timeout) {
-        detail::check_count(options.count, "Subscription: a read");
-        auto part = at_hand(options.count);
-        if (part.slots != 0) return {std::move(part), 0};
-        return go_on(options, timeout);
-    }
-
-    [[nodiscard]] detail::Seat<T>& seat() const noexcept { return **seat_; }
-
-    // What can be read without the lock.
-    detail::PinnedSlots<detail::Logged<T>> at_hand(std::size_t count) noexcept {
-        detail::Seat<T>& seat = this->seat();
-        if (!seat.cursor.may_have_next() || !channel_->is_within_reach(seat)) return {};
-        const std::uint64_t before = seat.position();
-        auto part = seat.cursor.take(count);
-        const std::size_t taken = detail::count_slots(part.slots);
-        if (seat.position() - before != taken) [[unlikely]] {
-            // Some went out of reach meanwhile. Under the lock it is clear how many.
-            seat.cursor.reset(detail::ChannelLog<T>::id(before));
-            return {};
-        }
-        streak_ += taken;
-        seat.tell_position();
-        make_room();
-        return part;
-    }
-
-    void make_room() noexcept {
-        if (seat().when_behind == Behind::block &&
-            channel_->has_publishers.load(std::memory_order_seq_cst)) [[unlikely]]
-            channel_->make_room();
-    }
-
-    [[gnu::noinline]] Messages<T> go_on(const ReadOptions& options, const Timeout* timeout) {
-        State& channel = *channel_.get();
-        pause_at_end_of_stream(options, timeout);
-        detail::ReadMessages<T> request{seat(), options.count, channel.clock};
-        channel.run(request, &State::readers, timeout, options.stop);
-        request.wake_others();
-        if (request.messages.slots == 0) return Messages<T>{request.ending(), request.missed};
-        make_room();
-        return {std::move(request.messages), request.missed};
-    }
-
-    // Entries that come in a stream are worth waiting for a moment without taking the lock.
-    void pause_at_end_of_stream(const ReadOptions& options, const Timeout* timeout) {
-        const std::size_t streak = std::exchange(streak_, detail::stream_length);
-        if (streak < detail::stream_length || timeout == nullptr || !channel_->is_real) return;
-        if (!detail::may_take_time(*timeout, options.stop)) return;
-        if (seat().cursor.may_have_next() || seat().cursor.is_at_end_of_block()) return;
-        detail::leave_for_a_batch(streak, [this] { return seat().cursor.may_have_next(); });
-    }
-
-    detail::Owner<State> channel_;
-    detail::Watched<std::unique_ptr<detail::Seat<T>>> seat_;
-    std::size_t streak_ = 0;  // messages read since there was nothing
-};
 
 /// A function that can handle messages: it takes a const T& or a T, and may also take a
 /// Connection&, which is its own.

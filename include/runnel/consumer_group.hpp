@@ -3,19 +3,14 @@
 
 #include <runnel/ack.hpp>
 #include <runnel/clock.hpp>
-#include <runnel/delivery.hpp>
+#include <runnel/consumer.hpp>
 #include <runnel/detail/base/annotations.hpp>
 #include <runnel/detail/base/handle.hpp>
-#include <runnel/detail/base/saturated.hpp>
 #include <runnel/detail/core/group_state.hpp>
 #include <runnel/detail/stream/stream_state.hpp>
-#include <runnel/detail/wait/spin.hpp>
-#include <runnel/duration.hpp>
-#include <runnel/entries.hpp>
 #include <runnel/error.hpp>
 #include <runnel/group_options.hpp>
 #include <runnel/message.hpp>
-#include <runnel/outcome.hpp>
 #include <runnel/stream_id.hpp>
 
 #include <algorithm>
@@ -23,138 +18,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
-#include <limits>
-#include <new>
 #include <optional>
 #include <span>
-#include <stop_token>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 namespace runnel::inline v0 {
-
-template <Message T>
-class ConsumerGroup;
-
-namespace detail {
-
-// In whole milliseconds: a fraction counts as one, so that nothing is idle long enough too early.
-[[nodiscard]] inline Milliseconds checked_min_idle(Duration min_idle, const char* call) {
-    if (min_idle < std::chrono::nanoseconds{0})
-        throw Error{ErrorCode::invalid_argument, std::string{call} + ": min_idle is negative"};
-    return saturated<std::chrono::milliseconds>(min_idle.nanoseconds(), Rounding::up).count();
-}
-
-}  // namespace detail
-
-/// A member of a consumer group. An entry that it reads is pending with it until it acknowledges
-/// the entry.
-///
-///     auto me = billing.consumer("till-1", {.max_pending = 100});
-///     while (auto batch = me.read({.count = 10, .stop = stop}))
-///         for (auto& delivery : batch)
-///             charge(delivery.value) ? delivery.ack() : delivery.nack();
-///
-/// A handle by name: copies, and other handles of the same name, are the same consumer. The group
-/// knows the consumer from its first call on, and forgets it with ConsumerGroup::remove_consumer().
-/// The next call after that makes it anew.
-///
-/// Thread safety: every member may be called from any thread at any time.
-/// Guarantee: a call that throws has changed nothing, except that the group may know the consumer
-/// now.
-template <Message T>
-class Consumer {
-public:
-    /// Of a temporary handle, a copy.
-    [[nodiscard]] const std::string& name() const& noexcept RUNNEL_LIFETIMEBOUND { return name_; }
-    [[nodiscard]] std::string name() const&& { return name_; }
-
-    /// The next entries that the group has not delivered to any consumer. They are pending until
-    /// they are acknowledged. Waiting reads are served first come, first served.
-    /// Redis: XREADGROUP … >.
-    ///
-    /// If the consumer is at `max_pending`, the read first drops the pending entries that the
-    /// stream has erased or trimmed, as a claim does. lost() of the result lists their ids.
-    ///
-    /// Blocks: while there are no entries, or while the consumer is at `max_pending`.
-    /// Ends with: Ending::gone if the group is removed; Ending::closed once the stream is closed
-    /// and the group has delivered all entries.
-    /// Throws: Error{invalid_argument} if `count` is 0.
-    /// Complexity: linear in the result.
-    Deliveries<T> read(const GroupReadOptions& options = {}) const {
-        return read(&options, options);
-    }
-
-    /// As read(), but never waits; `timeout` and `stop` are not looked at.
-    Deliveries<T> try_read(const GroupReadOptions& options = {}) const {
-        return read(static_cast<const GroupReadOptions*>(nullptr), options);
-    }
-
-    /// The entries that are pending with this consumer, by id. For a consumer that has restarted,
-    /// before it reads on. It counts as another delivery. lost() of the result lists the ids whose
-    /// entries the stream has erased or trimmed; they stay pending until they are acknowledged. To
-    /// get the next page, call it with `after` = next() of the result; at the end next() is 0-0.
-    /// Redis: XREADGROUP with an id.
-    ///
-    /// Ends with: Ending::gone if the group was removed.
-    /// Throws: Error{invalid_argument} if `count` is 0.
-    /// Complexity: linear in the number of entries that are pending in the group behind `after`.
-    Deliveries<T> history(const HistoryOptions& options = {}) const;
-
-    /// Takes over those of the entries that are pending with any consumer and have been idle for at
-    /// least `min_idle`. A claim starts the idle time anew: if two consumers claim an entry at the
-    /// same time, only the first gets it. Ids whose entries the stream has erased or trimmed are no
-    /// longer pending after the call; lost() of the result lists them. If memory runs out after
-    /// some entries were taken, the result ends there. Redis: XCLAIM.
-    ///
-    /// Ends with: Ending::gone if the group was removed.
-    /// Throws: Error{invalid_argument} if `min_idle` is negative.
-    /// Complexity: for each id, logarithmic in the number of pending entries of the group.
-    Deliveries<T> claim(std::span<const StreamId> ids, const ClaimOptions& options) const;
-    Deliveries<T> claim(std::initializer_list<StreamId> ids, const ClaimOptions& options) const {
-        return claim(std::span{ids.begin(), ids.size()}, options);
-    }
-
-    /// Looks through the pending entries of the group, in the order of ids, and takes over those
-    /// that have been idle for at least `min_idle`. To get the next page, call it with `start` =
-    /// next() of the result; at the end next() is 0-0. A page without entries need not be the last.
-    /// Redis: XAUTOCLAIM.
-    ///
-    /// Ends with: Ending::gone if the group was removed; next() is 0-0 then, too.
-    /// Throws: Error{invalid_argument} if `count` is 0 or `min_idle` is negative.
-    /// Complexity: linear in the number of entries it looks at, at most ten times `count`.
-    Deliveries<T> autoclaim(const AutoclaimOptions& options) const;
-
-private:
-    friend class ConsumerGroup<T>;
-    friend class Watch;
-
-    using State = detail::StreamState<T>;
-    using Group = detail::StreamGroup<T>;
-
-    Consumer(const detail::Handle<State>& stream, const detail::Owner<Group>& group,
-             std::string_view name, std::size_t max_pending)
-        : stream_{stream}, group_{group}, name_{name}, max_pending_{max_pending} {}
-
-    Deliveries<T> read(const GroupReadOptions* waiting, const GroupReadOptions& options) const;
-
-    // Calls step(log, consumer, now, result) under the lock, unless the group was removed, and
-    // serves those who wait.
-    template <typename Step>
-    Deliveries<T> locked(Step step) const;
-
-    bool claim_one(const StreamId& id, const detail::StreamLog<T>& log, detail::ConsumerRecord& me,
-                   const detail::ClaimRules& how, detail::Milliseconds now,
-                   Deliveries<T>& result) const;
-
-    detail::Handle<State> stream_;
-    detail::Owner<Group> group_;
-    std::string name_;
-    detail::ConsumerId id_{};  // when this handle was made
-    std::size_t max_pending_;
-};
 
 /// Consumers that share the entries of a stream: each entry goes to one of them.
 ///
@@ -240,188 +111,6 @@ private:
     detail::Handle<State> stream_;
     detail::Owner<detail::StreamGroup<T>> group_;
 };
-
-// ---------------------------------------------------------------------- Delivery
-
-namespace detail {
-
-// Calls step(stream, rules) under the lock, and serves those whom its effect makes room for.
-template <Message T, typename Step>
-Effect change(StreamGroup<T>& group, Step step) {
-    StreamState<T>& stream = *group.stream.get();
-    WakeChain chain;
-    Effect effect;
-    {
-        const Lock lock{stream.mutex};
-        effect = step(stream, group.rules);
-        if (effect) stream.serve_after(effect, group, chain);
-    }
-    chain.resume_all();
-    return effect;
-}
-
-}  // namespace detail
-
-template <Message T>
-template <typename Step>
-Ack Delivery<T>::fenced(Step step) const noexcept {
-    const auto effect = detail::change(*group_, [&](auto& stream, detail::GroupState& rules) {
-        return step(stream, rules, detail::Fence{consumer_, attempt});
-    });
-    return effect ? Ack::done : Ack::stale;
-}
-
-template <Message T>
-Ack Delivery<T>::ack() const noexcept {
-    return fenced([this](auto&, detail::GroupState& group, detail::Fence fence) {
-        return group.acknowledge(id, &fence);
-    });
-}
-
-template <Message T>
-Ack Delivery<T>::nack(Nack mode) const noexcept {
-    return fenced([this, mode](auto&, detail::GroupState& group, detail::Fence fence) {
-        return group.release(id, mode, &fence);
-    });
-}
-
-template <Message T>
-Ack Delivery<T>::extend() const noexcept {
-    return fenced([this](auto& stream, detail::GroupState& group, detail::Fence fence) {
-        return group.extend(id, stream.now(), fence);
-    });
-}
-
-// ---------------------------------------------------------------------- Deliveries
-
-template <Message T>
-std::size_t Deliveries<T>::ack() const noexcept {
-    if (empty()) return 0;
-    const auto effect = detail::change(*group_.get(), [this](auto&, detail::GroupState& group) {
-        return group.acknowledge_all(all_, consumer_);
-    });
-    return effect.acknowledged;
-}
-
-// ---------------------------------------------------------------------- Consumer
-
-template <Message T>
-Deliveries<T> Consumer<T>::read(const GroupReadOptions* waiting,
-                                const GroupReadOptions& options) const {
-    detail::check_count(options.count, "Consumer: a read");
-    Deliveries<T> result{Ending::timed_out};
-    detail::ReadNew<T, Deliveries<T>> request{
-        result, {id_, name_}, max_pending_, options, stream_->clock};
-    try {
-        stream_->run(request, group_.get(), waiting);
-        if (!result) result.ending_ = request.ending();
-    } catch (const std::bad_alloc&) {
-        if (result.lost().empty()) throw;  // else it ends there, as a claim does
-    }
-    return result;
-}
-
-template <Message T>
-template <typename Step>
-Deliveries<T> Consumer<T>::locked(Step step) const {
-    Deliveries<T> result;  // outlives the lock
-    detail::WakeChain chain;
-    {
-        State& stream = *stream_;
-        const detail::Lock lock{stream.mutex};
-        if (group_->is_removed) return Ending::gone;
-        stream.catch_up(*group_.get());
-        const detail::Milliseconds now = stream.now();
-        detail::ConsumerRecord& consumer = group_->rules.consumer({id_, name_}, now);
-        consumer.seen = now;
-        result.belong_to(*group_.get(), consumer.serial);
-        step(stream.log, consumer, now, result);
-        stream.serve_those_for_room(*group_.get(), chain);
-    }
-    chain.resume_all();
-    return result;
-}
-
-template <Message T>
-Deliveries<T> Consumer<T>::history(const HistoryOptions& options) const {
-    detail::check_count(options.count, "Consumer: a history");
-    return locked([&](const auto& log, detail::ConsumerRecord& me, auto now, auto& result) {
-        detail::GroupState& rules = group_->rules;
-        std::size_t left = std::min(options.count, me.pending);
-        result.reserve(left);
-        result.reserve_lost(left);
-        if (options.after == StreamId::max()) return;
-        auto place =
-            rules.pending().next_of(me.number, rules.pending().lower_bound(*options.after.next()));
-        for (; place && left != 0; --left) {
-            const StreamId id = rules.pending()[place].id;
-            if (const auto entry = log.find(id)) {
-                rules.deliver_again(place, now);
-                result.add(entry, rules.pending()[place].deliveries);
-            } else {
-                result.lose(id);
-            }
-            place = rules.pending().next_of(me.number, rules.pending().next(place));
-            result.set_next(place ? id : StreamId{});
-        }
-    });
-}
-
-template <Message T>
-Deliveries<T> Consumer<T>::claim(std::span<const StreamId> ids, const ClaimOptions& options) const {
-    const auto min_idle = detail::checked_min_idle(options.min_idle, "Consumer: a claim");
-    const auto wanted = std::chrono::floor<std::chrono::milliseconds>(options.idle.nanoseconds());
-    return locked([&](const auto& log, detail::ConsumerRecord& me, auto now, auto& result) {
-        result.reserve(ids.size());
-        const auto idle = std::max<detail::Milliseconds>(0, wanted.count());
-        const detail::ClaimRules how{min_idle, now - idle, options.deliveries, options.counts,
-                                     options.force};
-        for (const StreamId& id : ids)
-            if (!claim_one(id, log, me, how, now, result)) break;
-        if (options.last_id <= group_->rules.last_delivered()) return;
-        group_->rules.raise_last_delivered(options.last_id);
-        group_->next.reset(options.last_id, log);
-    });
-}
-
-// False when memory has run out after some were taken.
-template <Message T>
-bool Consumer<T>::claim_one(const StreamId& id, const detail::StreamLog<T>& log,
-                            detail::ConsumerRecord& me, const detail::ClaimRules& how,
-                            detail::Milliseconds now, Deliveries<T>& result) const {
-    const auto entry = log.find(id);
-    try {
-        if (!entry) result.reserve_lost_one();
-        const auto claimed = group_->rules.claim(id, static_cast<bool>(entry), me, how, now);
-        if (claimed.what == detail::Claim::taken) result.add(entry, claimed.deliveries);
-        if (claimed.what == detail::Claim::lost) result.lose(id);
-        return true;
-    } catch (const std::bad_alloc&) {
-        if (!result && result.lost().empty()) throw;
-        return false;
-    }
-}
-
-template <Message T>
-Deliveries<T> Consumer<T>::autoclaim(const AutoclaimOptions& options) const {
-    detail::check_count(options.count, "Consumer: an autoclaim");
-    const auto min_idle = detail::checked_min_idle(options.min_idle, "Consumer: an autoclaim");
-    return locked([&](const auto& log, detail::ConsumerRecord& me, auto now, auto& result) {
-        detail::GroupState& rules = group_->rules;
-        const std::size_t most = std::min(options.count, rules.pending().size());
-        result.reserve(most);
-        const detail::ClaimRules how{min_idle, now, {}, options.counts, false};
-        bool has_memory = true;
-        result.set_next(rules.autoclaim(
-            options.start, options.count, me, how, now,
-            [&](const StreamId& id) { return log.find(id); },
-            [&](const auto& entry, std::uint64_t deliveries) { result.add(entry, deliveries); },
-            [&](const StreamId& id) { return has_memory = result.try_lose(id); }));
-        if (!has_memory && !result && result.lost().empty()) throw std::bad_alloc{};
-    });
-}
-
-// ---------------------------------------------------------------------- ConsumerGroup
 
 template <Message T>
 Consumer<T> ConsumerGroup<T>::consumer(std::string_view name,

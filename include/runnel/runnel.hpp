@@ -11,7 +11,9 @@
 #include <runnel/channel_options.hpp>
 #include <runnel/clock.hpp>
 #include <runnel/connection.hpp>
+#include <runnel/consumer.hpp>
 #include <runnel/consumer_group.hpp>
+#include <runnel/cursor.hpp>
 #include <runnel/delivery.hpp>
 #include <runnel/duration.hpp>
 #include <runnel/entries.hpp>
@@ -30,5 +32,6 @@
 #include <runnel/stream.hpp>
 #include <runnel/stream_id.hpp>
 #include <runnel/stream_options.hpp>
+#include <runnel/subscription.hpp>
 #include <runnel/version.hpp>
 #include <runnel/wait_any.hpp>

@@ -3,13 +3,12 @@
 
 #include <runnel/clock.hpp>
 #include <runnel/consumer_group.hpp>
+#include <runnel/cursor.hpp>
 #include <runnel/detail/base/handle.hpp>
 #include <runnel/detail/base/mutex.hpp>
-#include <runnel/detail/base/watched.hpp>
 #include <runnel/detail/core/log_cursor.hpp>
 #include <runnel/detail/stream/collect.hpp>
 #include <runnel/detail/stream/stream_state.hpp>
-#include <runnel/detail/wait/spin.hpp>
 #include <runnel/entries.hpp>
 #include <runnel/error.hpp>
 #include <runnel/message.hpp>
@@ -25,7 +24,6 @@
 #include <limits>
 #include <optional>
 #include <span>
-#include <stop_token>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -81,87 +79,6 @@ struct StreamInfo {
     std::uint64_t entries_added = 0;  ///< ever
     std::size_t groups = 0;
     std::size_t waiting = 0;  ///< reads that wait, of groups too
-};
-
-template <Message T>
-class Stream;
-
-/// Reads all entries of a stream, in order and at its own pace. It takes no lock while the next
-/// entry is in the block that it reads. Readers that share the entries use a ConsumerGroup.
-///
-///     auto cursor = orders.cursor(runnel::From::start);
-///     while (auto batch = cursor.read({.stop = stop}))
-///         for (const auto& entry : batch) print(entry.id, entry.value);
-///
-/// It keeps the memory of the stream, but does not keep the stream open. Entries that it has not
-/// read yet may be trimmed; missed() of the next batch counts them. It may be moved from thread to
-/// thread, and is used by one thread at a time. Moved from, it can only be assigned to or
-/// destroyed.
-template <Message T>
-class Cursor {
-public:
-    /// The next entries, at most those of one block of memory.
-    ///
-    /// Blocks: while there are none.
-    /// Ends with: Ending::closed once the stream is closed and has nothing more.
-    /// Throws: Error{invalid_argument} if `count` is 0.
-    /// Complexity: constant. If its place was trimmed meanwhile, logarithmic in the size, once.
-    Entries<T> read(const ReadOptions& options = {}) {
-        detail::check_count(options.count, "Stream: a read");
-        if (auto entries = at_hand(options.count)) return entries;
-        return go_on(options.count, &options);
-    }
-
-    /// As read(), but never waits; `timeout` and `stop` are not looked at.
-    Entries<T> try_read(const ReadOptions& options = {}) {
-        detail::check_count(options.count, "Stream: a read");
-        if (auto entries = at_hand(options.count)) return entries;
-        return go_on(options.count, nullptr);
-    }
-
-    /// It reads on behind this id: the id of the last entry that it has read, or of an entry behind
-    /// that one which was erased, or the place where it began.
-    [[nodiscard]] StreamId position() const noexcept { return cursor_->position(); }
-
-private:
-    friend class Stream<T>;
-    friend class Watch;
-
-    Cursor(detail::StreamState<T>& stream, detail::LogCursor<T> at) noexcept
-        : stream_{stream}, cursor_{std::move(at)} {}
-
-    Entries<T> at_hand(std::size_t count) noexcept {
-        Entries<T> entries{Entries<T>::Order::ascending};
-        detail::PinnedSlots<T> part = cursor_->take(count);
-        if (part.slots == 0) return entries;
-        streak_ += detail::count_slots(part.slots);
-        entries.add(std::move(part));
-        if (cursor_->has_missed()) [[unlikely]]
-            entries.tell(cursor_->take_missed());
-        return entries;
-    }
-
-    [[gnu::noinline]] Entries<T> go_on(std::size_t count, const ReadOptions* waiting) {
-        detail::StreamState<T>& stream = *stream_.get();
-        const std::size_t streak = std::exchange(streak_, 0);
-        if (cursor_->is_at_end_of_block()) {
-            const detail::Lock lock{stream.mutex};
-            cursor_->seek(stream.log);
-        } else if (streak >= detail::stream_length && waiting != nullptr && stream.is_real &&
-                   detail::may_take_time(waiting->timeout, waiting->stop)) {
-            detail::leave_for_a_batch(streak, [this] { return cursor_->may_have_next(); });
-        }
-        if (auto entries = at_hand(count)) return entries;
-        detail::ReadOn<T, Entries<T>> request{*cursor_, count, false, stream.clock};
-        stream.run(request, nullptr, waiting);
-        if (!request.entries) return request.result();
-        streak_ = detail::stream_length;  // one that comes to who waits may be the first of many
-        return std::move(request.entries);
-    }
-
-    detail::Owner<detail::StreamState<T>> stream_;
-    detail::Watched<detail::LogCursor<T>> cursor_;
-    std::size_t streak_ = 0;  // entries read since there was nothing
 };
 
 /// An append-only log: entries stay when they are read. Each reader goes at its own pace, and the

@@ -6,10 +6,10 @@
 #include <runnel/delivery.hpp>
 #include <runnel/entries.hpp>
 #include <runnel/inbox.hpp>
-#include <runnel/messages.hpp>
 #include <runnel/outcome.hpp>
 #include <runnel/stream.hpp>
 #include <runnel/stream_id.hpp>
+#include <runnel/subscription.hpp>
 
 #include "support/catch.hpp"
 

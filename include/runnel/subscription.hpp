@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <runnel/channel_options.hpp>
+#include <runnel/detail/base/annotations.hpp>
+#include <runnel/detail/base/assert.hpp>
+#include <runnel/detail/base/handle.hpp>
+#include <runnel/detail/base/watched.hpp>
+#include <runnel/detail/blocks/log_block.hpp>
+#include <runnel/detail/blocks/pin.hpp>
+#include <runnel/detail/blocks/slots.hpp>
+#include <runnel/detail/channel/channel_requests.hpp>
+#include <runnel/detail/channel/channel_state.hpp>
+#include <runnel/detail/channel/seat.hpp>
+#include <runnel/detail/core/channel_log.hpp>
+#include <runnel/detail/wait/await.hpp>
+#include <runnel/detail/wait/spin.hpp>
+#include <runnel/error.hpp>
+#include <runnel/message.hpp>
+#include <runnel/outcome.hpp>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <memory>
+#include <utility>
+
+namespace runnel::inline v0 {
+
+template <Message T>
+class Channel;
+template <Message T>
+class Subscription;
+
+/// Some messages of a channel, in place and in order, or the reason why there are none. Nothing is
+/// copied: the batch keeps its messages alive, and the others of the same block of up to 64
+/// messages, too. Destroy it before you wait for the next one.
+///
+///     while (auto batch = view.read()) {
+///         if (batch.missed() != 0) resync();
+///         for (const Tick& tick : batch) draw(tick);
+///     }
+///
+/// Its destructor may destroy messages, and so run destructors of T.
+template <Message T>
+class [[nodiscard]] Messages {
+public:
+    class Iterator;
+
+    [[nodiscard]] explicit operator bool() const noexcept { return !empty(); }
+    [[nodiscard]] bool empty() const noexcept { return part_.block() == nullptr; }
+    [[nodiscard]] std::size_t size() const noexcept { return detail::count_slots(part_.slots); }
+
+    /// Requires: index < size().
+    [[nodiscard]] const T& operator[](std::size_t index) const& noexcept RUNNEL_LIFETIMEBOUND {
+        RUNNEL_ASSERT(index < size());
+        return part_.block()->value(detail::slot_at(part_.slots, index)).value;
+    }
+    const T& operator[](std::size_t index) const&& = delete;
+
+    [[nodiscard]] Iterator begin() const& noexcept RUNNEL_LIFETIMEBOUND {
+        return {part_.block(), part_.slots};
+    }
+    [[nodiscard]] Iterator end() const& noexcept { return {}; }
+    Iterator begin() const&& = delete;
+    Iterator end() const&& = delete;
+
+    /// These require: not empty.
+    [[nodiscard]] const T& front() const& noexcept RUNNEL_LIFETIMEBOUND {
+        RUNNEL_ASSERT(!empty());
+        return part_.block()->value(detail::first_slot(part_.slots)).value;
+    }
+    [[nodiscard]] const T& back() const& noexcept RUNNEL_LIFETIMEBOUND {
+        RUNNEL_ASSERT(!empty());
+        return part_.block()->value(detail::last_slot(part_.slots)).value;
+    }
+    const T& front() const&& = delete;
+    const T& back() const&& = delete;
+
+    /// How many messages the subscription has skipped just before these. If it was disconnected,
+    /// how many it has lost.
+    [[nodiscard]] std::uint64_t missed() const noexcept { return missed_; }
+
+    /// Why there is nothing. Requires: there is nothing.
+    [[nodiscard]] Ending ending() const noexcept {
+        RUNNEL_ASSERT(empty());
+        return ending_;
+    }
+
+private:
+    friend class Subscription<T>;
+
+    explicit Messages(Ending ending, std::uint64_t missed = 0) noexcept
+        : missed_{missed}, ending_{ending} {}
+    Messages(detail::PinnedSlots<detail::Logged<T>> part, std::uint64_t missed) noexcept
+        : part_{std::move(part)}, missed_{missed} {}
+
+    detail::PinnedSlots<detail::Logged<T>> part_;
+    std::uint64_t missed_ = 0;
+    Ending ending_ = Ending::timed_out;
+};
+
+template <Message T>
+class Messages<T>::Iterator {
+public:
+    using value_type = T;
+    using difference_type = std::ptrdiff_t;
+
+    Iterator() = default;
+    Iterator(const detail::LogBlock<detail::Logged<T>>* block, detail::SlotMask slots) noexcept
+        : block_{block}, slots_{slots} {}
+
+    [[nodiscard]] const T& operator*() const noexcept {
+        return block_->value(detail::first_slot(slots_)).value;
+    }
+    [[nodiscard]] const T* operator->() const noexcept { return &**this; }
+
+    Iterator& operator++() noexcept {
+        slots_ &= slots_ - 1;
+        return *this;
+    }
+    Iterator operator++(int) noexcept {
+        const Iterator before = *this;
+        ++*this;
+        return before;
+    }
+
+    // Of one batch.
+    friend bool operator==(const Iterator& one, const Iterator& other) noexcept {
+        return one.slots_ == other.slots_;
+    }
+
+private:
+    const detail::LogBlock<detail::Logged<T>>* block_ = nullptr;
+    detail::SlotMask slots_ = 0;
+};
+
+/// A subscription to one channel, with its own place in it. It costs publishers nothing, and reads
+/// without a lock while it keeps up. Its options say what happens when it is too far behind. Its
+/// destructor unsubscribes. Redis: SUBSCRIBE.
+///
+///     auto view = ticks.subscribe({.bound = 1024, .when_behind = runnel::Behind::skip_oldest});
+///     while (auto batch = view.read({.stop = stop})) {
+///         if (batch.missed() != 0) resync(batch.missed());
+///         for (const Tick& tick : batch) draw(tick);
+///     }
+///
+/// It keeps the memory of the channel, but does not keep the channel open. It may be moved from
+/// thread to thread, and is used by one thread at a time. Moved from, it can only be assigned to or
+/// destroyed.
+template <Message T>
+class Subscription {
+public:
+    Subscription(Subscription&& other) noexcept = default;
+    Subscription& operator=(Subscription other) noexcept {
+        std::swap(channel_, other.channel_);
+        std::swap(seat_, other.seat_);
+        std::swap(streak_, other.streak_);
+        return *this;
+    }
+    ~Subscription() {
+        if (*seat_ != nullptr) channel_->remove_seat(seat());
+    }
+
+    /// The next messages, at most those of one block of memory, and how many were missed just
+    /// before them.
+    ///
+    /// Blocks: while there are none.
+    /// Ends with: Ending::disconnected, in every call, once it was too far behind. Ending::closed
+    /// once the channel is closed and has nothing more for it.
+    /// Throws: Error{invalid_argument} if `count` is 0.
+    /// Complexity: constant. After it has missed messages, logarithmic in the bound; with a limit
+    /// of bytes, linear in the number of messages that it skips.
+    Messages<T> read(const ReadOptions& options = {}) { return read(options, &options.timeout); }
+
+    /// As read(), but never waits; `timeout` and `stop` are not looked at.
+    Messages<T> try_read(const ReadOptions& options = {}) { return read(options, nullptr); }
+
+    /// How many messages it has missed, all in all.
+    [[nodiscard]] std::uint64_t missed() const noexcept { return seat().missed; }
+
+    /// False once it was disconnected because it was too far behind. Stays true when the channel is
+    /// closed.
+    [[nodiscard]] bool connected() const noexcept {
+        return !seat().is_disconnected.load(std::memory_order_acquire);
+    }
+
+private:
+    friend class Channel<T>;
+    friend class Watch;
+
+    using State = detail::ChannelState<T>;
+
+    Subscription(State& channel, std::unique_ptr<detail::Seat<T>> seat) noexcept
+        : channel_{channel}, seat_{std::move(seat)} {}
+
+    Messages<T> read(const ReadOptions& options, const Timeout* timeout) {
+        detail::check_count(options.count, "Subscription: a read");
+        auto part = at_hand(options.count);
+        if (part.slots != 0) return {std::move(part), 0};
+        return go_on(options, timeout);
+    }
+
+    [[nodiscard]] detail::Seat<T>& seat() const noexcept { return **seat_; }
+
+    // What can be read without the lock.
+    detail::PinnedSlots<detail::Logged<T>> at_hand(std::size_t count) noexcept {
+        detail::Seat<T>& seat = this->seat();
+        if (!seat.cursor.may_have_next() || !channel_->is_within_reach(seat)) return {};
+        const std::uint64_t before = seat.position();
+        auto part = seat.cursor.take(count);
+        const std::size_t taken = detail::count_slots(part.slots);
+        if (seat.position() - before != taken) [[unlikely]] {
+            // Some went out of reach meanwhile. Under the lock it is clear how many.
+            seat.cursor.reset(detail::ChannelLog<T>::id(before));
+            return {};
+        }
+        streak_ += taken;
+        seat.tell_position();
+        make_room();
+        return part;
+    }
+
+    void make_room() noexcept {
+        if (seat().when_behind == Behind::block &&
+            channel_->has_publishers.load(std::memory_order_seq_cst)) [[unlikely]]
+            channel_->make_room();
+    }
+
+    [[gnu::noinline]] Messages<T> go_on(const ReadOptions& options, const Timeout* timeout) {
+        State& channel = *channel_.get();
+        pause_at_end_of_stream(options, timeout);
+        detail::ReadMessages<T> request{seat(), options.count, channel.clock};
+        channel.run(request, &State::readers, timeout, options.stop);
+        request.wake_others();
+        if (request.messages.slots == 0) return Messages<T>{request.ending(), request.missed};
+        make_room();
+        return {std::move(request.messages), request.missed};
+    }
+
+    // Entries that come in a stream are worth waiting for a moment without taking the lock.
+    void pause_at_end_of_stream(const ReadOptions& options, const Timeout* timeout) {
+        const std::size_t streak = std::exchange(streak_, detail::stream_length);
+        if (streak < detail::stream_length || timeout == nullptr || !channel_->is_real) return;
+        if (!detail::may_take_time(*timeout, options.stop)) return;
+        if (seat().cursor.may_have_next() || seat().cursor.is_at_end_of_block()) return;
+        detail::leave_for_a_batch(streak, [this] { return seat().cursor.may_have_next(); });
+    }
+
+    detail::Owner<State> channel_;
+    detail::Watched<std::unique_ptr<detail::Seat<T>>> seat_;
+    std::size_t streak_ = 0;  // messages read since there was nothing
+};
+
+}  // namespace runnel::inline v0
