@@ -2,9 +2,9 @@
 #pragma once
 
 #include <runnel/clock.hpp>
-#include <runnel/detail/base/annotations.hpp>
 #include <runnel/detail/base/handle.hpp>
-#include <runnel/detail/list/list_core.hpp>
+#include <runnel/detail/base/mutex.hpp>
+#include <runnel/detail/list/list_calls.hpp>
 #include <runnel/detail/list/list_requests.hpp>
 #include <runnel/detail/list/list_state.hpp>
 #include <runnel/detail/wait/await.hpp>
@@ -17,11 +17,8 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <initializer_list>
 #include <limits>
-#include <memory>
-#include <optional>
 #include <span>
 #include <stop_token>
 #include <utility>
@@ -103,27 +100,29 @@ public:
     /// Blocks: while the list is full, with Full::block. Returns Push::full if it timed out.
     /// Wakes: the pop that has waited longest.
     Push push_back(T&& message, const WaitOptions& options = wait_for_ever) const {
-        return push(End::back, message, &options);
+        return detail::push_back(*state_, message, &options);
     }
 
     /// The same at the front; a full list may drop its back element. Redis: LPUSH.
     Push push_front(T&& message, const WaitOptions& options = wait_for_ever) const {
-        return push(End::front, message, &options);
+        return detail::push_one_in_turn(*state_, End::front, message, &options);
     }
 
     /// As push_back(), push_front(), but never wait.
-    Push try_push_back(T&& message) const { return push(End::back, message, nullptr); }
-    Push try_push_front(T&& message) const { return push(End::front, message, nullptr); }
+    Push try_push_back(T&& message) const { return detail::push_back(*state_, message, nullptr); }
+    Push try_push_front(T&& message) const {
+        return detail::push_one_in_turn(*state_, End::front, message, nullptr);
+    }
 
     /// Appends `message` if the list is not empty; else returns Push::absent. Never waits. For a
     /// cache of lists that are in use: an empty list is not in use and stays empty. Redis: RPUSHX.
     Push push_back_if_exists(T&& message) const {
-        return push_if_exists(*state_, End::back, message);
+        return detail::push_if_exists(*state_, End::back, message);
     }
 
     /// The same at the front. Redis: LPUSHX.
     Push push_front_if_exists(T&& message) const {
-        return push_if_exists(*state_, End::front, message);
+        return detail::push_if_exists(*state_, End::front, message);
     }
 
     /// Takes the first element. Redis: BLPOP.
@@ -132,17 +131,17 @@ public:
     /// is there is taken even after the stop; see WaitOptions::stop.
     /// Wakes: the push that has waited longest.
     Popped<T> pop_front(const WaitOptions& options = wait_for_ever) const {
-        return pop(End::front, &options);
+        return detail::pop_front(*state_, &options);
     }
 
     /// Takes the last element. Redis: BRPOP.
     Popped<T> pop_back(const WaitOptions& options = wait_for_ever) const {
-        return pop(End::back, &options);
+        return detail::pop_in_turn(*state_, End::back, &options);
     }
 
     /// As pop_front(), pop_back(), but never wait. Redis: LPOP, RPOP.
-    Popped<T> try_pop_front() const { return pop(End::front, nullptr); }
-    Popped<T> try_pop_back() const { return pop(End::back, nullptr); }
+    Popped<T> try_pop_front() const { return detail::pop_front(*state_, nullptr); }
+    Popped<T> try_pop_back() const { return detail::pop_in_turn(*state_, End::back, nullptr); }
 
     // ------------------------------------------------------------------ many
 
@@ -153,13 +152,13 @@ public:
     /// Blocks: while the list is full, with Full::block. It adds what fits and waits for the rest.
     /// Complexity: linear in the count.
     Pushed push_back_many(std::span<T> messages, const WaitOptions& options = wait_for_ever) const {
-        return push_many(End::back, messages, &options);
+        return detail::push_many(*state_, End::back, messages, &options);
     }
 
     /// The same at the front, one after the other: the last message ends up first. Redis: LPUSH.
     Pushed push_front_many(std::span<T> messages,
                            const WaitOptions& options = wait_for_ever) const {
-        return push_many(End::front, messages, &options);
+        return detail::push_many(*state_, End::front, messages, &options);
     }
 
     /// Takes up to `count` elements in the order of popping. Does not wait for more than one.
@@ -169,20 +168,20 @@ public:
     /// Throws: Error{invalid_argument} if `count` is 0.
     /// Complexity: linear in the number of elements taken.
     Batch<T> pop_front_many(std::size_t count, const WaitOptions& options = wait_for_ever) const {
-        return pop_many(*state_, End::front, count, &options);
+        return pop_many(End::front, count, &options);
     }
 
     /// The same from the back. Redis: BLMPOP … RIGHT COUNT count.
     Batch<T> pop_back_many(std::size_t count, const WaitOptions& options = wait_for_ever) const {
-        return pop_many(*state_, End::back, count, &options);
+        return pop_many(End::back, count, &options);
     }
 
     /// As pop_front_many(), pop_back_many(), but never wait. Redis: LPOP, RPOP with a count.
     Batch<T> try_pop_front_many(std::size_t count) const {
-        return pop_many(*state_, End::front, count, nullptr);
+        return pop_many(End::front, count, nullptr);
     }
     Batch<T> try_pop_back_many(std::size_t count) const {
-        return pop_many(*state_, End::back, count, nullptr);
+        return pop_many(End::back, count, nullptr);
     }
 
     // ------------------------------------------------------------------ moving
@@ -200,12 +199,14 @@ public:
     /// Ends with: Ending::full if the target is full and has Full::reject. Ending::closed if the
     /// target is another list and closed, or if this list is closed and empty.
     Moved<T> move_to(const BlockingList& target, const MoveOptions& options = {}) const {
-        return move(*state_, *target.state_, options, true);
+        return detail::move_one(*state_, options.from, *target.state_, options.to,
+                                detail::WaitLimits::of(&options));
     }
 
     /// As move_to(), but never waits; `timeout` and `stop` are not looked at. Redis: LMOVE.
     Moved<T> try_move_to(const BlockingList& target, const MoveOptions& options = {}) const {
-        return move(*state_, *target.state_, options, false);
+        return detail::move_one(*state_, options.from, *target.state_, options.to,
+                                detail::WaitLimits{});
     }
 
     // ------------------------------------------------------------------ looking and removing
@@ -231,15 +232,15 @@ public:
 
     /// How many elements there were at one moment of the call. Redis: LLEN.
     [[nodiscard]] std::size_t size() const {
-        const detail::Lock lock{state_->core.back.mutex};
-        return state_->core.size();
+        const detail::Lock lock{state_->back.mutex};
+        return state_->size();
     }
 
     /// A snapshot of several figures. Redis: `CLIENT LIST` and `LLEN`.
     [[nodiscard]] ListStats stats() const {
         detail::ListState<T>& list = *state_;
-        const detail::Lock lock{list.core.back.mutex};
-        return {list.core.size(), list.core.back.poppers.size(), list.pushers.size(), list.dropped};
+        const detail::Lock lock{list.back.mutex};
+        return {list.size(), list.back.poppers.size(), list.pushers.size(), list.dropped};
     }
 
     // ------------------------------------------------------------------ closing
@@ -251,14 +252,14 @@ public:
 
     /// Whether it was closed. Elements may be left: the loop of a consumer ends at drained().
     [[nodiscard]] bool closed() const {
-        const detail::Lock lock{state_->core.back.mutex};
+        const detail::Lock lock{state_->back.mutex};
         return state_->closed;
     }
 
     /// Closed, and nothing is left. Once true it stays true.
     [[nodiscard]] bool drained() const {
-        const detail::Lock lock{state_->core.back.mutex};
-        return state_->closed && state_->core.size() == 0;
+        const detail::Lock lock{state_->back.mutex};
+        return state_->closed && state_->size() == 0;
     }
 
     /// Whether both are handles of the same list.
@@ -273,7 +274,6 @@ private:
                                    const FirstOptions& options);
 
     using State = detail::ListState<T>;
-    using Node = detail::ListNode<T>;
 
     static State* made(const ListOptions& options) {
         if (options.capacity != 0) return new State{options};
@@ -281,89 +281,12 @@ private:
                     "BlockingList: the capacity is 0; it must be at least 1"};
     }
 
-    // Everywhere below null options mean that the call may not wait. What waits is static: the
-    // handle that the call was made through may go meanwhile.
-
-    Push push(End end, T& message, const WaitOptions* options) const {
-        if (end == End::front)
-            return push_slowly(*state_, end, std::span{std::addressof(message), 1}, options).ending;
-        return state_->push_back_or(
-            message, [&list = *state_, &message, options]() RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
-                return push_without_room(list, message, options);
-            });
+    Batch<T> pop_many(End end, std::size_t count, const WaitOptions* options) const {
+        detail::check_count(count, "BlockingList: a pop of many");
+        return detail::pop_many(*state_, end, count, options);
     }
 
-    Pushed push_many(End end, std::span<T> messages, const WaitOptions* options) const {
-        const std::size_t done = end == End::back ? state_->push_back_now(messages) : 0;
-        if (done == messages.size()) return {done, Push::done};
-        try {
-            const Pushed rest = push_slowly(*state_, end, messages.subspan(done), options);
-            return {done + rest.count, rest.ending};
-        } catch (...) {
-            if (done == 0) throw;
-            return {done, Push::full};
-        }
-    }
-
-    Popped<T> pop(End end, const WaitOptions* options) const {
-        if (end == End::back) return pop_slowly(*state_, end, options);
-        return state_->pop_front_or([&list = *state_, options] {
-            return list.pop_front_at_back_or([&list, options]() RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
-                return pop_empty_handed(list, options);
-            });
-        });
-    }
-
-    // These are called with the back's lock held, and let go of it. The lambdas that call them are
-    // called so, too, which the analysis does not know.
-    [[gnu::noinline]] static Push push_without_room(State& list, T& message,
-                                                    const WaitOptions* options)
-        RUNNEL_RELEASE(list.core.back.mutex);
-    [[gnu::noinline]] static Popped<T> pop_empty_handed(State& list, const WaitOptions* options)
-        RUNNEL_RELEASE(list.core.back.mutex);
-    static Popped<T> join_line(State& list, const WaitOptions* options)
-        RUNNEL_RELEASE(list.core.back.mutex);
-
-    [[gnu::noinline]] static Pushed push_slowly(State& list, End end, std::span<T> messages,
-                                                const WaitOptions* options);
-    static Push push_if_exists(State& list, End end, T& message);
-    static Popped<T> popped_in_line(detail::PopInLine<T>& in_line, const WaitOptions& options);
-    static Popped<T> pop_slowly(State& list, End end, const WaitOptions* options);
-    static Batch<T> pop_many(State& list, End end, std::size_t count, const WaitOptions* options);
-    static Moved<T> move(State& list, State& target, const MoveOptions& options, bool may_wait);
     static PoppedFrom<T> first_of(std::span<const BlockingList> lists, const FirstOptions& options);
-    static void take_first(detail::PopFirst<T>& request, std::span<const BlockingList> lists,
-                           const FirstOptions& options);
-    static void make_nodes(detail::PopFirst<T>& request, std::span<const BlockingList> lists,
-                           std::deque<Node>& nodes);
-
-    // Carries out a request of one list, by this thread or by one that wakes it.
-    template <typename Request>
-    static void run(Request& request, State& list, detail::Line line, const WaitOptions* options) {
-        Node node{request, list};
-        detail::WakeChain chain;
-        const bool mine = list.enter(node, line, chain);
-        chain.resume_all();
-        if (!mine) wait(request, list, options);
-        if (detail::may_stand_in_line(request)) list.leave(node);
-    }
-
-    template <typename Request>
-    static void wait(Request& request, State& list, const WaitOptions* options) {
-        if (options == nullptr) return detail::give_up(request, list.clock);
-        detail::await(request, list.clock, list.spin, options->timeout, options->stop);
-    }
-
-    static Push refusal_of(Ending ending) noexcept {
-        switch (ending) {
-        case Ending::stopped:
-            return Push::stopped;
-        case Ending::closed:
-            return Push::closed;
-        default:
-            return Push::full;
-        }
-    }
 
     detail::Handle<State> state_;
 };
@@ -398,183 +321,25 @@ PoppedFrom<T> pop_first(std::initializer_list<BlockingList<T>> lists,
 }
 
 template <Message T>
-Push BlockingList<T>::push_without_room(State& list, T& message, const WaitOptions* options) {
-    if (list.hand_over(message)) return Push::done;
-    return push_slowly(list, End::back, std::span{std::addressof(message), 1}, options).ending;
-}
-
-template <Message T>
-Pushed BlockingList<T>::push_slowly(State& list, End end, std::span<T> messages,
-                                    const WaitOptions* options) {
-    std::vector<T> dropped;  // outlives the lock
-    const std::size_t done = list.push_and_serve(end, messages, dropped);
-    if (done == messages.size()) return {done, Push::done};
-    if (list.when_full != Full::block) options = nullptr;
-    detail::PushMany<T> request{end, messages.subspan(done), list.clock};
-    run(request, list, detail::Line::pushes, options);
-    const std::size_t count = done + request.count;
-    if (count == messages.size()) return {count, Push::done};
-    if (request.failure && count != 0) return {count, Push::full};
-    return {count, refusal_of(request.ending())};
-}
-
-template <Message T>
-Push BlockingList<T>::push_if_exists(State& list, End end, T& message) {
-    std::vector<T> dropped;  // outlives the lock
-    bool others = false;
-    {
-        const detail::LockAll lock{list.core};
-        if (list.closed) return Push::closed;
-        if (list.core.empty()) return Push::absent;
-        if (list.push_prefix(end, std::span{std::addressof(message), 1}, dropped) == 0)
-            return Push::full;
-        list.update_attention();
-        others = !list.core.back.poppers.empty();
-    }
-    if (others) list.serve_others();
-    return Push::done;
-}
-
-template <Message T>
-Popped<T> BlockingList<T>::pop_empty_handed(State& list, const WaitOptions* options) {
-    if (options == nullptr || !list.ends_a_stream()) return join_line(list, options);
-    const detail::Owner<State> keep{list};
-    list.core.back.mutex.unlock();
-    detail::pause_for_a_batch();
-    return list.pop_front_or([&] {
-        return list.pop_front_at_back_or(
-            [&]() RUNNEL_NO_THREAD_SAFETY_ANALYSIS { return join_line(list, options); });
-    });
-}
-
-template <Message T>
-Popped<T> BlockingList<T>::join_line(State& list, const WaitOptions* options) {
-    std::optional<detail::PopInLine<T>> in_line;
-    {
-        const detail::Unlock unlock{list.core.back.mutex};
-        if (options != nullptr)
-            list.join([&]() -> Node& { return in_line.emplace(End::front, list).node; });
-    }
-    return in_line ? popped_in_line(*in_line, *options) : pop_slowly(list, End::front, options);
-}
-
-template <Message T>
-Popped<T> BlockingList<T>::popped_in_line(detail::PopInLine<T>& in_line,
-                                          const WaitOptions& options) {
-    detail::PopOne<T>& request = in_line.request;
-    wait(request, *in_line.node.list(), &options);
-    if (request.value) [[likely]]
-        return Popped<T>(std::in_place, std::move(*request.value));
-    if (detail::may_stand_in_line(request)) in_line.node.list()->leave(in_line.node);
-    return request.ending();
-}
-
-template <Message T>
-Popped<T> BlockingList<T>::pop_slowly(State& list, End end, const WaitOptions* options) {
-    detail::PopOne<T> request{end, list.clock};
-    run(request, list, detail::Line::pops, options);
-    if (request.value) return Popped<T>(std::in_place, std::move(*request.value));
-    return request.ending();
-}
-
-template <Message T>
-Batch<T> BlockingList<T>::pop_many(State& list, End end, std::size_t count,
-                                   const WaitOptions* options) {
-    detail::check_count(count, "BlockingList: a pop of many");
-    const detail::Owner<State> keep{list};
-    std::vector<T> values;
-    bool streamed = false;
-    if (list.pop_many_now(end, count, values, streamed)) return Batch<T>{std::move(values)};
-    if (streamed && options != nullptr) {
-        detail::pause_for_a_batch();
-        if (list.pop_many_now(end, count, values, streamed)) return Batch<T>{std::move(values)};
-    }
-    detail::PopMany<T> request{end, count, list.clock};
-    run(request, list, detail::Line::pops, options);
-    if (!request.values.empty()) return Batch<T>{std::move(request.values)};
-    return request.ending();
-}
-
-template <Message T>
-Moved<T> BlockingList<T>::move(State& list, State& target, const MoveOptions& options,
-                               bool may_wait) {
-    detail::MoveOne<T> request{list, options.from, target, options.to};
-    Node at_source{request, list};
-    Node at_target{request, target};
-    detail::WakeChain chain;
-    const bool mine = request.enter(at_source, at_target, chain);
-    chain.resume_all();
-    if (!mine) {
-        const WaitOptions wait_options{options.timeout, options.stop};
-        wait(request, list, may_wait ? &wait_options : nullptr);
-        list.leave(at_source);
-        target.leave(at_target);
-    }
-    if (request.moved) return Moved<T>(std::in_place, std::move(*request.copy));
-    if (request.rejected) return Ending::full;
-    return request.ending();
-}
-
-template <Message T>
 PoppedFrom<T> BlockingList<T>::first_of(std::span<const BlockingList> lists,
                                         const FirstOptions& options) {
     if (lists.empty())
         throw Error{ErrorCode::invalid_argument, "pop_first: there is no list to take from"};
     for (std::size_t at = 0; at != lists.size(); ++at) {
-        if (auto popped = lists[at].pop(options.from, nullptr))
+        if (auto popped = detail::pop(*lists[at].state_, options.from, nullptr))
             return PoppedFrom<T>{at, *std::move(popped)};
     }
     detail::PopFirst<T> request{options.from, lists.front().state_->clock};
-    take_first(request, lists, options);
+    for (std::size_t at = 0; at != lists.size(); ++at) request.add(*lists[at].state_, at);
+    detail::try_or_wait(request, request, detail::WaitLimits::of(&options));
     if (request.value) return PoppedFrom<T>{request.which, std::move(*request.value)};
     return request.ending();
-}
-
-// One node for each list, however often it is named.
-template <Message T>
-void BlockingList<T>::make_nodes(detail::PopFirst<T>& request, std::span<const BlockingList> lists,
-                                 std::deque<Node>& nodes) {
-    for (std::size_t at = 0; at != lists.size(); ++at) {
-        State* const list = &*lists[at].state_;
-        if (std::ranges::find(nodes, list, &Node::list) != nodes.end()) continue;
-        const Node* const earlier = nodes.empty() ? nullptr : &nodes.back();
-        nodes.emplace_back(request, *list, at).earlier = earlier;
-    }
-    request.open_sources = static_cast<std::uint32_t>(nodes.size());
-}
-
-template <Message T>
-void BlockingList<T>::take_first(detail::PopFirst<T>& request, std::span<const BlockingList> lists,
-                                 const FirstOptions& options) {
-    std::deque<Node> nodes;
-    make_nodes(request, lists, nodes);
-    detail::WakeChain chain;
-    bool mine = false;
-    for (auto node = nodes.begin(); node != nodes.end() && !mine && !request.claimed(); ++node)
-        mine = node->list()->enter(*node, detail::Line::pops, chain);
-    chain.resume_all();
-    const WaitOptions wait_options{options.timeout, options.stop};
-    if (!mine) wait(request, *nodes.front().list(), &wait_options);
-    for (Node& node : nodes) node.list()->leave(node);
 }
 
 template <Message T>
 std::size_t BlockingList<T>::remove(const T& value, End from,
                                     std::size_t count) const requires std::equality_comparable<T> {
-    State& list = *state_;
-    std::vector<T> removed;  // outlives the lock
-    detail::WakeChain chain;
-    bool out_of_reach = false;
-    {
-        const detail::LockAll lock{list.core};
-        std::vector<std::size_t> positions = list.core.find(value, from, count);
-        removed.reserve(positions.size());
-        list.core.extract(std::move(positions), removed);
-        out_of_reach = !list.serve_within_reach(chain);
-    }
-    if (out_of_reach) list.serve_all(chain);
-    chain.resume_all();
-    return removed.size();
+    return detail::remove_equal(*state_, value, from, count);
 }
 
 template <Message T>
@@ -582,16 +347,16 @@ std::vector<T> BlockingList<T>::range(std::int64_t first,
                                       std::int64_t last) const requires std::copy_constructible<T> {
     State& list = *state_;
     std::vector<T> copies;
-    const detail::LockAll lock{list.core};
-    const auto size = static_cast<std::int64_t>(list.core.size());
+    const detail::LockAll lock{list};
+    const auto size = static_cast<std::int64_t>(list.size());
     if (first < 0) first = std::max<std::int64_t>(0, first + size);
     if (last < 0) last += size;
     last = std::min(last, size - 1);
     if (first > last) return copies;
     const auto count = static_cast<std::size_t>(last - first + 1);
     copies.reserve(count);
-    list.core.visit(static_cast<std::size_t>(first), count,
-                    [&](const T& element) { copies.push_back(element); });
+    list.core().visit(static_cast<std::size_t>(first), count,
+                      [&](const T& element) { copies.push_back(element); });
     return copies;
 }
 

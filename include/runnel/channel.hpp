@@ -158,7 +158,8 @@ public:
     [[nodiscard]] bool wait_for_subscribers(std::size_t count,
                                             const WaitOptions& options = wait_for_ever) const {
         detail::AwaitSubscribers<T> request{count, state_->clock};
-        state_->run(request, &State::watchers, &options.timeout, options.stop);
+        detail::try_or_wait(request, detail::ChannelPlace{request, *state_, &State::watchers},
+                            detail::WaitLimits::of(&options));
         return request.how() == detail::WaitEnd::served;
     }
 

@@ -224,7 +224,8 @@ Deliveries<T> Consumer<T>::read(const GroupReadOptions* waiting,
     detail::ReadNew<T, Deliveries<T>> request{
         result, {id_, name_}, max_pending_, options, stream_->clock};
     try {
-        stream_->run(request, group_.get(), waiting);
+        detail::try_or_wait(request, detail::StreamPlace{request, *stream_, group_.get()},
+                            detail::WaitLimits::of(waiting));
         if (!result) result.ending_ = request.ending();
     } catch (const std::bad_alloc&) {
         if (result.lost().empty()) throw;  // else it ends there, as a claim does

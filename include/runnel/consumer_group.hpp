@@ -129,7 +129,8 @@ Consumer<T> ConsumerGroup<T>::consumer(std::string_view name,
 
 template <Message T>
 std::size_t ConsumerGroup<T>::remove_consumer(std::string_view name) const {
-    const auto remove = [&](auto& stream, auto& rules) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+    const auto remove = [&](auto& stream, auto& rules) {
+        stream.mutex.assert_held();
         stream.catch_up(*group_.get());
         return rules.remove_consumer(name);
     };

@@ -85,13 +85,14 @@ private:
         if (cursor_->is_at_end_of_block()) {
             const detail::Lock lock{stream.mutex};
             cursor_->seek(stream.log);
-        } else if (streak >= detail::stream_length && waiting != nullptr && stream.is_real &&
-                   detail::may_take_time(waiting->timeout, waiting->stop)) {
+        } else if (streak >= detail::stream_length && stream.is_real &&
+                   detail::WaitLimits::of(waiting).may_take_time()) {
             detail::leave_for_a_batch(streak, [this] { return cursor_->may_have_next(); });
         }
         if (auto entries = at_hand(count)) return entries;
         detail::ReadOn<T, Entries<T>> request{*cursor_, count, false, stream.clock};
-        stream.run(request, nullptr, waiting);
+        detail::try_or_wait(request, detail::StreamPlace{request, stream},
+                            detail::WaitLimits::of(waiting));
         if (!request.entries) return request.result();
         streak_ = detail::stream_length;  // one that comes to who waits may be the first of many
         return std::move(request.entries);

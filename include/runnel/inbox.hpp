@@ -196,11 +196,13 @@ public:
     /// Throws: Error{invalid_argument} if `count` is 0.
     /// Complexity: linear in the result.
     InboxMessages<T> read(const ReadOptions& options = {}) {
-        return read(options, &options.timeout);
+        return read(options, detail::WaitLimits::of(&options));
     }
 
     /// As read(), but never waits; `timeout` and `stop` are not looked at.
-    InboxMessages<T> try_read(const ReadOptions& options = {}) { return read(options, nullptr); }
+    InboxMessages<T> try_read(const ReadOptions& options = {}) {
+        return read(options, detail::WaitLimits{});
+    }
 
     /// How many messages it has missed, all in all.
     [[nodiscard]] std::uint64_t missed() const {
@@ -228,10 +230,10 @@ private:
         throw Error{ErrorCode::invalid_argument, std::string{"Inbox: "} + why};
     }
 
-    InboxMessages<T> read(const ReadOptions& options, const Timeout* timeout) {
+    InboxMessages<T> read(const ReadOptions& options, const detail::WaitLimits& limits) {
         detail::check_count(options.count, "Inbox: a read");
         detail::ReadInbox<T> request{options.count, state_->clock};
-        state_->run(request, timeout, options.stop);
+        detail::try_or_wait(request, detail::InboxPlace<T>{request, *state_.get()}, limits);
         if (!request.entries.empty()) return InboxMessages<T>{std::move(request.entries)};
         if (request.how() == detail::WaitEnd::disconnected) state_->drop_waiting();
         return InboxMessages<T>{request.ending()};

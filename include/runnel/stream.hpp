@@ -340,7 +340,8 @@ private:
         State& stream = *state_;
         detail::LogCursor<T> cursor = place(after);
         detail::ReadOn<T, Entries<T>> request{cursor, options.count, true, stream.clock};
-        stream.run(request, nullptr, waiting);
+        detail::try_or_wait(request, detail::StreamPlace{request, stream},
+                            detail::WaitLimits::of(waiting));
         return request.result();
     }
 

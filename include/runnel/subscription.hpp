@@ -172,10 +172,14 @@ public:
     /// Throws: Error{invalid_argument} if `count` is 0.
     /// Complexity: constant. After it has missed messages, logarithmic in the bound; with a limit
     /// of bytes, linear in the number of messages that it skips.
-    Messages<T> read(const ReadOptions& options = {}) { return read(options, &options.timeout); }
+    Messages<T> read(const ReadOptions& options = {}) {
+        return read(options, detail::WaitLimits::of(&options));
+    }
 
     /// As read(), but never waits; `timeout` and `stop` are not looked at.
-    Messages<T> try_read(const ReadOptions& options = {}) { return read(options, nullptr); }
+    Messages<T> try_read(const ReadOptions& options = {}) {
+        return read(options, detail::WaitLimits{});
+    }
 
     /// How many messages it has missed, all in all.
     [[nodiscard]] std::uint64_t missed() const noexcept { return seat().missed; }
@@ -195,11 +199,11 @@ private:
     Subscription(State& channel, std::unique_ptr<detail::Seat<T>> seat) noexcept
         : channel_{channel}, seat_{std::move(seat)} {}
 
-    Messages<T> read(const ReadOptions& options, const Timeout* timeout) {
+    Messages<T> read(const ReadOptions& options, const detail::WaitLimits& limits) {
         detail::check_count(options.count, "Subscription: a read");
         auto part = at_hand(options.count);
         if (part.slots != 0) return {std::move(part), 0};
-        return go_on(options, timeout);
+        return go_on(options.count, limits);
     }
 
     [[nodiscard]] detail::Seat<T>& seat() const noexcept { return **seat_; }
@@ -228,11 +232,12 @@ private:
             channel_->make_room();
     }
 
-    [[gnu::noinline]] Messages<T> go_on(const ReadOptions& options, const Timeout* timeout) {
+    [[gnu::noinline]] Messages<T> go_on(std::size_t count, const detail::WaitLimits& limits) {
         State& channel = *channel_.get();
-        pause_at_end_of_stream(options, timeout);
-        detail::ReadMessages<T> request{seat(), options.count, channel.clock};
-        channel.run(request, &State::readers, timeout, options.stop);
+        pause_at_end_of_stream(limits);
+        detail::ReadMessages<T> request{seat(), count, channel.clock};
+        detail::try_or_wait(request, detail::ChannelPlace{request, channel, &State::readers},
+                            limits);
         request.wake_others();
         if (request.messages.slots == 0) return Messages<T>{request.ending(), request.missed};
         make_room();
@@ -240,10 +245,10 @@ private:
     }
 
     // Entries that come in a stream are worth waiting for a moment without taking the lock.
-    void pause_at_end_of_stream(const ReadOptions& options, const Timeout* timeout) {
+    void pause_at_end_of_stream(const detail::WaitLimits& limits) {
         const std::size_t streak = std::exchange(streak_, detail::stream_length);
-        if (streak < detail::stream_length || timeout == nullptr || !channel_->is_real) return;
-        if (!detail::may_take_time(*timeout, options.stop)) return;
+        if (streak < detail::stream_length || !channel_->is_real) return;
+        if (!limits.may_take_time()) return;
         if (seat().cursor.may_have_next() || seat().cursor.is_at_end_of_block()) return;
         detail::leave_for_a_batch(streak, [this] { return seat().cursor.may_have_next(); });
     }

@@ -146,14 +146,19 @@ public:
         return Served::yes;
     }
 
-    WaitedAny wait(const WaitOptions& options) {
-        WakeChain chain;
-        bool mine = false;
-        for (std::size_t at = 0; at != sources_.size() && !mine && !claimed(); ++at)
-            mine = source(at).enter(*this, at, chain);
-        chain.resume_all();
-        if (!mine) await(*this, clock, source(0).spin, options.timeout, options.stop);
+    // It is its own place: in a line of each.
+    [[nodiscard]] bool try_or_queue(const WaitLimits& /*any*/, WakeChain& chain) noexcept {
+        for (std::size_t at = 0; at != sources_.size() && !claimed(); ++at)
+            if (source(at).enter(*this, at, chain)) return true;
+        return false;
+    }
+    void leave() {
         for (std::size_t at = 0; at != sources_.size(); ++at) source(at).leave();
+    }
+    [[nodiscard]] SpinBudget& spin() const noexcept { return source(0).spin; }
+
+    WaitedAny wait(const WaitOptions& options) {
+        try_or_wait(*this, *this, WaitLimits::of(&options));
         if (how() == WaitEnd::served) return WaitedAny{which_};
         return ending();
     }

@@ -298,8 +298,7 @@ public:
     std::vector<const detail::Mutex*> locks() {
         std::vector<const detail::Mutex*> all;
         for (const auto& state : states_)
-            for (const detail::Mutex* const lock :
-                 {&state->core.back.mutex, &state->core.front.mutex})
+            for (const detail::Mutex* const lock : {&state->back.mutex, &state->front.mutex})
                 all.push_back(lock);
         return all;
     }

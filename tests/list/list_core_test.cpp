@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-#include <runnel/detail/base/annotations.hpp>
 #include <runnel/detail/list/list_core.hpp>
 #include <runnel/list_options.hpp>
 
@@ -16,13 +15,16 @@
 #include <vector>
 
 using runnel::End;
+using runnel::detail::ListBack;
 using runnel::detail::ListCore;
+using runnel::detail::ListFront;
 using runnel::test::Census;
 using runnel::test::Countable;
 
 namespace {
 
 using Values = std::vector<int>;
+constexpr std::size_t unbounded = runnel::ListOptions{}.capacity;
 
 Values numbers(const std::vector<Countable>& elements) {
     Values values;
@@ -30,35 +32,24 @@ Values numbers(const std::vector<Countable>& elements) {
     return values;
 }
 
-// A core of one thread, which holds both locks from the beginning.
+// A list of one thread.
 class List {
 public:
-    explicit List(std::size_t capacity = ListCore<Countable>::unbounded)
-        RUNNEL_NO_THREAD_SAFETY_ANALYSIS : core_{capacity} {
-        core_.back.mutex.lock();
-        core_.front.mutex.lock();
-        refill_room();
-    }
+    explicit List(std::size_t capacity = unbounded) : capacity_{capacity} { refill_room(); }
 
-    void refill_room() RUNNEL_NO_THREAD_SAFETY_ANALYSIS { core_.refill_room(); }
-    [[nodiscard]] std::size_t room() const RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
-        return core_.back.room;
-    }
-    [[nodiscard]] std::size_t free_room() const RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
-        return core_.free_room();
-    }
-    [[nodiscard]] bool empty() const RUNNEL_NO_THREAD_SAFETY_ANALYSIS { return core_.empty(); }
-    [[nodiscard]] std::size_t size() const RUNNEL_NO_THREAD_SAFETY_ANALYSIS { return core_.size(); }
-    [[nodiscard]] std::size_t front_size() const { return core_.front_size(); }
+    void refill_room() { back_.room = free_room(); }
+    [[nodiscard]] std::size_t room() const { return back_.room; }
+    [[nodiscard]] std::size_t free_room() const { return back_.free_room(capacity_, front_size()); }
+    [[nodiscard]] bool empty() const { return core_.empty(); }
+    [[nodiscard]] std::size_t size() const { return core_.size(); }
+    [[nodiscard]] std::size_t front_size() const { return front_.size(); }
 
-    void push_back(int value) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
-        core_.push_back(Countable{value});
-    }
-    std::size_t push_back_many(const Values& values) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+    void push_back(int value) { back_.push(Countable{value}); }
+    std::size_t push_back_many(const Values& values) {
         std::vector<Countable> messages(values.begin(), values.end());
-        return core_.push_back(std::span{messages});
+        return back_.push(std::span{messages});
     }
-    void push(End end, int value) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+    void push(End end, int value) {
         core_.reserve(end);
         core_.push(end, Countable{value});
     }
@@ -66,35 +57,34 @@ public:
         for (const int value : values) push(end, value);
     }
 
-    void refill_front() RUNNEL_NO_THREAD_SAFETY_ANALYSIS { core_.refill_front(); }
-    int pop_of_front() RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
-        if (!core_.front_has()) return nothing;
-        const int value = core_.first_of_front().get();
-        core_.drop_first_of_front();
+    void refill_front() { core_.refill_front(); }
+    int pop_of_front() {
+        if (!front_.has()) return nothing;
+        const int value = front_.first().get();
+        front_.drop_first();
         return value;
     }
-    Values pop_many_of_front(std::size_t count) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+    Values pop_many_of_front(std::size_t count) {
         std::vector<Countable> out;
         out.reserve(count);
-        if (!core_.front_has(count)) return {nothing};
-        core_.pop_many_of_front(count, out);
+        if (!front_.has(count)) return {nothing};
+        front_.pop_many(count, out);
         return numbers(out);
     }
 
-    int pop(End end) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+    int pop(End end) {
         const int value = core_.peek(end).get();
         core_.drop(end);
         return value;
     }
-    Values pop_many(End end, std::size_t count) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+    Values pop_many(End end, std::size_t count) {
         std::vector<Countable> out;
         out.reserve(std::min(count, core_.size()));
         core_.pop_many(end, count, out);
         return numbers(out);
     }
 
-    [[nodiscard]] Values from(std::size_t first,
-                              std::size_t count) const RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+    [[nodiscard]] Values from(std::size_t first, std::size_t count) const {
         Values values;
         core_.visit(first, count,
                     [&](const Countable& element) { values.push_back(element.get()); });
@@ -102,11 +92,10 @@ public:
     }
     [[nodiscard]] Values all() const { return from(0, size()); }
 
-    [[nodiscard]] std::vector<std::size_t>
-    find(int value, End end, std::size_t limit) const RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+    [[nodiscard]] std::vector<std::size_t> find(int value, End end, std::size_t limit) const {
         return core_.find(Countable{value}, end, limit);
     }
-    Values extract(const std::vector<std::size_t>& positions) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+    Values extract(const std::vector<std::size_t>& positions) {
         std::vector<Countable> out;
         out.reserve(positions.size());
         core_.extract(positions, out);
@@ -116,7 +105,10 @@ public:
     static constexpr int nothing = -7;
 
 private:
-    ListCore<Countable> core_;
+    const std::size_t capacity_;
+    ListFront<Countable> front_;
+    ListBack<Countable> back_;
+    ListCore<Countable> core_{front_, back_};
 };
 
 // 1 to 3 in the front part, 4 to 6 in the back part.
@@ -141,7 +133,7 @@ TEST_CASE("the core of a new list is empty and has room for all it may hold", "[
     CHECK(bounded.size() == 0);
     CHECK(bounded.room() == 5);
     CHECK(bounded.free_room() == 5);
-    CHECK(List{}.free_room() == ListCore<Countable>::unbounded);
+    CHECK(List{}.free_room() == unbounded);
 }
 
 TEST_CASE("what is pushed stands at the back until the front is refilled", "[list_core]") {

@@ -24,8 +24,8 @@ template struct Reveal<StateOfList, &BlockingList<Gated>::state_>;
 }
 
 [[nodiscard]] inline std::vector<const detail::Mutex*> locks_of(const BlockingList<Gated>& list) {
-    const auto& core = state_of(list).core;
-    return {&core.back.mutex, &core.front.mutex};
+    const auto& state = state_of(list);
+    return {&state.back.mutex, &state.front.mutex};
 }
 
 }  // namespace runnel::test

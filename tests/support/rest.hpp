@@ -18,7 +18,7 @@ struct Rest : detail::Waiter {
 
     detail::WaitEnd wait(const Timeout& timeout = {}, const std::stop_token& stop = {}) {
         detail::SpinBudget spin;
-        detail::await(*this, clock, spin, timeout, stop);
+        detail::await(*this, clock, spin, {&timeout, &stop});
         return how();
     }
 

@@ -113,6 +113,7 @@ TEST_CASE("of many threads that claim a waiter exactly one succeeds", "[waiter]"
     constexpr int threads = 4;
     constexpr std::size_t rounds = 2'000;
     std::list<Guest> guests(rounds);
+    for (Guest& guest : guests) guest.share();
     std::vector<std::atomic<int>> claims(rounds);
     {
         std::latch start{threads};
@@ -402,7 +403,8 @@ TEST_CASE("a wait that was served stays served, whatever else has come", "[waite
 
 TEST_CASE("a wait that may not block ends at once", "[waiter]") {
     Rest rest{runnel::SystemClock::instance()};
-    runnel::detail::give_up(rest, rest.clock);
+    runnel::detail::SpinBudget spin;
+    runnel::detail::await(rest, rest.clock, spin, {});
     CHECK(rest.how() == WaitEnd::timed_out);
 }
 

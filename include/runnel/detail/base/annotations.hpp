@@ -15,8 +15,6 @@
 #define RUNNEL_EXCLUDES(...) RUNNEL_TSA(locks_excluded(__VA_ARGS__))
 #define RUNNEL_ACQUIRE(...) RUNNEL_TSA(acquire_capability(__VA_ARGS__))
 #define RUNNEL_RELEASE(...) RUNNEL_TSA(release_capability(__VA_ARGS__))
-// The first argument is the result that means "taken".
-#define RUNNEL_TRY_ACQUIRE(...) RUNNEL_TSA(try_acquire_capability(__VA_ARGS__))
 // For a function that knows, in a way the analysis cannot see, that its caller holds the lock.
 #define RUNNEL_ASSERT_CAPABILITY(...) RUNNEL_TSA(assert_capability(__VA_ARGS__))
 #define RUNNEL_NO_THREAD_SAFETY_ANALYSIS RUNNEL_TSA(no_thread_safety_analysis)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <runnel/detail/base/annotations.hpp>
+#include <runnel/detail/base/assert.hpp>
 #include <runnel/detail/base/futex.hpp>
 
 #include <atomic>
@@ -33,6 +34,8 @@ public:
     [[nodiscard]] bool is_held() const noexcept {
         return word_.load(std::memory_order_relaxed) != 0;
     }
+    // For a function whose caller holds it, where the analysis cannot see that.
+    void assert_held() const noexcept RUNNEL_ASSERT_CAPABILITY(this) { RUNNEL_ASSERT(is_held()); }
 
 private:
     // Critical sections here are tens of nanoseconds and a sleep costs thousands, so a look or two
@@ -64,19 +67,6 @@ public:
     ~Lock() RUNNEL_RELEASE() { mutex_.unlock(); }
     Lock(const Lock&) = delete;
     Lock& operator=(const Lock&) = delete;
-
-private:
-    Mutex& mutex_;
-};
-
-// Unlocks at the end of its scope what was locked before it began: for a lock that one function
-// takes and, on some paths, another one lets go.
-class RUNNEL_SCOPED_CAPABILITY Unlock {
-public:
-    explicit Unlock(Mutex& mutex) noexcept RUNNEL_REQUIRES(mutex) : mutex_{mutex} {}
-    ~Unlock() RUNNEL_RELEASE() { mutex_.unlock(); }
-    Unlock(const Unlock&) = delete;
-    Unlock& operator=(const Unlock&) = delete;
 
 private:
     Mutex& mutex_;

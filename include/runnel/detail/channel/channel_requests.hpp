@@ -63,11 +63,12 @@ public:
           is_inside_handler_{is_inside_handler(channel)},
           may_go_on_{may_wait && !is_inside_handler_} {}
 
-    Served attempt(ChannelNode<T>& node) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+    Served attempt(ChannelNode<T>& node) {
         ChannelState<T>& channel = *node.keep.get();
+        channel.mutex.assert_held();
         return carry_out(channel, channel.publishers.first() == &node);
     }
-    Served attempt(ChannelState<T>& channel) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+    Served attempt(ChannelState<T>& channel) RUNNEL_REQUIRES(channel.mutex) {
         return carry_out(channel, channel.publishers.empty());
     }
 
@@ -75,7 +76,7 @@ public:
     WakeChain chain;  // those that the message has woken; for the publisher, which is awake then
 
 private:
-    Served carry_out(ChannelState<T>& channel, bool is_first) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+    Served carry_out(ChannelState<T>& channel, bool is_first) RUNNEL_REQUIRES(channel.mutex) {
         constexpr auto calls = ChannelState<T>::CallsDirectly::no;
         if (channel.closed) return source_closed();
         // Also when others are before it in line: they wait for the handlers as well.
@@ -89,7 +90,7 @@ private:
         return Served::yes;
     }
 
-    Served refuse(ChannelState<T>& channel) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+    Served refuse(ChannelState<T>& channel) noexcept RUNNEL_REQUIRES(channel.mutex) {
         if (!claim(WaitEnd::timed_out)) return Served::gone;
         ++channel.refused;
         return Served::yes;
@@ -113,8 +114,12 @@ public:
     GoOnWithRun(std::uint64_t number, Clock& on) noexcept
         : Request{behaviour, WaitsOn::one, on}, number_{number} {}
 
-    Served attempt(ChannelNode<T>& node) { return attempt(*node.keep.get()); }
-    Served attempt(ChannelState<T>& channel) noexcept RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+    Served attempt(ChannelNode<T>& node) noexcept {
+        ChannelState<T>& channel = *node.keep.get();
+        channel.mutex.assert_held();
+        return attempt(channel);
+    }
+    Served attempt(ChannelState<T>& channel) noexcept RUNNEL_REQUIRES(channel.mutex) {
         if (channel.awaits_run(number_)) return Served::no;
         if (!claim()) return Served::gone;
         has_run = channel.take_run(number_, thread_);
@@ -136,7 +141,8 @@ template <Message T>
     const Owner<ChannelState<T>> kept{channel};
     channel.remove_owner();  // of accept_run()
     GoOnWithRun<T> request{sent.number, channel.clock};
-    channel.run(request, &ChannelState<T>::successors, &options.timeout, options.stop);
+    try_or_wait(request, ChannelPlace{request, channel, &ChannelState<T>::successors},
+                WaitLimits::of(&options));
     if (request.has_run) return channel.run_handlers({}, message);
     channel.decline_run(sent.number);
 }
@@ -148,8 +154,8 @@ template <Message T>
     const WaitOptions& how = options != nullptr ? *options : wait_for_ever;
     const auto deadline = deadline_of(how.timeout, channel.clock);
     PublishOne<T> request{message, bytes, options != nullptr, channel};
-    channel.run(request, &ChannelState<T>::publishers, options != nullptr ? &how.timeout : nullptr,
-                how.stop);
+    try_or_wait(request, ChannelPlace{request, channel, &ChannelState<T>::publishers},
+                WaitLimits::of(options));
     request.chain.resume_all();
     if (request.sent.runs_handlers) channel.run_handlers(request.sent, message);
     if (request.sent.goes_on) {
@@ -216,8 +222,12 @@ public:
     ReadMessages(Seat<T>& seat, std::size_t limit, Clock& on) noexcept
         : Request{behaviour, WaitsOn::one, on}, seat_{seat}, count_{limit} {}
 
-    Served attempt(ChannelNode<T>& node) { return attempt(*node.keep.get()); }
-    Served attempt(ChannelState<T>& channel) noexcept RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+    Served attempt(ChannelNode<T>& node) noexcept {
+        ChannelState<T>& channel = *node.keep.get();
+        channel.mutex.assert_held();
+        return attempt(channel);
+    }
+    Served attempt(ChannelState<T>& channel) noexcept RUNNEL_REQUIRES(channel.mutex) {
         const std::uint64_t position = seat_.position();
         if (seat_.is_disconnected.load(std::memory_order_relaxed)) {
             if (!claim(WaitEnd::disconnected)) return Served::gone;
@@ -284,8 +294,12 @@ public:
     AwaitSubscribers(std::size_t count, Clock& on) noexcept
         : Request{behaviour, WaitsOn::one, on}, count_{count} {}
 
-    Served attempt(ChannelNode<T>& node) { return attempt(*node.keep.get()); }
-    Served attempt(ChannelState<T>& channel) noexcept RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+    Served attempt(ChannelNode<T>& node) noexcept {
+        ChannelState<T>& channel = *node.keep.get();
+        channel.mutex.assert_held();
+        return attempt(channel);
+    }
+    Served attempt(ChannelState<T>& channel) noexcept RUNNEL_REQUIRES(channel.mutex) {
         if (channel.subscribers() < count_) return channel.closed ? source_closed() : Served::no;
         return claim() ? Served::yes : Served::gone;
     }
@@ -303,8 +317,12 @@ public:
     AwaitHandler(const Handler<T>& handler, Clock& on) noexcept
         : Request{behaviour, WaitsOn::one, on}, handler_{handler} {}
 
-    Served attempt(ChannelNode<T>& node) { return attempt(*node.keep.get()); }
-    Served attempt(ChannelState<T>& channel) noexcept RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+    Served attempt(ChannelNode<T>& node) noexcept {
+        ChannelState<T>& channel = *node.keep.get();
+        channel.mutex.assert_held();
+        return attempt(channel);
+    }
+    Served attempt(ChannelState<T>& channel) noexcept RUNNEL_REQUIRES(channel.mutex) {
         if (channel.may_run(handler_)) return Served::no;
         return claim() ? Served::yes : Served::gone;
     }
@@ -320,7 +338,8 @@ template <Message T>
     const RunWait wait{channel, handler, here};
     if (wait.closes_circle()) return false;
     AwaitHandler<T> request{handler, channel.clock};
-    channel.run(request, &ChannelState<T>::leavers, &wait_for_ever.timeout, wait_for_ever.stop);
+    try_or_wait(request, ChannelPlace{request, channel, &ChannelState<T>::leavers},
+                WaitLimits::of(&wait_for_ever));
     return true;
 }
 

@@ -28,7 +28,6 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
-#include <stop_token>
 #include <string>
 #include <utility>
 #include <vector>
@@ -199,19 +198,40 @@ public:
 
     // ---- waiting
 
-    // Carries out `request` at once or, unless `timeout` is null, once somebody else can. It stands
-    // in `queue` meanwhile.
+    // Carries out `request` or, if it may wait, puts it into that line, as `node`. True: it has
+    // ended, by this thread.
     template <typename Kind>
-    void run(Kind& request, WaitQueue ChannelState::*queue, const Timeout* timeout,
-             const std::stop_token& stop) RUNNEL_EXCLUDES(mutex) {
-        std::optional<ChannelNode<T>> node;
-        if (!stands_in_line(request, queue, timeout != nullptr, node)) return;
-        await(request, clock, spin, *timeout, stop);
-        if (!may_stand_in_line(request)) return;
+    [[nodiscard]] bool try_or_queue(Kind& request, WaitQueue ChannelState::*line, bool may_wait,
+                                    std::optional<ChannelNode<T>>& node) RUNNEL_EXCLUDES(mutex) {
+        const Lock lock{mutex};
+        if (request.attempt(*this) != Served::no) return true;
+        if (!may_wait) return false;
+        if (line == &ChannelState::publishers) {
+            // First it is said that a publisher waits, and then looked once more how far readers
+            // and handlers are: see Seat::tell_position() and begin_with().
+            note_publishers(true);
+            if (request.attempt(*this) != Served::no) {
+                note_publishers();
+                return true;
+            }
+        }
+        (this->*line).insert(node.emplace(request, *this));
+        return false;
+    }
+
+    // Puts `node`, of a wait over several objects, into the line of the readers unless the wait
+    // ends at once. True if this thread has claimed it.
+    [[nodiscard]] bool enter(ChannelNode<T>& node) noexcept RUNNEL_EXCLUDES(mutex) {
+        const Lock lock{mutex};
+        return join(readers, node);
+    }
+
+    // Takes `node` out of line if it still stands in it.
+    void leave(ChannelNode<T>& node) noexcept RUNNEL_EXCLUDES(mutex) {
         WakeChain chain;
         {
             const Lock lock{mutex};
-            if (node->queue != nullptr) node->queue->remove(*node);
+            if (node.queue != nullptr) node.queue->remove(node);
             serve_publishers(chain);  // it may have held up others
         }
         chain.resume_all();
@@ -230,9 +250,10 @@ public:
     // ---- who gets the messages
 
     // Whether the seat's reader may go on without the lock.
+    // Not analysed, as it needs no lock: it reads only an atomic of the log, by last().
     [[nodiscard]] bool
     is_within_reach(const Seat<T>& seat) const noexcept RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
-        return seat.is_within_reach(log);  // of which only last() is read
+        return seat.is_within_reach(log);
     }
 
     void add_seat(Seat<T>& seat, WakeChain& chain) noexcept RUNNEL_REQUIRES(mutex) {
@@ -434,29 +455,6 @@ public:
     SpinBudget spin;
 
 private:
-    // Carries out `request` or, if it may wait, puts it into line; true: so it did.
-    template <typename Kind>
-    [[nodiscard]] bool stands_in_line(Kind& request, WaitQueue ChannelState::*queue, bool may_wait,
-                                      std::optional<ChannelNode<T>>& node) RUNNEL_EXCLUDES(mutex) {
-        const Lock lock{mutex};
-        if (request.attempt(*this) != Served::no) return false;
-        if (!may_wait) {
-            request.set_end(WaitEnd::timed_out);
-            return false;
-        }
-        if (queue == &ChannelState::publishers) {
-            // First it is said that a publisher waits, and then looked once more how far readers
-            // and handlers are: see Seat::tell_position() and begin_with().
-            note_publishers(true);
-            if (request.attempt(*this) != Served::no) {
-                note_publishers();
-                return false;
-            }
-        }
-        (this->*queue).insert(node.emplace(request, *this));
-        return true;
-    }
-
     [[nodiscard]] bool goes_into_log(CallsDirectly calls) const noexcept RUNNEL_REQUIRES(mutex) {
         if (seats.size() != 0 || !links.empty()) return true;
         if (handlers.size() == 0) return false;
@@ -644,6 +642,8 @@ private:
         Handlers<T>::disown(dead);
     }
 
+    // Not analysed, as it needs no lock: from `first` to `last` the list stays as it is while a
+    // batch runs. Handlers are appended, and the dead ones are taken out when the run is over.
     void run_all(Handler<T>* first, Handler<T>* last, const T& message, std::uint64_t number,
                  const HandlerFrame<>& frame) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
         handlers.run_all(first, last, message, number, frame,
@@ -719,6 +719,28 @@ private:
     bool is_run_on_offer_ RUNNEL_GUARDED_BY(mutex) = false;
     bool is_left_over_ RUNNEL_GUARDED_BY(mutex) = false;  // it was let go, and something is left
     std::atomic<bool> is_run_wanted_ = false;             // by the successor: it waits
+};
+
+// In one line of a channel. What is only needed to wait is made only then.
+template <Message T, typename Kind>
+class ChannelPlace {
+public:
+    ChannelPlace(Kind& request, ChannelState<T>& channel, WaitQueue ChannelState<T>::*line) noexcept
+        : request_{request}, channel_{channel}, line_{line} {}
+
+    [[nodiscard]] bool try_or_queue(const WaitLimits& limits, WakeChain& /*nobody else*/) {
+        return channel_.try_or_queue(request_, line_, limits.may_wait(), node_);
+    }
+    void leave() noexcept {
+        if (node_ && may_stand_in_line(request_)) channel_.leave(*node_);
+    }
+    [[nodiscard]] SpinBudget& spin() const noexcept { return channel_.spin; }
+
+private:
+    Kind& request_;
+    ChannelState<T>& channel_;
+    WaitQueue ChannelState<T>::*const line_;
+    std::optional<ChannelNode<T>> node_;  // once it stands in line
 };
 
 }  // namespace runnel::inline v0::detail

@@ -33,8 +33,14 @@ template <Message T>
 class ChannelState;
 template <Message T>
 class InboxState;
+
+// The place of a wait in the line of an inbox. Keeps its memory meanwhile.
 template <Message T>
-class ReadInbox;
+struct InboxNode : WaitNode {
+    InboxNode(Waiter& of, InboxState<T>& in) noexcept : WaitNode{of}, keep{in} {}
+
+    const Owner<InboxState<T>> keep;
+};
 
 // One way from a channel to an inbox: directly, or by a pattern.
 template <Message T>
@@ -145,9 +151,18 @@ public:
         return !disconnected;
     }
 
-    // Carries out `request` at once or, unless `timeout` is null, once something comes.
-    void run(ReadInbox<T>& request, const Timeout* timeout, const std::stop_token& stop)
-        RUNNEL_EXCLUDES(mutex);
+    // Puts `node`, of a wait over several objects, into line unless the wait ends at once. True if
+    // this thread has claimed it.
+    [[nodiscard]] bool enter(InboxNode<T>& node) noexcept RUNNEL_EXCLUDES(mutex) {
+        const Lock lock{mutex};
+        return join(readers, node);
+    }
+
+    // Takes `node` out of line if it still stands in it.
+    void leave(InboxNode<T>& node) noexcept RUNNEL_EXCLUDES(mutex) {
+        const Lock lock{mutex};
+        if (node.queue != nullptr) readers.remove(node);
+    }
 
     // When nobody reads it any more: a channel may still know it. What waits keeps the links by
     // which it came, and those this state.
@@ -238,18 +253,17 @@ private:
 template <Message T>
 class ReadInbox : public Request {
 public:
-    struct Node : WaitNode {
-        Node(Waiter& of, InboxState<T>& in) noexcept : WaitNode{of}, inbox{&in} {}
-        InboxState<T>* inbox;
-    };
-
-    static constexpr Behaviour behaviour{serve_as<ReadInbox, Node>, unpark};
+    static constexpr Behaviour behaviour{serve_as<ReadInbox, InboxNode<T>>, unpark};
 
     ReadInbox(std::size_t limit, Clock& on) noexcept
         : Request{behaviour, WaitsOn::one, on}, count_{limit} {}
 
-    Served attempt(Node& node) { return attempt(*node.inbox); }
-    Served attempt(InboxState<T>& inbox) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+    Served attempt(InboxNode<T>& node) {
+        InboxState<T>& inbox = *node.keep.get();
+        inbox.mutex.assert_held();
+        return attempt(inbox);
+    }
+    Served attempt(InboxState<T>& inbox) RUNNEL_REQUIRES(inbox.mutex) {
         if (inbox.disconnected) return claim(WaitEnd::disconnected) ? Served::yes : Served::gone;
         if (inbox.waiting.empty()) return inbox.sources == 0 ? source_closed() : Served::no;
         entries.reserve(std::min(count_, inbox.waiting.size()));
@@ -264,21 +278,28 @@ private:
     const std::size_t count_;
 };
 
+// In the line of an inbox. What is only needed to wait is made only then.
 template <Message T>
-void InboxState<T>::run(ReadInbox<T>& request, const Timeout* timeout,
-                        const std::stop_token& stop) {
-    const Owner<InboxState> keep{*this};
-    typename ReadInbox<T>::Node node{request, *this};
-    {
-        const Lock lock{mutex};
-        if (request.attempt(*this) != Served::no) return;
-        if (timeout == nullptr) return request.set_end(WaitEnd::timed_out);
-        readers.insert(node);
+class InboxPlace {
+public:
+    InboxPlace(ReadInbox<T>& request, InboxState<T>& inbox) noexcept
+        : request_{request}, inbox_{inbox} {}
+
+    [[nodiscard]] bool try_or_queue(const WaitLimits& limits, WakeChain& /*nobody else*/) {
+        const Lock lock{inbox_.mutex};
+        if (request_.attempt(inbox_) != Served::no) return true;
+        if (limits.may_wait()) inbox_.readers.insert(node_.emplace(request_, inbox_));
+        return false;
     }
-    await(request, clock, spin, *timeout, stop);
-    if (!may_stand_in_line(request)) return;
-    const Lock lock{mutex};
-    if (node.queue != nullptr) readers.remove(node);
-}
+    void leave() noexcept {
+        if (node_ && may_stand_in_line(request_)) inbox_.leave(*node_);
+    }
+    [[nodiscard]] SpinBudget& spin() const noexcept { return inbox_.spin; }
+
+private:
+    ReadInbox<T>& request_;
+    InboxState<T>& inbox_;
+    std::optional<InboxNode<T>> node_;  // once it stands in line
+};
 
 }  // namespace runnel::inline v0::detail

@@ -68,9 +68,9 @@ public:
     explicit ListSource(ListState<T>& list) noexcept : Source{list.clock, list.spin}, list_{list} {}
 
     [[nodiscard]] Supply supply() noexcept override {
-        const ListState<T>& list = *list_.get();
+        ListState<T>& list = *list_.get();
         list.assert_held();
-        if (!list.core.empty()) return Supply::there;
+        if (!list.core().empty()) return Supply::there;
         return list.closed ? Supply::over : Supply::none;
     }
 
@@ -126,11 +126,13 @@ public:
     CursorSource(StreamState<T>& stream, Owner<Whereabouts<LogCursor<T>>> cursor) noexcept
         : StreamSource<T>{stream}, cursor_{std::move(cursor)} {}
 
-    [[nodiscard]] Supply supply() noexcept override RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+    [[nodiscard]] Supply supply() noexcept override {
+        StreamState<T>& stream = this->stream();
+        stream.mutex.assert_held();
         LogCursor<T>* const cursor = cursor_->part;
         if (cursor == nullptr) return Supply::gone;
-        if (cursor->seek(this->stream().log)) return Supply::there;
-        return this->stream().closed ? Supply::over : Supply::none;
+        if (cursor->seek(stream.log)) return Supply::there;
+        return stream.closed ? Supply::over : Supply::none;
     }
 
 private:
@@ -145,8 +147,9 @@ public:
                    std::size_t max_pending)
         : StreamSource<T>{stream, &group}, name_{name}, wait_{{{}, name_}, max_pending} {}
 
-    [[nodiscard]] Supply supply() noexcept override RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+    [[nodiscard]] Supply supply() noexcept override {
         const StreamState<T>& stream = this->stream();
+        stream.mutex.assert_held();
         StreamGroup<T>& group = this->group();
         if (group.is_removed) return Supply::gone;
         wait_.is_for_room = false;
@@ -171,29 +174,27 @@ public:
     SubscriptionSource(ChannelState<T>& channel, Owner<Whereabouts<SeatOwner>> seat) noexcept
         : Source{channel.clock, channel.spin}, channel_{channel}, seat_{std::move(seat)} {}
 
-    [[nodiscard]] Supply supply() noexcept override RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+    [[nodiscard]] Supply supply() noexcept override {
+        ChannelState<T>& channel = *channel_.get();
+        channel.mutex.assert_held();
         if (seat_->part == nullptr) return Supply::gone;
         const Seat<T>& seat = **seat_->part;
         if (seat.is_disconnected.load(std::memory_order_relaxed)) return Supply::disconnected;
         // What it has to skip is told with what comes next, and when nothing does any more.
-        const bool is_over = channel_->closed;
-        const auto from = is_over ? seat.position() : seat.position_to_go_on(channel_->log);
-        if (channel_->log.last() > from) return Supply::there;
+        const bool is_over = channel.closed;
+        const auto from = is_over ? seat.position() : seat.position_to_go_on(channel.log);
+        if (channel.log.last() > from) return Supply::there;
         return is_over ? Supply::over : Supply::none;
     }
 
     [[nodiscard]] bool enter(Waiter& waiter, std::size_t which,
                              WakeChain& /*nobody else*/) noexcept override {
         node_.emplace(waiter, *channel_.get()).which = which;
-        const Lock lock{channel_->mutex};
-        return join(channel_->readers, *node_);
+        return channel_->enter(*node_);
     }
 
     void leave() noexcept override {
-        if (node_) {
-            const Lock lock{channel_->mutex};
-            if (node_->queue != nullptr) channel_->readers.remove(*node_);
-        }
+        if (node_) channel_->leave(*node_);
         node_.reset();
     }
 
@@ -209,31 +210,29 @@ public:
     explicit InboxSource(InboxState<T>& inbox) noexcept
         : Source{inbox.clock, inbox.spin}, inbox_{inbox} {}
 
-    [[nodiscard]] Supply supply() noexcept override RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
-        if (inbox_->abandoned) return Supply::gone;
-        if (inbox_->disconnected) return Supply::disconnected;
-        if (!inbox_->waiting.empty()) return Supply::there;
-        return inbox_->sources == 0 ? Supply::over : Supply::none;
+    [[nodiscard]] Supply supply() noexcept override {
+        const InboxState<T>& inbox = *inbox_.get();
+        inbox.mutex.assert_held();
+        if (inbox.abandoned) return Supply::gone;
+        if (inbox.disconnected) return Supply::disconnected;
+        if (!inbox.waiting.empty()) return Supply::there;
+        return inbox.sources == 0 ? Supply::over : Supply::none;
     }
 
     [[nodiscard]] bool enter(Waiter& waiter, std::size_t which,
                              WakeChain& /*nobody else*/) noexcept override {
-        node_.emplace(waiter, which);
-        const Lock lock{inbox_->mutex};
-        return join(inbox_->readers, *node_);
+        node_.emplace(waiter, *inbox_.get()).which = which;
+        return inbox_->enter(*node_);
     }
 
     void leave() noexcept override {
-        if (node_) {
-            const Lock lock{inbox_->mutex};
-            if (node_->queue != nullptr) inbox_->readers.remove(*node_);
-        }
+        if (node_) inbox_->leave(*node_);
         node_.reset();
     }
 
 private:
     const Owner<InboxState<T>> inbox_;
-    std::optional<WaitNode> node_;
+    std::optional<InboxNode<T>> node_;
 };
 
 }  // namespace runnel::inline v0::detail

@@ -4,7 +4,9 @@
 #include <runnel/abstract_clock.hpp>
 #include <runnel/detail/base/annotations.hpp>
 #include <runnel/detail/list/list_state.hpp>
+#include <runnel/detail/wait/await.hpp>
 #include <runnel/detail/wait/request.hpp>
+#include <runnel/detail/wait/spin.hpp>
 #include <runnel/detail/wait/wait_queue.hpp>
 #include <runnel/detail/wait/waiter.hpp>
 #include <runnel/message.hpp>
@@ -12,6 +14,8 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
+#include <deque>
 #include <optional>
 #include <span>
 #include <type_traits>
@@ -20,6 +24,24 @@
 #include <vector>
 
 namespace runnel::inline v0::detail {
+
+// In one line of a list.
+template <Message T>
+struct ListPlace {
+    ListPlace(Waiter& of, ListState<T>& list, Line in) noexcept : node{of, list}, line{in} {}
+
+    // It also stands in line if the call may not wait, for what it is served in its turn.
+    [[nodiscard]] bool try_or_queue(const WaitLimits& /*any*/, WakeChain& chain) noexcept {
+        return node.list()->enter(node, line, chain);
+    }
+    void leave() noexcept {
+        if (may_stand_in_line(*node.waiter)) node.list()->leave(node);
+    }
+    [[nodiscard]] SpinBudget& spin() const noexcept { return node.list()->spin; }
+
+    ListNode<T> node;
+    const Line line;
+};
 
 template <Message T>
 class PopOne : public Request {
@@ -31,10 +53,10 @@ public:
     Served attempt(ListNode<T>& node) {
         ListState<T>& list = *node.list();
         list.assert_held();
-        if (list.core.empty()) return list.closed ? source_closed() : Served::no;
+        if (list.core().empty()) return list.closed ? source_closed() : Served::no;
         if (!claim()) return Served::gone;
-        value.emplace(std::move(list.core.peek(end)));
-        list.core.drop(end);
+        value.emplace(std::move(list.core().peek(end)));
+        list.core().drop(end);
         return Served::yes;
     }
 
@@ -47,27 +69,49 @@ public:
 template <Message T>
 struct alignas(std::max<std::size_t>(64, alignof(PopOne<T>))) PopInLine {
     PopInLine(End end, ListState<T>& list) noexcept
-        : request{end, list.clock}, node{request, list} {}
+        : request{end, list.clock}, place{request, list, Line::pops} {}
 
     PopOne<T> request;
-    ListNode<T> node;
+    ListPlace<T> place;
 };
 
 // Takes from the first of several lists that has something: of those whose locks the waker holds,
-// which are that of the node and the one that serve_poppers() has found before it.
+// which are that of the node and the one that serve_poppers() has found before it. It is its own
+// place, with a node at each list.
 template <Message T>
 class PopFirst : public Request {
 public:
-    PopFirst(End end, Clock& on) noexcept : Request{behaviour, WaitsOn::several, on}, end_{end} {}
+    // Throws: std::bad_alloc, as add() does.
+    PopFirst(End end, Clock& on) : Request{behaviour, WaitsOn::several, on}, end_{end} {}
+
+    // Names one more list, if it was not named before. To be done first.
+    void add(ListState<T>& list, std::size_t position) {
+        if (std::ranges::find(nodes_, &list, &ListNode<T>::list) != nodes_.end()) return;
+        const ListNode<T>* const earlier = nodes_.empty() ? nullptr : &nodes_.back();
+        nodes_.emplace_back(*this, list, position).earlier = earlier;
+        open_sources = static_cast<std::uint32_t>(nodes_.size());
+    }
+
+    [[nodiscard]] bool try_or_queue(const WaitLimits& /*any*/, WakeChain& chain) noexcept {
+        for (ListNode<T>& node : nodes_) {
+            if (node.list()->enter(node, Line::pops, chain)) return true;
+            if (claimed()) return false;
+        }
+        return false;
+    }
+    void leave() noexcept {
+        for (ListNode<T>& node : nodes_) node.list()->leave(node);
+    }
+    [[nodiscard]] SpinBudget& spin() const noexcept { return nodes_.front().list()->spin; }
 
     Served attempt(ListNode<T>& node) {
         ListState<T>& list = *node.list();
         list.assert_held();
-        if (list.core.empty()) return list.closed ? source_closed() : Served::no;
+        if (list.core().empty()) return list.closed ? source_closed() : Served::no;
         if (node.other != nullptr) {
             ListState<T>& before = *node.other;
             before.assert_held();
-            if (!before.core.empty()) {
+            if (!before.core().empty()) {
                 if (!take(before, which_of(node, before))) return Served::gone;
                 before.update_attention();
                 other_ = &before;
@@ -91,10 +135,10 @@ public:
 
 private:
     [[nodiscard]] bool take(ListState<T>& list, std::size_t position)
-        RUNNEL_REQUIRES(list.core.back.mutex, list.core.front.mutex) {
+        RUNNEL_REQUIRES(list.back.mutex, list.front.mutex) {
         if (!claim()) return false;
-        value.emplace(std::move(list.core.peek(end_)));
-        list.core.drop(end_);
+        value.emplace(std::move(list.core().peek(end_)));
+        list.core().drop(end_);
         which = position;
         return true;
     }
@@ -108,6 +152,7 @@ private:
 
     const End end_;
     ListState<T>* other_ = nullptr;
+    std::deque<ListNode<T>> nodes_;
 };
 
 template <Message T>
@@ -121,10 +166,10 @@ public:
     Served attempt(ListNode<T>& node) {
         ListState<T>& list = *node.list();
         list.assert_held();
-        if (list.core.empty()) return list.closed ? source_closed() : Served::no;
-        values.reserve(std::min(count, list.core.size()));
+        if (list.core().empty()) return list.closed ? source_closed() : Served::no;
+        values.reserve(std::min(count, list.size()));
         if (!claim()) return Served::gone;
-        list.core.pop_many(end, count, values);
+        list.core().pop_many(end, count, values);
         return Served::yes;
     }
 
@@ -163,6 +208,7 @@ public:
 template <typename T>
 using MovedCopy = std::conditional_t<copies_when_moved<T>, T, std::monostate>;
 
+// It is its own place, with a node at each side.
 template <Message T>
 class MoveOne : public Request {
 public:
@@ -171,22 +217,24 @@ public:
           source_{source},
           target_{target},
           from_{from},
-          to_{to} {}
+          to_{to},
+          at_source_{*this, source},
+          at_target_{*this, target} {}
 
     // From the target's line it is attempted only when the target closes, and from the source's
     // without the target's lock when that is closed and drained.
     Served attempt(ListNode<T>& node) {
         if (node.list() != &source_) return source_closed();
         source_.assert_held();
-        if (source_.core.empty() && source_.closed) return source_closed();
+        if (source_.core().empty() && source_.closed) return source_closed();
         target_.assert_held();
         if (target_.closed && !onto_itself()) return source_closed();
-        if (source_.core.empty()) return Served::no;
+        if (source_.core().empty()) return Served::no;
         if (onto_itself()) return carry_out();
-        const bool is_full = target_.core.free_room() == 0;
+        const bool is_full = target_.free_room() == 0;
         if (is_full && target_.when_full == Full::reject) return reject();
         if (target_.when_full == Full::block && (is_full || target_.has_push_before(*this))) {
-            if (at_target_ != nullptr) at_target_->awaits_room = true;
+            at_target_.awaits_room = true;
             return Served::no;
         }
         return carry_out();
@@ -206,24 +254,27 @@ public:
         if (!onto_itself()) target_.serve_all(chain);
     }
 
-    // Carries it out at once or puts it into line, with a node at either list. True if this thread
-    // has claimed it.
-    [[nodiscard]] bool enter(ListNode<T>& at_source, ListNode<T>& at_target,
-                             WakeChain& chain) noexcept {
+    [[nodiscard]] bool try_or_queue(const WaitLimits& /*any*/, WakeChain& chain) noexcept {
         bool mine = false;
         bool others = false;
         {
-            const LockPair lock{source_.core, &target_.core};
+            const LockPair lock{source_, &target_};
             target_.assert_held();
-            others = !source_.core.back.poppers.empty() || !target_.pushers.empty();
-            const Served served = others ? Served::no : serve(at_source);
+            others = !source_.back.poppers.empty() || !target_.pushers.empty();
+            const Served served = others ? Served::no : serve(at_source_);
             mine = served == Served::yes;
-            if (served == Served::no) queue_up(at_source, at_target);
+            if (served == Served::no) queue_up();
             others = serve_at_once(chain) || others;
         }
         if (others) serve_others(chain);
         return mine;
     }
+    void leave() noexcept {
+        if (!stands_in_line_) return;
+        source_.leave(at_source_);
+        target_.leave(at_target_);
+    }
+    [[nodiscard]] SpinBudget& spin() const noexcept { return source_.spin; }
 
     bool moved = false;
     bool rejected = false;
@@ -235,28 +286,27 @@ private:
     // Nobody sees what it has brought, or the room that it has made, before those who wait for it.
     // True if there are such who need more locks.
     [[nodiscard]] bool serve_at_once(WakeChain& chain) noexcept
-        RUNNEL_REQUIRES(source_.core.back.mutex, source_.core.front.mutex)
-            RUNNEL_REQUIRES(target_.core.back.mutex, target_.core.front.mutex) {
+        RUNNEL_REQUIRES(source_.back.mutex, source_.front.mutex)
+            RUNNEL_REQUIRES(target_.back.mutex, target_.front.mutex) {
         if (!moved) {
             source_.update_attention();
             target_.update_attention();
-            return !source_.pushers.empty() || !target_.core.back.poppers.empty();
+            return !source_.pushers.empty() || !target_.back.poppers.empty();
         }
         const bool at_target = target_.serve_within_reach(chain, &source_);
         const bool at_source = source_.serve_within_reach(chain, &target_);
         return !at_target || !at_source;
     }
 
-    void queue_up(ListNode<T>& at_source, ListNode<T>& at_target) noexcept
-        RUNNEL_REQUIRES(source_.core.back.mutex, source_.core.front.mutex,
-                        target_.core.back.mutex) {
-        source_.core.back.poppers.insert(at_source);
+    void queue_up() noexcept
+        RUNNEL_REQUIRES(source_.back.mutex, source_.front.mutex, target_.back.mutex) {
+        stands_in_line_ = true;
+        source_.back.poppers.insert(at_source_);
         if (onto_itself()) return;
-        target_.pushers.insert(at_target);
-        at_source.other = &target_;
-        at_target.other = &source_;
-        at_target.awaits_room = !source_.core.empty();
-        at_target_ = &at_target;
+        target_.pushers.insert(at_target_);
+        at_source_.other = &target_;
+        at_target_.other = &source_;
+        at_target_.awaits_room = !source_.core().empty();
     }
 
     Served reject() noexcept {
@@ -265,16 +315,16 @@ private:
         return Served::yes;
     }
 
-    Served carry_out() RUNNEL_REQUIRES(source_.core.back.mutex, source_.core.front.mutex)
-        RUNNEL_REQUIRES(target_.core.back.mutex, target_.core.front.mutex) {
-        target_.core.reserve(to_);
-        if (target_.core.free_room() == 0) dropped_.reserve(1);
-        make_copy(source_.core.peek(from_));
+    Served carry_out() RUNNEL_REQUIRES(source_.back.mutex, source_.front.mutex)
+        RUNNEL_REQUIRES(target_.back.mutex, target_.front.mutex) {
+        target_.core().reserve(to_);
+        if (target_.free_room() == 0) dropped_.reserve(1);
+        make_copy(source_.core().peek(from_));
         if (!claim()) return Served::gone;
-        T element(std::move(source_.core.peek(from_)));  // braces could make a list of it
-        source_.core.drop(from_);
+        T element(std::move(source_.core().peek(from_)));  // braces could make a list of it
+        source_.core().drop(from_);
         if (!onto_itself()) (void)target_.make_room(to_, dropped_);
-        target_.core.push(to_, std::move(element));
+        target_.core().push(to_, std::move(element));
         target_.update_attention();
         moved = true;
         return Served::yes;
@@ -292,7 +342,9 @@ private:
     ListState<T>& target_;
     const End from_;
     const End to_;
-    ListNode<T>* at_target_ = nullptr;  // once it stands in line there
+    ListNode<T> at_source_;
+    ListNode<T> at_target_;
+    bool stands_in_line_ = false;
     std::vector<T> dropped_;
 };
 

@@ -6,6 +6,7 @@
 #include <runnel/detail/base/assert.hpp>
 #include <runnel/detail/base/handle.hpp>
 #include <runnel/detail/base/mutex.hpp>
+#include <runnel/detail/base/unmade.hpp>
 #include <runnel/detail/list/list_core.hpp>
 #include <runnel/detail/wait/spin.hpp>
 #include <runnel/detail/wait/system_clock.hpp>
@@ -14,7 +15,6 @@
 #include <runnel/message.hpp>
 #include <runnel/outcome.hpp>
 
-#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -27,6 +27,10 @@ namespace runnel::inline v0::detail {
 
 template <Message T>
 class ListState;
+
+// What becomes of a push that finds no room: it goes to those who wait for an element, or does not,
+// and then `message` is untouched. Unfinished: others are left to be served.
+enum class HandOver : std::uint8_t { no, finished, unfinished };
 
 // The two queues of a list: for elements, and for room.
 enum class Line : std::uint8_t { pops, pushes };
@@ -51,56 +55,39 @@ struct ListNode : WaitNode {
 };
 
 // The rest of a list, for a holder of the back's lock: the front's lock, unless the front is empty.
-// Nobody else fills an empty front meanwhile, so it needs no guard. The call that fills it (the one
-// that takes over the back) needs the front's lock itself: it must not hold this one.
+// Nobody else fills an empty front meanwhile, so it needs no guard. A call that fills it (by taking
+// over the back) needs the front's lock itself: it must not hold this one.
 template <Message T>
 class RUNNEL_SCOPED_CAPABILITY LockRest {
 public:
-    explicit LockRest(ListCore<T>& core) noexcept RUNNEL_REQUIRES(core.back.mutex)
-        RUNNEL_ACQUIRE(core.front.mutex)
-        : core_{core}, front_{lock(core)} {}
-    ~LockRest() RUNNEL_RELEASE() { unlock(core_, front_); }
+    explicit LockRest(ListState<T>& list) noexcept RUNNEL_REQUIRES(list.back.mutex)
+        RUNNEL_ACQUIRE(list.front.mutex)
+        : front_{list.front_size() != 0 ? &list.front.mutex : nullptr} {
+        if (front_ != nullptr) front_->lock();
+    }
+    ~LockRest() RUNNEL_RELEASE() {
+        if (front_ != nullptr) front_->unlock();
+    }
     LockRest(const LockRest&) = delete;
     LockRest& operator=(const LockRest&) = delete;
 
-    // Whether the front's lock was taken.
-    static bool lock(ListCore<T>& core) noexcept RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
-        if (core.front_size() == 0) return false;
-        core.front.mutex.lock();
-        return true;
-    }
-    static void unlock(ListCore<T>& core, bool front) noexcept RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
-        if (front) core.front.mutex.unlock();
-    }
-
 private:
-    ListCore<T>& core_;
-    const bool front_;
+    Mutex* const front_;
 };
 
 // All of a list: the back's lock, and the rest.
 template <Message T>
 class RUNNEL_SCOPED_CAPABILITY LockAll {
 public:
-    explicit LockAll(ListCore<T>& core) noexcept RUNNEL_ACQUIRE(core.back.mutex, core.front.mutex)
-        : core_{core}, front_{lock(core)} {}
-    ~LockAll() RUNNEL_RELEASE() { unlock(core_, front_); }
+    explicit LockAll(ListState<T>& list) noexcept RUNNEL_ACQUIRE(list.back.mutex, list.front.mutex)
+        : back_{list.back.mutex}, rest_{list} {}
+    ~LockAll() RUNNEL_RELEASE() = default;
     LockAll(const LockAll&) = delete;
     LockAll& operator=(const LockAll&) = delete;
 
-    // Whether the front's lock was taken too.
-    static bool lock(ListCore<T>& core) noexcept RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
-        core.back.mutex.lock();
-        return LockRest<T>::lock(core);
-    }
-    static void unlock(ListCore<T>& core, bool front) noexcept RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
-        LockRest<T>::unlock(core, front);
-        core.back.mutex.unlock();
-    }
-
 private:
-    ListCore<T>& core_;
-    const bool front_;
+    const Lock back_;
+    const LockRest<T> rest_;
 };
 
 // All of one list, or of two: the one place where the locks of two objects are taken, by address.
@@ -109,29 +96,43 @@ template <Message T>
 class RUNNEL_SCOPED_CAPABILITY LockPair {
 public:
     // `other` may be null, or the same.
-    LockPair(ListCore<T>& one, ListCore<T>* other) noexcept
+    LockPair(ListState<T>& one, ListState<T>* other) noexcept
         RUNNEL_ACQUIRE(one.back.mutex, one.front.mutex)
-        : low_{other != nullptr && std::less<>{}(other, &one) ? other : &one},
-          high_{low_ == &one ? other : &one},
-          low_front_{LockAll<T>::lock(*low_)},
-          high_front_{are_two() && LockAll<T>::lock(*high_)} {}
+        : low_{is_before(other, one) ? *other : one} {
+        if (other == nullptr || other == &one) return;
+        ListState<T>& high = is_before(other, one) ? one : *other;
+        high_back_ = &high.back.mutex;
+        high_back_->lock();
+        if (high.front_size() == 0) return;
+        high_front_ = &high.front.mutex;
+        high_front_->lock();
+    }
     ~LockPair() RUNNEL_RELEASE() {
-        if (are_two()) LockAll<T>::unlock(*high_, high_front_);
-        LockAll<T>::unlock(*low_, low_front_);
+        if (high_front_ != nullptr) high_front_->unlock();
+        if (high_back_ != nullptr) high_back_->unlock();
     }
     LockPair(const LockPair&) = delete;
     LockPair& operator=(const LockPair&) = delete;
 
 private:
-    [[nodiscard]] bool are_two() const noexcept { return high_ != nullptr && high_ != low_; }
+    [[nodiscard]] static bool is_before(const ListState<T>* other,
+                                        const ListState<T>& one) noexcept {
+        return other != nullptr && std::less<>{}(other, &one);
+    }
 
-    ListCore<T>* const low_;
-    ListCore<T>* const high_;
-    const bool low_front_;
-    const bool high_front_;
+    const LockAll<T> low_;
+    Mutex* high_back_ = nullptr;   // null: of one list
+    Mutex* high_front_ = nullptr;  // null: its front is empty
 };
 
-// A core, the waits in it, and what wakes them.
+// A list: its elements, the waits in it, and what wakes them.
+//
+// Locks: the back's before the front's. A producer works at the back under its lock, a consumer at
+// the front under the other one. That is why a stream of messages costs each side a lock of its own
+// and hardly a foreign cache line.
+// * The front grows only under both; under the front's lock alone it shrinks.
+// * So under the back's lock, front_size() == 0 stays true, and then the back is the whole list:
+//   its holder has all of it, and leaves the front's lock and its cache line alone.
 //
 // Invariant outside the locks: an element and a waiter that could take it never coexist, nor do
 // room and a waiter that could fill it. There is one exception. A waiting move needs the locks of
@@ -141,180 +142,125 @@ template <Message T>
 class ListState final : public Shared {
 public:
     explicit ListState(const ListOptions& options) noexcept
-        : core{options.capacity},
+        : capacity{options.capacity},
           when_full{options.when_full},
           clock{options.clock != nullptr ? *options.clock : SystemClock::instance()},
           is_real{clock.is_real()} {
-        const LockAll lock{core};
-        core.refill_room();
+        const LockAll lock{*this};
+        update_attention();
     }
 
     // The elements die before the list does: their destructors find it closed and empty.
     ~ListState() override {
-        BlockDeque<T> front;
-        BlockDeque<T> back;
-        const LockAll lock{core};
-        core.take_all(front, back);
+        BlockDeque<T> of_front;
+        BlockDeque<T> of_back;
+        const LockAll lock{*this};
+        core().take_all(of_front, of_back);
     }
 
     void last_handle_gone() noexcept override { close(); }
 
     void close() noexcept {
+        WakeChain chain;
         {
-            const LockAll lock{core};
+            const LockAll lock{*this};
             closed = true;
             update_attention();
         }
-        serve_others();
+        finish(false, chain);
     }
 
-    // ---- the fast paths: one lock
+    // ---- what there is
 
-    // Appends `message` if there is room and nobody waits, else returns otherwise(), which is
-    // called with the back's lock held and has to let go of it.
-    template <typename Otherwise>
-    Push push_back_or(T& message, Otherwise otherwise) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
-        core.back.mutex.lock();
-        if (core.back.room == 0) [[unlikely]]
-            return otherwise();
-        const Unlock unlock{core.back.mutex};
-        core.push_back(std::move(message));
-        return Push::done;
+    // All of it. Also for a holder of the back's lock alone while the front is empty: see LockRest.
+    [[nodiscard]] ListCore<T> core() noexcept RUNNEL_REQUIRES(back.mutex, front.mutex) {
+        return {front.part, back.part};
     }
 
-    // Appends `message` and serves those who wait for it, in place. False, and `message` untouched,
-    // if nobody does, or there is no room, or the list is closed, or others push before.
-    // Lets go of the back's lock.
-    [[nodiscard]] bool hand_over(T& message) RUNNEL_RELEASE(core.back.mutex) {
-        WakeChain chain;
-        bool out_of_reach = false;
-        {
-            const Unlock unlock{core.back.mutex};
-            if (!can_hand_over()) return false;
-            core.back.items.push_back(std::move(message));
-            out_of_reach = serve_back(chain);
-        }
-        if (out_of_reach) serve_all(chain);
-        chain.resume_all();
-        return true;
+    // A snapshot; for a holder of the back's lock an upper bound, and exact when it is 0.
+    // Not analysed, as it needs no lock: it reads only an atomic of the front.
+    [[nodiscard]] std::size_t front_size() const noexcept RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        return front.part.size();
+    }
+    [[nodiscard]] std::size_t size() const noexcept RUNNEL_REQUIRES(back.mutex) {
+        return front_size() + back.part.items.size();
+    }
+    [[nodiscard]] std::size_t free_room() const noexcept RUNNEL_REQUIRES(back.mutex) {
+        return back.part.free_room(capacity, front_size());
+    }
+    [[nodiscard]] bool nobody_waits() const noexcept RUNNEL_REQUIRES(back.mutex) {
+        return back.poppers.empty() && pushers.empty();
     }
 
-    // Pushes a prefix and returns its length.
-    [[nodiscard]] std::size_t push_back_now(std::span<T> messages) {
-        const Lock lock{core.back.mutex};
-        // It may be out of date; what fits goes in under one lock.
-        if (core.back.room < messages.size() && nobody_waits() && !closed) core.refill_room();
-        return core.push_back(messages.first(std::min(messages.size(), core.back.room)));
+    // ---- taking and putting, one lock
+
+    // Requires: the front is not empty.
+    [[nodiscard]] Popped<T> take_first_of_front() noexcept RUNNEL_REQUIRES(front.mutex) {
+        Popped<T> popped(std::in_place, std::move(front.part.first()));
+        front.part.drop_first();
+        return popped;
     }
 
-    // What is at hand at the front, else otherwise(), called without a lock.
-    template <typename Otherwise>
-    [[nodiscard]] Popped<T> pop_front_or(Otherwise otherwise) {
-        if (core.front_size() != 0) {
-            const Lock lock{core.front.mutex};
-            if (core.front_has() && !core.front.attention) [[likely]]
-                return take_first_of_front();
-        }
-        return otherwise();
+    // These require: the front is empty, and the back is not.
+
+    [[nodiscard]] Popped<T> take_first_of_back() noexcept RUNNEL_REQUIRES(back.mutex)
+        RUNNEL_EXCLUDES(front.mutex) {
+        // For a single element the front's lock is not worth taking.
+        if (back.part.items.size() != 1) return take_over_from_back();
+        ++back.streak;
+        Popped<T> popped(std::in_place, std::move(back.part.items.front()));
+        back.part.items.drop_front();
+        return popped;
     }
 
-    // The first element, wherever it is, else otherwise(), which is called with the back's lock
-    // held and has to let go of it.
-    template <typename Otherwise>
-    [[nodiscard]] Popped<T>
-    pop_front_at_back_or(Otherwise otherwise) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
-        core.back.mutex.lock();
-        if (core.back.room != 0 || nobody_waits()) [[likely]] {
-            if (core.front_size() != 0) {
-                const Lock front{core.front.mutex};
-                if (core.front_has()) {
-                    const Unlock unlock{core.back.mutex};
-                    return take_first_of_front();
-                }
-            }
-            if (!core.back.items.empty()) {
-                const Unlock unlock{core.back.mutex};
-                if (core.back.items.size() == 1) return take_first_of_back();
-                return take_over_from_back();
-            }
-        }
-        return otherwise();
+    [[nodiscard]] Popped<T> take_over_from_back() noexcept RUNNEL_REQUIRES(back.mutex)
+        RUNNEL_EXCLUDES(front.mutex) {
+        back.streak += static_cast<std::uint32_t>(back.part.items.size());
+        const Lock lock{front.mutex};
+        core().refill_front();
+        return take_first_of_front();
     }
 
-    // Puts the node of a pop that found the list empty into line, if it may wait there.
-    // Requires: the back's lock, and an empty list, so that the front needs no attention.
-    template <typename MakeNode>
-    void join(MakeNode make_node) noexcept RUNNEL_REQUIRES(core.back.mutex) {
-        if (!nobody_waits() || closed) return;
-        core.back.poppers.insert(make_node());
-        core.back.room = 0;
+    void take_over_many(std::size_t count, std::vector<T>& out) noexcept RUNNEL_REQUIRES(back.mutex)
+        RUNNEL_EXCLUDES(front.mutex) {
+        back.streak += static_cast<std::uint32_t>(back.part.items.size());
+        const Lock lock{front.mutex};
+        core().refill_front();
+        front.part.pop_many(count, out);
+    }
+
+    // Appends `message` and serves those who wait for it, if somebody does, and there is room, and
+    // the list is open, and nobody else pushes before. The caller goes on without the lock, with
+    // finish().
+    [[nodiscard]] [[gnu::noinline]] HandOver hand_over(T& message, Unmade<WakeChain>& memory)
+        RUNNEL_REQUIRES(back.mutex) {
+        const bool is_wanted = !closed && !back.poppers.empty() && pushers.empty() &&
+                               front_size() == 0 && free_room() != 0;
+        if (!is_wanted) return HandOver::no;
+        WakeChain& chain = memory.make();
+        back.part.items.push_back(std::move(message));
+        assert_held();  // the front is empty: this is all
+        return serve_within_reach(chain) ? HandOver::finished : HandOver::unfinished;
     }
 
     // A consumer that finds nothing has taken this many elements since the last time. If they came
     // in a stream, it leaves the producer alone for a moment, and finds several when it looks
     // again.
-    [[nodiscard]] bool ends_a_stream() noexcept RUNNEL_REQUIRES(core.back.mutex) {
-        return nobody_waits() && std::exchange(core.back.streak, 0) >= stream_length && is_real;
+    [[nodiscard]] bool ends_a_stream() noexcept RUNNEL_REQUIRES(back.mutex) {
+        return nobody_waits() && std::exchange(back.streak, 0) >= stream_length && is_real;
     }
 
-    // False if there is nothing, or somebody waits. May throw, and then has taken nothing.
-    [[nodiscard]] bool pop_many_now(End end, std::size_t count, std::vector<T>& out,
-                                    bool& streamed) {
-        if (end == End::front && core.front_size() >= count) {
-            out.reserve(count);
-            const Lock lock{core.front.mutex};
-            // Its size first: the attention of an empty front belongs to the back's lock.
-            if (core.front_has(count) && !core.front.attention) {
-                core.pop_many_of_front(count, out);
-                return true;
-            }
-        }
-        const Lock lock{core.back.mutex};
-        if (!nobody_waits()) return false;
-        if (end == End::front && core.front_size() == 0 && core.back.items.size() > count) {
-            out.reserve(count);
-            take_over_many(count, out);
-            return true;
-        }
-        const LockRest rest{core};
-        if (core.empty()) {
-            streamed = ends_a_stream();
-            return false;
-        }
-        out.reserve(std::min(count, core.size()));
-        core.pop_many(end, count, out);
-        return true;
-    }
-
-    // Pushes a prefix, as long as there is room or the rule makes some, serves those who wait for
-    // it, and returns its length: 0 if somebody waits to push, or the list is closed. May throw,
-    // and then has changed nothing. What had to go is moved to `dropped_elements`.
-    [[nodiscard]] std::size_t push_and_serve(End end, std::span<T> messages,
-                                             std::vector<T>& dropped_elements) {
-        WakeChain chain;
-        std::size_t count = 0;
-        bool out_of_reach = false;
-        {
-            const LockAll lock{core};
-            if (closed || !is_first(Line::pushes)) return 0;
-            count = push_prefix(end, messages, dropped_elements);
-            out_of_reach = !serve_within_reach(chain);
-        }
-        if (out_of_reach) serve_all(chain);
-        chain.resume_all();
-        return count;
-    }
-
-    // Throws only if nothing has been pushed.
+    // Pushes a prefix, as long as there is room or the rule makes some, and returns its length.
+    // Throws only if nothing has been pushed. What had to go is moved to `dropped_elements`.
     [[nodiscard]] std::size_t push_prefix(End end, std::span<T> messages,
                                           std::vector<T>& dropped_elements)
-        RUNNEL_REQUIRES(core.back.mutex, core.front.mutex) {
+        RUNNEL_REQUIRES(back.mutex, front.mutex) {
         std::size_t count = 0;
         try {
             for (; count != messages.size(); ++count) {
-                core.reserve(end);
+                core().reserve(end);
                 if (!make_room(end, dropped_elements)) break;
-                core.push(end, std::move(messages[count]));
+                core().push(end, std::move(messages[count]));
             }
         } catch (...) {
             if (count == 0) throw;
@@ -325,39 +271,46 @@ public:
     // Room for one more at `end`, made by dropping an element at the other end if that is the rule.
     // What was dropped is to be destroyed by the thread that pushes, without a lock.
     [[nodiscard]] bool make_room(End end, std::vector<T>& dropped_elements)
-        RUNNEL_REQUIRES(core.back.mutex, core.front.mutex) {
-        if (core.free_room() != 0) return true;
+        RUNNEL_REQUIRES(back.mutex, front.mutex) {
+        if (free_room() != 0) return true;
         if (when_full != Full::drop_other_end) return false;
         const End other = end == End::back ? End::front : End::back;
-        dropped_elements.push_back(std::move(core.peek(other)));
-        core.drop(other);
+        dropped_elements.push_back(std::move(core().peek(other)));
+        core().drop(other);
         ++dropped;
         return true;
     }
 
     // ---- waiting
 
+    // Whether a request that comes now is the first in line. In a list that does not block, one
+    // that stands in the line for room waits for something else: it is a move.
+    [[nodiscard]] bool is_first(Line line) const noexcept RUNNEL_REQUIRES(back.mutex) {
+        return line == Line::pops ? back.poppers.empty()
+                                  : pushers.empty() || when_full != Full::block;
+    }
+
     // Puts `node` into line unless its request can be carried out at once, which is when nobody
     // stands before it. True if this thread has claimed it that way: nobody else will end it.
     [[nodiscard]] bool enter(ListNode<T>& node, Line line, WakeChain& chain) noexcept {
         bool mine = false;
-        bool out_of_reach = false;
+        bool is_finished = false;
         {
-            const LockAll lock{core};
-            WaitQueue& queue = line == Line::pops ? core.back.poppers : pushers;
+            const LockAll lock{*this};
+            WaitQueue& queue = line == Line::pops ? back.poppers : pushers;
             auto served = Served::no;
             if (is_first(line)) served = node.waiter->serve(node);
             if (served == Served::no) queue.insert(node);
             mine = served == Served::yes;
-            out_of_reach = !serve_within_reach(chain);
+            is_finished = serve_within_reach(chain);
         }
-        if (out_of_reach) serve_all(chain);
+        if (!is_finished) serve_all(chain);
         return mine;
     }
 
     // Takes `node` out of line if it still stands in it.
     void leave(ListNode<T>& node) noexcept {
-        const LockAll lock{core};
+        const LockAll lock{*this};
         if (node.queue != nullptr) node.queue->remove(node);
         update_attention();
     }
@@ -365,21 +318,21 @@ public:
     // Carries out what can be carried out with the locks that are held, which are also those of
     // `also`, and adds whom it claims to `chain`. False if more locks are needed: see serve_all().
     [[nodiscard]] bool serve_within_reach(WakeChain& chain, ListState* also = nullptr) noexcept
-        RUNNEL_REQUIRES(core.back.mutex, core.front.mutex) {
+        RUNNEL_REQUIRES(back.mutex, front.mutex) {
         Reach reach{also};
         return serve_within(reach, chain).at == nullptr;
     }
 
     // Carries out what can be carried out, and adds whom it claims to `chain`.
     // Requires: the caller holds no lock of any list.
-    void serve_all(WakeChain& chain) noexcept RUNNEL_EXCLUDES(core.back.mutex, core.front.mutex) {
+    void serve_all(WakeChain& chain) noexcept RUNNEL_EXCLUDES(back.mutex, front.mutex) {
         Reach reach;
         Owner<ListState> also;  // it could otherwise go together with the move that names it
         for (;;) {
             Stop stop;
             Owner<ListState> other;
             {
-                const LockPair lock{core, reach.also != nullptr ? &reach.also->core : nullptr};
+                const LockPair lock{*this, reach.also};
                 stop = serve_within(reach, chain);
                 if (stop.at == nullptr) return;
                 other = Owner{*stop.at};
@@ -390,16 +343,16 @@ public:
         }
     }
 
-    // The same for a caller without a chain.
-    void serve_others() noexcept {
-        WakeChain chain;
-        serve_all(chain);
+    // After serve_within_reach() without a lock: the rest, if it has not finished.
+    void finish(bool is_finished, WakeChain& chain) noexcept
+        RUNNEL_EXCLUDES(back.mutex, front.mutex) {
+        if (!is_finished) serve_all(chain);
         chain.resume_all();
     }
 
     // Whether a push with a lesser ticket waits for room here.
     [[nodiscard]] bool has_push_before(const Waiter& waiter) const noexcept
-        RUNNEL_REQUIRES(core.back.mutex) {
+        RUNNEL_REQUIRES(back.mutex) {
         for (const WaitNode* node = pushers.first();
              node != nullptr && node->waiter->ticket() < waiter.ticket(); node = node->next) {
             if (other_list(*node) == nullptr && !node->waiter->claimed()) return true;
@@ -408,34 +361,49 @@ public:
     }
 
     // For a request, which is carried out with all of its lists held.
-    void assert_held() const noexcept
-        RUNNEL_ASSERT_CAPABILITY(core.back.mutex,
-                                 core.front.mutex) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
-        RUNNEL_ASSERT(core.back.mutex.is_held());
-        RUNNEL_ASSERT(core.front.items.empty() || core.front.mutex.is_held());
+    void assert_held() const noexcept RUNNEL_ASSERT_CAPABILITY(back.mutex, front.mutex) {
+        RUNNEL_ASSERT(back.mutex.is_held());
+        RUNNEL_ASSERT(front_size() == 0 || front.mutex.is_held());
     }
 
     // To be called after every change that was made without serve_within().
-    void update_attention() noexcept RUNNEL_REQUIRES(core.back.mutex, core.front.mutex) {
+    void update_attention() noexcept RUNNEL_REQUIRES(back.mutex, front.mutex) {
         const bool anybody = !nobody_waits();
-        core.refill_room();
-        if (anybody || closed) core.back.room = 0;
+        back.part.room = anybody || closed ? 0 : free_room();
         // Pops that wait for elements need no attention there: the front is empty. Not to write
         // spares its cache line a journey at every hand-over.
-        const bool attention = anybody && !core.empty();
-        if (core.front.attention != attention) core.front.attention = attention;
-        const bool owing = !core.back.poppers.empty() && !core.empty();
+        const bool attention = anybody && !core().empty();
+        if (front.attention != attention) front.attention = attention;
+        const bool owing = !back.poppers.empty() && !core().empty();
         if (owes.load(std::memory_order_relaxed) != owing)
             owes.store(owing, std::memory_order_relaxed);
     }
 
-    ListCore<T> core;
+    // The locks stand on the cache lines of what they guard.
+    struct alignas(64) Back {
+        Mutex mutex;
+        std::uint32_t streak RUNNEL_GUARDED_BY(mutex) = 0;  // elements taken lately
+        // Its room is 0 as long as somebody waits: the one field that a push reads then.
+        ListBack<T> part RUNNEL_GUARDED_BY(mutex);
+        WaitQueue poppers RUNNEL_GUARDED_BY(mutex);  // for an element
+    } back;
+    static_assert(sizeof(Back) == 64, "a push and a hand-over touch one cache line of the list");
+
+    struct alignas(64) Front {
+        Mutex mutex;
+        // Sends those who pop here to the slow path: somebody waits for room.
+        bool attention RUNNEL_GUARDED_BY(mutex) = false;
+        ListFront<T> part RUNNEL_GUARDED_BY(mutex);
+    } front;
+    static_assert(sizeof(Front) == 64, "a pop of the front touches one cache line of the list");
+
+    const std::size_t capacity;
     const Full when_full;
     Clock& clock;
     const bool is_real;
-    WaitQueue pushers RUNNEL_GUARDED_BY(core.back.mutex);
-    bool closed RUNNEL_GUARDED_BY(core.back.mutex) = false;
-    std::uint64_t dropped RUNNEL_GUARDED_BY(core.back.mutex) = 0;
+    WaitQueue pushers RUNNEL_GUARDED_BY(back.mutex);
+    bool closed RUNNEL_GUARDED_BY(back.mutex) = false;
+    std::uint64_t dropped RUNNEL_GUARDED_BY(back.mutex) = 0;
     // Whether somebody waits for an element though there is one. A waker that has carried out a
     // move to this list first goes on where it is; if it comes to a pop of several lists there,
     // which stands in line here too and has named this list before, the pop takes from here.
@@ -459,21 +427,13 @@ private:
         bool is_source = false;
     };
 
-    // Whether a request that comes now is the first in line. In a list that does not block, one
-    // that stands in the line for room waits for something else: it is a move.
-    [[nodiscard]] bool is_first(Line line) const noexcept RUNNEL_REQUIRES(core.back.mutex) {
-        return line == Line::pops ? core.back.poppers.empty()
-                                  : pushers.empty() || when_full != Full::block;
-    }
-
-    void serve_poppers_alone(WakeChain& chain) noexcept
-        RUNNEL_EXCLUDES(core.back.mutex, core.front.mutex) {
+    void serve_poppers_alone(WakeChain& chain) noexcept RUNNEL_EXCLUDES(back.mutex, front.mutex) {
         Reach reach;
         Owner<ListState> also;
         do {
             Owner<ListState> other;
             {
-                const LockPair lock{core, reach.also != nullptr ? &reach.also->core : nullptr};
+                const LockPair lock{*this, reach.also};
                 reach.also = serve_poppers(reach, chain);
                 if (reach.also != nullptr) other = Owner{*reach.also};
                 update_attention();
@@ -482,56 +442,8 @@ private:
         } while (reach.also != nullptr);
     }
 
-    [[nodiscard]] bool can_hand_over() const noexcept RUNNEL_REQUIRES(core.back.mutex) {
-        return !closed && !core.back.poppers.empty() && pushers.empty() && core.front_size() == 0 &&
-               core.free_room() != 0;
-    }
-
-    // Serves with what a holder of the back's lock has, which is all: the front is empty. True if
-    // somebody is out of reach.
-    [[nodiscard]] bool serve_back(WakeChain& chain) noexcept RUNNEL_REQUIRES(core.back.mutex) {
-        assert_held();
-        return !serve_within_reach(chain);
-    }
-
     [[nodiscard]] static ListState* other_list(const WaitNode& node) noexcept {
         return static_cast<const ListNode<T>&>(node).other;
-    }
-
-    [[nodiscard]] bool nobody_waits() const noexcept RUNNEL_REQUIRES(core.back.mutex) {
-        return core.back.poppers.empty() && pushers.empty();
-    }
-
-    [[nodiscard]] Popped<T> take_first_of_front() noexcept RUNNEL_REQUIRES(core.front.mutex) {
-        Popped<T> popped(std::in_place, std::move(core.first_of_front()));
-        core.drop_first_of_front();
-        return popped;
-    }
-
-    // Requires: the front is empty.
-    [[nodiscard]] Popped<T> take_over_from_back() noexcept RUNNEL_REQUIRES(core.back.mutex)
-        RUNNEL_EXCLUDES(core.front.mutex) {
-        core.back.streak += static_cast<std::uint32_t>(core.back.items.size());
-        const Lock lock{core.front.mutex};
-        core.refill_front();
-        return take_first_of_front();
-    }
-
-    // Requires: the front is empty.
-    void take_over_many(std::size_t count, std::vector<T>& out) noexcept
-        RUNNEL_REQUIRES(core.back.mutex) RUNNEL_EXCLUDES(core.front.mutex) {
-        core.back.streak += static_cast<std::uint32_t>(core.back.items.size());
-        const Lock lock{core.front.mutex};
-        core.refill_front();
-        core.pop_many_of_front(count, out);
-    }
-
-    // For a single element the front's lock is not worth taking.
-    [[nodiscard]] Popped<T> take_first_of_back() noexcept RUNNEL_REQUIRES(core.back.mutex) {
-        ++core.back.streak;
-        Popped<T> popped(std::in_place, std::move(core.back.items.front()));
-        core.back.items.drop_front();
-        return popped;
     }
 
     // Runs the requests that can be satisfied, in the order of their tickets, and again while that
@@ -539,22 +451,22 @@ private:
     // be locked too; at the source of a move others may stand before the move, so that it is served
     // there.
     [[nodiscard]] Stop serve_within(Reach& reach, WakeChain& chain) noexcept
-        RUNNEL_REQUIRES(core.back.mutex, core.front.mutex) {
+        RUNNEL_REQUIRES(back.mutex, front.mutex) {
         Stop stop;
         std::size_t before = 0;
         do {
             stop = {serve_poppers(reach, chain), false};
-            before = core.size();
+            before = size();
             if (stop.at == nullptr) stop = {serve_pushers(reach, chain), true};
-        } while (stop.at == nullptr && core.size() > before && !core.back.poppers.empty());
+        } while (stop.at == nullptr && size() > before && !back.poppers.empty());
         update_attention();
         return stop;
     }
 
     [[nodiscard]] ListState* serve_poppers(Reach& reach, WakeChain& chain) noexcept
-        RUNNEL_REQUIRES(core.back.mutex, core.front.mutex) {
-        WaitQueue& queue = core.back.poppers;
-        for (WaitNode* at = queue.first(); at != nullptr && !core.empty();) {
+        RUNNEL_REQUIRES(back.mutex, front.mutex) {
+        WaitQueue& queue = back.poppers;
+        for (WaitNode* at = queue.first(); at != nullptr && !core().empty();) {
             auto& node = static_cast<ListNode<T>&>(*at);
             at = at->next;
             if (node.earlier != nullptr) node.other = first_owing(node, reach);
@@ -566,7 +478,7 @@ private:
             }
         }
         // Nothing can come any more: this ends all of them, also those who were passed over.
-        while (closed && core.empty() && !queue.empty()) ask(queue, *queue.first(), chain);
+        while (closed && core().empty() && !queue.empty()) ask(queue, *queue.first(), chain);
         return nullptr;
     }
 
@@ -581,11 +493,11 @@ private:
     }
 
     [[nodiscard]] ListState* serve_pushers(Reach& reach, WakeChain& chain) noexcept
-        RUNNEL_REQUIRES(core.back.mutex, core.front.mutex) {
+        RUNNEL_REQUIRES(back.mutex, front.mutex) {
         for (WaitNode* node = pushers.first(); node != nullptr;) {
             WaitNode* const next = node->next;
             ListState* const source = other_list(*node);
-            const bool may_push = core.free_room() != 0 && when_full == Full::block;
+            const bool may_push = free_room() != 0 && when_full == Full::block;
             if (closed || (source == nullptr && may_push)) {
                 ask(pushers, *node, chain);
             } else if (may_push && static_cast<ListNode<T>*>(node)->awaits_room &&

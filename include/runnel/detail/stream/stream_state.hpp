@@ -29,7 +29,6 @@
 #include <new>
 #include <optional>
 #include <span>
-#include <stop_token>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -203,7 +202,8 @@ public:
 
     // Erases these entries; returns how many were there.
     std::size_t erase(std::span<const StreamId> ids) noexcept RUNNEL_EXCLUDES(mutex) {
-        return remove([&](auto& from, auto& disposal) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        return remove([&](auto& from, auto& disposal) {
+            mutex.assert_held();
             Effect effect;
             for (const StreamId& id : ids) {
                 const auto place = from.find(id);
@@ -217,20 +217,6 @@ public:
 
     // ---- waiting
 
-    // Carries out `request` of that group, or of no group, at once or, unless options are null,
-    // once somebody else can. What is only needed to wait is made only then.
-    template <typename Kind, typename Options>
-    void run(Kind& request, Group* group, const Options* options) RUNNEL_EXCLUDES(mutex) {
-        const bool may_wait = options != nullptr;
-        const bool may_pause =
-            is_real && may_wait && may_take_time(options->timeout, options->stop);
-        std::optional<StreamNode<T>> node;
-        if (is_over(request, group, may_wait, may_pause, node)) return;
-        if (!node && is_over_in_a_moment(request, group, node)) return;
-        await(request, clock, spin, options->timeout, options->stop);
-        if (may_stand_in_line(request)) leave(*node);
-    }
-
     // Puts `node`, of a wait over several objects, into line unless the wait ends at once. True if
     // this thread has claimed it.
     [[nodiscard]] bool enter(StreamNode<T>& node) noexcept RUNNEL_EXCLUDES(mutex) {
@@ -238,6 +224,12 @@ public:
         const bool mine = join(queue_of(node), node);
         if (node.queue != nullptr) ++waits;
         return mine;
+    }
+
+    // Puts `node` into line: its request cannot be carried out now.
+    void queue_up(StreamNode<T>& node) noexcept RUNNEL_REQUIRES(mutex) {
+        queue_of(node).insert(node);
+        ++waits;
     }
 
     // Takes `node` out of line if it still stands in it. May throw what catch_up() does, then.
@@ -262,8 +254,10 @@ public:
     // After what may have made room for a consumer of the group. Only a wait that will end is
     // asked, as it counts as a call of its consumer.
     void serve_those_for_room(Group& group, WakeChain& chain) noexcept RUNNEL_REQUIRES(mutex) {
-        const auto has_room = [&](WaitNode& node)
-                                  RUNNEL_NO_THREAD_SAFETY_ANALYSIS { return has_room_now(node); };
+        const auto has_room = [&](WaitNode& node) {
+            mutex.assert_held();
+            return has_room_now(node);
+        };
         std::uint32_t before = 0;
         do {  // again when one was served: it may have taken over what stood before another
             before = waits;
@@ -400,56 +394,68 @@ private:
         return next;
     }
 
-    // Whether `request` is carried out or has ended. If not, it stands in line as `node`, unless it
-    // may pause first, and should.
-    template <typename Kind>
-    [[nodiscard]] bool is_over(Kind& request, Group* group, bool may_wait, bool may_pause,
-                               std::optional<StreamNode<T>>& node) RUNNEL_EXCLUDES(mutex) {
-        WakeChain chain;
-        {
-            const Lock lock{mutex};
-            if (request.attempt(*this, group) == Served::no)
-                return !is_put_off(request, group, may_wait, may_pause, node);
-            const bool is_news = waits != 0 && (request.makes_room() || closed);
-            if (!is_news || group == nullptr) [[likely]]
-                return true;
-            serve_those_for_room(*group, chain);
-        }
-        chain.resume_all();
-        return true;
-    }
-
-    // The same for one that has to leave the writer alone for a moment. After that it stands in
-    // line.
-    template <typename Kind>
-    [[gnu::noinline]] [[nodiscard]] bool is_over_in_a_moment(Kind& request, Group* group,
-                                                             std::optional<StreamNode<T>>& node)
-        RUNNEL_EXCLUDES(mutex) {
-        bool over = false;
-        leave_for_a_batch(0, [&] {
-            over = is_over(request, group, true, true, node);
-            return over || node.has_value();
-        });
-        return over || (!node && is_over(request, group, true, false, node));
-    }
-
-    // False: it may not wait, and has ended.
-    template <typename Kind>
-    [[nodiscard]] bool is_put_off(Kind& request, Group* group, bool may_wait, bool may_pause,
-                                  std::optional<StreamNode<T>>& node) RUNNEL_REQUIRES(mutex) {
-        if (!may_wait) {
-            request.set_end(WaitEnd::timed_out);
-        } else if (!may_pause || group == nullptr || !group->ends_a_stream()) {
-            request.prepare_to_wait();
-            queue_of(node.emplace(request, *this, group, request.group_wait())).insert(*node);
-            ++waits;
-        }
-        return may_wait;
-    }
-
     [[nodiscard]] WaitQueue& queue_of(StreamNode<T>& node) noexcept RUNNEL_REQUIRES(mutex) {
         return node.group.get() != nullptr ? node.group.get()->readers : readers;
     }
+};
+
+// Where a read is carried out: in a stream or, with `group`, in one of its groups. What is only
+// needed to wait is made only then.
+template <Message T, typename Kind>
+class StreamPlace {
+public:
+    StreamPlace(Kind& request, StreamState<T>& stream, StreamGroup<T>* group = nullptr) noexcept
+        : request_{request}, stream_{stream}, group_{group} {}
+
+    [[nodiscard]] bool try_or_queue(const WaitLimits& limits, WakeChain& chain) {
+        const bool may_pause = group_ != nullptr && stream_.is_real && limits.may_take_time();
+        Tried tried = attempt(limits.may_wait(), may_pause, chain);
+        if (may_pause && tried == Tried::put_off) tried = attempt_after_a_moment(chain);
+        return tried == Tried::ended;
+    }
+
+    // May throw what StreamState::leave() does.
+    void leave() {
+        if (node_ && may_stand_in_line(request_)) stream_.leave(*node_);
+    }
+
+    [[nodiscard]] SpinBudget& spin() const noexcept { return stream_.spin; }
+
+private:
+    enum class Tried : std::uint8_t {
+        ended,
+        queued,
+        put_off,  // it may not wait, or is to pause first
+    };
+
+    [[nodiscard]] Tried attempt(bool may_wait, bool may_pause, WakeChain& chain) {
+        const Lock lock{stream_.mutex};
+        if (request_.attempt(stream_, group_) == Served::no) {
+            if (!may_wait || (may_pause && group_->ends_a_stream())) return Tried::put_off;
+            request_.prepare_to_wait();
+            stream_.queue_up(node_.emplace(request_, stream_, group_, request_.group_wait()));
+            return Tried::queued;
+        }
+        const bool is_news = stream_.waits != 0 && (request_.makes_room() || stream_.closed);
+        if (is_news && group_ != nullptr) [[unlikely]]
+            stream_.serve_those_for_room(*group_, chain);
+        return Tried::ended;
+    }
+
+    // For one that has to leave the writer alone for a moment. After that it stands in line.
+    [[gnu::noinline]] [[nodiscard]] Tried attempt_after_a_moment(WakeChain& chain) {
+        Tried tried = Tried::put_off;
+        leave_for_a_batch(0, [&] {
+            tried = attempt(true, true, chain);
+            return tried != Tried::put_off;
+        });
+        return tried != Tried::put_off ? tried : attempt(true, false, chain);
+    }
+
+    Kind& request_;
+    StreamState<T>& stream_;
+    StreamGroup<T>* const group_;
+    std::optional<StreamNode<T>> node_;  // once it stands in line
 };
 
 // Reads on from where a cursor stands: up to `count` entries, of one block or of as many as it
@@ -465,17 +471,20 @@ public:
           count_{limit},
           several_blocks_{several_blocks} {}
 
-    Served attempt(StreamNode<T>& node) { return attempt(*node.keep.get(), nullptr); }
-    Served attempt(StreamState<T>& stream,
-                   StreamGroup<T>* /*none*/) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+    Served attempt(StreamNode<T>& node) {
+        StreamState<T>& stream = *node.keep.get();
+        stream.mutex.assert_held();
+        return attempt(stream, nullptr);
+    }
+    Served attempt(StreamState<T>& stream, StreamGroup<T>* /*none*/) RUNNEL_REQUIRES(stream.mutex) {
         if (!cursor_.seek(stream.log)) return stream.closed ? source_closed() : Served::no;
-        if (!claim_to_serve()) return Served::gone;
+        if (!claim()) return Served::gone;
         add_block();
         if (several_blocks_) add_others(stream.log);
         return Served::yes;
     }
 
-    void prepare_to_wait() noexcept { is_shared = true; }
+    static constexpr void prepare_to_wait() noexcept {}
     static constexpr bool makes_room() noexcept { return false; }
     static constexpr GroupWait* group_wait() noexcept { return nullptr; }
 
@@ -536,7 +545,6 @@ public:
     void prepare_to_wait() {
         name_ = wait_.consumer.name;
         wait_.consumer.name = name_;
-        is_shared = true;
     }
     [[nodiscard]] GroupWait* group_wait() noexcept { return &wait_; }
 
@@ -544,8 +552,12 @@ public:
     // has dropped what was lost.
     [[nodiscard]] bool makes_room() const noexcept { return has_made_room_; }
 
-    Served attempt(StreamNode<T>& node) { return attempt(*node.keep.get(), node.group.get()); }
-    Served attempt(StreamState<T>& stream, StreamGroup<T>* of) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+    Served attempt(StreamNode<T>& node) {
+        StreamState<T>& stream = *node.keep.get();
+        stream.mutex.assert_held();
+        return attempt(stream, node.group.get());
+    }
+    Served attempt(StreamState<T>& stream, StreamGroup<T>* of) RUNNEL_REQUIRES(stream.mutex) {
         StreamGroup<T>& group = *of;
         if (group.is_removed) return claim(WaitEnd::gone) ? Served::yes : Served::gone;
         const Milliseconds now = stream.now();
@@ -564,7 +576,7 @@ public:
         delivered_.belong_to(group, consumer.serial);
         const SlotMask at_hand = first.block->live() & ~slots_before(first.slot);
         delivered_.reserve_in_block(std::min<std::size_t>(count, count_slots(at_hand)));
-        if (!claim_to_serve()) return Served::gone;
+        if (!claim()) return Served::gone;
         deliver(stream, group, first, consumer, count, now);
         return Served::yes;
     }
@@ -573,7 +585,7 @@ private:
     // Also of a request that has ended: its thread comes for the lock before it looks at the
     // result.
     [[gnu::noinline]] void drop_lost(StreamState<T>& stream, StreamGroup<T>& group,
-                                     ConsumerRecord& consumer) RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+                                     ConsumerRecord& consumer) RUNNEL_REQUIRES(stream.mutex) {
         bool has_memory = true;
         const Effect effect =
             group.rules.drop_lost(consumer, stream.log.facts(), stream.is_live(), [&](StreamId id) {
@@ -591,8 +603,8 @@ private:
 
     // It is claimed already: so what throws ends it here, unless something was delivered before.
     void deliver(StreamState<T>& stream, StreamGroup<T>& group, LogPlace<T> place,
-                 ConsumerRecord& consumer, std::size_t count,
-                 Milliseconds now) noexcept RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+                 ConsumerRecord& consumer, std::size_t count, Milliseconds now) noexcept
+        RUNNEL_REQUIRES(stream.mutex) {
         const LogFacts facts = stream.log.facts();
         try {
             while (place) {

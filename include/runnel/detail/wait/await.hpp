@@ -2,6 +2,7 @@
 #pragma once
 
 #include <runnel/abstract_clock.hpp>
+#include <runnel/detail/wait/request.hpp>
 #include <runnel/detail/wait/spin.hpp>
 #include <runnel/detail/wait/times.hpp>
 #include <runnel/detail/wait/wait_queue.hpp>
@@ -28,12 +29,6 @@ namespace runnel::inline v0::detail {
     return deadline ? Timeout{time_between(clock.now(), *deadline)} : Timeout{};
 }
 
-// Whether a call may pause before it waits.
-[[nodiscard]] inline bool may_take_time(const Timeout& timeout,
-                                        const std::stop_token& stop) noexcept {
-    return timeout.duration() != std::chrono::nanoseconds{0} && !stop.stop_requested();
-}
-
 // Ends a wait from outside: claims it and resumes it, unless it has ended otherwise.
 inline void end_wait(Waiter& waiter, WaitEnd how) noexcept {
     if (!waiter.claim(how)) return;
@@ -42,13 +37,37 @@ inline void end_wait(Waiter& waiter, WaitEnd how) noexcept {
     chain.resume_all();
 }
 
-// Blocks the calling thread until `waiter`, which stands in line already, has ended: by a waker, a
-// close, the deadline or the stop token. Success comes first: a wait that a waker has claimed is
-// not stopped any more. Called without any lock.
-inline void await(Waiter& waiter, Clock& clock, SpinBudget& spin, const Timeout& timeout,
-                  const std::stop_token& stop) {
+// How long a call may wait: part of its options, which outlive this.
+struct WaitLimits {
+    // Without options the call may not wait.
+    template <typename Options>
+    [[nodiscard]] static WaitLimits of(const Options* options) noexcept {
+        return options != nullptr ? WaitLimits{&options->timeout, &options->stop} : WaitLimits{};
+    }
+
+    [[nodiscard]] bool may_wait() const noexcept { return timeout != nullptr; }
+    // Whether the call may pause before it waits.
+    [[nodiscard]] bool may_take_time() const noexcept {
+        return may_wait() && timeout->duration() != std::chrono::nanoseconds{0} &&
+               !stop->stop_requested();
+    }
+
+    const Timeout* timeout = nullptr;
+    const std::stop_token* stop = nullptr;
+};
+
+// Blocks the calling thread until `waiter` has ended: by a waker, a close, the deadline or the stop
+// token; if the call may not wait, ends it here. Success comes first: a wait that a waker has
+// claimed neither stops nor times out any more. Called without any lock.
+inline void await(Waiter& waiter, Clock& clock, SpinBudget& spin, const WaitLimits& limits) {
     if (waiter.ended()) return;
-    const auto deadline = deadline_of(timeout, clock);
+    if (!limits.may_wait()) {
+        if (!waiter.claim(WaitEnd::timed_out)) clock.park(waiter, std::nullopt);
+        return;
+    }
+    waiter.share();
+    const std::stop_token& stop = *limits.stop;
+    const auto deadline = deadline_of(*limits.timeout, clock);
     if (clock.is_real() && !stop.stop_requested() && spin.spin(waiter, deadline)) return;
     const auto on_stop = [&waiter] { end_wait(waiter, WaitEnd::stopped); };
     // Runs on_stop here and now if the stop has been requested, and waits for one that is running
@@ -58,14 +77,34 @@ inline void await(Waiter& waiter, Clock& clock, SpinBudget& spin, const Timeout&
     clock.park(waiter, deadline);
 }
 
-// Ends a wait that may not block: it keeps what a waker has given it, and else times out.
-inline void give_up(Waiter& waiter, Clock& clock) noexcept {
-    if (!waiter.claim(WaitEnd::timed_out)) clock.park(waiter, std::nullopt);
-}
-
 // A waker takes a waiter out of line; whoever else ends it cannot.
 [[nodiscard]] inline bool may_stand_in_line(const Waiter& waiter) noexcept {
     return waiter.how() == WaitEnd::timed_out || waiter.how() == WaitEnd::stopped;
+}
+
+// The second half of try_or_wait(), for a request that stands in line already.
+template <typename Place>
+void wait_in_line(Request& request, Place& place, const WaitLimits& limits) {
+    await(request, request.clock, place.spin(), limits);
+    place.leave();
+}
+
+// The one way to wait: carries out `request` at `place` now or, if the call may wait, stands in
+// line there until a waker has carried it out or the wait has ended otherwise.
+//
+// A place knows the locks and the lines of its model. It has:
+//     bool try_or_queue(const WaitLimits&, WakeChain&)   carries the request out, or puts it into
+//                line if it may wait there. True: the request was ended by this thread. Adds to
+//                the chain whom it has claimed.
+//     void leave()            takes the request, which has ended, out of all lines
+//     SpinBudget& spin()      of those who wait there
+template <typename Place>
+void try_or_wait(Request& request, Place&& place, const WaitLimits& limits) {
+    WakeChain chain;
+    const bool has_ended = place.try_or_queue(limits, chain);
+    chain.resume_all();
+    if (has_ended) return place.leave();
+    wait_in_line(request, place, limits);
 }
 
 }  // namespace runnel::inline v0::detail

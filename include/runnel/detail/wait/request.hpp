@@ -37,9 +37,6 @@ public:
         static_cast<Request&>(waiter).clock.unpark(waiter);
     }
 
-    // claim(), which is not needed as long as only the thread that makes it knows of it.
-    [[nodiscard]] bool claim_to_serve() noexcept { return !is_shared || claim(); }
-
     // Ends it if nothing that it waits on is open any more.
     Served source_closed() noexcept {
         const bool last = open_sources.fetch_sub(1, std::memory_order_relaxed) == 1;
@@ -65,7 +62,6 @@ public:
 
     Clock& clock;
     std::exception_ptr failure;
-    bool is_shared = false;  // set before it stands in line
 };
 
 }  // namespace runnel::inline v0::detail

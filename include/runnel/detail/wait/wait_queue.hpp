@@ -55,6 +55,7 @@ public:
     // objects and has queued up elsewhere first.
     void insert(WaitNode& node) noexcept {
         RUNNEL_ASSERT(node.queue == nullptr);
+        node.waiter->share();
         node.queue = this;
         if (empty()) return begin_with(node);
         WaitNode* after = first_->previous;

@@ -73,9 +73,11 @@ struct WaitPlace {
 // One wait: it lives in the frame of the waiting thread (or, later, in a parked session or a
 // coroutine) and is reached by wakers through the queues it stands in.
 //
-// word_:  waiting --claim()--> claimed --end()--> ended, and beside it the bit `parked`.
+// word_:  alone --share()--> waiting --claim()--> taken --end()--> over, and beside it the bit
+// `parked`.
 //
-// Exactly one of waker, time-out, stop and close claims it; that one carries out what it has to
+// While it is alone, only the thread that waits knows of it and may claim it. Then exactly one of
+// waker, time-out, stop and close claims it; that one carries out what it has to
 // and then calls resume(), after it has let go of its locks. Until then the waiter stays where it
 // is, so a claimed waiter may be touched; after end() it may be gone.
 class Waiter {
@@ -118,9 +120,19 @@ public:
     }
     [[nodiscard]] Served serve(WaitNode& node) noexcept { return behaviour_->serve(node); }
 
+    // From now on others may claim it. By the thread that waits, before it stands in line.
+    void share() noexcept {
+        if (word_.load(std::memory_order_relaxed) == alone)
+            word_.store(waiting, std::memory_order_relaxed);
+    }
+
     // True for exactly one caller.
     [[nodiscard]] bool claim() noexcept {
         auto word = word_.load(std::memory_order_relaxed);
+        if (word == alone) {
+            word_.store(taken, std::memory_order_relaxed);
+            return true;
+        }
         while ((word & phase) == waiting) {
             // Acquire: a claimer sees what the waiter's thread wrote before it queued up.
             if (word_.compare_exchange_weak(word, (word & parked) | taken,
@@ -138,7 +150,7 @@ public:
     }
 
     [[nodiscard]] bool claimed() const noexcept {
-        return (word_.load(std::memory_order_relaxed) & phase) != waiting;
+        return (word_.load(std::memory_order_relaxed) & phase) >= taken;
     }
 
     // How it will end; set by the claimer before resume().
@@ -187,13 +199,14 @@ public:
 private:
     [[nodiscard]] bool waits_on_several() const noexcept { return ticket_ % 2 == 0; }
 
-    static constexpr std::uint32_t waiting = 0;
-    static constexpr std::uint32_t taken = 1;
-    static constexpr std::uint32_t over = 2;
+    static constexpr std::uint32_t alone = 0;
+    static constexpr std::uint32_t waiting = 1;
+    static constexpr std::uint32_t taken = 2;
+    static constexpr std::uint32_t over = 3;
     static constexpr std::uint32_t phase = 3;
     static constexpr std::uint32_t parked = 4;
 
-    FutexWord word_ = waiting;
+    FutexWord word_ = alone;
     const Behaviour* const behaviour_;
     std::uint64_t ticket_;
     WaitEnd how_ = WaitEnd::served;

@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// The calls of a list, each from its first lock to its end. Null options: the call may not wait.
+//
+// The handle that a call was made through may go while the call waits. So they take the state,
+// which a wait keeps, and not the handle.
+
+#include <runnel/detail/base/annotations.hpp>
+#include <runnel/detail/base/handle.hpp>
+#include <runnel/detail/base/mutex.hpp>
+#include <runnel/detail/base/unmade.hpp>
+#include <runnel/detail/list/list_requests.hpp>
+#include <runnel/detail/list/list_state.hpp>
+#include <runnel/detail/wait/await.hpp>
+#include <runnel/detail/wait/spin.hpp>
+#include <runnel/detail/wait/wait_queue.hpp>
+#include <runnel/list_options.hpp>
+#include <runnel/message.hpp>
+#include <runnel/outcome.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace runnel::inline v0::detail {
+
+// ---------------------------------------------------------------------- push
+
+[[nodiscard]] inline Push refusal_of(Ending ending) noexcept {
+    switch (ending) {
+    case Ending::stopped:
+        return Push::stopped;
+    case Ending::closed:
+        return Push::closed;
+    default:
+        return Push::full;
+    }
+}
+
+// Pushes in turn, and waits for room.
+template <Message T>
+[[gnu::noinline]] Pushed push_in_turn(ListState<T>& list, End end, std::span<T> messages,
+                                      const WaitOptions* options) {
+    std::vector<T> dropped;  // outlives the lock
+    WakeChain chain;
+    std::size_t done = 0;
+    bool is_finished = true;
+    {
+        const LockAll lock{list};
+        if (!list.closed && list.is_first(Line::pushes)) {
+            done = list.push_prefix(end, messages, dropped);
+            is_finished = list.serve_within_reach(chain);
+        }
+    }
+    list.finish(is_finished, chain);
+    if (done == messages.size()) return {done, Push::done};
+    if (list.when_full != Full::block) options = nullptr;
+    PushMany<T> request{end, messages.subspan(done), list.clock};
+    try_or_wait(request, ListPlace<T>{request, list, Line::pushes}, WaitLimits::of(options));
+    const std::size_t count = done + request.count;
+    if (count == messages.size()) return {count, Push::done};
+    if (request.failure && count != 0) return {count, Push::full};
+    return {count, refusal_of(request.ending())};
+}
+
+template <Message T>
+Push push_one_in_turn(ListState<T>& list, End end, T& message, const WaitOptions* options) {
+    return push_in_turn(list, end, std::span{std::addressof(message), 1}, options).ending;
+}
+
+// The rest of a push at the back, without a lock.
+template <Message T>
+[[gnu::noinline]] Push finish_push(ListState<T>& list, T& message, const WaitOptions* options,
+                                   HandOver handed_over, Unmade<WakeChain>& memory) {
+    if (handed_over == HandOver::no) return push_one_in_turn(list, End::back, message, options);
+    list.finish(handed_over == HandOver::finished, memory.value);
+    std::destroy_at(&memory.value);
+    return Push::done;
+}
+
+template <Message T>
+[[gnu::always_inline]] inline Push push_back(ListState<T>& list, T& message,
+                                             const WaitOptions* options) {
+    Unmade<WakeChain> memory;
+    auto handed_over = HandOver::no;
+    {
+        const Lock lock{list.back.mutex};
+        if (list.back.part.room != 0) [[likely]] {
+            list.back.part.push(std::move(message));
+            return Push::done;
+        }
+        handed_over = list.hand_over(message, memory);
+    }
+    return finish_push(list, message, options, handed_over, memory);
+}
+
+template <Message T>
+Pushed push_many(ListState<T>& list, End end, std::span<T> messages, const WaitOptions* options) {
+    std::size_t done = 0;
+    if (end == End::back) {
+        const Lock lock{list.back.mutex};
+        ListBack<T>& back = list.back.part;
+        // The room may be more than that; what fits goes in under one lock.
+        if (back.room < messages.size() && list.nobody_waits() && !list.closed)
+            back.room = list.free_room();
+        done = back.push(messages.first(std::min(messages.size(), back.room)));
+    }
+    if (done == messages.size()) return {done, Push::done};
+    try {
+        const Pushed rest = push_in_turn(list, end, messages.subspan(done), options);
+        return {done + rest.count, rest.ending};
+    } catch (...) {
+        if (done == 0) throw;
+        return {done, Push::full};
+    }
+}
+
+template <Message T>
+Push push_if_exists(ListState<T>& list, End end, T& message) {
+    std::vector<T> dropped;  // outlives the lock
+    WakeChain chain;
+    bool is_finished = true;
+    {
+        const LockAll lock{list};
+        if (list.closed) return Push::closed;
+        if (list.core().empty()) return Push::absent;
+        if (list.push_prefix(end, std::span{std::addressof(message), 1}, dropped) == 0)
+            return Push::full;
+        list.update_attention();
+        is_finished = list.back.poppers.empty();
+    }
+    list.finish(is_finished, chain);
+    return Push::done;
+}
+
+// ---------------------------------------------------------------------- pop
+
+// Stands in line like all others.
+template <Message T>
+[[gnu::noinline]] Popped<T> pop_in_turn(ListState<T>& list, End end, const WaitOptions* options) {
+    PopOne<T> request{end, list.clock};
+    try_or_wait(request, ListPlace<T>{request, list, Line::pops}, WaitLimits::of(options));
+    if (request.value) return Popped<T>(std::in_place, std::move(*request.value));
+    return request.ending();
+}
+
+template <Message T>
+inline Popped<T> pop_front(ListState<T>& list, const WaitOptions* options, bool may_pause = true);
+
+// How a pop goes on that has found nothing, or others that wait: it stands in line already, pauses
+// first, or takes its turn.
+template <Message T>
+struct PopLater {
+    PopInLine<T>* in_line = nullptr;
+    bool pauses = false;
+};
+
+// It may stand in line at once if the list is empty and nobody else waits.
+template <Message T>
+[[gnu::noinline]] PopLater<T> pop_later(ListState<T>& list, bool may_pause,
+                                        Unmade<PopInLine<T>>& memory) noexcept
+    RUNNEL_REQUIRES(list.back.mutex) {
+    if (!list.nobody_waits()) return {};
+    if (may_pause && list.ends_a_stream()) return {nullptr, true};
+    if (list.closed) return {};
+    PopInLine<T>& in_line = memory.make(End::front, list);
+    list.back.poppers.insert(in_line.place.node);
+    list.back.part.room = 0;
+    return {&in_line, false};
+}
+
+// The rest of such a pop, without a lock.
+template <Message T>
+[[gnu::noinline]] Popped<T> finish_pop(ListState<T>& list, const WaitOptions* options,
+                                       const PopLater<T>& later) {
+    if (later.pauses) {
+        // It leaves the producer alone for a moment, and finds several when it looks again.
+        const Owner<ListState<T>> keep{list};
+        pause_for_a_batch();
+        return pop_front(list, options, false);
+    }
+    if (later.in_line == nullptr) return pop_in_turn(list, End::front, options);
+    const auto destroy = [](PopInLine<T>* made) { std::destroy_at(made); };
+    const std::unique_ptr<PopInLine<T>, decltype(destroy)> in_line{later.in_line};
+    PopOne<T>& request = in_line->request;
+    wait_in_line(request, in_line->place, WaitLimits::of(options));
+    if (request.value) [[likely]]
+        return Popped<T>(std::in_place, std::move(*request.value));
+    return request.ending();
+}
+
+// First at the front, with its lock alone; then wherever the first element is.
+template <Message T>
+[[gnu::always_inline]] inline Popped<T> pop_front(ListState<T>& list, const WaitOptions* options,
+                                                  bool may_pause) {
+    if (list.front_size() != 0) {
+        const Lock lock{list.front.mutex};
+        if (list.front.part.has() && !list.front.attention) [[likely]]
+            return list.take_first_of_front();
+    }
+    Unmade<PopInLine<T>> memory;
+    PopLater<T> later;
+    {
+        const Lock lock{list.back.mutex};
+        if (list.back.part.room != 0 || list.nobody_waits()) [[likely]] {
+            if (list.front_size() != 0) {
+                const Lock front{list.front.mutex};
+                if (list.front.part.has()) return list.take_first_of_front();
+            }
+            if (!list.back.part.items.empty()) return list.take_first_of_back();
+        }
+        if (options != nullptr) later = pop_later(list, may_pause, memory);
+    }
+    return finish_pop(list, options, later);
+}
+
+template <Message T>
+Popped<T> pop(ListState<T>& list, End end, const WaitOptions* options) {
+    return end == End::front ? pop_front(list, options) : pop_in_turn(list, end, options);
+}
+
+// False if there is nothing, or somebody waits. May throw, and then has taken nothing.
+template <Message T>
+[[nodiscard]] bool pop_many_now(ListState<T>& list, End end, std::size_t count, std::vector<T>& out,
+                                bool& ends_a_stream) {
+    if (end == End::front && list.front_size() >= count) {
+        out.reserve(count);
+        const Lock lock{list.front.mutex};
+        // Its size first: the attention of an empty front belongs to the back's lock.
+        if (list.front.part.has(count) && !list.front.attention) {
+            list.front.part.pop_many(count, out);
+            return true;
+        }
+    }
+    const Lock lock{list.back.mutex};
+    if (!list.nobody_waits()) return false;
+    if (end == End::front && list.front_size() == 0 && list.back.part.items.size() > count) {
+        out.reserve(count);
+        list.take_over_many(count, out);
+        return true;
+    }
+    const LockRest rest{list};
+    if (list.core().empty()) {
+        ends_a_stream = list.ends_a_stream();
+        return false;
+    }
+    out.reserve(std::min(count, list.size()));
+    list.core().pop_many(end, count, out);
+    return true;
+}
+
+template <Message T>
+Batch<T> pop_many(ListState<T>& list, End end, std::size_t count, const WaitOptions* options) {
+    const Owner<ListState<T>> keep{list};
+    std::vector<T> values;
+    bool ends_a_stream = false;
+    if (pop_many_now(list, end, count, values, ends_a_stream)) return Batch<T>{std::move(values)};
+    if (ends_a_stream && options != nullptr) {
+        pause_for_a_batch();
+        if (pop_many_now(list, end, count, values, ends_a_stream))
+            return Batch<T>{std::move(values)};
+    }
+    PopMany<T> request{end, count, list.clock};
+    try_or_wait(request, ListPlace<T>{request, list, Line::pops}, WaitLimits::of(options));
+    if (!request.values.empty()) return Batch<T>{std::move(request.values)};
+    return request.ending();
+}
+
+// ---------------------------------------------------------------------- move
+
+template <Message T>
+Popped<MovedCopy<T>> move_one(ListState<T>& source, End from, ListState<T>& target, End to,
+                              const WaitLimits& limits) {
+    MoveOne<T> request{source, from, target, to};
+    try_or_wait(request, request, limits);
+    if (request.moved) return Popped<MovedCopy<T>>(std::in_place, std::move(*request.copy));
+    if (request.rejected) return Ending::full;
+    return request.ending();
+}
+
+// ---------------------------------------------------------------------- remove
+
+// Removes elements that equal `value`; returns how many.
+template <Message T>
+std::size_t remove_equal(ListState<T>& list, const T& value, End from, std::size_t count) {
+    std::vector<T> removed;  // outlives the lock
+    WakeChain chain;
+    bool is_finished = true;
+    {
+        const LockAll lock{list};
+        std::vector<std::size_t> positions = list.core().find(value, from, count);
+        removed.reserve(positions.size());
+        list.core().extract(std::move(positions), removed);
+        is_finished = list.serve_within_reach(chain);
+    }
+    list.finish(is_finished, chain);
+    return removed.size();
+}
+
+}  // namespace runnel::inline v0::detail
