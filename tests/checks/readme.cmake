@@ -3,6 +3,7 @@
 #     of an example, without the indentation of the marks;
 #   - each such part of an example is shown in a page;
 #   - each relative link leads to a file;
+#   - include/runnel/README.md names each public header;
 #   - README.md has at most 220 lines.
 cmake_minimum_required(VERSION 3.21)
 
@@ -92,6 +93,15 @@ endforeach()
 foreach(part RANGE 1 ${parts})
     if(NOT shown_${part})
         message(SEND_ERROR "no page shows this part of ${example_${part}}:\n${part_${part}}")
+    endif()
+endforeach()
+
+file(READ ${ROOT}/include/runnel/README.md guide)
+file(GLOB headers RELATIVE ${ROOT}/include/runnel ${ROOT}/include/runnel/*.hpp)
+foreach(header IN LISTS headers)
+    string(FIND "${guide}" "`${header}`" found)
+    if(found EQUAL -1)
+        message(SEND_ERROR "include/runnel/README.md does not name ${header}")
     endif()
 endforeach()
 
