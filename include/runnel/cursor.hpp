@@ -87,7 +87,7 @@ private:
             cursor_->seek(stream.log);
         } else if (streak >= detail::stream_length && stream.is_real &&
                    detail::WaitLimits::of(waiting).may_take_time()) {
-            detail::leave_for_a_batch(streak, [this] { return cursor_->may_have_next(); });
+            detail::leave_for_a_batch(streak, [this] { return cursor_->look_for_next(); });
         }
         if (auto entries = at_hand(count)) return entries;
         detail::ReadOn<T, Entries<T>> request{*cursor_, count, false, stream.clock};

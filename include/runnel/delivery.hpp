@@ -5,7 +5,7 @@
 #include <runnel/detail/base/annotations.hpp>
 #include <runnel/detail/base/assert.hpp>
 #include <runnel/detail/base/handle.hpp>
-#include <runnel/detail/base/room.hpp>
+#include <runnel/detail/base/reserve.hpp>
 #include <runnel/detail/base/small_vector.hpp>
 #include <runnel/detail/blocks/log_block.hpp>
 #include <runnel/detail/blocks/pin.hpp>
@@ -246,7 +246,7 @@ private:
     }
     // The same for lose().
     void reserve_lost(std::size_t count) { lost_.reserve(count); }
-    void reserve_lost_one() { detail::make_room_for_one(lost_); }
+    void reserve_lost_one() { detail::reserve_one_more(lost_); }
 
     void add(detail::LogPlace<T> place, std::uint64_t deliveries) noexcept {
         if (begins_block(place)) pins_.emplace_back(*place.block);

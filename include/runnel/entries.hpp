@@ -3,7 +3,7 @@
 
 #include <runnel/detail/base/annotations.hpp>
 #include <runnel/detail/base/assert.hpp>
-#include <runnel/detail/base/room.hpp>
+#include <runnel/detail/base/reserve.hpp>
 #include <runnel/detail/blocks/log_block.hpp>
 #include <runnel/detail/blocks/pin.hpp>
 #include <runnel/detail/blocks/slots.hpp>
@@ -235,7 +235,7 @@ public:
         return is_reverse_ ? Order::descending : Order::ascending;
     }
     void reserve() {
-        if (first_.block() != nullptr) detail::make_room_for_one(others_);
+        if (first_.block() != nullptr) detail::reserve_one_more(others_);
     }
     void tell(detail::Missed missed) noexcept { missed_ = missed; }
     void add(detail::PinnedSlots<T> part) noexcept {

@@ -8,7 +8,7 @@
 #include <runnel/detail/base/assert.hpp>
 #include <runnel/detail/base/handle.hpp>
 #include <runnel/detail/base/mutex.hpp>
-#include <runnel/detail/base/room.hpp>
+#include <runnel/detail/base/reserve.hpp>
 #include <runnel/detail/channel/channel_state.hpp>
 #include <runnel/detail/channel/inbox_state.hpp>
 #include <runnel/detail/wait/await.hpp>
@@ -172,7 +172,7 @@ public:
     /// Throws: Error{closed}.
     void join(const Channel<T>& channel) {
         detail::Owner<detail::ChannelState<T>> owner{*channel.state_};
-        detail::make_room_for_one(channels_);
+        detail::reserve_one_more(channels_);
         detail::Owner<detail::InboxLink<T>> link(std::in_place, owner, state_, nullptr);
         owner->add_link(std::move(link));
         channels_.push_back(std::move(owner));

@@ -211,25 +211,25 @@ private:
     // What can be read without the lock.
     detail::PinnedSlots<detail::Logged<T>> at_hand(std::size_t count) noexcept {
         detail::Seat<T>& seat = this->seat();
-        if (!seat.cursor.may_have_next() || !channel_->is_within_reach(seat)) return {};
+        if (!seat.cursor.look_for_next() || !channel_->is_within_window(seat)) return {};
         const std::uint64_t before = seat.position();
         auto part = seat.cursor.take(count);
         const std::size_t taken = detail::count_slots(part.slots);
         if (seat.position() - before != taken) [[unlikely]] {
-            // Some went out of reach meanwhile. Under the lock it is clear how many.
+            // Some fell behind the window meanwhile. Under the lock it is clear how many.
             seat.cursor.reset(detail::ChannelLog<T>::id(before));
             return {};
         }
         streak_ += taken;
         seat.tell_position();
-        make_room();
+        wake_publishers();
         return part;
     }
 
-    void make_room() noexcept {
+    void wake_publishers() noexcept {
         if (seat().when_behind == Behind::block &&
             channel_->has_publishers.load(std::memory_order_seq_cst)) [[unlikely]]
-            channel_->make_room();
+            channel_->wake_publishers();
     }
 
     [[gnu::noinline]] Messages<T> go_on(std::size_t count, const detail::WaitLimits& limits) {
@@ -240,7 +240,7 @@ private:
                             limits);
         request.wake_others();
         if (request.messages.slots == 0) return Messages<T>{request.ending(), request.missed};
-        make_room();
+        wake_publishers();
         return {std::move(request.messages), request.missed};
     }
 
@@ -249,8 +249,8 @@ private:
         const std::size_t streak = std::exchange(streak_, detail::stream_length);
         if (streak < detail::stream_length || !channel_->is_real) return;
         if (!limits.may_take_time()) return;
-        if (seat().cursor.may_have_next() || seat().cursor.is_at_end_of_block()) return;
-        detail::leave_for_a_batch(streak, [this] { return seat().cursor.may_have_next(); });
+        if (seat().cursor.look_for_next() || seat().cursor.is_at_end_of_block()) return;
+        detail::leave_for_a_batch(streak, [this] { return seat().cursor.look_for_next(); });
     }
 
     detail::Owner<State> channel_;

@@ -135,13 +135,13 @@ public:
         case Supply::over:
             return source_closed();
         case Supply::gone:
-            return claim(WaitEnd::gone) ? Served::yes : Served::gone;
+            return claim(WaitEnd::gone) ? Served::yes : Served::elsewhere;
         case Supply::disconnected:
-            return claim(WaitEnd::disconnected) ? Served::yes : Served::gone;
+            return claim(WaitEnd::disconnected) ? Served::yes : Served::elsewhere;
         case Supply::there:
             break;
         }
-        if (!claim()) return Served::gone;
+        if (!claim()) return Served::elsewhere;
         which_ = node.which;
         return Served::yes;
     }

@@ -815,7 +815,7 @@ TEST_CASE("a batch keeps its messages while many more are published", "[channel]
     CHECK(census.alive() == static_cast<long>(channel.info().retained));
 }
 
-TEST_CASE("what is out of everybody's reach dies", "[channel][subscription]") {
+TEST_CASE("what is behind everybody's window dies", "[channel][subscription]") {
     const Census census;
     const Channel<MoveOnly> channel;
     auto small = channel.subscribe({.bound = 10});
@@ -876,7 +876,7 @@ TEST_CASE("what nobody has read dies with the last who could", "[channel][subscr
 
 namespace {
 
-// So large that a block has room for few: what is being read goes out of reach all the time.
+// So large that a block has room for few: what is being read falls behind the window all the time.
 struct Large {
     int number = 0;
     std::array<char, 800> text{};

@@ -15,7 +15,7 @@
 using runnel::detail::ChannelLog;
 using runnel::detail::Disposal;
 using runnel::detail::Logged;
-using runnel::detail::Reach;
+using runnel::detail::Window;
 using runnel::test::Census;
 using runnel::test::MoveOnly;
 using runnel::test::Random;
@@ -38,9 +38,9 @@ struct Log {
     void add_many(std::size_t count) {
         for (; count != 0; --count) add(1);
     }
-    void keep(const Reach& reach) {
+    void keep(const Window& window) {
         Disposal<Logged<MoveOnly>> disposal;
-        log.keep(reach);
+        log.keep(window);
         log.trim(disposal);
     }
 
@@ -48,7 +48,7 @@ struct Log {
     [[nodiscard]] std::uint64_t first() const { return log.entries().first().id().seq; }
 };
 
-// All of it is in reach.
+// All of it is within the window.
 struct KeptLog : Log {
     KeptLog() { keep({1'000'000}); }
 };
@@ -111,7 +111,7 @@ TEST_CASE_METHOD(KeptLog, "who has read up to a message has what comes after it 
     CHECK(log.bytes_after(3) == 0);
 }
 
-TEST_CASE_METHOD(KeptLog, "nobody skips anything that is within his reach", "[channel][log]") {
+TEST_CASE_METHOD(KeptLog, "nobody skips anything that is within the window", "[channel][log]") {
     add({5, 5, 5});
     CHECK(log.skipped_to(0, {3}) == 0);
     CHECK(log.skipped_to(1, {2}) == 1);
@@ -160,15 +160,15 @@ TEST_CASE("what waits and what is skipped is what a list of weights says", "[cha
         };
         for (int question = 0; question != 20; ++question) {
             const std::size_t number = random.below(weights.size() + 1);
-            const Reach reach{1 + random.below(100), random.percent(30)
-                                                         ? Reach::unlimited
-                                                         : std::uint64_t{1 + random.below(300)}};
+            const Window window{1 + random.below(100), random.percent(30)
+                                                           ? Window::unlimited
+                                                           : std::uint64_t{1 + random.below(300)}};
             REQUIRE(kept.log.bytes_after(number) == after(number));
             std::size_t expected = number;
             while (expected != weights.size() &&
-                   (weights.size() - expected > reach.messages || after(expected) >= reach.bytes))
+                   (weights.size() - expected > window.messages || after(expected) >= window.bytes))
                 ++expected;
-            REQUIRE(kept.log.skipped_to(number, reach) == expected);
+            REQUIRE(kept.log.skipped_to(number, window) == expected);
         }
     }
 }
@@ -184,17 +184,17 @@ TEST_CASE("a log that has to keep nothing keeps nothing", "[channel][log]") {
     CHECK(empty.log.last() == 3);
 }
 
-TEST_CASE("a log lets go of what is out of reach, a block at a time", "[channel][log]") {
-    for (const std::uint64_t reach : {1U, 2U, 4U, 63U, 64U, 65U, 500U}) {
-        CAPTURE(reach);
+TEST_CASE("a log lets go of what is behind its window, a block at a time", "[channel][log]") {
+    for (const std::uint64_t window : {1U, 2U, 4U, 63U, 64U, 65U, 500U}) {
+        CAPTURE(window);
         const Census census;
         Log kept;
-        kept.keep({reach});
+        kept.keep({window});
         for (std::uint64_t number = 1; number != 3'000; ++number) {
             kept.add(1);
             const std::size_t size = kept.size();
-            REQUIRE(size >= std::min(number, reach));
-            REQUIRE(size <= reach + 64);
+            REQUIRE(size >= std::min(number, window));
+            REQUIRE(size <= window + 64);
             REQUIRE(kept.first() + size == number + 1);
             REQUIRE(census.alive() == static_cast<long>(size));
         }
@@ -204,7 +204,7 @@ TEST_CASE("a log lets go of what is out of reach, a block at a time", "[channel]
     }
 }
 
-TEST_CASE_METHOD(KeptLog, "a reach that shrinks lets go, and one that grows brings nothing back",
+TEST_CASE_METHOD(KeptLog, "a window that shrinks lets go, and one that grows brings nothing back",
                  "[channel][log]") {
     add_many(1'000);
     CHECK(size() == 1'000);
@@ -248,12 +248,12 @@ TEST_CASE("the last message stays as long as anybody is there, however heavy it 
 
 TEST_CASE("a log that has never had a message lets go of nothing", "[channel][log]") {
     Log empty;
-    for (const Reach& reach : {Reach{0}, Reach{1}, Reach{5, 20}, Reach{0, 0}}) {
-        empty.keep(reach);
+    for (const Window& window : {Window{0}, Window{1}, Window{5, 20}, Window{0, 0}}) {
+        empty.keep(window);
         CHECK(empty.size() == 0);
     }
     CHECK(empty.log.skipped_to(0, {1, 1}) == 0);
-    CHECK(Reach{1} == Reach{1, Reach::unlimited});
+    CHECK(Window{1} == Window{1, Window::unlimited});
 }
 
 TEST_CASE("a batch that is open keeps what a log lets go of", "[channel][log]") {

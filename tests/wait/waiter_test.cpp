@@ -40,7 +40,7 @@ struct Guest : Waiter {
         auto& guest = static_cast<Guest&>(*node.waiter);
         ++guest.served;
         if (guest.unhappy) return Served::no;
-        return guest.claim() ? Served::yes : Served::gone;
+        return guest.claim() ? Served::yes : Served::elsewhere;
     }
 
     static void resume_it(Waiter& waiter, WakeChain& chain) noexcept {
@@ -63,7 +63,7 @@ struct Guest : Waiter {
 // Is gone when it has been resumed.
 struct Leaving : Waiter {
     Leaving() : Waiter{behaviour} {}
-    static Served serve_it(WaitNode&) noexcept { return Served::gone; }
+    static Served serve_it(WaitNode&) noexcept { return Served::elsewhere; }
     static void resume_it(Waiter& waiter, WakeChain&) noexcept {
         waiter.end();
         delete static_cast<Leaving*>(&waiter);
@@ -354,7 +354,7 @@ TEST_CASE("a request that cannot be satisfied leaves its waiter as it is", "[wai
     CHECK_FALSE(guest.claimed());
     guest.unhappy = false;
     CHECK(guest.serve(place.node) == Served::yes);
-    CHECK(guest.serve(place.node) == Served::gone);
+    CHECK(guest.serve(place.node) == Served::elsewhere);
     CHECK(guest.served == 3);
 }
 

@@ -81,9 +81,9 @@ private:
         if (channel.closed) return source_closed();
         // Also when others are before it in line: they wait for the handlers as well.
         if (is_inside_handler_ && channel.are_handlers_behind()) return refuse(channel);
-        if (!is_first || channel.is_held_back(bytes_)) return Served::no;
+        if (!is_first || channel.hold_back(bytes_)) return Served::no;
         channel.prepare(calls, disposal_);
-        if (!claim()) return Served::gone;
+        if (!claim()) return Served::elsewhere;
         channel.send(message_, bytes_, calls, sent, disposal_, chain);
         if (sent.runs_handlers) channel.set_thread(thread_);
         if (may_go_on_ && channel.is_run_on_offer()) accept_run(channel, sent);
@@ -91,7 +91,7 @@ private:
     }
 
     Served refuse(ChannelState<T>& channel) noexcept RUNNEL_REQUIRES(channel.mutex) {
-        if (!claim(WaitEnd::timed_out)) return Served::gone;
+        if (!claim(WaitEnd::timed_out)) return Served::elsewhere;
         ++channel.refused;
         return Served::yes;
     }
@@ -120,8 +120,8 @@ public:
         return attempt(channel);
     }
     Served attempt(ChannelState<T>& channel) noexcept RUNNEL_REQUIRES(channel.mutex) {
-        if (channel.awaits_run(number_)) return Served::no;
-        if (!claim()) return Served::gone;
+        if (channel.ask_for_run(number_)) return Served::no;
+        if (!claim()) return Served::elsewhere;
         has_run = channel.take_run(number_, thread_);
         return Served::yes;
     }
@@ -184,7 +184,7 @@ Published publish(ChannelState<T>& channel, T& message, const WaitOptions* optio
     {
         const Lock lock{channel.mutex};
         if (channel.closed) return {0, Push::closed};
-        has_room = channel.publishers.empty() && !channel.is_held_back(bytes);
+        has_room = channel.publishers.empty() && !channel.hold_back(bytes);
         if (has_room) [[likely]] {
             channel.prepare(calls, disposal);
             channel.send(message, bytes, calls, sent, disposal, chain);
@@ -230,14 +230,14 @@ public:
     Served attempt(ChannelState<T>& channel) noexcept RUNNEL_REQUIRES(channel.mutex) {
         const std::uint64_t position = seat_.position();
         if (seat_.is_disconnected.load(std::memory_order_relaxed)) {
-            if (!claim(WaitEnd::disconnected)) return Served::gone;
+            if (!claim(WaitEnd::disconnected)) return Served::elsewhere;
             skip_to(seat_.lost_up_to, position);
             return Served::yes;
         }
         const std::uint64_t from = seat_.position_to_go_on(channel.log);
         // Nothing but what it has to skip: that is told with what comes next.
         if (channel.log.last() <= from) return channel.closed ? close(from) : Served::no;
-        if (!claim()) return Served::gone;
+        if (!claim()) return Served::elsewhere;
         skip_to(from, position);
         if (seat_.cursor.seek(channel.log.entries())) messages = seat_.cursor.take(count_);
         seat_.tell_position();
@@ -301,7 +301,7 @@ public:
     }
     Served attempt(ChannelState<T>& channel) noexcept RUNNEL_REQUIRES(channel.mutex) {
         if (channel.subscribers() < count_) return channel.closed ? source_closed() : Served::no;
-        return claim() ? Served::yes : Served::gone;
+        return claim() ? Served::yes : Served::elsewhere;
     }
 
 private:
@@ -324,7 +324,7 @@ public:
     }
     Served attempt(ChannelState<T>& channel) noexcept RUNNEL_REQUIRES(channel.mutex) {
         if (channel.may_run(handler_)) return Served::no;
-        return claim() ? Served::yes : Served::gone;
+        return claim() ? Served::yes : Served::elsewhere;
     }
 
 private:

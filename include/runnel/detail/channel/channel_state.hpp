@@ -103,7 +103,7 @@ public:
     // ---- publishing
 
     // Whether a message has to wait for a reader or handler that is behind.
-    [[nodiscard]] bool is_held_back(std::size_t bytes) noexcept RUNNEL_REQUIRES(mutex) {
+    [[nodiscard]] bool hold_back(std::size_t bytes) noexcept RUNNEL_REQUIRES(mutex) {
         return are_handlers_behind() || seats.hold_back(log, bytes);
     }
     [[nodiscard]] bool are_handlers_behind() const noexcept RUNNEL_REQUIRES(mutex) {
@@ -133,7 +133,7 @@ public:
         if (is_logged) {
             log.append(std::move(message), bytes);
             sent.reached += deliver(bytes, chain);
-            if (seats.disconnect(log, bytes, clock) != 0) update_reach();
+            if (seats.disconnect(log, bytes, clock) != 0) update_window();
             log.trim(disposal);
             if (!readers.empty()) [[unlikely]]
                 ask_all(readers, chain);
@@ -173,14 +173,14 @@ public:
         is_run_on_offer_ = false;
         successor_ = number;
     }
-    // Whether that publisher still has to wait.
-    [[nodiscard]] bool awaits_run(std::uint64_t number) noexcept RUNNEL_REQUIRES(mutex) {
+    // True: that publisher still has to wait, and the runner has been asked for the run.
+    [[nodiscard]] bool ask_for_run(std::uint64_t number) noexcept RUNNEL_REQUIRES(mutex) {
         if (successor_ != number || !is_on()) return false;
         is_run_wanted_.store(true, std::memory_order_relaxed);
         return true;
     }
     // True: `thread` has to go on with the run. False: there is nothing to go on with.
-    // Requires: !awaits_run(number).
+    // Requires: ask_for_run(number) has returned false.
     [[nodiscard]] bool take_run(std::uint64_t number, ThreadId thread) noexcept
         RUNNEL_REQUIRES(mutex) {
         if (successor_ != number) return false;
@@ -238,7 +238,7 @@ public:
     }
 
     // After a reader or a handler has gone on, or somebody has left.
-    void make_room() noexcept RUNNEL_EXCLUDES(mutex) {
+    void wake_publishers() noexcept RUNNEL_EXCLUDES(mutex) {
         WakeChain chain;
         {
             const Lock lock{mutex};
@@ -252,14 +252,14 @@ public:
     // Whether the seat's reader may go on without the lock.
     // Not analysed, as it needs no lock: it reads only an atomic of the log, by last().
     [[nodiscard]] bool
-    is_within_reach(const Seat<T>& seat) const noexcept RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
-        return seat.is_within_reach(log);
+    is_within_window(const Seat<T>& seat) const noexcept RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        return seat.is_within_window(log);
     }
 
     void add_seat(Seat<T>& seat, WakeChain& chain) noexcept RUNNEL_REQUIRES(mutex) {
         seat.begin(log.last());
         seats.add(seat);
-        widen_reach(seat.reach);
+        widen_window(seat.window);
         ask_all(watchers, chain);
     }
 
@@ -270,7 +270,7 @@ public:
             const Lock lock{mutex};
             if (seat.is_disconnected.load(std::memory_order_relaxed)) return;
             seats.remove(seat);
-            update_reach();
+            update_window();
             log.trim(disposal);
             serve_publishers(chain);
         }
@@ -325,7 +325,7 @@ public:
             handler.from = log.last();
             handlers.add(handler);
             handlers_bound_ = handlers.least_bound();
-            widen_reach(reach_of_handler(handler.bound()));
+            widen_window(window_of_handler(handler.bound()));
             ask_all(watchers, chain);
         }
         chain.resume_all();
@@ -342,13 +342,13 @@ public:
             if (handler.is_live()) {
                 handlers.kill(handler);
                 handlers_bound_ = handlers.least_bound();
-                update_reach();
+                update_window();
                 log.trim(disposal);
             }
             if (!is_on()) {
                 dead = handlers.take_out_dead();
             } else {
-                if (!is_mine() && !handlers.settle()) handler.unsure_in = batch_number_;
+                if (!is_mine() && !handlers.synchronize()) handler.unsure_in = batch_number_;
                 runs = may_run(handler);
             }
             serve_publishers(chain);
@@ -396,7 +396,7 @@ public:
         {
             const Lock lock{mutex};
             count = seats.disconnect_now(log, clock);
-            if (count != 0) update_reach();
+            if (count != 0) update_window();
             log.trim(disposal);
             links.visit([&](Link& link) { count += link.inbox->do_what_is_due(chain) ? 1U : 0U; });
         }
@@ -546,11 +546,11 @@ private:
     void begin_with(std::uint64_t number) noexcept RUNNEL_EXCLUDES(mutex) {
         handled_.store(number, std::memory_order_seq_cst);
         if (has_publishers.load(std::memory_order_seq_cst)) [[unlikely]]
-            make_room();
+            wake_publishers();
     }
 
     void next_batch(Batch& batch, WakeChain& chain) noexcept RUNNEL_REQUIRES(mutex) {
-        if (is_anything_left()) {
+        if (seek_unhandled()) {
             take_batch(batch, chain);
         } else {
             batch.dead = end_run(chain);
@@ -572,12 +572,12 @@ private:
         until_offer_ -= std::min<std::size_t>(until_offer_, count_slots(batch.messages.slots));
     }
 
-    // Whether a message is left to the handlers, of those after the one in hand; goes to it.
-    [[nodiscard]] bool is_anything_left() noexcept RUNNEL_REQUIRES(mutex) {
+    // Goes to the first message after the one in hand that is left to the handlers. False: none is.
+    [[nodiscard]] bool seek_unhandled() noexcept RUNNEL_REQUIRES(mutex) {
         const std::uint64_t handled = handled_.load(std::memory_order_relaxed);
-        return handled < log.last() && goes_on_after(handled);
+        return handled < log.last() && seek_after(handled);
     }
-    [[gnu::noinline]] bool goes_on_after(std::uint64_t handled) noexcept RUNNEL_REQUIRES(mutex) {
+    [[gnu::noinline]] bool seek_after(std::uint64_t handled) noexcept RUNNEL_REQUIRES(mutex) {
         // The last batch may have ended early.
         if (unhandled_.position().seq != handled) unhandled_.reset(ChannelLog<T>::id(handled));
         return static_cast<bool>(unhandled_.seek(log.entries()));
@@ -625,7 +625,7 @@ private:
         WakeChain chain;
         {
             const Lock lock{mutex};
-            is_left_over_ = is_anything_left();
+            is_left_over_ = seek_unhandled();
             if (is_left_over_) {
                 set_thread(no_thread);
                 is_run_on_offer_ = false;
@@ -667,20 +667,20 @@ private:
         return handler.is_left_to_runner;
     }
 
-    void widen_reach(const Reach& reach) noexcept RUNNEL_REQUIRES(mutex) {
-        reach_.messages = std::max(reach_.messages, reach.messages);
-        reach_.bytes = std::max(reach_.bytes, reach.bytes);
-        log.keep(reach_);
+    void widen_window(const Window& window) noexcept RUNNEL_REQUIRES(mutex) {
+        window_.messages = std::max(window_.messages, window.messages);
+        window_.bytes = std::max(window_.bytes, window.bytes);
+        log.keep(window_);
     }
-    void update_reach() noexcept RUNNEL_REQUIRES(mutex) {
-        reach_ = seats.reach();
-        if (handlers.size() != 0) widen_reach(reach_of_handler(handlers.greatest_bound()));
-        log.keep(reach_);
+    void update_window() noexcept RUNNEL_REQUIRES(mutex) {
+        window_ = seats.window();
+        if (handlers.size() != 0) widen_window(window_of_handler(handlers.greatest_bound()));
+        log.keep(window_);
     }
     // One more than its bound: a run that was let go is taken up by a publisher, whose own message
     // is then logged before the others are handled.
-    [[nodiscard]] static Reach reach_of_handler(std::uint64_t bound) noexcept {
-        return {bound + (bound != Reach::unlimited ? 1 : 0)};
+    [[nodiscard]] static Window window_of_handler(std::uint64_t bound) noexcept {
+        return {bound + (bound != Window::unlimited ? 1 : 0)};
     }
 
     // In the order in which they came: the first one that has no room holds up the others.
@@ -708,7 +708,7 @@ private:
     // After so many messages of others the runner offers the run.
     static constexpr std::size_t most_before_offer = 64;
 
-    Reach reach_ RUNNEL_GUARDED_BY(mutex){0, 0};
+    Window window_ RUNNEL_GUARDED_BY(mutex){0, 0};
     // Of the run of the handlers: how far it has got, and who goes on with it.
     std::uint64_t handlers_bound_ RUNNEL_GUARDED_BY(mutex) = 0;
     LogCursor<Entry> unhandled_ RUNNEL_GUARDED_BY(mutex);

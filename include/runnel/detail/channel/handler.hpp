@@ -151,13 +151,13 @@ public:
     void begin_batch() noexcept { uses_barrier_ = has_barrier_; }
 
     // Whether `handler` runs, or is about to. Once it has been killed, false means: never again.
-    // Other threads must call settle() between kill() and this. If settle() fails, the answer
-    // counts only from the next batch on.
+    // Other threads must call synchronize() between kill() and this. If synchronize() fails, the
+    // answer counts only from the next batch on.
     [[nodiscard]] bool is_running(const Handler<T>& handler) const noexcept {
         return running_.load(std::memory_order_seq_cst) == &handler;
     }
-    // Between killing a handler and asking whether it runs.
-    [[nodiscard]] bool settle() noexcept {
+    // Between killing a handler and asking whether it runs: a barrier for the runner, too.
+    [[nodiscard]] bool synchronize() noexcept {
         if (!uses_barrier_ || AsymmetricBarrier::heavy()) return true;
         has_barrier_ = false;
         return false;

@@ -122,7 +122,7 @@ public:
         if (disconnected) return false;
         if (options_.when_behind == Behind::drop_newest && !fits(bytes)) return miss();
         if (!put(link, message, bytes)) return miss();
-        if (options_.when_behind == Behind::disconnect && is_behind()) disconnect();
+        if (options_.when_behind == Behind::disconnect && check_limits()) disconnect();
         ask_all(readers, chain);
         return true;
     }
@@ -130,7 +130,7 @@ public:
     // Disconnects if it has been over its soft limit for too long. True if it did.
     bool do_what_is_due(WakeChain& chain) noexcept RUNNEL_EXCLUDES(mutex) {
         const Lock lock{mutex};
-        if (disconnected || !overdue_.is_over(bytes_waiting, clock)) return false;
+        if (disconnected || !overdue_.check(bytes_waiting, clock)) return false;
         disconnect();
         ask_all(readers, chain);
         return true;
@@ -211,9 +211,10 @@ private:
         return waiting.size() < options_.bound && bytes < options_.bytes.hard - bytes_waiting;
     }
 
-    [[nodiscard]] bool is_behind() noexcept RUNNEL_REQUIRES(mutex) {
+    // Whether too much waits, or for too long.
+    [[nodiscard]] bool check_limits() noexcept RUNNEL_REQUIRES(mutex) {
         return waiting.size() > options_.bound || bytes_waiting >= options_.bytes.hard ||
-               overdue_.is_over(bytes_waiting, clock);
+               overdue_.check(bytes_waiting, clock);
     }
 
     bool put(InboxLink<T>& link, LogPlace<Logged<T>> message, std::size_t bytes) noexcept
@@ -264,10 +265,11 @@ public:
         return attempt(inbox);
     }
     Served attempt(InboxState<T>& inbox) RUNNEL_REQUIRES(inbox.mutex) {
-        if (inbox.disconnected) return claim(WaitEnd::disconnected) ? Served::yes : Served::gone;
+        if (inbox.disconnected)
+            return claim(WaitEnd::disconnected) ? Served::yes : Served::elsewhere;
         if (inbox.waiting.empty()) return inbox.sources == 0 ? source_closed() : Served::no;
         entries.reserve(std::min(count_, inbox.waiting.size()));
-        if (!claim()) return Served::gone;
+        if (!claim()) return Served::elsewhere;
         inbox.take(count_, entries);
         return Served::yes;
     }

@@ -29,8 +29,8 @@ public:
         }
     }
 
-    // Whether it has been so for longer than it may.
-    [[nodiscard]] bool is_over(std::uint64_t waiting, const Clock& clock) noexcept {
+    // The same, and tells whether it has been so for longer than it may.
+    [[nodiscard]] bool check(std::uint64_t waiting, const Clock& clock) noexcept {
         note(waiting, clock);
         return since_ && clock.now() > later(*since_, for_);
     }

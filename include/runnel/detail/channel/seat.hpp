@@ -24,7 +24,7 @@ template <Message T>
 class Seat {
 public:
     explicit Seat(const SubscribeOptions& options) noexcept
-        : reach{options.bound, options.bytes.hard},
+        : window{options.bound, options.bytes.hard},
           when_behind{options.when_behind},
           overdue{options.bytes} {}
     Seat(const Seat&) = delete;
@@ -52,22 +52,22 @@ public:
     }
 
     // Whether it can be read without the lock: not if it has to skip, or was disconnected.
-    [[nodiscard]] bool is_within_reach(const ChannelLog<T>& log) const noexcept {
+    [[nodiscard]] bool is_within_window(const ChannelLog<T>& log) const noexcept {
         if (when_behind == Behind::block) return true;
         if (when_behind == Behind::disconnect)
             return !is_disconnected.load(std::memory_order_acquire);
         // The number is told after the message: it may have read the one and not know the other.
         const std::uint64_t last = log.last();
-        const bool is_near = last <= position() || last - position() <= reach.messages;
-        return is_near && reach.bytes == Reach::unlimited;
+        const bool is_near = last <= position() || last - position() <= window.messages;
+        return is_near && window.bytes == Window::unlimited;
     }
 
     // The number of the message before the next one that it is to get: it skips what comes before.
     [[nodiscard]] std::uint64_t position_to_go_on(const ChannelLog<T>& log) const noexcept {
-        return when_behind == Behind::skip_oldest ? log.skipped_to(position(), reach) : position();
+        return when_behind == Behind::skip_oldest ? log.skipped_to(position(), window) : position();
     }
 
-    const Reach reach;
+    const Window window;
     const Behind when_behind;
     LogCursor<Logged<T>> cursor;
     std::uint64_t missed = 0;  // ever; as the cursor
@@ -111,12 +111,12 @@ public:
         look_again();
     }
 
-    // What all of them together can reach. Linear.
-    [[nodiscard]] Reach reach() const noexcept {
-        Reach all{0, 0};
+    // The window that all of them together need. Linear.
+    [[nodiscard]] Window window() const noexcept {
+        Window all{0, 0};
         for (const Seat<T>* seat = first_; seat != nullptr; seat = seat->next) {
-            all.messages = std::max(all.messages, seat->reach.messages);
-            all.bytes = std::max(all.bytes, seat->reach.bytes);
+            all.messages = std::max(all.messages, seat->window.messages);
+            all.bytes = std::max(all.bytes, seat->window.bytes);
         }
         return all;
     }
@@ -141,10 +141,10 @@ public:
     std::size_t disconnect_now(const ChannelLog<T>& log, const Clock& clock,
                                std::size_t added = 0) noexcept {
         std::size_t count = 0;
-        cut_at_ = {Reach::unlimited, Reach::unlimited};
+        cut_at_ = {Window::unlimited, Window::unlimited};
         for (Seat<T>* seat = first_; seat != nullptr;) {
             Seat<T>* const next = seat->next;
-            if (seat->when_behind == Behind::disconnect && is_cut(*seat, log, added, clock)) {
+            if (seat->when_behind == Behind::disconnect && check_limits(*seat, log, added, clock)) {
                 cut(*seat, log);
                 ++count;
             }
@@ -155,12 +155,12 @@ public:
 
 private:
     // The messages and bytes that there may be in all until somebody is behind.
-    using Limit = Reach;
+    using Limit = Window;
 
     void look_again() noexcept { hold_at_ = cut_at_ = {0, 0}; }
 
     static void lower(std::uint64_t& limit, std::uint64_t by, std::uint64_t from) noexcept {
-        limit = std::min(limit, by < Reach::unlimited - from ? from + by : Reach::unlimited);
+        limit = std::min(limit, by < Window::unlimited - from ? from + by : Window::unlimited);
     }
 
     // What waits may be heavier than the limit: see below.
@@ -170,35 +170,36 @@ private:
 
     // If nothing waits, a message may come however heavy it is.
     [[gnu::noinline]] bool find_holder(const ChannelLog<T>& log, std::size_t bytes) noexcept {
-        hold_at_ = {Reach::unlimited, Reach::unlimited};
+        hold_at_ = {Window::unlimited, Window::unlimited};
         bool held = false;
         for (const Seat<T>* seat = first_; seat != nullptr; seat = seat->next) {
             if (seat->when_behind != Behind::block) continue;
             const std::uint64_t read = seat->read_up_to();
-            lower(hold_at_.messages, seat->reach.messages, read);
-            held = held || log.last() - read >= seat->reach.messages;
-            if (seat->reach.bytes == Reach::unlimited) continue;
+            lower(hold_at_.messages, seat->window.messages, read);
+            held = held || log.last() - read >= seat->window.messages;
+            if (seat->window.bytes == Window::unlimited) continue;
             const std::uint64_t waiting = log.bytes_after(read);
             const bool is_empty = log.last() == read;
-            lower(hold_at_.bytes, seat->reach.bytes, log.bytes() - waiting);
-            held = held || (!is_empty && !fits(bytes, waiting, seat->reach.bytes));
+            lower(hold_at_.bytes, seat->window.bytes, log.bytes() - waiting);
+            held = held || (!is_empty && !fits(bytes, waiting, seat->window.bytes));
         }
         return held;
     }
 
-    // If not, notes when to look again. Of the bytes in the log, the last message has `added`.
-    [[nodiscard]] bool is_cut(Seat<T>& seat, const ChannelLog<T>& log, std::size_t added,
-                              const Clock& clock) noexcept {
+    // Whether it is too far behind. If not, notes when to look again. Of the bytes in the log, the
+    // last message has `added`.
+    [[nodiscard]] bool check_limits(Seat<T>& seat, const ChannelLog<T>& log, std::size_t added,
+                                    const Clock& clock) noexcept {
         const std::uint64_t read = seat.read_up_to();
-        if (log.last() - read > seat.reach.messages) return true;
-        lower(cut_at_.messages, seat.reach.messages, read);
+        if (log.last() - read > seat.window.messages) return true;
+        lower(cut_at_.messages, seat.window.messages, read);
         const std::size_t soft = seat.overdue.soft_limit();
-        if (seat.reach.bytes == Reach::unlimited && soft == Reach::unlimited) return false;
+        if (seat.window.bytes == Window::unlimited && soft == Window::unlimited) return false;
         const std::uint64_t waiting = log.bytes_after(read);
         // As few as this have waited since the message before: it may have had a break.
         seat.overdue.note(waiting - std::min<std::uint64_t>(waiting, added), clock);
-        if (waiting >= seat.reach.bytes || seat.overdue.is_over(waiting, clock)) return true;
-        lower(cut_at_.bytes, std::min<std::uint64_t>(seat.reach.bytes, soft),
+        if (waiting >= seat.window.bytes || seat.overdue.check(waiting, clock)) return true;
+        lower(cut_at_.bytes, std::min<std::uint64_t>(seat.window.bytes, soft),
               log.bytes() - waiting);
         return false;
     }

@@ -23,18 +23,18 @@ struct Logged {
 };
 
 // How far behind somebody may be.
-struct Reach {
+struct Window {
     static constexpr std::uint64_t unlimited = std::numeric_limits<std::uint64_t>::max();
 
     std::uint64_t messages = 0;       // at most so many may wait
     std::uint64_t bytes = unlimited;  // fewer than so many
 
-    friend bool operator==(const Reach&, const Reach&) = default;
+    friend bool operator==(const Window&, const Window&) = default;
 };
 
-// The last messages of a channel, numbered from 1: a log that nobody keeps. What is out of reach
-// for everybody goes, by the block and, where bytes are counted, one by one. The last one stays as
-// long as anybody is there.
+// The last messages of a channel, numbered from 1: a log that nobody keeps. What is behind the
+// window for everybody goes, by the block and, where bytes are counted, one by one. The last one
+// stays as long as anybody is there.
 //
 // Guarded by its owner's lock, but for last().
 template <Message T>
@@ -84,25 +84,25 @@ public:
         return next ? bytes_ - next.value().bytes_before : 0;
     }
 
-    // Up to which number a reader that has read up to `number` has to skip, to be within `reach`.
+    // Up to which number a reader that has read up to `number` has to skip, to be within `window`.
     // Linear in what it skips for its bytes.
     [[nodiscard]] std::uint64_t skipped_to(std::uint64_t number,
-                                           const Reach& reach) const noexcept {
-        const std::uint64_t from = std::max(number, out_of_reach(reach.messages));
-        if (reach.bytes == Reach::unlimited) return from;
+                                           const Window& window) const noexcept {
+        const std::uint64_t from = std::max(number, before_window(window.messages));
+        if (window.bytes == Window::unlimited) return from;
         Place place = entries_.after(id(from));
-        while (place && bytes_ - place.value().bytes_before >= reach.bytes)
+        while (place && bytes_ - place.value().bytes_before >= window.bytes)
             place = StreamLog<Entry>::next(place);
         return place ? place.id().seq - 1 : last();
     }
 
-    // What has to stay: what is within this reach.
-    void keep(const Reach& reach) noexcept {
-        kept_ = reach;
+    // What has to stay: the last messages, as many as this window shows.
+    void keep(const Window& window) noexcept {
+        kept_ = window;
         trim_at_ = 0;
     }
 
-    // Lets go of what is out of reach. To be called after append() and after keep().
+    // Lets go of what is behind the window. To be called after append() and after keep().
     void trim(Disposal<Entry>& disposal) noexcept {
         if (last() >= trim_at_) [[unlikely]]
             trim_now(disposal);
@@ -110,13 +110,13 @@ public:
 
 private:
     // The number of the last one that is not among the last `messages`.
-    [[nodiscard]] std::uint64_t out_of_reach(std::uint64_t messages) const noexcept {
+    [[nodiscard]] std::uint64_t before_window(std::uint64_t messages) const noexcept {
         return last() - std::min(last(), messages);
     }
 
     [[gnu::noinline]] void trim_now(Disposal<Entry>& disposal) noexcept {
-        std::uint64_t gone = out_of_reach(kept_.messages);
-        if (kept_.messages != 0 && kept_.bytes == Reach::unlimited)
+        std::uint64_t gone = before_window(kept_.messages);
+        if (kept_.messages != 0 && kept_.bytes == Window::unlimited)
             return trim_blocks(gone, disposal);
         // However heavy the last one is, who holds publishers back gets it.
         if (kept_.messages != 0 && last() != 0)
@@ -128,15 +128,15 @@ private:
         const Place first = entries_.after(id(gone));
         const StreamId kept = first ? first.block->key : id(gone + 1);
         (void)entries_.trim_before(kept, disposal);
-        // Not before all of this block is out of reach, or all that is yet to come.
+        // Not before all of this block is behind the window, or all that is yet to come.
         const std::uint64_t end = first ? kept.seq + first.block->capacity() : last() + 1;
-        trim_at_ = end + std::min(kept_.messages, Reach::unlimited - end);
+        trim_at_ = end + std::min(kept_.messages, Window::unlimited - end);
     }
 
     std::atomic<std::uint64_t> last_ = 0;
     std::uint64_t bytes_ = 0;
     std::uint64_t trim_at_ = 0;
-    Reach kept_;
+    Window kept_;
     StreamLog<Entry> entries_;
 };
 

@@ -3,7 +3,7 @@
 
 #include <runnel/ack.hpp>
 #include <runnel/detail/base/assert.hpp>
-#include <runnel/detail/base/room.hpp>
+#include <runnel/detail/base/reserve.hpp>
 #include <runnel/detail/core/effect.hpp>
 #include <runnel/detail/core/pending_entries.hpp>
 #include <runnel/detail/core/stream_facts.hpp>
@@ -392,7 +392,7 @@ private:
     [[gnu::noinline]] ConsumerRecord& consumer(std::string_view name, Milliseconds now) {
         if (const auto found = consumers_.find(name); found != consumers_.end())
             return found->second;
-        make_room_for_one(numbers_);
+        reserve_one_more(numbers_);
         const auto made = consumers_.emplace(name, ConsumerRecord{}).first;
         made->second.name = &made->first;
         made->second.number = take_number();

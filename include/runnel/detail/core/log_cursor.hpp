@@ -63,7 +63,7 @@ public:
     // Up to `count` entries that are at hand in this block, and a pin on it; no slots, and no pin:
     // there are none.
     [[nodiscard]] PinnedSlots<T> take(std::size_t count) noexcept {
-        if (!may_have_next()) return {};
+        if (!look_for_next()) return {};
         Pin<T> pin{*block_};
         if (end_ - slot_ < count) end_ = block_->count();
         const SlotMask at_hand = slots_before(end_) & ~slots_before(slot_);
@@ -79,7 +79,7 @@ public:
     // Whether take() may find something; it may have been erased. Looks at what the writer writes
     // only when nothing is left of what was there the last time: each look takes that cache line
     // from the writer. So does take(), if that is not enough.
-    [[nodiscard]] bool may_have_next() noexcept {
+    [[nodiscard]] bool look_for_next() noexcept {
         if (slot_ < end_) return true;
         if (block_ == nullptr) return false;
         end_ = block_->count();

@@ -280,7 +280,7 @@ private:
             const bool is_behind_all = slot == leaf->end();
             const bool reaches = leaf->reaches(id);
             if (reaches && has_room(*leaf, is_behind_all))
-                return insert_at(*leaf, make_room(*leaf, slot), id);
+                return insert_at(*leaf, open_slot(*leaf, slot), id);
             if (is_behind_all) return insert_behind(leaf, id);
             split(*leaf, split_point(*leaf, slot, reaches));
         }
@@ -301,7 +301,7 @@ private:
 
     // Moves entries so that a new one can stand before `slot`, and returns where.
     // Requires: the leaf is not full.
-    std::uint32_t make_room(PendingLeaf& leaf, std::uint32_t slot) noexcept {
+    std::uint32_t open_slot(PendingLeaf& leaf, std::uint32_t slot) noexcept {
         if (slot == leaf.end() && leaf.count() <= leaf.capacity() / 4) {
             compact(leaf);
             return leaf.end();

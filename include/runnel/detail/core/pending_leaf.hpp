@@ -2,7 +2,7 @@
 #pragma once
 
 #include <runnel/detail/base/assert.hpp>
-#include <runnel/detail/base/room.hpp>
+#include <runnel/detail/base/reserve.hpp>
 #include <runnel/detail/blocks/blocks.hpp>
 #include <runnel/detail/blocks/id_offset.hpp>
 #include <runnel/detail/blocks/radix_tree.hpp>
@@ -238,7 +238,7 @@ public:
     void reserve() {
         if (free_ != no_number) return;
         if (places_.size() == most_leaves) throw std::bad_alloc{};
-        make_room_for_one(places_);
+        reserve_one_more(places_);
     }
 
     void add(PendingLeaf& leaf) noexcept {

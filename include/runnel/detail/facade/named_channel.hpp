@@ -4,7 +4,7 @@
 #include <runnel/detail/base/annotations.hpp>
 #include <runnel/detail/base/handle.hpp>
 #include <runnel/detail/base/mutex.hpp>
-#include <runnel/detail/base/room.hpp>
+#include <runnel/detail/base/reserve.hpp>
 #include <runnel/detail/base/type_key.hpp>
 #include <runnel/detail/channel/channel_state.hpp>
 #include <runnel/detail/channel/inbox_state.hpp>
@@ -87,7 +87,7 @@ public:
     void add(std::string_view pattern, const Owner<InboxState<T>>& inbox) {
         const auto is_it = [&](const auto& one) { return one.get()->text == pattern; };
         if (std::ranges::any_of(patterns_, is_it)) return;
-        make_room_for_one(patterns_);
+        reserve_one_more(patterns_);
         const Owner<PatternOf<T>> made(std::in_place, pattern, inbox);
         patterns_.emplace_back(*made.get());
         broker_->add(patterns_.back());

@@ -165,7 +165,7 @@ template <Message T>
                                         Unmade<PopInLine<T>>& memory) noexcept
     RUNNEL_REQUIRES(list.back.mutex) {
     if (!list.nobody_waits()) return {};
-    if (may_pause && list.ends_a_stream()) return {nullptr, true};
+    if (may_pause && list.end_streak()) return {nullptr, true};
     if (list.closed) return {};
     PopInLine<T>& in_line = memory.make(End::front, list);
     list.back.poppers.insert(in_line.place.node);
@@ -226,7 +226,7 @@ Popped<T> pop(ListState<T>& list, End end, const WaitOptions* options) {
 // False if there is nothing, or somebody waits. May throw, and then has taken nothing.
 template <Message T>
 [[nodiscard]] bool pop_many_now(ListState<T>& list, End end, std::size_t count, std::vector<T>& out,
-                                bool& ends_a_stream) {
+                                bool& was_stream) {
     if (end == End::front && list.front_size() >= count) {
         out.reserve(count);
         const Lock lock{list.front.mutex};
@@ -245,7 +245,7 @@ template <Message T>
     }
     const LockRest rest{list};
     if (list.core().empty()) {
-        ends_a_stream = list.ends_a_stream();
+        was_stream = list.end_streak();
         return false;
     }
     out.reserve(std::min(count, list.size()));
@@ -257,12 +257,11 @@ template <Message T>
 Batch<T> pop_many(ListState<T>& list, End end, std::size_t count, const WaitOptions* options) {
     const Owner<ListState<T>> keep{list};
     std::vector<T> values;
-    bool ends_a_stream = false;
-    if (pop_many_now(list, end, count, values, ends_a_stream)) return Batch<T>{std::move(values)};
-    if (ends_a_stream && options != nullptr) {
+    bool was_stream = false;
+    if (pop_many_now(list, end, count, values, was_stream)) return Batch<T>{std::move(values)};
+    if (was_stream && options != nullptr) {
         pause_for_a_batch();
-        if (pop_many_now(list, end, count, values, ends_a_stream))
-            return Batch<T>{std::move(values)};
+        if (pop_many_now(list, end, count, values, was_stream)) return Batch<T>{std::move(values)};
     }
     PopMany<T> request{end, count, list.clock};
     try_or_wait(request, ListPlace<T>{request, list, Line::pops}, WaitLimits::of(options));

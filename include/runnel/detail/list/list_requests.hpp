@@ -54,7 +54,7 @@ public:
         ListState<T>& list = *node.list();
         list.assert_held();
         if (list.core().empty()) return list.closed ? source_closed() : Served::no;
-        if (!claim()) return Served::gone;
+        if (!claim()) return Served::elsewhere;
         value.emplace(std::move(list.core().peek(end)));
         list.core().drop(end);
         return Served::yes;
@@ -112,13 +112,13 @@ public:
             ListState<T>& before = *node.other;
             before.assert_held();
             if (!before.core().empty()) {
-                if (!take(before, which_of(node, before))) return Served::gone;
+                if (!take(before, which_of(node, before))) return Served::elsewhere;
                 before.update_attention();
                 other_ = &before;
                 return Served::yes;
             }
         }
-        return take(list, node.which) ? Served::yes : Served::gone;
+        return take(list, node.which) ? Served::yes : Served::elsewhere;
     }
 
     // Where it has made room, which is not the list that the waker serves; see Waiter::Resume.
@@ -168,7 +168,7 @@ public:
         list.assert_held();
         if (list.core().empty()) return list.closed ? source_closed() : Served::no;
         values.reserve(std::min(count, list.size()));
-        if (!claim()) return Served::gone;
+        if (!claim()) return Served::elsewhere;
         list.core().pop_many(end, count, values);
         return Served::yes;
     }
@@ -192,10 +192,10 @@ public:
         ListState<T>& list = *node.list();
         list.assert_held();
         if (list.closed) return source_closed();
-        if (claimed()) return Served::gone;
+        if (claimed()) return Served::elsewhere;
         count += list.push_prefix(end, messages.subspan(count), dropped);
         if (count != messages.size()) return Served::no;
-        return claim() ? Served::yes : Served::gone;
+        return claim() ? Served::yes : Served::elsewhere;
     }
 
     const End end;
@@ -310,7 +310,7 @@ private:
     }
 
     Served reject() noexcept {
-        if (!claim()) return Served::gone;
+        if (!claim()) return Served::elsewhere;
         rejected = true;
         return Served::yes;
     }
@@ -320,7 +320,7 @@ private:
         target_.core().reserve(to_);
         if (target_.free_room() == 0) dropped_.reserve(1);
         make_copy(source_.core().peek(from_));
-        if (!claim()) return Served::gone;
+        if (!claim()) return Served::elsewhere;
         T element(std::move(source_.core().peek(from_)));  // braces could make a list of it
         source_.core().drop(from_);
         if (!onto_itself()) (void)target_.make_room(to_, dropped_);

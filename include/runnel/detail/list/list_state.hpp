@@ -243,10 +243,10 @@ public:
         return serve_within_reach(chain) ? HandOver::finished : HandOver::unfinished;
     }
 
-    // A consumer that finds nothing has taken this many elements since the last time. If they came
-    // in a stream, it leaves the producer alone for a moment, and finds several when it looks
-    // again.
-    [[nodiscard]] bool ends_a_stream() noexcept RUNNEL_REQUIRES(back.mutex) {
+    // For a consumer that finds nothing: begins to count anew the elements that are taken, and
+    // tells whether those since the last time came in a stream. Then the consumer leaves the
+    // producer alone for a moment, and finds several when it looks again.
+    [[nodiscard]] bool end_streak() noexcept RUNNEL_REQUIRES(back.mutex) {
         return nobody_waits() && std::exchange(back.streak, 0) >= stream_length && is_real;
     }
 

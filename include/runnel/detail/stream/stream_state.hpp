@@ -63,10 +63,10 @@ public:
     WaitQueue readers;
     bool is_removed = false;
 
-    // For a consumer that finds nothing: whether entries have come in a stream lately. Then it pays
-    // to leave the writer alone for a moment, and to find several. The consumers of a group find
-    // nothing one after the other: so it is not forgotten at once, but fades.
-    [[nodiscard]] bool ends_a_stream() noexcept {
+    // For a consumer that finds nothing: tells whether entries have come in a stream lately. Then
+    // it pays to leave the writer alone for a moment, and to find several. The consumers of a group
+    // find nothing one after the other: so the streak does not end at once, but fades.
+    [[nodiscard]] bool fade_streak() noexcept {
         return std::exchange(streak, streak * 3 / 4) > stream_length;
     }
 
@@ -431,7 +431,7 @@ private:
     [[nodiscard]] Tried attempt(bool may_wait, bool may_pause, WakeChain& chain) {
         const Lock lock{stream_.mutex};
         if (request_.attempt(stream_, group_) == Served::no) {
-            if (!may_wait || (may_pause && group_->ends_a_stream())) return Tried::put_off;
+            if (!may_wait || (may_pause && group_->fade_streak())) return Tried::put_off;
             request_.prepare_to_wait();
             stream_.queue_up(node_.emplace(request_, stream_, group_, request_.group_wait()));
             return Tried::queued;
@@ -478,7 +478,7 @@ public:
     }
     Served attempt(StreamState<T>& stream, StreamGroup<T>* /*none*/) RUNNEL_REQUIRES(stream.mutex) {
         if (!cursor_.seek(stream.log)) return stream.closed ? source_closed() : Served::no;
-        if (!claim()) return Served::gone;
+        if (!claim()) return Served::elsewhere;
         add_block();
         if (several_blocks_) add_others(stream.log);
         return Served::yes;
@@ -508,10 +508,11 @@ private:
 
     // Fewer than asked for when memory runs out: the others come with the next read.
     void add_others(const StreamLog<T>& log) noexcept {
-        while (count_ != 0 && cursor_.seek(log) && has_room()) add_block();
+        while (count_ != 0 && cursor_.seek(log) && try_reserve()) add_block();
     }
 
-    bool has_room() noexcept {
+    // False: memory has run out.
+    bool try_reserve() noexcept {
         try {
             entries.reserve();
             return true;
@@ -559,7 +560,7 @@ public:
     }
     Served attempt(StreamState<T>& stream, StreamGroup<T>* of) RUNNEL_REQUIRES(stream.mutex) {
         StreamGroup<T>& group = *of;
-        if (group.is_removed) return claim(WaitEnd::gone) ? Served::yes : Served::gone;
+        if (group.is_removed) return claim(WaitEnd::gone) ? Served::yes : Served::elsewhere;
         const Milliseconds now = stream.now();
         ConsumerRecord& consumer = group.rules.consumer(wait_.consumer, now);
         consumer.seen = now;
@@ -576,7 +577,7 @@ public:
         delivered_.belong_to(group, consumer.serial);
         const SlotMask at_hand = first.block->live() & ~slots_before(first.slot);
         delivered_.reserve_in_block(std::min<std::size_t>(count, count_slots(at_hand)));
-        if (!claim()) return Served::gone;
+        if (!claim()) return Served::elsewhere;
         deliver(stream, group, first, consumer, count, now);
         return Served::yes;
     }

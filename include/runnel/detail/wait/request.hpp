@@ -27,7 +27,7 @@ public:
         try {
             return request.attempt(static_cast<Node&>(node));
         } catch (...) {
-            if (!request.claim(WaitEnd::failed)) return Served::gone;
+            if (!request.claim(WaitEnd::failed)) return Served::elsewhere;
             request.failure = std::current_exception();
             return Served::yes;
         }
@@ -40,7 +40,7 @@ public:
     // Ends it if nothing that it waits on is open any more.
     Served source_closed() noexcept {
         const bool last = open_sources.fetch_sub(1, std::memory_order_relaxed) == 1;
-        return last && claim(WaitEnd::closed) ? Served::yes : Served::gone;
+        return last && claim(WaitEnd::closed) ? Served::yes : Served::elsewhere;
     }
 
     // Why it was not carried out. Throws: what attempt() has thrown.

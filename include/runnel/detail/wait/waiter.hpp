@@ -29,9 +29,9 @@ enum class WaitEnd : std::uint8_t {
 
 // What a waker is told when it runs a request.
 enum class Served : std::uint8_t {
-    yes,   // claimed and carried out, or claimed and ended otherwise: off the queue, then resume
-    no,    // cannot be satisfied now; it keeps its place
-    gone,  // somebody else has ended it; off the queue
+    yes,  // claimed and carried out, or claimed and ended otherwise: off the queue, then resume
+    no,   // cannot be satisfied now; it keeps its place
+    elsewhere,  // somebody else has ended it; off the queue
 };
 
 // Tickets give every wait of the process its place. A wait over several objects draws one of its

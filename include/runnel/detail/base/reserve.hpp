@@ -8,7 +8,7 @@ namespace runnel::inline v0::detail {
 // Makes the next push_back() noexcept; may throw, and then nothing has changed. As push_back()
 // does, it grows by a factor: what reserve() gives for one more would be asked for each time.
 template <typename Element>
-void make_room_for_one(std::vector<Element>& all) {
+void reserve_one_more(std::vector<Element>& all) {
     if (all.size() == all.capacity()) all.reserve(2 * all.size() + 1);
 }
 
