@@ -230,7 +230,7 @@ private:
         throw Error{ErrorCode::invalid_argument, std::string{"Inbox: "} + why};
     }
 
-    InboxMessages<T> read(const ReadOptions& options, const detail::WaitLimits& limits) {
+    InboxMessages<T> read(const ReadOptions& options, detail::WaitLimits limits) {
         detail::check_count(options.count, "Inbox: a read");
         detail::ReadInbox<T> request{options.count, state_->clock};
         detail::try_or_wait(request, detail::InboxPlace<T>{request, *state_.get()}, limits);

@@ -199,7 +199,7 @@ private:
     Subscription(State& channel, std::unique_ptr<detail::Seat<T>> seat) noexcept
         : channel_{channel}, seat_{std::move(seat)} {}
 
-    Messages<T> read(const ReadOptions& options, const detail::WaitLimits& limits) {
+    Messages<T> read(const ReadOptions& options, detail::WaitLimits limits) {
         detail::check_count(options.count, "Subscription: a read");
         auto part = at_hand(options.count);
         if (part.slots != 0) return {std::move(part), 0};
@@ -232,7 +232,7 @@ private:
             channel_->wake_publishers();
     }
 
-    [[gnu::noinline]] Messages<T> go_on(std::size_t count, const detail::WaitLimits& limits) {
+    [[gnu::noinline]] Messages<T> go_on(std::size_t count, detail::WaitLimits limits) {
         State& channel = *channel_.get();
         pause_at_end_of_stream(limits);
         detail::ReadMessages<T> request{seat(), count, channel.clock};
@@ -245,7 +245,7 @@ private:
     }
 
     // Entries that come in a stream are worth waiting for a moment without taking the lock.
-    void pause_at_end_of_stream(const detail::WaitLimits& limits) {
+    void pause_at_end_of_stream(detail::WaitLimits limits) {
         const std::size_t streak = std::exchange(streak_, detail::stream_length);
         if (streak < detail::stream_length || !channel_->is_real) return;
         if (!limits.may_take_time()) return;

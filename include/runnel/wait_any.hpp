@@ -147,7 +147,7 @@ public:
     }
 
     // It is its own place: in a line of each.
-    [[nodiscard]] bool try_or_queue(const WaitLimits& /*any*/, WakeChain& chain) noexcept {
+    [[nodiscard]] bool try_or_queue(WaitLimits /*any*/, WakeChain& chain) noexcept {
         for (std::size_t at = 0; at != sources_.size() && !claimed(); ++at)
             if (source(at).enter(*this, at, chain)) return true;
         return false;

@@ -728,7 +728,7 @@ public:
     ChannelPlace(Kind& request, ChannelState<T>& channel, WaitQueue ChannelState<T>::*line) noexcept
         : request_{request}, channel_{channel}, line_{line} {}
 
-    [[nodiscard]] bool try_or_queue(const WaitLimits& limits, WakeChain& /*nobody else*/) {
+    [[nodiscard]] bool try_or_queue(WaitLimits limits, WakeChain& /*nobody else*/) {
         return channel_.try_or_queue(request_, line_, limits.may_wait(), node_);
     }
     void leave() noexcept {

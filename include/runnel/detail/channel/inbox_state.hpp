@@ -287,7 +287,7 @@ public:
     InboxPlace(ReadInbox<T>& request, InboxState<T>& inbox) noexcept
         : request_{request}, inbox_{inbox} {}
 
-    [[nodiscard]] bool try_or_queue(const WaitLimits& limits, WakeChain& /*nobody else*/) {
+    [[nodiscard]] bool try_or_queue(WaitLimits limits, WakeChain& /*nobody else*/) {
         const Lock lock{inbox_.mutex};
         if (request_.attempt(inbox_) != Served::no) return true;
         if (limits.may_wait()) inbox_.readers.insert(node_.emplace(request_, inbox_));

@@ -187,7 +187,8 @@ template <Message T>
     const auto destroy = [](PopInLine<T>* made) { std::destroy_at(made); };
     const std::unique_ptr<PopInLine<T>, decltype(destroy)> in_line{later.in_line};
     PopOne<T>& request = in_line->request;
-    wait_in_line(request, in_line->place, WaitLimits::of(options));
+    await(request, list.clock, list.spin, WaitLimits::of(options));
+    in_line->place.leave();
     if (request.value) [[likely]]
         return Popped<T>(std::in_place, std::move(*request.value));
     return request.ending();
@@ -273,7 +274,7 @@ Batch<T> pop_many(ListState<T>& list, End end, std::size_t count, const WaitOpti
 
 template <Message T>
 Popped<MovedCopy<T>> move_one(ListState<T>& source, End from, ListState<T>& target, End to,
-                              const WaitLimits& limits) {
+                              WaitLimits limits) {
     MoveOne<T> request{source, from, target, to};
     try_or_wait(request, request, limits);
     if (request.moved) return Popped<MovedCopy<T>>(std::in_place, std::move(*request.copy));

@@ -31,7 +31,7 @@ struct ListPlace {
     ListPlace(Waiter& of, ListState<T>& list, Line in) noexcept : node{of, list}, line{in} {}
 
     // It also stands in line if the call may not wait, for what it is served in its turn.
-    [[nodiscard]] bool try_or_queue(const WaitLimits& /*any*/, WakeChain& chain) noexcept {
+    [[nodiscard]] bool try_or_queue(WaitLimits /*any*/, WakeChain& chain) noexcept {
         return node.list()->enter(node, line, chain);
     }
     void leave() noexcept {
@@ -92,7 +92,7 @@ public:
         open_sources = static_cast<std::uint32_t>(nodes_.size());
     }
 
-    [[nodiscard]] bool try_or_queue(const WaitLimits& /*any*/, WakeChain& chain) noexcept {
+    [[nodiscard]] bool try_or_queue(WaitLimits /*any*/, WakeChain& chain) noexcept {
         for (ListNode<T>& node : nodes_) {
             if (node.list()->enter(node, Line::pops, chain)) return true;
             if (claimed()) return false;
@@ -254,7 +254,7 @@ public:
         if (!onto_itself()) target_.serve_all(chain);
     }
 
-    [[nodiscard]] bool try_or_queue(const WaitLimits& /*any*/, WakeChain& chain) noexcept {
+    [[nodiscard]] bool try_or_queue(WaitLimits /*any*/, WakeChain& chain) noexcept {
         bool mine = false;
         bool others = false;
         {

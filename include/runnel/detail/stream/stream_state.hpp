@@ -407,7 +407,7 @@ public:
     StreamPlace(Kind& request, StreamState<T>& stream, StreamGroup<T>* group = nullptr) noexcept
         : request_{request}, stream_{stream}, group_{group} {}
 
-    [[nodiscard]] bool try_or_queue(const WaitLimits& limits, WakeChain& chain) {
+    [[nodiscard]] bool try_or_queue(WaitLimits limits, WakeChain& chain) {
         const bool may_pause = group_ != nullptr && stream_.is_real && limits.may_take_time();
         Tried tried = attempt(limits.may_wait(), may_pause, chain);
         if (may_pause && tried == Tried::put_off) tried = attempt_after_a_moment(chain);

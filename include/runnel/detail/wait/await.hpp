@@ -47,7 +47,7 @@ struct WaitLimits {
 
     [[nodiscard]] bool may_wait() const noexcept { return timeout != nullptr; }
     // Whether the call may pause before it waits.
-    [[nodiscard]] bool may_take_time() const noexcept {
+    [[nodiscard]] [[gnu::always_inline]] bool may_take_time() const noexcept {
         return may_wait() && timeout->duration() != std::chrono::nanoseconds{0} &&
                !stop->stop_requested();
     }
@@ -56,15 +56,16 @@ struct WaitLimits {
     const std::stop_token* stop = nullptr;
 };
 
-// Blocks the calling thread until `waiter` has ended: by a waker, a close, the deadline or the stop
-// token; if the call may not wait, ends it here. Success comes first: a wait that a waker has
-// claimed neither stops nor times out any more. Called without any lock.
-inline void await(Waiter& waiter, Clock& clock, SpinBudget& spin, const WaitLimits& limits) {
-    if (waiter.ended()) return;
-    if (!limits.may_wait()) {
-        if (!waiter.claim(WaitEnd::timed_out)) clock.park(waiter, std::nullopt);
-        return;
-    }
+// If the call may not wait: ends `waiter` here. False if a waker has claimed it first.
+[[nodiscard]] [[gnu::always_inline]] inline bool give_up(Waiter& waiter,
+                                                         WaitLimits limits) noexcept {
+    return !limits.may_wait() && waiter.claim(WaitEnd::timed_out);
+}
+
+// The rest of await(), if there is something to wait for.
+[[gnu::noinline]] inline void block(Waiter& waiter, Clock& clock, SpinBudget& spin,
+                                    WaitLimits limits) {
+    if (!limits.may_wait()) return clock.park(waiter, std::nullopt);
     waiter.share();
     const std::stop_token& stop = *limits.stop;
     const auto deadline = deadline_of(*limits.timeout, clock);
@@ -77,34 +78,36 @@ inline void await(Waiter& waiter, Clock& clock, SpinBudget& spin, const WaitLimi
     clock.park(waiter, deadline);
 }
 
+// Blocks the calling thread until `waiter` has ended: by a waker, a close, the deadline or the stop
+// token; if the call may not wait, ends it here. Success comes first: a wait that a waker has
+// claimed neither stops nor times out any more. Called without any lock.
+inline void await(Waiter& waiter, Clock& clock, SpinBudget& spin, WaitLimits limits) {
+    if (!waiter.ended() && !give_up(waiter, limits)) block(waiter, clock, spin, limits);
+}
+
 // A waker takes a waiter out of line; whoever else ends it cannot.
 [[nodiscard]] inline bool may_stand_in_line(const Waiter& waiter) noexcept {
     return waiter.how() == WaitEnd::timed_out || waiter.how() == WaitEnd::stopped;
-}
-
-// The second half of try_or_wait(), for a request that stands in line already.
-template <typename Place>
-void wait_in_line(Request& request, Place& place, const WaitLimits& limits) {
-    await(request, request.clock, place.spin(), limits);
-    place.leave();
 }
 
 // The one way to wait: carries out `request` at `place` now or, if the call may wait, stands in
 // line there until a waker has carried it out or the wait has ended otherwise.
 //
 // A place knows the locks and the lines of its model. It has:
-//     bool try_or_queue(const WaitLimits&, WakeChain&)   carries the request out, or puts it into
+//     bool try_or_queue(WaitLimits, WakeChain&)   carries the request out, or puts it into
 //                line if it may wait there. True: the request was ended by this thread. Adds to
 //                the chain whom it has claimed.
 //     void leave()            takes the request, which has ended, out of all lines
 //     SpinBudget& spin()      of those who wait there
+// Inlined, so that a call that need not wait pays nothing for what it would take to.
 template <typename Place>
-void try_or_wait(Request& request, Place&& place, const WaitLimits& limits) {
+[[gnu::always_inline]] inline void try_or_wait(Request& request, Place&& place, WaitLimits limits) {
     WakeChain chain;
     const bool has_ended = place.try_or_queue(limits, chain);
     chain.resume_all();
-    if (has_ended) return place.leave();
-    wait_in_line(request, place, limits);
+    if (!has_ended && !give_up(request, limits))
+        block(request, request.clock, place.spin(), limits);
+    place.leave();
 }
 
 }  // namespace runnel::inline v0::detail

@@ -128,18 +128,9 @@ public:
 
     // True for exactly one caller.
     [[nodiscard]] bool claim() noexcept {
-        auto word = word_.load(std::memory_order_relaxed);
-        if (word == alone) {
-            word_.store(taken, std::memory_order_relaxed);
-            return true;
-        }
-        while ((word & phase) == waiting) {
-            // Acquire: a claimer sees what the waiter's thread wrote before it queued up.
-            if (word_.compare_exchange_weak(word, (word & parked) | taken,
-                                            std::memory_order_acq_rel, std::memory_order_relaxed))
-                return true;
-        }
-        return false;
+        if (word_.load(std::memory_order_relaxed) != alone) return claim_shared();
+        word_.store(taken, std::memory_order_relaxed);
+        return true;
     }
 
     // Claims it for an end that needs no more work than resume().
@@ -197,6 +188,17 @@ public:
     std::atomic<std::uint32_t> open_sources = 1;
 
 private:
+    [[nodiscard]] bool claim_shared() noexcept {
+        auto word = word_.load(std::memory_order_relaxed);
+        while ((word & phase) == waiting) {
+            // Acquire: a claimer sees what the waiter's thread wrote before it queued up.
+            if (word_.compare_exchange_weak(word, (word & parked) | taken,
+                                            std::memory_order_acq_rel, std::memory_order_relaxed))
+                return true;
+        }
+        return false;
+    }
+
     [[nodiscard]] bool waits_on_several() const noexcept { return ticket_ % 2 == 0; }
 
     static constexpr std::uint32_t alone = 0;
