@@ -133,6 +133,11 @@ template <std::size_t Index, Message T>
 ///         for (auto& delivery : batch)
 ///             charge(delivery.value) ? delivery.ack() : delivery.nack();
 ///
+///     while (auto batch = me.read()) {
+///         for (const auto& [id, value, attempt] : batch) transaction.add(id, value);
+///         if (transaction.commit()) batch.ack();
+///     }
+///
 /// Its destructor acknowledges nothing: entries that were not acknowledged stay pending. It may
 /// destroy values that were erased meanwhile, and so run destructors of T.
 template <Message T>
