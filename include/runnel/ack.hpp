@@ -10,14 +10,14 @@ namespace runnel::inline v0 {
 /// What became of an acknowledgement, a release or an extension.
 enum class Ack : std::uint8_t {
     done,
-    stale,  ///< nothing was changed: the entry is no longer pending by this delivery
+    stale,  ///< nothing was changed: the entry was acknowledged, given back or claimed meanwhile
 };
 
-/// What the release of an entry says about the attempt. Redis: the mode of XNACK.
+/// How the attempt counts that ends when an entry is given back. Redis: the mode of XNACK.
 enum class Nack : std::uint8_t {
-    fail,    ///< it counts as a delivery
+    fail,    ///< it counts: the next attempt has the next number
     silent,  ///< it does not count: the count of deliveries goes back by one
-    fatal,   ///< it can never succeed: the count of deliveries goes to the greatest number
+    fatal,   ///< no attempt can succeed: the count of deliveries becomes 2^63 - 1, the greatest
 };
 
 }  // namespace runnel::inline v0

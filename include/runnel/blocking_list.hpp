@@ -42,8 +42,11 @@ struct FirstOptions {
     std::stop_token stop{};
 };
 
-/// A snapshot of a list, taken at one moment. A move that waits counts as a pop of its source and
-/// as a push to its target. Complexity: linear in the number of waiting calls.
+/// A snapshot of a list, taken at one moment. A move_to() that waits is counted twice: in the
+/// `blocked_pops` of the list that it takes from, and in the `blocked_pushes` of its target, unless
+/// both are one list.
+///
+/// Complexity: linear in the number of waiting calls.
 struct ListStats {
     std::size_t size = 0;            ///< elements
     std::size_t blocked_pops = 0;    ///< calls that wait for an element
@@ -64,29 +67,30 @@ using Moved = Popped<detail::MovedCopy<T>>;
 ///     }};
 ///     if (jobs.push_back(std::move(job), {.timeout = 10ms}) != runnel::Push::done) spill(job);
 ///
-/// A handle: copies refer to the same list, and a const handle can change it. There is no empty
-/// handle: a move copies. When the last handle is destroyed, the list is closed. So the copy in the
-/// worker above keeps the list open. A call that already waits does not need its handle any more.
+/// A handle: copies refer to the same list, and a const handle can change the list. A handle is
+/// never empty: moving from it copies it. When the last handle is destroyed, the list is closed. So
+/// the copy in the worker above keeps the list open. A handle may be destroyed while a call that
+/// was made through it waits; as long as another handle is left, the call goes on.
 ///
 /// Thread safety: every member may be called from any thread at any time.
 /// Memory: what a thread did before it pushed an element is visible to the thread that pops it.
 /// Order: elements leave in the order of the list. Waiting pops are served in the order in which
-/// they began to wait, and so are waiting pushes. A push of many serves the pops when all its
-/// elements are in.
+/// they began to wait, and so are waiting pushes. There is one exception: see pop_first().
 /// Locks: the only user code that runs under a lock is the move of T, the destruction of a T that
 /// was moved from and, where a call says so, copies and comparisons. Elements that are dropped or
 /// removed are destroyed without a lock.
 /// Guarantee: a call that throws has changed nothing. A call that ends without success has taken
 /// nothing and leaves the message that it was given untouched.
 /// Complexity: constant, except where said.
-/// Requires: T is complete where BlockingList<T> is named. A T that holds a BlockingList<T> holds
-/// it in a std::unique_ptr to a type that is declared before.
+/// Requires: T is complete where BlockingList<T> is named. So a struct File cannot have a member of
+/// the type BlockingList<File>. It can have a std::unique_ptr<Folder>: declare `struct Folder;`
+/// before File, and define it after File, with the list as its member.
 template <Message T>
 class BlockingList {
 public:
     using value_type = T;
 
-    /// Without bound, on the SystemClock.
+    /// A list without a limit on its size. Its time-outs go by the SystemClock.
     BlockingList() : BlockingList{ListOptions{}} {}
 
     /// Throws: Error{invalid_argument} if the capacity is 0.
@@ -97,8 +101,11 @@ public:
     /// Appends `message`. If the list is full, the push waits, is refused or drops the front
     /// element, as ListOptions::when_full says. Redis: RPUSH.
     ///
-    /// Blocks: while the list is full, with Full::block. Returns Push::full if it timed out.
+    /// Blocks: while the list is full, with Full::block.
     /// Wakes: the pop that has waited longest.
+    /// Returns: Push::done if the message is in the list. Else the message is untouched:
+    /// Push::full if there was no room before the time-out, or with Full::reject; Push::stopped
+    /// after a stop; Push::closed if the list is closed.
     Push push_back(T&& message, const WaitOptions& options = wait_for_ever) const {
         return detail::push_back(*state_, message, &options);
     }
@@ -114,8 +121,10 @@ public:
         return detail::push_one_in_turn(*state_, End::front, message, nullptr);
     }
 
-    /// Appends `message` if the list is not empty; else returns Push::absent. Never waits. For a
-    /// cache of lists that are in use: an empty list is not in use and stays empty. Redis: RPUSHX.
+    /// Appends `message` if the list is not empty; else returns Push::absent. Never waits: if the
+    /// list is full, it returns Push::full, or drops the front element with Full::drop_other_end.
+    /// For lists that are copies of data that is kept elsewhere: as long as nobody has loaded the
+    /// data, the list stays empty. Redis: RPUSHX.
     Push push_back_if_exists(T&& message) const {
         return detail::push_if_exists(*state_, End::back, message);
     }
@@ -127,8 +136,8 @@ public:
 
     /// Takes the first element. Redis: BLPOP.
     ///
-    /// Blocks: while the list is empty and not closed. A stop ends only the wait: an element that
-    /// is there is taken even after the stop; see WaitOptions::stop.
+    /// Blocks: while the list is empty and not closed. A stop ends only the wait: if an element is
+    /// there, the call takes it even after the stop; see WaitOptions::stop.
     /// Wakes: the push that has waited longest.
     Popped<T> pop_front(const WaitOptions& options = wait_for_ever) const {
         return detail::pop_front(*state_, &options);
@@ -145,11 +154,16 @@ public:
 
     // ------------------------------------------------------------------ many
 
-    /// Appends the messages one after the other. They are moved from, up to the count in the
-    /// result; the others are untouched. Waiting pops are served when all are in. If memory runs
-    /// out after some are in, the result says Push::full. Redis: RPUSH of several elements.
+    /// Appends the messages one after the other. `count` in the result says how many are in the
+    /// list; the others are untouched. Redis: RPUSH of several elements.
     ///
-    /// Blocks: while the list is full, with Full::block. It adds what fits and waits for the rest.
+    /// First it puts in as many messages as there is room for, and only then serves the pops that
+    /// wait. With Full::block it goes on with the rest as soon as there is room. So a pop that
+    /// waits is served once all messages are in or the list is full.
+    ///
+    /// Blocks: while the list is full, with Full::block.
+    /// Throws: std::bad_alloc if memory runs out before the first message is in. If it runs out
+    /// later, the call returns Push::full.
     /// Complexity: linear in the count.
     Pushed push_back_many(std::span<T> messages, const WaitOptions& options = wait_for_ever) const {
         return detail::push_many(*state_, End::back, messages, &options);
@@ -161,7 +175,8 @@ public:
         return detail::push_many(*state_, End::front, messages, &options);
     }
 
-    /// Takes up to `count` elements in the order of popping. Does not wait for more than one.
+    /// Takes the elements that are there, at most `count`, as so many calls of pop_front() would.
+    /// If there are fewer than `count`, it does not wait for more.
     /// Redis: BLMPOP … LEFT COUNT count.
     ///
     /// Blocks: while the list is empty and not closed.
@@ -171,7 +186,7 @@ public:
         return pop_many(End::front, count, &options);
     }
 
-    /// The same from the back. Redis: BLMPOP … RIGHT COUNT count.
+    /// The same from the back: the last element comes first. Redis: BLMPOP … RIGHT COUNT count.
     Batch<T> pop_back_many(std::size_t count, const WaitOptions& options = wait_for_ever) const {
         return pop_many(End::back, count, &options);
     }
@@ -187,17 +202,22 @@ public:
     // ------------------------------------------------------------------ moving
 
     /// Takes an element from this list and puts it on `target`, in one step: at any moment exactly
-    /// one of the two lists has it. A move onto the list itself rotates it. For queues whose
-    /// workers may die: the element that a worker has in hand stands in a list of its own until the
-    /// worker removes it. Redis: BLMOVE.
+    /// one of the two lists has it. If both are one list, the move rotates it. Redis: BLMOVE.
     ///
-    /// Returns a copy of the element. It is made under the locks. If copies_when_moved<T> is false,
-    /// as for a T that cannot be copied, it is a std::monostate. If the copy throws, nothing has
-    /// moved. The copy must not be a cancellation point: the program would end.
+    /// For workers that may fail: each worker has a second list. It moves a job there, does the
+    /// job, and then removes it there. If the worker throws or returns early, the job is still in
+    /// that list, and another thread can move it back.
+    ///
+    /// Returns: a copy of the element. If copies_when_moved<T> is false, as for a T that cannot be
+    /// copied, there is a std::monostate in its place. If the copy constructor throws, nothing has
+    /// moved.
+    /// Locks: copies under the locks of both lists, maybe in another thread, which pushes or makes
+    /// room. If that thread is cancelled (pthread_cancel) inside the copy constructor, the program
+    /// ends; so the constructor must not call what POSIX names a cancellation point.
     ///
     /// Blocks: while this list is empty, or while the target is full and has Full::block.
     /// Ends with: Ending::full if the target is full and has Full::reject. Ending::closed if the
-    /// target is another list and closed, or if this list is closed and empty.
+    /// target is closed, or if this list is closed and empty. A closed list can still be rotated.
     Moved<T> move_to(const BlockingList& target, const MoveOptions& options = {}) const {
         return detail::move_one(*state_, options.from, *target.state_, options.to,
                                 detail::WaitLimits::of(&options));
@@ -292,11 +312,13 @@ private:
 };
 
 /// Takes an element from the first of `lists` that is not empty. If all are empty, waits until one
-/// is not, and then takes from the first of `lists` that is not empty. The order of `lists` counts,
-/// not the order in which they were filled: if one push fills a list and, through a move that waits
-/// there, a second list, the pop takes from the one of the two that is named first. It does so even
-/// before a pop that has waited longer at that list. A list that is named twice counts once. The
-/// clock is that of the first list. Redis: BLPOP with several keys, BLMPOP, as since 7.2.
+/// is not. A list that is named twice counts once. The time-out goes by the clock of the first
+/// list. Redis: BLPOP with several keys, BLMPOP, as since 7.2.
+///
+/// One push may fill two lists at once: a push of several elements to `a`, while a move from `a` to
+/// `b` waits. Then pop_first({b, a}) takes from `b`, which it names first, although `a` was filled
+/// before. This is the one exception from first come, first served: the call takes that element
+/// also from a pop that has waited longer at `b`. That pop gets the next element of `b`.
 ///
 ///     auto next = runnel::pop_first({urgent, normal}, {.timeout = 1s});
 ///

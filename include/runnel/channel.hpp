@@ -31,7 +31,7 @@ class Inbox;
 
 namespace detail {
 template <typename Handle>
-class NamedHandle;  // by which a Broker knows it
+class NamedHandle;  // a Broker's own handle of a channel, with the name
 }
 
 /// A function that can handle messages: it takes a const T& or a T, and may also take a
@@ -48,21 +48,24 @@ concept MessageHandler =
 ///     auto alarm = ticks.on_message([](const Tick& tick) { ring(tick); });
 ///     std::size_t reached = ticks.publish({"kr", 101});
 ///
-/// A handle: copies refer to the same channel, and a const handle can change it. There is no empty
-/// handle: a move copies. When the last handle is destroyed, the channel is closed. A call that
-/// already waits does not need its handle any more.
+/// A handle: copies refer to the same channel, and a const handle can change the channel. A handle
+/// is never empty: moving from it copies it. When the last handle is destroyed, the channel is
+/// closed. A handle may be destroyed while a call that was made through it waits; as long as
+/// another handle is left, the call goes on.
 ///
-/// Order: all subscribers see the messages of a channel in the same order. A reader sees the
-/// messages of one publishing thread, over all channels, in the order in which that thread has
-/// published them. This does not hold for handlers of different channels: the message to the first
-/// channel may be left to another thread, and the next message, to a second channel, may be handled
-/// before it. A subscription is effective when the call that makes it returns.
+/// Order: all subscriptions, inboxes and handlers of a channel get its messages in the same order.
+/// Between channels: if a thread publishes to channel a and then to channel b, an inbox that has
+/// joined both gets the messages in that order, and a thread that has read the one of b finds the
+/// one of a in its subscription. Handlers of different channels have no such order: while another
+/// thread is busy with the handlers of a, those of b may get their message first.
+/// A subscription, inbox or handler gets every message whose publish() begins after the call that
+/// has subscribed, joined or connected it has returned.
 /// Memory: what a publisher did before it published is visible to whoever gets the message.
 ///
 /// Thread safety: every member may be called from any thread at any time.
-/// Locks: the only user code that runs under a lock is the move of T. A handler runs in the thread
-/// that publishes or in the thread of another publisher. A message is destroyed in the thread of a
-/// publisher or of a reader.
+/// Locks: the only user code that runs under a lock is the move of T. Handlers run without a lock,
+/// in a thread that publishes; see publish(). A message is destroyed in the thread of a publisher
+/// or of a reader.
 /// Guarantee: a call that throws has changed nothing, and leaves the message that was to be
 /// published untouched.
 /// Requires: T is complete where Channel<T> is named.
@@ -71,31 +74,36 @@ class Channel {
 public:
     using value_type = T;
 
+    /// A channel whose time-outs go by the SystemClock.
     Channel() : Channel{ChannelOptions<T>{}} {}
     explicit Channel(const ChannelOptions<T>& options) : Channel{options, {}} {}
 
     // ------------------------------------------------------------------ publishing
 
-    /// Publishes `message` and returns how many it goes to: subscriptions, handlers, and deliveries
-    /// to inboxes. Then runs the handlers with it, in this thread, in the order in which they were
-    /// connected. If the handlers are running already, in another thread or because a handler
-    /// publishes, it leaves the message to the thread that runs them and returns at once.
-    /// Redis: PUBLISH.
+    /// Publishes `message` to all subscriptions, inboxes and handlers. If no thread runs the
+    /// handlers of this channel now, this thread calls them with the message, in the order in which
+    /// they were connected, and then returns. Else it leaves the message to the thread that runs
+    /// them, and may return before they have had it. So it is with a publish inside a handler of
+    /// this channel. Redis: PUBLISH.
     ///
-    /// The thread that runs the handlers does so until no message is left for them, also of other
-    /// publishers. After at most 64 messages of others it offers the run to the next thread that
-    /// publishes, other than by try_publish() or inside a handler. That thread waits until the
-    /// current message is handled, and then goes on with the run. If no thread comes, or `timeout`
-    /// or `stop` ends that wait, the first thread goes on; the message is published all the same.
+    /// One thread at a time runs the handlers. It goes on while messages are left for them, also
+    /// with messages that other threads publish meanwhile. After at most 64 of those it looks for
+    /// another thread: the next one that calls publish() (not try_publish(), and not inside a
+    /// handler) takes over. That thread publishes its message, waits until the handlers have had
+    /// the current one, and then runs them itself. If no thread comes, the first one goes on. It
+    /// also goes on if `timeout` or `stop` ends that wait; the message is published all the same.
     ///
-    /// Blocks: while a subscription with Behind::block, or the handlers, are too far behind; while
-    /// it waits to take over a run; while it runs handlers. `timeout` and `stop` end the waits, but
-    /// no handler. Inside a handler, of whatever channel, it does not wait for the handlers of this
-    /// channel, as it could wait for itself: it returns Push::full. See ChannelInfo::refused.
+    /// Blocks: while a subscription with Behind::block, or a handler, has too many messages
+    /// waiting; while it waits to take over the handlers; while it runs them. `timeout` and `stop`
+    /// end the waits, but no handler. Inside a handler, of whatever channel, it does not wait for
+    /// the handlers of this channel, as it could wait for itself: it returns Push::full. See
+    /// ChannelInfo::refused.
     ///
     /// Wakes: all reads that wait for it.
-    /// Returns: a result that converts to std::size_t. If the message was refused, that is 0, and
-    /// `ending` is the reason.
+    /// Returns: a Published. Its `ending` is Push::done if the message was published; else the
+    /// message is untouched, and `ending` is the reason. Its `reached` is how many subscriptions,
+    /// handlers and inboxes get the message; subscribers() says how they are counted. The result
+    /// converts to that number.
     /// Throws: what ChannelOptions::weigh throws.
     /// Complexity: constant in the number of subscriptions; linear in the number of handlers, of
     /// inboxes, and of reads that it ends.
@@ -109,7 +117,8 @@ public:
         return publish(std::move(copy), options);
     }
 
-    /// As publish(), but never waits: it returns Push::full instead.
+    /// As publish(), but never waits: where publish() would wait for room, `ending` is Push::full.
+    /// It may run handlers, but does not take them over from another thread.
     Published try_publish(T&& message) const { return detail::publish(*state_, message, nullptr); }
     Published try_publish(const T& message) const requires std::copy_constructible<T> {
         T copy(message);
@@ -126,26 +135,28 @@ public:
 
     /// Calls `handler` with each message that is published from now on: one call at a time, in the
     /// order of the channel, without a lock, in the thread of a publisher; see publish(). The
-    /// handler may publish, subscribe, connect, disconnect and destroy whatever it likes, even
-    /// itself. What it throws goes to HandlerOptions::on_error. The handler may be move-only. Its
-    /// captures are destroyed when it is disconnected; see Connection::disconnect().
+    /// handler may publish, subscribe, connect, disconnect and destroy whatever it likes, even its
+    /// own connection. What it throws goes to HandlerOptions::on_error; without that, the program
+    /// ends by std::terminate. The handler may be move-only. Its captures are destroyed when it is
+    /// disconnected; see Connection::disconnect().
     ///
     /// A handler of (const T&, Connection&) also gets a connection to itself, by which it can
     /// disconnect itself. That connection is valid during the call. Its destruction disconnects
     /// nothing, and it is not the Connection that this function returns.
     ///
-    /// If the thread is cancelled inside the handler, or calls pthread_exit() there, the message
-    /// counts as handled by this handler. The other handlers get it before the thread ends. The
-    /// next publisher goes on with the messages that are left. A wait of runnel is no cancellation
-    /// point.
+    /// A thread may be cancelled (pthread_cancel) inside the handler, or call pthread_exit() there.
+    /// This handler does not get the message again. The other handlers get it before the thread
+    /// ends. If messages are left then, the next thread that publishes to this channel runs the
+    /// handlers with them. While a thread waits in a call of runnel, it is not cancelled.
     ///
     /// Throws: Error{invalid_argument} for a bound of 0; Error{closed}.
     /// Complexity: linear in the handlers.
     template <MessageHandler<T> Function>
     Connection on_message(Function handler, HandlerOptions options = {}) const;
 
-    /// How many a message would go to now: subscriptions, handlers, and inboxes. An inbox counts
-    /// once for each way in which it has joined, patterns included. Redis: what PUBLISH returns;
+    /// How many subscriptions, handlers and inboxes would get a message now. An inbox that would
+    /// get it several times counts as often: once for each time that it has joined the channel, and
+    /// once for each of its patterns that matches the channel's name. Redis: what PUBLISH returns;
     /// PUBSUB NUMSUB leaves out the patterns.
     ///
     /// Complexity: linear in the number of inboxes.
@@ -181,7 +192,8 @@ public:
                 channel.refused};
     }
 
-    /// Its name in the Broker that has made it; else empty. Of a temporary handle, a copy.
+    /// The channel's name in the Broker that has made it; else empty. A temporary handle returns
+    /// the name by value.
     [[nodiscard]] const std::string& name() const& noexcept RUNNEL_LIFETIMEBOUND {
         return state_->name;
     }
@@ -190,9 +202,13 @@ public:
     // ------------------------------------------------------------------ closing
 
     /// Refuses every publish and every subscriber from now on. Subscriptions and inboxes can still
-    /// read what they have not read yet. Every wait ends. Closing twice does nothing.
+    /// read what they have not read yet. Handlers still get the messages that were published
+    /// before, from the thread that runs them; close() does not wait for that. It ends the reads
+    /// that find nothing, the publishes that wait for room, and wait_for_subscribers(). Closing
+    /// twice does nothing.
     void close() const noexcept { state_->close(); }
 
+    /// Whether it was closed. Messages may be left for subscriptions and inboxes.
     [[nodiscard]] bool closed() const {
         const detail::Lock lock{state_->mutex};
         return state_->closed;
@@ -203,7 +219,7 @@ public:
         return &*one.state_ == &*other.state_;
     }
 
-    // By the Broker.
+    // For the Broker, which gives it a name.
     Channel(const ChannelOptions<T>& options, std::string name)
         : state_{new State{options, std::move(name)}} {}
 

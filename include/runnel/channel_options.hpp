@@ -18,8 +18,8 @@
 
 namespace runnel::inline v0 {
 
-/// What happens once a subscriber is too far behind: more messages wait for it than its bound, or
-/// as many bytes as its hard limit.
+/// What happens once a subscriber is too far behind: more messages than its bound wait for it to
+/// read them, or as many bytes as its hard limit.
 enum class Behind : std::uint8_t {
     skip_oldest,  ///< it skips the oldest, and its next read says how many. Subscriptions only
     drop_newest,  ///< new messages are not delivered to it; a read says how many. Inboxes only
@@ -56,15 +56,15 @@ struct SubscribeOptions {
 };
 
 struct HandlerOptions {
-    /// How many messages may be left to a busy handler, at least 1. With more, publishers wait, and
-    /// publishes inside handlers are refused.
+    /// How many messages may wait for the handler while it is busy, at least 1. With as many,
+    /// publishers wait, and publishes inside handlers are refused.
     std::size_t bound = 1024;
     /// Called with what the handler throws, in the thread of the handler. Must not throw. Without
     /// it, std::terminate is called.
     std::function<void(std::exception_ptr)> on_error{};
-    /// The object that the handler uses, if it is set. It is locked while the handler runs, and so
-    /// stays alive; it may be destroyed in the thread that runs the handler. Once the object is
-    /// gone, the next message disconnects the handler instead of calling it.
+    /// The object that the handler uses, if you set it. A std::shared_ptr keeps the object alive
+    /// while the handler runs; so it may be destroyed in the thread that runs the handler. Once the
+    /// object is gone, the next message disconnects the handler instead of calling it.
     std::weak_ptr<void> owner{};
     /// Whether the handler gets only one message. It is disconnected before it is called.
     bool once = false;
@@ -80,10 +80,11 @@ struct InboxOptions {
     Clock* clock = nullptr;
 };
 
-/// What became of a publish: how many the message goes to.
+/// What became of a publish. It converts to `reached`; whether the message was published, `ending`
+/// says.
 struct Published {
-    /// Subscriptions, handlers, and deliveries to inboxes. 0: nobody is subscribed, or the message
-    /// was refused.
+    /// How many subscriptions, handlers and inboxes get the message; Channel::subscribers() says
+    /// how they are counted. 0: nobody is subscribed, or the message was refused.
     std::size_t reached = 0;
     /// Unless `done`, the message is untouched and still the publisher's.
     Push ending = Push::done;
@@ -102,7 +103,7 @@ struct ChannelInfo {
     std::uint64_t published = 0;    ///< ever
     std::size_t subscriptions = 0;  ///< those that were disconnected do not count
     std::size_t handlers = 0;
-    std::size_t inboxes = 0;   ///< deliveries: a connected inbox counts once for each way to it
+    std::size_t inboxes = 0;   ///< counted as Channel::subscribers() does
     std::size_t retained = 0;  ///< messages in memory, read or not
     std::size_t waiting = 0;   ///< reads of subscriptions, publishes and others that wait
     /// How many publishes inside handlers were ever refused because the handlers were behind.

@@ -45,8 +45,8 @@ namespace detail {
 
 }  // namespace detail
 
-/// A member of a consumer group. An entry that it reads is pending with it until it acknowledges
-/// the entry.
+/// A member of a consumer group. An entry that a consumer reads is pending with it until the entry
+/// is acknowledged or claimed by another consumer.
 ///
 ///     auto me = billing.consumer("till-1", {.max_pending = 100});
 ///     while (auto batch = me.read({.count = 10, .stop = stop}))
@@ -63,7 +63,7 @@ namespace detail {
 template <Message T>
 class Consumer {
 public:
-    /// Of a temporary handle, a copy.
+    /// The name of the consumer; a temporary handle returns it by value.
     [[nodiscard]] const std::string& name() const& noexcept RUNNEL_LIFETIMEBOUND { return name_; }
     [[nodiscard]] std::string name() const&& { return name_; }
 
@@ -71,10 +71,10 @@ public:
     /// they are acknowledged. Waiting reads are served first come, first served.
     /// Redis: XREADGROUP … >.
     ///
-    /// If the consumer is at `max_pending`, the read first drops the pending entries that the
-    /// stream has erased or trimmed, as a claim does. lost() of the result lists their ids.
+    /// If the consumer has `max_pending` entries pending, the read first drops those of them that
+    /// the stream has erased or trimmed, as a claim does. lost() of the result lists their ids.
     ///
-    /// Blocks: while there are no entries, or while the consumer is at `max_pending`.
+    /// Blocks: while there are no entries, or while the consumer has `max_pending` entries pending.
     /// Ends with: Ending::gone if the group is removed; Ending::closed once the stream is closed
     /// and the group has delivered all entries.
     /// Throws: Error{invalid_argument} if `count` is 0.
@@ -88,22 +88,23 @@ public:
         return read(static_cast<const GroupReadOptions*>(nullptr), options);
     }
 
-    /// The entries that are pending with this consumer, by id. For a consumer that has restarted,
-    /// before it reads on. It counts as another delivery. lost() of the result lists the ids whose
-    /// entries the stream has erased or trimmed; they stay pending until they are acknowledged. To
-    /// get the next page, call it with `after` = next() of the result; at the end next() is 0-0.
-    /// Redis: XREADGROUP with an id.
+    /// The entries that are pending with this consumer, in the order of ids. Use it in a worker
+    /// that was started again, before its first read(). Each entry counts as delivered once more.
+    /// lost() of the result lists the ids whose entries the stream has erased or trimmed; they stay
+    /// pending until they are acknowledged. If `count` leaves some out, next() of the result is the
+    /// `after` of the next call; at the end next() is 0-0. Redis: XREADGROUP with an id.
     ///
     /// Ends with: Ending::gone if the group was removed.
     /// Throws: Error{invalid_argument} if `count` is 0.
     /// Complexity: linear in the number of entries that are pending in the group behind `after`.
     Deliveries<T> history(const HistoryOptions& options = {}) const;
 
-    /// Takes over those of the entries that are pending with any consumer and have been idle for at
-    /// least `min_idle`. A claim starts the idle time anew: if two consumers claim an entry at the
-    /// same time, only the first gets it. Ids whose entries the stream has erased or trimmed are no
-    /// longer pending after the call; lost() of the result lists them. If memory runs out after
-    /// some entries were taken, the result ends there. Redis: XCLAIM.
+    /// Takes over those of these entries that were given back, or that are pending with any
+    /// consumer and have been idle for at least `min_idle`: so long ago was their last delivery. A
+    /// claim starts the idle time anew: if two consumers claim an entry at the same time, only the
+    /// first gets it. Ids whose entries the stream has erased or trimmed are no longer pending
+    /// after the call; lost() of the result lists them. If memory runs out after some entries were
+    /// taken, the result ends there. Redis: XCLAIM.
     ///
     /// Ends with: Ending::gone if the group was removed.
     /// Throws: Error{invalid_argument} if `min_idle` is negative.
@@ -114,9 +115,9 @@ public:
     }
 
     /// Looks through the pending entries of the group, in the order of ids, and takes over those
-    /// that have been idle for at least `min_idle`. To get the next page, call it with `start` =
-    /// next() of the result; at the end next() is 0-0. A page without entries need not be the last.
-    /// Redis: XAUTOCLAIM.
+    /// that were given back or have been idle for at least `min_idle`. One call looks at a part of
+    /// them: next() of the result is the `start` of the next call, and 0-0 when all were looked at.
+    /// A result without entries need not be the last. Redis: XAUTOCLAIM.
     ///
     /// Ends with: Ending::gone if the group was removed; next() is 0-0 then, too.
     /// Throws: Error{invalid_argument} if `count` is 0 or `min_idle` is negative.

@@ -27,23 +27,27 @@
 
 namespace runnel::inline v0 {
 
-/// Consumers that share the entries of a stream: each entry goes to one of them.
+/// Consumers that share the entries of a stream: each entry goes to one of them. The entry is then
+/// pending with that consumer until somebody acknowledges it, or another consumer claims it. The
+/// group has a position: the id of the last entry that it has delivered. Redis: consumer groups.
 ///
-/// A handle: copies refer to the same group. It still refers to that group when the group has been
-/// removed: then there is nothing to read any more, but pending entries can still be acknowledged.
+/// A handle: copies refer to the same group. If the group is removed, the handle still refers to
+/// it: there is nothing to read any more, but pending entries can still be acknowledged.
 ///
 /// Thread safety: every member may be called from any thread at any time.
 /// Guarantee: a call that throws has changed nothing.
 template <Message T>
 class ConsumerGroup {
 public:
-    /// Of a temporary handle, a copy.
+    /// The name of the group; a temporary handle returns it by value.
     [[nodiscard]] const std::string& name() const& noexcept RUNNEL_LIFETIMEBOUND {
         return group_->name;
     }
     [[nodiscard]] std::string name() const&& { return group_->name; }
 
-    /// The consumer of that name. If there is none, makes it. Redis: XGROUP CREATECONSUMER.
+    /// The consumer of that name. If there is none, makes it. The options are those of the handle
+    /// that is returned: other handles of the same consumer keep theirs.
+    /// Redis: XGROUP CREATECONSUMER.
     ///
     /// Throws: Error{invalid_argument} if `max_pending` is 0.
     Consumer<T> consumer(std::string_view name, const ConsumerOptions& options = {}) const;
@@ -52,15 +56,19 @@ public:
     /// before. Returns how many entries were dropped. Redis: XGROUP DELCONSUMER.
     std::size_t remove_consumer(std::string_view name) const;
 
-    /// Acknowledges these entries, with whichever consumer they are pending. Returns how many were
-    /// pending. Delivery::ack() is safer, as it is fenced. Redis: XACK.
+    /// Acknowledges those of these entries that are pending, whichever consumer has them. Returns
+    /// how many those are. Delivery::ack() is safer: it does nothing if another consumer has
+    /// claimed the entry meanwhile. Redis: XACK.
     std::size_t ack(std::span<const StreamId> ids) const;
     std::size_t ack(std::initializer_list<StreamId> ids) const {
         return ack(std::span{ids.begin(), ids.size()});
     }
 
-    /// Gives these entries back, with whichever consumer they are pending. Returns how many were
-    /// pending. Redis: XNACK.
+    /// Takes those of these entries that are pending away from their consumers. They stay pending
+    /// but belong to no consumer. No read returns them: the next claim() or autoclaim() of any
+    /// consumer gets them, whatever its `min_idle` is. `mode` says what becomes of the count of
+    /// deliveries; the next delivery counts one more. Returns how many were pending.
+    /// Delivery::nack() is safer, as Delivery::ack() is. Redis: XNACK.
     std::size_t nack(std::span<const StreamId> ids, Nack mode = Nack::fail) const;
     std::size_t nack(std::initializer_list<StreamId> ids, Nack mode = Nack::fail) const {
         return nack(std::span{ids.begin(), ids.size()}, mode);
@@ -78,21 +86,29 @@ public:
     /// The consumers, in the order of their names. Redis: XINFO CONSUMERS.
     [[nodiscard]] std::vector<ConsumerInfo> consumers() const;
 
-    /// Redis: a row of XINFO GROUPS.
+    /// A snapshot of several figures. Redis: XINFO GROUPS.
     [[nodiscard]] GroupInfo info() const;
 
-    /// How many entries of the stream are still to be delivered. It counts, so it is exact, unlike
-    /// info().lag.
+    /// How many entries of the stream the group has not delivered yet. This call counts the entries
+    /// that are there, so the result is exact. info().lag is computed as Redis does, from how many
+    /// were ever added and delivered, and may be unknown or wrong.
     ///
-    /// Complexity: one step for each block of up to 64 entries of the lag.
+    /// Complexity: one step for every 64 entries that it counts.
     [[nodiscard]] std::size_t lag() const;
 
-    /// Sets the place from which the group reads on, back or forward. Pending entries stay pending.
-    /// Redis: XGROUP SETID.
+    /// Sets the position of the group: the next read returns the entries behind it. It may go back,
+    /// so that entries are delivered again, or forward, so that entries are skipped. Pending
+    /// entries stay pending. Redis: XGROUP SETID.
     ///
-    /// Wakes: nobody, as in Redis. A read that waits because there was no entry is served by the
-    /// next add, or when a group of the stream is removed. A read that waits because its consumer
-    /// is at `max_pending` is served by these, and when the consumer has room.
+    /// `entries_read` says how many entries were ever added to the stream up to that position, if
+    /// you know. Only info() uses it, to tell `entries_read` and `lag`; without it they may be
+    /// unknown. Redis: ENTRIESREAD.
+    ///
+    /// Wakes: nobody, as in Redis. Reads that wait go on waiting, even if the position went back.
+    /// They get their entries when the next entry is added or a group of the stream is removed. If
+    /// a read waits because its consumer has `max_pending` entries pending, it also gets them when
+    /// the consumer has room again. If the stream is closed and nothing is left behind the new
+    /// position, these reads end.
     void set_position(From from, std::optional<std::uint64_t> entries_read = {}) const;
 
     /// Whether both are handles of the same group.
@@ -100,7 +116,7 @@ public:
         return one.group_.get() == other.group_.get();
     }
 
-    // By the stream.
+    // For the stream, which makes groups.
     ConsumerGroup(const detail::Handle<detail::StreamState<T>>& stream,
                   detail::Owner<detail::StreamGroup<T>> group) noexcept
         : stream_{stream}, group_{std::move(group)} {}

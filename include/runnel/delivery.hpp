@@ -43,13 +43,14 @@ class Deliveries;
 
 /// One entry that a group has delivered to a consumer, in place. Valid as long as its batch.
 ///
-/// ack(), nack() and extend() are fenced. They work while the entry is pending with this consumer
-/// and its count of deliveries is `attempt`. Once another consumer has claimed the entry, or it was
-/// acknowledged or given back, they change nothing and return Ack::stale. So a consumer that was
-/// thought dead and comes back does no harm. The fence goes by that count: if the same consumer
-/// gets the entry again with the same count, after set_position(), Nack::silent or a claim that
-/// does not count, this delivery still works. After a read with `.acknowledged` nothing is pending,
-/// so all three return Ack::stale, unless the entry was pending before.
+/// ack(), nack() and extend() are fenced: they check first whether the entry is still pending with
+/// this consumer and its count of deliveries is `attempt`. Once another consumer has claimed the
+/// entry, or it was acknowledged or given back, they change nothing and return Ack::stale. So a
+/// consumer that was slow, and has lost its entries to another one, does no harm. The check goes by
+/// that count: if the same consumer gets the entry again with the same count, after set_position(),
+/// Nack::silent or a claim that does not count, this delivery still works. After a read with
+/// `.acknowledged` nothing is pending, so all three return Ack::stale, unless the entry was pending
+/// before.
 ///
 /// It is part of its batch and cannot be copied; keep() makes what outlives it. Structured bindings
 /// see id, value and attempt, for those who acknowledge the batch as a whole.
@@ -81,7 +82,7 @@ public:
     Delivery(Delivery&&) noexcept = default;  // within the batch
     ~Delivery() = default;
 
-    // By the group.
+    // For the group, which makes deliveries.
     Delivery(detail::LogPlace<T> place, std::uint64_t deliveries, detail::StreamGroup<T>& group,
              std::uint64_t consumer) noexcept
         : id{place.id()},
@@ -127,7 +128,7 @@ template <std::size_t Index, Message T>
 
 /// The entries that a consumer got from its group, in place and in order, or the reason why there
 /// are none. Nothing is copied: the batch keeps its entries alive, even when they are erased or
-/// trimmed meanwhile. Destroy it before you wait for the next one.
+/// trimmed meanwhile. Destroy it before you wait for the next one, as this loop does.
 ///
 ///     while (auto batch = me.read({.count = 10}))
 ///         for (auto& delivery : batch)
@@ -160,7 +161,7 @@ public:
     }
     ~Deliveries() = default;
 
-    /// Whether there are entries; there may be none, and still something in lost(), or in next()
+    /// Whether there are entries. If there are none, lost() may still have ids, and next() may tell
     /// where to go on.
     [[nodiscard]] explicit operator bool() const noexcept { return !empty(); }
     [[nodiscard]] bool empty() const noexcept { return all_.empty(); }
@@ -188,15 +189,15 @@ public:
     const Delivery<T>& front() const&& = delete;
     const Delivery<T>& back() const&& = delete;
 
-    /// Acknowledges all of them at once, as Delivery::ack() does each; returns how many were done,
-    /// the others are stale. The entries in lost() are not acknowledged.
+    /// Acknowledges all entries of the batch at once, each as Delivery::ack() does. Returns how
+    /// many were done; the others are stale. The entries in lost() are not acknowledged.
     ///
     /// Complexity: logarithmic in what the group has pending, for each.
     std::size_t ack() const noexcept;
 
     /// Ids that were pending, but whose entries the stream has erased or trimmed. After a claim, or
     /// a read at `max_pending`, they are no longer pending. After history() they still are, until
-    /// they are acknowledged. Of a temporary batch, the ids themselves.
+    /// they are acknowledged. A temporary batch returns them by value.
     [[nodiscard]] const std::vector<StreamId>& lost() const& noexcept RUNNEL_LIFETIMEBOUND {
         return lost_;
     }
@@ -213,7 +214,7 @@ public:
     /// id had been trimmed already.
     [[nodiscard]] bool missed_is_exact() const noexcept { return missed_.is_exact; }
 
-    /// Of autoclaim() and history(): where the next page starts; 0-0 at the end.
+    /// Of autoclaim() and history(): where the next call goes on; 0-0 if nothing is left.
     [[nodiscard]] StreamId next() const noexcept { return next_; }
 
     /// Why there are no entries: Ending::timed_out also where a call that does not wait found none.

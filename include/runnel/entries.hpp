@@ -50,7 +50,7 @@ public:
     const T& operator*() const&& = delete;
     const T* operator->() const&& = delete;
 
-    // By the stream and by batches.
+    // For the stream and for batches, which make them.
     KeptEntry(detail::LogBlock<T>& block, std::uint32_t slot) noexcept
         : entry_{detail::Pin{block}, slot} {}
 

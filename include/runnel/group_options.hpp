@@ -39,13 +39,16 @@ private:
 inline constexpr From From::start{StreamId{}};
 inline constexpr From From::end{};
 
+/// The options of a new group. A group that exists keeps its own.
 struct GroupOptions {
+    /// Where it begins: before the first entry that is there, unless told otherwise.
     From from = From::start;
     /// How many entries were ever added up to `from`, if that is known. GroupInfo::lag needs it.
     /// Redis: ENTRIESREAD.
     std::optional<std::uint64_t> entries_read{};
 };
 
+/// The options of one handle of a consumer; another handle may have others.
 struct ConsumerOptions {
     /// How many entries may be pending with the consumer, at least 1. With as many, a read through
     /// this handle returns no new entries: it waits until some are acknowledged, given back,
@@ -64,7 +67,7 @@ struct GroupReadOptions {
 };
 
 struct HistoryOptions {
-    /// Only entries behind this id: 0-0 at first, then next() of the page before.
+    /// Only entries behind this id: 0-0 at first, then next() of the result before.
     StreamId after{};
     /// At least 1.
     std::size_t count = std::numeric_limits<std::size_t>::max();
@@ -94,7 +97,7 @@ struct ClaimOptions {
 struct AutoclaimOptions {
     /// As ClaimOptions::min_idle.
     Duration min_idle;
-    /// Where to begin: 0-0 at first, then next() of the page before.
+    /// The id to begin with: 0-0 at first, then next() of the result before.
     StreamId start{};
     /// At most so many entries at a time, at least 1. Ten times as many are looked at.
     std::size_t count = 100;
@@ -138,7 +141,7 @@ struct PendingOptions {
     Duration min_idle = std::chrono::nanoseconds{0};
 };
 
-/// Redis: a row of XINFO CONSUMERS.
+/// A consumer of a group. Redis: a row of XINFO CONSUMERS.
 struct ConsumerInfo {
     std::string name;
     std::size_t pending = 0;
@@ -147,12 +150,12 @@ struct ConsumerInfo {
     std::optional<std::chrono::milliseconds> inactive{};
 };
 
-/// Redis: a row of XINFO GROUPS.
+/// A snapshot of a group. Redis: a row of XINFO GROUPS.
 struct GroupInfo {
     std::string name;
-    std::size_t consumers = 0;
-    std::size_t pending = 0;
-    std::size_t released = 0;  ///< of the pending ones, those that were given back
+    std::size_t consumers = 0;  ///< how many there are
+    std::size_t pending = 0;    ///< entries
+    std::size_t released = 0;   ///< of the pending ones, those that were given back
     StreamId last_delivered{};
     /// How many entries the group has ever delivered, as Redis counts. Nothing: unknown.
     std::optional<std::uint64_t> entries_read{};

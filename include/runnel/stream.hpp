@@ -70,7 +70,7 @@ struct TrimOptions {
     StreamId before{};
 };
 
-/// Redis: XINFO STREAM.
+/// A snapshot of a stream. Redis: XINFO STREAM.
 struct StreamInfo {
     std::size_t length = 0;
     StreamId first_id{};              ///< of the entries that are there; 0-0 if there are none
@@ -88,9 +88,10 @@ struct StreamInfo {
 ///     runnel::StreamId id = orders.add({"apple", 3});
 ///     for (const auto& entry : orders.range({.count = 10})) print(entry.id, entry.value);
 ///
-/// A handle: copies refer to the same stream, and a const handle can change it. There is no empty
-/// handle: a move copies. When the last handle is destroyed, the stream is closed; handles of its
-/// groups and consumers count. A call that already waits does not need its handle any more.
+/// A handle: copies refer to the same stream, and a const handle can change the stream. A handle is
+/// never empty: moving from it copies it. When the last handle is destroyed, the stream is closed;
+/// handles of its groups and consumers count. A handle may be destroyed while a call that was made
+/// through it waits; as long as another handle is left, the call goes on.
 ///
 /// Values are moved in once and read in place. A batch keeps the entries that it shows alive.
 ///
@@ -105,7 +106,7 @@ class Stream {
 public:
     using value_type = T;
 
-    /// Without bound, on the SystemClock.
+    /// A stream that keeps all entries. Its ids and time-outs go by the SystemClock.
     Stream() : Stream{StreamOptions{}} {}
 
     /// Throws: Error{invalid_argument} if `block_entries` is not 4 to 64.
@@ -197,14 +198,14 @@ public:
         return read(after, options, nullptr);
     }
 
-    /// A reader that remembers its own place.
+    /// A reader that remembers how far it has read. The first read returns what follows `from`.
     [[nodiscard]] Cursor<T> cursor(From from = From::start) const { return {*state_, place(from)}; }
 
     // ------------------------------------------------------------------ groups
 
     /// The consumer group of that name. If there is none, makes it as the options say; else the
-    /// options are ignored.
-    /// Redis: XGROUP CREATE.
+    /// options are ignored. Without options a new group begins with the first entry that is in the
+    /// stream. Redis: XGROUP CREATE.
     ///
     /// Complexity: logarithmic in the number of groups.
     [[nodiscard]] ConsumerGroup<T> group(std::string_view name,
@@ -212,6 +213,7 @@ public:
         return {state_, state_->group(name, options.from.id(), options.entries_read)};
     }
 
+    /// The consumer group of that name, if there is one.
     [[nodiscard]] std::optional<ConsumerGroup<T>> find_group(std::string_view name) const {
         const auto found = state_->find_group(name);
         if (found.get() == nullptr) return std::nullopt;

@@ -33,9 +33,10 @@ class Channel;
 template <Message T>
 class Subscription;
 
-/// Some messages of a channel, in place and in order, or the reason why there are none. Nothing is
-/// copied: the batch keeps its messages alive, and the others of the same block of up to 64
-/// messages, too. Destroy it before you wait for the next one.
+/// Some messages of a channel, in order, or the reason why there are none. Nothing is copied: the
+/// batch refers to the messages where the channel keeps them, in blocks of memory of up to 64
+/// messages. While the batch lives, its whole block does. Destroy it before you wait for the next
+/// one, as this loop does.
 ///
 ///     while (auto batch = view.read()) {
 ///         if (batch.missed() != 0) resync();
@@ -78,8 +79,8 @@ public:
     const T& front() const&& = delete;
     const T& back() const&& = delete;
 
-    /// How many messages the subscription has skipped just before these. If it was disconnected,
-    /// how many it has lost.
+    /// How many messages the subscription has skipped just before these. If the subscription was
+    /// disconnected, how many messages it has lost.
     [[nodiscard]] std::uint64_t missed() const noexcept { return missed_; }
 
     /// Why there is nothing. Requires: there is nothing.
