@@ -2,20 +2,166 @@
 #pragma once
 
 #include <runnel/detail/base/annotations.hpp>
+#include <runnel/detail/base/assert.hpp>
+#include <runnel/detail/base/futex.hpp>
 
+#include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <optional>
 
 namespace runnel::inline v0 {
 
 namespace detail {
-class Waiter;
-}
+
+// How a wait came to its end.
+enum class WaitEnd : std::uint8_t {
+    served,        // a waker ran the request
+    timed_out,     // the deadline passed first
+    stopped,       // the stop token was asked to stop first
+    closed,        // everything it waited on was closed
+    gone,          // what it waited on was removed
+    disconnected,  // it was too far behind what it waited on
+    failed,        // carrying out the request threw; nothing was changed, and the request has it
+};
+
+}  // namespace detail
+
+/// A wait of a thread, as a Clock sees it. For clocks that override Clock::park(); others need not
+/// know it.
+///
+/// Exactly one thread claims a wait: a thread that has something for it, that stops it or closes
+/// what it waits on, or the clock at its deadline. The thread that has claimed it ends it.
+///
+/// Thread safety: every member may be called from any thread, until the wait has ended. Then it may
+/// be gone.
+class Wait {
+public:
+    Wait(const Wait&) = delete;
+    Wait& operator=(const Wait&) = delete;
+
+    /// Whether its thread may go on.
+    [[nodiscard]] bool ended() const noexcept {
+        return (word_.load(std::memory_order_acquire) & phase) == over;
+    }
+
+    /// Orders waits whose deadlines are equal: the one with the smaller ticket began first.
+    [[nodiscard]] std::uint64_t ticket() const noexcept { return ticket_; }
+
+    /// Called by the thread that waits. Sleeps until the wait has ended or, if `until` is given,
+    /// until that time of the machine, whatever the clock shows. May return early.
+    void sleep(std::optional<std::chrono::steady_clock::time_point> until = {}) noexcept {
+        const auto word = word_.fetch_or(parked, std::memory_order_acq_rel) | parked;
+        if ((word & phase) == over) return;
+        if (until) {
+            detail::futex_wait_until(word_, word, *until);
+        } else {
+            detail::futex_wait(word_, word);
+        }
+    }
+
+    /// Claims a wait whose deadline has passed. True: the caller has to call end(). False: another
+    /// thread has claimed it, and will end it. Requires: it has a deadline.
+    [[nodiscard]] bool claim_as_timed_out() noexcept { return claim(detail::WaitEnd::timed_out); }
+
+    /// Ends the wait: its thread goes on. Requires: the caller has claimed it.
+    void end() noexcept {
+        RUNNEL_ASSERT(claimed());
+        // Release: pairs with ended(); whoever waits sees how_ and what the claimer wrote.
+        if ((word_.exchange(over, std::memory_order_acq_rel) & parked) != 0)
+            detail::futex_wake_one(word_);
+    }
+
+protected:
+    // word_:  alone --share()--> waiting --claim()--> taken --end()--> over, and beside it the bit
+    // `parked`.
+    //
+    // While it is alone, only the thread that waits knows of it and may claim it. Until it has
+    // ended the wait stays where it is, so a claimed one may be touched.
+    explicit Wait(std::uint64_t ticket) noexcept : ticket_{ticket} {}
+    ~Wait() = default;
+
+    // From now on others may claim it. By the thread that waits, before it stands in line.
+    void share() noexcept {
+        if (word_.load(std::memory_order_relaxed) == alone)
+            word_.store(waiting, std::memory_order_relaxed);
+    }
+
+    // True for exactly one caller.
+    [[nodiscard]] bool claim() noexcept {
+        if (word_.load(std::memory_order_relaxed) != alone) return claim_shared();
+        word_.store(taken, std::memory_order_relaxed);
+        return true;
+    }
+
+    // Claims it for an end that needs no more work than to be ended.
+    [[nodiscard]] bool claim(detail::WaitEnd how) noexcept {
+        if (!claim()) return false;
+        how_ = how;
+        return true;
+    }
+
+    [[nodiscard]] bool claimed() const noexcept {
+        return (word_.load(std::memory_order_relaxed) & phase) >= taken;
+    }
+
+    // How it will end; set by the claimer before it ends it.
+    void set_end(detail::WaitEnd how) noexcept { how_ = how; }
+    // Requires: ended().
+    [[nodiscard]] detail::WaitEnd how() const noexcept { return how_; }
+
+    // As end(), but if the thread sleeps it goes on doing so until somebody calls futex_wake_one()
+    // on what is returned; null: it does not sleep.
+    [[nodiscard]] detail::FutexWord* end_asleep() noexcept {
+        RUNNEL_ASSERT(claimed());
+        return (word_.exchange(over, std::memory_order_acq_rel) & parked) != 0 ? &word_ : nullptr;
+    }
+
+    void set_ticket(std::uint64_t ticket) noexcept { ticket_ = ticket; }
+
+private:
+    [[nodiscard]] bool claim_shared() noexcept {
+        auto word = word_.load(std::memory_order_relaxed);
+        while ((word & phase) == waiting) {
+            // Acquire: a claimer sees what the waiter's thread wrote before it queued up.
+            if (word_.compare_exchange_weak(word, (word & parked) | taken,
+                                            std::memory_order_acq_rel, std::memory_order_relaxed))
+                return true;
+        }
+        return false;
+    }
+
+    static constexpr std::uint32_t alone = 0;
+    static constexpr std::uint32_t waiting = 1;
+    static constexpr std::uint32_t taken = 2;
+    static constexpr std::uint32_t over = 3;
+    static constexpr std::uint32_t phase = 3;
+    static constexpr std::uint32_t parked = 4;
+
+    detail::FutexWord word_ = alone;
+    detail::WaitEnd how_ = detail::WaitEnd::served;
+    std::uint64_t ticket_;
+};
 
 /// The source of time: wall time for ids, monotonic time for deadlines and idle times.
 ///
 /// Every object with waits takes a `Clock*` in its options; null means the SystemClock. A clock
 /// must outlive the objects that use it.
+///
+/// A clock of one's own says what time it is, and that suffices:
+///
+///     class Tenfold final : public runnel::Clock {  // ten times as fast as the machine's
+///     public:
+///         Deadline now() const noexcept override { return start_ + 10 * passed(); }
+///         WallTime wall() const noexcept override { return began_ + 10 * passed(); }
+///         bool is_real() const noexcept override { return true; }
+///
+///     private:
+///         Deadline::duration passed() const noexcept { return Steady::now() - start_; }
+///
+///         const Deadline start_ = Steady::now();  // Steady: std::chrono::steady_clock
+///         const WallTime began_ = std::chrono::system_clock::now();
+///     };
 ///
 /// Thread safety: every member may be called from any thread.
 class RUNNEL_VISIBLE Clock {
@@ -51,14 +197,35 @@ public:
         return this == &other || (is_system() && other.is_system());
     }
 
-    /// The two hooks of the wait path, for clocks that decide who runs. park() is called by the
-    /// thread that waits, without any lock, and returns once the waiter has ended; when `deadline`
-    /// passes first, the clock claims the waiter and ends it with time-out.
-    virtual void park(detail::Waiter& waiter, std::optional<Deadline> deadline) noexcept = 0;
+    /// The time of the machine at which `deadline`, which lies ahead, will come, if the clock knows
+    /// it: a wait sleeps until then, and looks at now() again. Without it, as by default, a wait
+    /// with a time-out looks at now() once a millisecond.
+    [[nodiscard]] virtual std::optional<std::chrono::steady_clock::time_point>
+    machine_time([[maybe_unused]] Deadline deadline) const noexcept {
+        return std::nullopt;
+    }
 
-    /// Ends `waiter`, which the caller has claimed. Called by the thread that wakes it, without
-    /// any lock.
-    virtual void unpark(detail::Waiter& waiter) noexcept = 0;
+    /// The two hooks of the wait path; clocks that decide which thread runs override them. park()
+    /// is called by the thread that waits, without any lock. It returns once the wait has ended. If
+    /// `deadline` passes first, it claims the wait as timed out and ends it.
+    virtual void park(Wait& wait, std::optional<Deadline> deadline) noexcept {
+        while (!wait.ended() && !(deadline && now() >= *deadline))
+            wait.sleep(deadline ? std::optional{next_look(*deadline)} : std::nullopt);
+        if (wait.ended()) return;
+        if (wait.claim_as_timed_out()) return wait.end();
+        while (!wait.ended()) wait.sleep();  // whoever has claimed it is about to end it
+    }
+
+    /// Ends `wait`, which the caller has claimed. Called by the thread that wakes it, without any
+    /// lock.
+    virtual void unpark(Wait& wait) noexcept { wait.end(); }
+
+private:
+    [[nodiscard]] std::chrono::steady_clock::time_point
+    next_look(Deadline deadline) const noexcept {
+        const auto at = machine_time(deadline);
+        return at ? *at : std::chrono::steady_clock::now() + std::chrono::milliseconds{1};
+    }
 };
 
 }  // namespace runnel::inline v0

@@ -945,11 +945,11 @@ public:
     [[nodiscard]] WallTime wall() const noexcept override { return clock_.wall(); }
     [[nodiscard]] Deadline now() const noexcept override { return clock_.now(); }
     [[nodiscard]] bool is_real() const noexcept override { return false; }
-    void park(runnel::detail::Waiter& waiter, std::optional<Deadline> deadline) noexcept override {
-        clock_.park(waiter, deadline);
+    void park(runnel::Wait& wait, std::optional<Deadline> deadline) noexcept override {
+        clock_.park(wait, deadline);
         (void)goes_on_.pop_front();
     }
-    void unpark(runnel::detail::Waiter& waiter) noexcept override { clock_.unpark(waiter); }
+    void unpark(runnel::Wait& wait) noexcept override { clock_.unpark(wait); }
 
 private:
     ManualClock& clock_;

@@ -892,12 +892,12 @@ public:
     [[nodiscard]] WallTime wall() const noexcept override { return system_.wall(); }
     [[nodiscard]] Deadline now() const noexcept override { return system_.now(); }
     [[nodiscard]] bool is_real() const noexcept override { return true; }
-    void park(runnel::detail::Waiter& waiter, std::optional<Deadline> deadline) noexcept override {
-        system_.park(waiter, deadline);
+    void park(runnel::Wait& wait, std::optional<Deadline> deadline) noexcept override {
+        system_.park(wait, deadline);
     }
-    void unpark(runnel::detail::Waiter& waiter) noexcept override {
+    void unpark(runnel::Wait& wait) noexcept override {
         ++unparked;
-        system_.unpark(waiter);
+        system_.unpark(wait);
     }
 
     std::atomic<int> unparked = 0;

@@ -30,8 +30,8 @@ using runnel::test::ids;
 using runnel::test::NumberGroup;
 using runnel::test::Numbers;
 using runnel::test::numbers;
-using runnel::test::Rows;
 using runnel::test::reading;
+using runnel::test::Rows;
 using runnel::test::ThreePending;
 using namespace std::chrono_literals;
 
@@ -152,9 +152,6 @@ public:
     [[nodiscard]] WallTime wall() const noexcept override { return {}; }
     [[nodiscard]] Deadline now() const noexcept override { return time; }
     [[nodiscard]] bool is_real() const noexcept override { return false; }
-    void park(runnel::detail::Waiter& /*waiter*/,
-              std::optional<Deadline> /*deadline*/) noexcept override {}
-    void unpark(runnel::detail::Waiter& /*waiter*/) noexcept override {}
 };
 
 }  // namespace

@@ -99,9 +99,6 @@ public:
     [[nodiscard]] WallTime wall() const noexcept override { return {}; }
     [[nodiscard]] Deadline now() const noexcept override { return Deadline::min(); }
     [[nodiscard]] bool is_real() const noexcept override { return false; }
-    void park(runnel::detail::Waiter& /*waiter*/,
-              std::optional<Deadline> /*deadline*/) noexcept override {}
-    void unpark(runnel::detail::Waiter& /*waiter*/) noexcept override {}
 };
 
 }  // namespace

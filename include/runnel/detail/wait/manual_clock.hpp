@@ -191,8 +191,8 @@ public:
         return count;
     }
 
-    void park(detail::Waiter& waiter, std::optional<Deadline> deadline) noexcept override;
-    void unpark(detail::Waiter& waiter) noexcept override;
+    void park(Wait& wait, std::optional<Deadline> deadline) noexcept override;
+    void unpark(Wait& wait) noexcept override;
 
 private:
     struct Attached {
@@ -301,7 +301,8 @@ inline void ManualClock::release(Parked& parked) noexcept {
     parked.waiter->end();  // the last step: its frame, and `parked` in it, may be gone
 }
 
-inline void ManualClock::park(detail::Waiter& waiter, std::optional<Deadline> deadline) noexcept {
+inline void ManualClock::park(Wait& wait, std::optional<Deadline> deadline) noexcept {
+    auto& waiter = static_cast<detail::Waiter&>(wait);
     Parked parked{&waiter, deadline, nullptr};
     {
         const std::lock_guard lock{mutex_};
@@ -320,15 +321,15 @@ inline void ManualClock::park(detail::Waiter& waiter, std::optional<Deadline> de
         *link = &parked;
         set_running(parked.thread, false);
     }
-    while (!waiter.ended()) waiter.sleep({});
+    while (!waiter.ended()) waiter.sleep();
 }
 
-inline void ManualClock::unpark(detail::Waiter& waiter) noexcept {
+inline void ManualClock::unpark(Wait& wait) noexcept {
     const std::lock_guard lock{mutex_};
     for (Parked* parked = first_parked(); parked != nullptr; parked = parked->next) {
-        if (parked->waiter == &waiter) return release(*parked);
+        if (parked->waiter == &wait) return release(*parked);
     }
-    waiter.end();  // it has not parked yet and will not
+    wait.end();  // it has not parked yet and will not
 }
 
 // A thread waits in one place at a time.

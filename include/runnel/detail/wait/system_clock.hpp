@@ -4,7 +4,6 @@
 #include <runnel/abstract_clock.hpp>
 #include <runnel/detail/base/annotations.hpp>
 #include <runnel/detail/base/recent_time.hpp>
-#include <runnel/detail/wait/waiter.hpp>
 
 #include <array>
 #include <chrono>
@@ -43,14 +42,10 @@ public:
 
     [[nodiscard]] bool is_system() const noexcept override { return true; }
 
-    void park(detail::Waiter& waiter, std::optional<Deadline> deadline) noexcept override {
-        while (!waiter.ended() && !(deadline && now() >= *deadline)) waiter.sleep(deadline);
-        if (waiter.ended()) return;
-        if (waiter.claim(detail::WaitEnd::timed_out)) return waiter.end();
-        while (!waiter.ended()) waiter.sleep({});  // who has claimed it is about to end it
+    [[nodiscard]] std::optional<std::chrono::steady_clock::time_point>
+    machine_time(Deadline deadline) const noexcept override {
+        return deadline;
     }
-
-    void unpark(detail::Waiter& waiter) noexcept override { waiter.end(); }
 };
 
 }  // namespace runnel::inline v0
