@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <runnel/detail/base/linked.hpp>
+
 #include <cstdint>
-#include <utility>
 
 namespace runnel::inline v0::detail {
 
@@ -47,24 +48,17 @@ private:
 
     void destroy(Destructible& what) noexcept {
         if (depth_ == most_nested) [[unlikely]]
-            return append(what);
+            return deeper_.push_back(what);
         ++depth_;
         what.destroy();
         if (depth_ == 1) {
-            while (first_ != nullptr) std::exchange(first_, first_->next_)->destroy();
+            while (!deeper_.empty()) deeper_.pop_front().destroy();
         }
         --depth_;
     }
 
-    void append(Destructible& what) noexcept {
-        what.next_ = nullptr;
-        (first_ != nullptr ? last_->next_ : first_) = &what;
-        last_ = &what;
-    }
-
     std::uint32_t depth_ = 0;
-    Destructible* first_ = nullptr;
-    Destructible* last_ = nullptr;
+    LinkedQueue<Destructible, &Destructible::next_> deeper_;
 };
 
 // Destroys `what` before it returns or, deep inside of other destructions, before the outermost of

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <runnel/detail/base/assert.hpp>
+#include <runnel/detail/base/linked.hpp>
 #include <runnel/detail/blocks/blocks.hpp>
 #include <runnel/message.hpp>
 
@@ -20,7 +21,7 @@ namespace runnel::inline v0::detail {
 
 // A queue with two ends over linked blocks.
 //
-//     first_                                      last_
+//     first                                       last
 //     [ - - a b ] <-> [ c d e f ] <-> [ g h - - ]          each block: begin, end, capacity
 //
 // Why not std::deque: emptied blocks are kept for the next ones, also across take_all(), so that a
@@ -37,8 +38,8 @@ public:
 
     ~BlockDeque() {
         clear();
-        while (spare_ != nullptr) release(std::exchange(spare_, spare_->next));
-        if (first_ != nullptr) release(first_);
+        while (!spares_.empty()) release(&spares_.pop());
+        if (Block* const last = blocks_.pop_front()) release(last);
     }
 
     [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
@@ -46,26 +47,27 @@ public:
 
     // Make the next push at that end noexcept, also after pops at either end. May allocate.
     void reserve_back() {
-        if (!has_room_at_back() && spare_ == nullptr) spare_ = allocate();
+        if (!has_room_at_back() && spares_.empty()) spares_.push(*allocate());
     }
     void reserve_front() {
-        if (!has_room_at_front() && spare_ == nullptr) spare_ = allocate();
+        if (!has_room_at_front() && spares_.empty()) spares_.push(*allocate());
     }
 
     // May allocate, and then leaves `value` as it was.
     void push_back(T&& value) {
         if (!has_room_at_back()) [[unlikely]]
             add_block_at_back();
-        std::construct_at(last_->place(last_->end), std::move(value));
-        ++last_->end;
+        std::construct_at(blocks_.last()->place(blocks_.last()->end), std::move(value));
+        ++blocks_.last()->end;
         ++size_;
     }
     void push_front(T&& value) {
         if (!has_room_at_front()) [[unlikely]]
             add_block_at_front();
-        if (first_->empty()) first_->begin = first_->end = first_->capacity;
-        std::construct_at(first_->place(first_->begin - 1), std::move(value));
-        --first_->begin;
+        if (blocks_.first()->empty())
+            blocks_.first()->begin = blocks_.first()->end = blocks_.first()->capacity;
+        std::construct_at(blocks_.first()->place(blocks_.first()->begin - 1), std::move(value));
+        --blocks_.first()->begin;
         ++size_;
     }
 
@@ -75,10 +77,11 @@ public:
         std::size_t done = 0;
         while (done != values.size()) {
             if (!has_room_at_back() && !try_add_block_at_back(done == 0)) break;
-            const auto count =
-                std::min<std::size_t>(values.size() - done, last_->capacity - last_->end);
-            std::uninitialized_move_n(values.data() + done, count, last_->place(last_->end));
-            last_->end += static_cast<std::uint32_t>(count);
+            const auto count = std::min<std::size_t>(
+                values.size() - done, blocks_.last()->capacity - blocks_.last()->end);
+            std::uninitialized_move_n(values.data() + done, count,
+                                      blocks_.last()->place(blocks_.last()->end));
+            blocks_.last()->end += static_cast<std::uint32_t>(count);
             size_ += count;
             done += count;
         }
@@ -86,23 +89,23 @@ public:
     }
 
     // These require: not empty.
-    [[nodiscard]] T& front() noexcept { return *first_->slot(first_->begin); }
-    [[nodiscard]] T& back() noexcept { return *last_->slot(last_->end - 1); }
+    [[nodiscard]] T& front() noexcept { return *blocks_.first()->slot(blocks_.first()->begin); }
+    [[nodiscard]] T& back() noexcept { return *blocks_.last()->slot(blocks_.last()->end - 1); }
 
     void drop_front() noexcept {
         RUNNEL_ASSERT(!empty());
-        std::destroy_at(first_->slot(first_->begin));
+        std::destroy_at(blocks_.first()->slot(blocks_.first()->begin));
         --size_;
-        if (++first_->begin == first_->end) [[unlikely]]
-            unlink_if_empty(*first_);
+        if (++blocks_.first()->begin == blocks_.first()->end) [[unlikely]]
+            unlink_if_empty(*blocks_.first());
     }
     void drop_back() noexcept {
         RUNNEL_ASSERT(!empty());
-        --last_->end;
-        std::destroy_at(last_->slot(last_->end));
+        --blocks_.last()->end;
+        std::destroy_at(blocks_.last()->slot(blocks_.last()->end));
         --size_;
-        if (last_->begin == last_->end) [[unlikely]]
-            unlink_if_empty(*last_);
+        if (blocks_.last()->begin == blocks_.last()->end) [[unlikely]]
+            unlink_if_empty(*blocks_.last());
     }
 
     // Moves the first `count` elements to the end of `out`.
@@ -110,13 +113,13 @@ public:
     void take_front(std::size_t count, std::vector<T>& out) noexcept {
         size_ -= count;
         while (count != 0) {
-            const auto here = std::min(count, first_->size());
-            T* const elements = first_->slot(first_->begin);
+            const auto here = std::min(count, blocks_.first()->size());
+            T* const elements = blocks_.first()->slot(blocks_.first()->begin);
             append_to(out, elements, here);
             std::destroy_n(elements, here);
-            first_->begin += static_cast<std::uint32_t>(here);
+            blocks_.first()->begin += static_cast<std::uint32_t>(here);
             count -= here;
-            unlink_if_empty(*first_);
+            unlink_if_empty(*blocks_.first());
         }
     }
 
@@ -124,17 +127,16 @@ public:
     // Requires: this is empty.
     void take_all(BlockDeque& other) noexcept {
         RUNNEL_ASSERT(empty());
-        std::swap(first_, other.first_);
-        std::swap(last_, other.last_);
+        blocks_.swap(other.blocks_);
         std::swap(size_, other.size_);
-        while (spare_ != nullptr && other.spares() < most_spares) other.keep(*take_spare());
+        while (!spares_.empty() && other.spares() < most_spares) other.keep(spares_.pop());
     }
 
     // Calls visit(const T&) for `count` elements from position `from` on.
     // Requires: from + count <= size(). Complexity: O(blocks + count).
     template <typename Visit>
     void visit(std::size_t from, std::size_t count, Visit visit) const {
-        for (const Block* block = first_; count != 0; block = block->next) {
+        for (const Block* block = blocks_.first(); count != 0; block = block->next) {
             const std::size_t skipped = from < block->size() ? from : block->size();
             from -= skipped;
             for (auto at = block->begin + static_cast<std::uint32_t>(skipped);
@@ -148,7 +150,7 @@ public:
     void extract(const std::vector<std::size_t>& positions, std::vector<T>& out) noexcept {
         auto next = positions.begin();
         std::size_t at = 0;
-        for (Block* block = first_; block != nullptr && next != positions.end();) {
+        for (Block* block = blocks_.first(); block != nullptr && next != positions.end();) {
             Block* const following = block->next;
             const std::size_t size_before = block->size();
             const auto end = std::lower_bound(next, positions.end(), at + size_before);
@@ -226,10 +228,11 @@ private:
     static constexpr std::uint32_t most_spares = 2;
 
     [[nodiscard]] bool has_room_at_back() const noexcept {
-        return last_ != nullptr && last_->end != last_->capacity;
+        return blocks_.last() != nullptr && blocks_.last()->end != blocks_.last()->capacity;
     }
     [[nodiscard]] bool has_room_at_front() const noexcept {
-        return first_ != nullptr && (first_->begin != 0 || first_->empty());
+        return blocks_.first() != nullptr &&
+               (blocks_.first()->begin != 0 || blocks_.first()->empty());
     }
 
     static std::size_t bytes(std::uint32_t slots) noexcept {
@@ -237,7 +240,8 @@ private:
     }
 
     Block* allocate() {
-        const auto slots = BlockGrowth::after(last_ != nullptr ? last_->capacity : 0, most_slots);
+        const auto slots = BlockGrowth::after(
+            blocks_.last() != nullptr ? blocks_.last()->capacity : 0, most_slots);
         return ::new (BlockMemory::allocate(bytes(slots), alignof(Block))) Block{slots};
     }
 
@@ -250,28 +254,18 @@ private:
     // Few enough to count: the deque is to stay small, as it lies beside a lock on a cache line.
     [[nodiscard]] std::uint32_t spares() const noexcept {
         std::uint32_t count = 0;
-        for (const Block* block = spare_; block != nullptr; block = block->next) ++count;
+        for (const Block* block = spares_.top(); block != nullptr; block = block->next) ++count;
         return count;
-    }
-
-    Block* take_spare() noexcept {
-        Block* const block = std::exchange(spare_, spare_->next);
-        block->next = nullptr;
-        return block;
     }
 
     void keep(Block& block) noexcept {
         block.begin = block.end = 0;
-        block.previous = nullptr;
-        block.next = std::exchange(spare_, &block);
+        spares_.push(block);
     }
 
     [[gnu::noinline]] void add_block_at_back() {
         reserve_back();
-        Block* const block = take_spare();
-        block->previous = last_;
-        (last_ != nullptr ? last_->next : first_) = block;
-        last_ = block;
+        blocks_.push_back(spares_.pop());
     }
 
     // False if there is no memory, or the exception for it.
@@ -287,33 +281,28 @@ private:
 
     [[gnu::noinline]] void add_block_at_front() {
         reserve_front();
-        Block* const block = take_spare();
-        block->next = first_;
-        (first_ != nullptr ? first_->previous : last_) = block;
-        first_ = block;
+        blocks_.push_front(spares_.pop());
     }
 
     // The last block stays, so that a queue of one element does not allocate at every push.
     [[gnu::noinline]] void unlink_if_empty(Block& block) noexcept {
         if (!block.empty()) return;
-        if (first_ == last_) {
+        if (blocks_.first() == blocks_.last()) {
             block.begin = block.end = 0;
             return;
         }
-        (block.previous != nullptr ? block.previous->next : first_) = block.next;
-        (block.next != nullptr ? block.next->previous : last_) = block.previous;
+        blocks_.remove(block);
         // One spare at least, of whatever size: it is what keeps the promise of reserve_…().
-        if (spare_ == nullptr || (spares() < most_spares && block.capacity == most_slots)) {
+        if (spares_.empty() || (spares() < most_spares && block.capacity == most_slots)) {
             keep(block);
         } else {
             release(&block);
         }
     }
 
-    Block* first_ = nullptr;
-    Block* last_ = nullptr;
+    LinkedList<Block> blocks_;
     std::size_t size_ = 0;
-    Block* spare_ = nullptr;
+    LinkedStack<Block> spares_;
 };
 
 }  // namespace runnel::inline v0::detail

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <runnel/detail/base/assert.hpp>
+#include <runnel/detail/base/linked.hpp>
 #include <runnel/detail/blocks/log_block.hpp>
 #include <runnel/message.hpp>
 #include <runnel/stream_id.hpp>
@@ -25,10 +26,7 @@ public:
             LogBlock<T>* const next = reaps_->next_to_reap();
             std::exchange(reaps_, next)->finish_reap();
         }
-        while (blocks_ != nullptr) {
-            LogBlock<T>* const next = blocks_->next;
-            std::exchange(blocks_, next)->remove_owner();
-        }
+        while (!blocks_.empty()) blocks_.pop().remove_owner();
     }
 
     // Erases `slots` of `block`. Requires: the log's lock.
@@ -39,12 +37,12 @@ public:
     // Takes over the log's ownership of a block that has left it.
     void take(LogBlock<T>& block) noexcept {
         RUNNEL_ASSERT(block.has_left);
-        block.next = std::exchange(blocks_, &block);
+        blocks_.push(block);
     }
 
 private:
     LogBlock<T>* reaps_ = nullptr;
-    LogBlock<T>* blocks_ = nullptr;
+    LinkedStack<LogBlock<T>> blocks_;
 };
 
 // Blocks in a row. Guarded by its owner's lock but for what LogBlock lets readers do.
@@ -59,45 +57,39 @@ public:
     SegmentedLog& operator=(const SegmentedLog&) = delete;
 
     ~SegmentedLog() {
-        while (first_ != nullptr) {
-            Block* const next = first_->next;
-            first_->has_left = true;
-            std::exchange(first_, next)->remove_owner();
+        while (Block* const block = blocks_.pop_front()) {
+            block->has_left = true;
+            block->remove_owner();
         }
     }
 
-    [[nodiscard]] Block* first() const noexcept { return first_; }
-    [[nodiscard]] Block* last() const noexcept { return last_; }
+    [[nodiscard]] Block* first() const noexcept { return blocks_.first(); }
+    [[nodiscard]] Block* last() const noexcept { return blocks_.last(); }
 
     // A block to follow the last one. If that was not filled, the ids are far apart, and more room
     // than it needed would only be wasted. Throws: std::bad_alloc.
     [[nodiscard]] Block* make(StreamId first_id) const {
-        const bool was_filled = last_ == nullptr || last_->count() == last_->capacity();
-        const std::uint32_t needed = was_filled ? capacity_ : last_->count();
+        const bool was_filled = last() == nullptr || last()->count() == last()->capacity();
+        const std::uint32_t needed = was_filled ? capacity_ : last()->count();
         return Block::make(first_id, Block::capacity_after(needed, most_));
     }
 
     // Puts `block` at the end; the one before it gets no more entries.
     void append(Block& block) noexcept {
-        if (last_ != nullptr) last_->seal();
-        block.previous = last_;
-        (last_ != nullptr ? last_->next : first_) = &block;
-        last_ = &block;
+        if (last() != nullptr) last()->seal();
+        blocks_.push_back(block);
         capacity_ = block.capacity();
     }
 
     // Takes `block` out, and with it the log's ownership.
     void remove(Block& block) noexcept {
-        (block.previous != nullptr ? block.previous->next : first_) = block.next;
-        (block.next != nullptr ? block.next->previous : last_) = block.previous;
-        block.previous = block.next = nullptr;
+        blocks_.remove(block);
         block.has_left = true;
         block.seal();
     }
 
 private:
-    Block* first_ = nullptr;
-    Block* last_ = nullptr;
+    LinkedList<Block> blocks_;
     std::uint32_t capacity_ = 0;  // of the last block there was
     const std::uint32_t most_;
 };

@@ -6,6 +6,7 @@
 #include <runnel/detail/base/annotations.hpp>
 #include <runnel/detail/base/forced_unwind.hpp>
 #include <runnel/detail/base/handle.hpp>
+#include <runnel/detail/base/linked.hpp>
 #include <runnel/detail/base/mutex.hpp>
 #include <runnel/detail/channel/handler.hpp>
 #include <runnel/detail/channel/handler_run.hpp>
@@ -150,7 +151,7 @@ public:
     // Requires: the run is this thread's. Throws: ForcedUnwind.
     RUNNEL_CATCHES_FORCED_UNWIND void run_handlers(const Sent<T>& sent, const T& message)
         RUNNEL_EXCLUDES(mutex) {
-        Handler<T>* dead = nullptr;  // dies outside of the run
+        LinkedStack<Handler<T>> dead;  // dies outside of the run
         try {
             const HandlerFrame<> frame{*this};
             if (sent.first != nullptr) run_all(sent.first, sent.last, message, sent.number, frame);
@@ -334,7 +335,7 @@ public:
     // Sees to it that `handler` is not started again. True: it may still run.
     [[nodiscard]] bool kill(Handler<T>& handler) noexcept RUNNEL_EXCLUDES(mutex) {
         bool runs = false;
-        Handler<T>* dead = nullptr;
+        LinkedStack<Handler<T>> dead;
         Disposal<Entry> disposal;
         WakeChain chain;
         {
@@ -503,12 +504,12 @@ private:
         PinnedSlots<Entry> messages{};
         Handler<T>* first = nullptr;
         Handler<T>* last = nullptr;
-        Handler<T>* dead = nullptr;  // when the run ends
+        LinkedStack<Handler<T>> dead{};  // when the run ends
     };
 
     // Runs the handlers with some of what was left to them. False: the run is over or another
     // thread's; this state may be gone, and the caller owns `dead`.
-    [[nodiscard]] bool run_next_batch(const HandlerFrame<>& frame, Handler<T>*& dead)
+    [[nodiscard]] bool run_next_batch(const HandlerFrame<>& frame, LinkedStack<Handler<T>>& dead)
         RUNNEL_EXCLUDES(mutex) {
         Batch batch;
         WakeChain chain;
@@ -519,7 +520,7 @@ private:
         }
         chain.resume_all();
         if (batch.messages.slots == 0) {
-            dead = batch.dead;
+            dead = std::move(batch.dead);
             return false;
         }
         run_batch(batch, frame);
@@ -584,7 +585,8 @@ private:
     }
 
     // The caller owns what is returned.
-    [[nodiscard]] Handler<T>* end_run(WakeChain& chain) noexcept RUNNEL_REQUIRES(mutex) {
+    [[nodiscard]] LinkedStack<Handler<T>> end_run(WakeChain& chain) noexcept
+        RUNNEL_REQUIRES(mutex) {
         set_thread(no_thread);
         if (until_offer_ != most_before_offer) [[unlikely]]
             end_batches(chain);
@@ -621,7 +623,7 @@ private:
     // Because the thread ends. The message in hand was handled; whoever waits for the run goes on
     // with the others, or whoever publishes next.
     [[gnu::noinline]] void let_go() noexcept RUNNEL_EXCLUDES(mutex) {
-        Handler<T>* dead = nullptr;
+        LinkedStack<Handler<T>> dead;
         WakeChain chain;
         {
             const Lock lock{mutex};

@@ -7,6 +7,7 @@
 #include <runnel/detail/base/destruction.hpp>
 #include <runnel/detail/base/forced_unwind.hpp>
 #include <runnel/detail/base/handle.hpp>
+#include <runnel/detail/base/linked.hpp>
 #include <runnel/detail/channel/handler_run.hpp>
 #include <runnel/message.hpp>
 
@@ -88,31 +89,31 @@ public:
     Handlers() = default;
     Handlers(const Handlers&) = delete;
     Handlers& operator=(const Handlers&) = delete;
-    ~Handlers() { RUNNEL_ASSERT(first_ == nullptr); }  // each of them owns the channel
+    ~Handlers() { RUNNEL_ASSERT(handlers_.empty()); }  // each of them owns the channel
 
     // Those that are connected.
     [[nodiscard]] std::size_t size() const noexcept { return size_; }
     // Those that follow each other from first() to last() at one moment may be walked after it.
-    [[nodiscard]] Handler<T>* first() const noexcept { return first_; }
-    [[nodiscard]] Handler<T>* last() const noexcept { return last_; }
+    [[nodiscard]] Handler<T>* first() const noexcept { return handlers_.first(); }
+    [[nodiscard]] Handler<T>* last() const noexcept { return handlers_.last(); }
 
     // The least number of messages that may be left to a handler, and the greatest.
     [[nodiscard]] std::uint64_t least_bound() const noexcept {
         std::uint64_t least = ~std::uint64_t{0};
-        for (const Handler<T>* one = first_; one != nullptr; one = one->next)
+        for (const Handler<T>* one = first(); one != nullptr; one = one->next)
             if (one->is_live()) least = std::min(least, one->bound());
         return least;
     }
     [[nodiscard]] std::uint64_t greatest_bound() const noexcept {
         std::uint64_t greatest = 0;
-        for (const Handler<T>* one = first_; one != nullptr; one = one->next)
+        for (const Handler<T>* one = first(); one != nullptr; one = one->next)
             if (one->is_live()) greatest = std::max(greatest, one->bound());
         return greatest;
     }
 
     // Whether as many as its bound are left to one of them. What came before it is not.
     [[nodiscard]] bool is_any_behind(std::uint64_t last, std::uint64_t handled) const noexcept {
-        for (const Handler<T>* one = first_; one != nullptr; one = one->next)
+        for (const Handler<T>* one = first(); one != nullptr; one = one->next)
             if (one->is_live() && last - std::max(handled, one->from) >= one->bound()) return true;
         return false;
     }
@@ -121,9 +122,7 @@ public:
     void add(Handler<T>& handler) noexcept {
         has_barrier_ = AsymmetricBarrier::is_available();
         handler.add_owner();
-        handler.previous = last_;
-        (last_ != nullptr ? last_->next : first_) = &handler;
-        last_ = &handler;
+        handlers_.push_back(handler);
         ++size_;
     }
 
@@ -134,17 +133,14 @@ public:
         has_dead_ = true;
     }
 
-    // Takes out what is dead; the caller owns what is returned, linked by `next`.
+    // Takes out what is dead; the caller has to disown it, without a lock.
     // Requires: nobody walks the list.
-    [[nodiscard]] Handler<T>* take_out_dead() noexcept {
-        return has_dead_ ? take_out_some() : nullptr;
+    [[nodiscard]] LinkedStack<Handler<T>> take_out_dead() noexcept {
+        return has_dead_ ? take_out_some() : LinkedStack<Handler<T>>{};
     }
 
-    static void disown(Handler<T>* dead) noexcept {
-        while (dead != nullptr) {
-            Handler<T>* const next = dead->next;
-            std::exchange(dead, next)->remove_owner();
-        }
+    static void disown(LinkedStack<Handler<T>>& dead) noexcept {
+        while (!dead.empty()) dead.pop().remove_owner();
     }
 
     // The runner walks the list until it takes the lock again.
@@ -219,27 +215,21 @@ private:
         running_.store(handler, std::memory_order_seq_cst);
     }
 
-    [[gnu::noinline]] Handler<T>* take_out_some() noexcept {
+    [[gnu::noinline]] LinkedStack<Handler<T>> take_out_some() noexcept {
         has_dead_ = false;
-        Handler<T>* dead = nullptr;
-        for (Handler<T>* one = first_; one != nullptr;) {
+        LinkedStack<Handler<T>> dead;
+        for (Handler<T>* one = first(); one != nullptr;) {
             Handler<T>* const next = one->next;
             if (!one->is_live()) {
-                unlink(*one);
-                one->next = std::exchange(dead, one);
+                handlers_.remove(*one);
+                dead.push(*one);
             }
             one = next;
         }
         return dead;
     }
 
-    void unlink(Handler<T>& handler) noexcept {
-        (handler.previous != nullptr ? handler.previous->next : first_) = handler.next;
-        (handler.next != nullptr ? handler.next->previous : last_) = handler.previous;
-    }
-
-    Handler<T>* first_ = nullptr;
-    Handler<T>* last_ = nullptr;
+    LinkedList<Handler<T>> handlers_;
     std::size_t size_ = 0;
     bool has_dead_ = false;
     bool has_barrier_ = false;

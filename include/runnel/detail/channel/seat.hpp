@@ -3,6 +3,7 @@
 
 #include <runnel/abstract_clock.hpp>
 #include <runnel/channel_options.hpp>
+#include <runnel/detail/base/linked.hpp>
 #include <runnel/detail/channel/overdue.hpp>
 #include <runnel/detail/core/channel_log.hpp>
 #include <runnel/detail/core/log_cursor.hpp>
@@ -98,15 +99,12 @@ public:
     [[nodiscard]] std::size_t size() const noexcept { return size_; }
 
     void add(Seat<T>& seat) noexcept {
-        seat.previous = last_;
-        (last_ != nullptr ? last_->next : first_) = &seat;
-        last_ = &seat;
+        seats_.push_back(seat);
         ++size_;
         look_again();
     }
     void remove(Seat<T>& seat) noexcept {
-        (seat.previous != nullptr ? seat.previous->next : first_) = seat.next;
-        (seat.next != nullptr ? seat.next->previous : last_) = seat.previous;
+        seats_.remove(seat);
         --size_;
         look_again();
     }
@@ -114,7 +112,7 @@ public:
     // The window that all of them together need. Linear.
     [[nodiscard]] Window window() const noexcept {
         Window all{0, 0};
-        for (const Seat<T>* seat = first_; seat != nullptr; seat = seat->next) {
+        for (const Seat<T>* seat = seats_.first(); seat != nullptr; seat = seat->next) {
             all.messages = std::max(all.messages, seat->window.messages);
             all.bytes = std::max(all.bytes, seat->window.bytes);
         }
@@ -142,7 +140,7 @@ public:
                                std::size_t added = 0) noexcept {
         std::size_t count = 0;
         cut_at_ = {Window::unlimited, Window::unlimited};
-        for (Seat<T>* seat = first_; seat != nullptr;) {
+        for (Seat<T>* seat = seats_.first(); seat != nullptr;) {
             Seat<T>* const next = seat->next;
             if (seat->when_behind == Behind::disconnect && check_limits(*seat, log, added, clock)) {
                 cut(*seat, log);
@@ -172,7 +170,7 @@ private:
     [[gnu::noinline]] bool find_holder(const ChannelLog<T>& log, std::size_t bytes) noexcept {
         hold_at_ = {Window::unlimited, Window::unlimited};
         bool held = false;
-        for (const Seat<T>* seat = first_; seat != nullptr; seat = seat->next) {
+        for (const Seat<T>* seat = seats_.first(); seat != nullptr; seat = seat->next) {
             if (seat->when_behind != Behind::block) continue;
             const std::uint64_t read = seat->read_up_to();
             lower(hold_at_.messages, seat->window.messages, read);
@@ -210,8 +208,7 @@ private:
         seat.is_disconnected.store(true, std::memory_order_release);
     }
 
-    Seat<T>* first_ = nullptr;
-    Seat<T>* last_ = nullptr;
+    LinkedList<Seat<T>> seats_;
     std::size_t size_ = 0;
     Limit hold_at_{0, 0};
     Limit cut_at_{0, 0};

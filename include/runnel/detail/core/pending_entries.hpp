@@ -2,6 +2,7 @@
 #pragma once
 
 #include <runnel/detail/base/assert.hpp>
+#include <runnel/detail/base/linked.hpp>
 #include <runnel/detail/blocks/blocks.hpp>
 #include <runnel/detail/blocks/id_offset.hpp>
 #include <runnel/detail/blocks/radix_tree.hpp>
@@ -104,8 +105,10 @@ public:
         return place ? found(*place.leaf, place.slot) : Place{};
     }
 
-    [[nodiscard]] Place first() const noexcept { return from(first_, 0); }
-    [[nodiscard]] Place last() const noexcept { return back_from(last_, PendingLeaf::most_slots); }
+    [[nodiscard]] Place first() const noexcept { return from(leaves_.first(), 0); }
+    [[nodiscard]] Place last() const noexcept {
+        return back_from(leaves_.last(), PendingLeaf::most_slots);
+    }
     [[nodiscard]] Place next(Place place) const noexcept {
         RUNNEL_ASSERT(has(place));
         return from(place.leaf, place.slot + 1);
@@ -150,10 +153,11 @@ public:
 
     // The entry of that id; insert(id) if there is none. Throws: std::bad_alloc.
     [[nodiscard]] Place find_or_insert(StreamId id) {
-        const std::uint32_t slot = last_ != nullptr ? last_->append(id) : PendingLeaf::no_slot;
+        const std::uint32_t slot =
+            leaves_.last() != nullptr ? leaves_.last()->append(id) : PendingLeaf::no_slot;
         if (slot == PendingLeaf::no_slot) return insert_afar(id);
         ++size_;
-        return {last_, slot};
+        return {leaves_.last(), slot};
     }
 
     void erase(Place place) noexcept {
@@ -191,9 +195,9 @@ public:
 
     // Also gives back all memory.
     void clear() noexcept {
-        while (first_ != nullptr) PendingLeaf::release(*std::exchange(first_, first_->next));
+        while (PendingLeaf* const leaf = leaves_.pop_front()) PendingLeaf::release(*leaf);
         if (spare_ != nullptr) PendingLeaf::release(*std::exchange(spare_, nullptr));
-        last_ = found_leaf_ = nullptr;
+        found_leaf_ = nullptr;
         size_ = 0;
         tree_.clear();
         times_.clear();
@@ -240,7 +244,7 @@ private:
             if (is_before_next(*found_leaf_, id)) return found_leaf_;
             if (is_before_next(*found_leaf_->next, id)) return found_leaf_->next;
         }
-        if (last_ == nullptr || last_->key <= id) return last_;
+        if (leaves_.last() == nullptr || leaves_.last()->key <= id) return leaves_.last();
         return static_cast<PendingLeaf*>(tree_.floor(id));
     }
     [[nodiscard]] static bool is_before_next(const PendingLeaf& leaf, const StreamId& id) noexcept {
@@ -271,7 +275,7 @@ private:
 
     // Where it does not just follow the last one.
     [[gnu::noinline]] Place insert_afar(StreamId id) {
-        if (last_ != nullptr && last_->empty()) drop(*last_);
+        if (leaves_.last() != nullptr && leaves_.last()->empty()) drop(*leaves_.last());
         for (;;) {
             PendingLeaf* const leaf = leaf_of(id);
             if (leaf == nullptr) return insert_behind(nullptr, id);
@@ -295,7 +299,7 @@ private:
 
     // Rather than to close gaps in the last leaf again and again, begin the next one.
     [[nodiscard]] bool has_room(const PendingLeaf& leaf, bool at_end) const noexcept {
-        if (at_end && &leaf == last_) return leaf.count() <= leaf.capacity() / 4;
+        if (at_end && &leaf == leaves_.last()) return leaf.count() <= leaf.capacity() / 4;
         return !leaf.is_full();
     }
 
@@ -320,7 +324,8 @@ private:
     // In a new leaf behind `leaf`; nullptr: before all others.
     Place insert_behind(PendingLeaf* leaf, StreamId id) {
         StreamId key = id;
-        if (leaf != last_) key = least_key(leaf != nullptr ? last_id_of(*leaf) : StreamId{}, id);
+        if (leaf != leaves_.last())
+            key = least_key(leaf != nullptr ? last_id_of(*leaf) : StreamId{}, id);
         const bool was_filled = leaf != nullptr && leaf->end() == leaf->capacity();
         PendingLeaf& made = add_leaf(leaf, key, was_filled ? leaf->capacity() : 0);
         return insert_at(made, 0, id);
@@ -359,10 +364,7 @@ private:
             throw;
         }
         times_.leaves().add(made);
-        made.previous = leaf;
-        made.next = leaf != nullptr ? leaf->next : first_;
-        (made.previous != nullptr ? made.previous->next : first_) = &made;
-        (made.next != nullptr ? made.next->previous : last_) = &made;
+        leaves_.insert_behind(leaf, made);
         return made;
     }
 
@@ -381,11 +383,11 @@ private:
     }
 
     [[gnu::noinline]] void thin_out(PendingLeaf& leaf) noexcept {
-        if (&leaf == last_) {
+        if (&leaf == leaves_.last()) {
             if (size_ == 0 && times_.leaves().is_large()) clear();
         } else if (leaf.empty()) {
             drop(leaf);
-        } else if (&leaf != first_ && !merge(*leaf.previous, leaf)) {
+        } else if (&leaf != leaves_.first() && !merge(*leaf.previous, leaf)) {
             merge(leaf, *leaf.next);
         }
     }
@@ -407,12 +409,11 @@ private:
         RUNNEL_ASSERT(leaf.empty());
         tree_.erase(leaf);
         times_.leaves().remove(leaf);
-        (leaf.previous != nullptr ? leaf.previous->next : first_) = leaf.next;
-        (leaf.next != nullptr ? leaf.next->previous : last_) = leaf.previous;
         if (found_leaf_ == &leaf) {
             found_leaf_ = leaf.next;
             found_end_ = 0;
         }
+        leaves_.remove(leaf);
         keep(leaf);
     }
 
@@ -450,8 +451,7 @@ private:
             if (slot != end) move(leaf, slot, leaf, end);
     }
 
-    PendingLeaf* first_ = nullptr;
-    PendingLeaf* last_ = nullptr;
+    LinkedList<PendingLeaf> leaves_;
     PendingTimes times_;
     RadixTree tree_;
     std::size_t size_ = 0;

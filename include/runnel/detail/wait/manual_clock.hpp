@@ -3,6 +3,7 @@
 
 #include <runnel/abstract_clock.hpp>
 #include <runnel/detail/base/annotations.hpp>
+#include <runnel/detail/base/linked.hpp>
 #include <runnel/detail/base/process.hpp>
 #include <runnel/detail/wait/times.hpp>
 #include <runnel/detail/wait/waiter.hpp>
@@ -212,6 +213,7 @@ private:
         detail::Waiter* waiter;
         std::optional<Deadline> deadline;
         Attached* thread;  // null: not one of ours
+        Parked* previous = nullptr;
         Parked* next = nullptr;
     };
 
@@ -262,8 +264,7 @@ private:
 
     // The first that is parked. In a child of fork() none is, and no thread but the caller exists.
     [[nodiscard]] Parked* first_parked() const noexcept {
-        if (parked_ == nullptr || process_ == detail::Process::id()) return parked_;
-        return nullptr;
+        return process_ == detail::Process::id() ? parked_.first() : nullptr;
     }
     [[nodiscard]] bool is_alive(const Attached& thread) const noexcept {
         return thread.process == detail::Process::id() || &thread == own_thread();
@@ -280,8 +281,8 @@ private:
     WallTime wall_;
     Deadline now_{std::chrono::hours{1}};
     std::list<Attached> threads_;
-    Parked* parked_ = nullptr;  // in the order of parking
-    pid_t process_ = 0;         // in which the first of them parked
+    detail::LinkedList<Parked> parked_;  // in the order of parking
+    pid_t process_ = 0;                  // in which the first of them parked
     std::size_t started_ = 0;
 };
 
@@ -294,9 +295,7 @@ inline void ManualClock::set_running(Attached* thread, bool running) noexcept {
 // The waker, not the woken one, marks the thread as running: otherwise settle() could see it
 // asleep between the two and return too early.
 inline void ManualClock::release(Parked& parked) noexcept {
-    Parked** link = &parked_;  // not of another process: it is there
-    while (*link != &parked) link = &(*link)->next;
-    *link = parked.next;
+    parked_.remove(parked);  // not of another process: it is there
     set_running(parked.thread, true);
     parked.waiter->end();  // the last step: its frame, and `parked` in it, may be gone
 }
@@ -314,11 +313,11 @@ inline void ManualClock::park(Wait& wait, std::optional<Deadline> deadline) noex
         parked.thread = own_thread();
         if (parked.thread != nullptr && parked.thread->ends_waits && stop(waiter))
             return waiter.end();
-        parked_ = first_parked();
-        if (parked_ == nullptr) process_ = detail::Process::id();
-        Parked** link = &parked_;
-        while (*link != nullptr) link = &(*link)->next;
-        *link = &parked;
+        if (first_parked() == nullptr) {
+            parked_.forget();
+            process_ = detail::Process::id();
+        }
+        parked_.push_back(parked);
         set_running(parked.thread, false);
     }
     while (!waiter.ended()) waiter.sleep();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <runnel/detail/base/assert.hpp>
+#include <runnel/detail/base/linked.hpp>
 #include <runnel/detail/base/process.hpp>
 #include <runnel/detail/wait/waiter.hpp>
 
@@ -101,34 +102,29 @@ public:
     WakeChain() = default;
     WakeChain(const WakeChain&) = delete;
     WakeChain& operator=(const WakeChain&) = delete;
-    ~WakeChain() { RUNNEL_ASSERT(first_ == nullptr); }
+    ~WakeChain() { RUNNEL_ASSERT(waiters_.empty()); }
 
     void add(Waiter& waiter) noexcept {
-        (last_ != nullptr ? last_->next_woken : first_) = &waiter;
-        last_ = &waiter;
+        waiters_.push_back(waiter);
         ++size_;
     }
 
     [[nodiscard]] std::size_t size() const noexcept { return size_; }
     // Requires: not empty.
-    [[nodiscard]] const Waiter& first() const noexcept { return *first_; }
+    [[nodiscard]] const Waiter& first() const noexcept { return *waiters_.first(); }
     // The caller has to resume it.
     [[nodiscard]] Waiter& take_first() noexcept {
-        Waiter& waiter = *first_;
-        first_ = waiter.next_woken;  // read before it is resumed: it may be gone after that
-        if (first_ == nullptr) last_ = nullptr;
         --size_;
-        return waiter;
+        return waiters_.pop_front();
     }
 
     // Requires: the caller holds no lock.
     void resume_all() noexcept {
-        while (first_ != nullptr) take_first().resume(*this);
+        while (!waiters_.empty()) take_first().resume(*this);
     }
 
 private:
-    Waiter* first_ = nullptr;
-    Waiter* last_ = nullptr;
+    LinkedQueue<Waiter, &Waiter::next_woken> waiters_;
     std::size_t size_ = 0;
 };
 
