@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -22,7 +21,7 @@ struct RadixLeaf {
     StreamId key;
 };
 
-// Leaves by their keys: found exactly, or as the neighbours of any key.
+// Leaves by their keys: for any key, the nearest leaf that does not lie behind it.
 //
 //     8-0, 8-64, 8-130, 16-0:      [ 0-?, ms: 8 16 ]           nodes branch on one digit of the key
 //                                            |  `-- 16-0
@@ -49,9 +48,6 @@ public:
     RadixTree& operator=(const RadixTree&) = delete;
     ~RadixTree() { clear(); }
 
-    [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
-    [[nodiscard]] std::size_t size() const noexcept { return size_; }
-
     // Throws: std::bad_alloc, and then nothing has changed. Requires: no leaf has this key.
     void insert(RadixLeaf& leaf) {
         // Keys mostly ascend, and so belong where the one before was put.
@@ -60,7 +56,6 @@ public:
         } else {
             insert_from_root(leaf);
         }
-        ++size_;
     }
 
     // Requires: `leaf` is in the tree.
@@ -78,41 +73,24 @@ public:
         } else {
             root_ = Child{};
         }
-        --size_;
     }
 
-    // The leaf of this key, or nullptr.
-    [[nodiscard]] RadixLeaf* find(StreamId key) const noexcept {
-        Child child = root_;
-        while (child.is_node()) {
-            const Child* const next = child.node().find(key);
-            if (next == nullptr) return nullptr;
-            child = *next;
-        }
-        // The digits that no node looks at may differ.
-        RadixLeaf* const leaf = child.leaf();
-        return leaf != nullptr && leaf->key == key ? leaf : nullptr;
-    }
-
-    // The nearest leaf on either side of a key, or nullptr: first those for which the key itself
-    // will do. Starting from the key of a leaf, the other two walk the tree.
+    // The leaf with the greatest key that is not greater than `key`; nullptr if there is none.
     [[nodiscard]] RadixLeaf* floor(StreamId key) const noexcept {
-        const Neighbours found = around(key);
-        return found.exact != nullptr ? found.exact : last_of(found.below);
+        if (root_.is_none()) return nullptr;
+        Child below;  // what comes just before `key`, as far as is known
+        Child child = root_;
+        while (child.is_node() && child.node().leads_to(key)) {
+            const Node& node = child.node();
+            const std::uint64_t bit = node.bit_of(key);
+            const std::uint32_t before = node.rank(bit);
+            if (before != 0) below = node.children()[before - 1];
+            if ((node.present & bit) == 0) return last_of(below);
+            child = node.children()[before];
+        }
+        // All that is below it comes on the same side, as it differs before the digit of the node.
+        return last_of(child.key() <= key ? child : below);
     }
-    [[nodiscard]] RadixLeaf* lower_bound(StreamId key) const noexcept {
-        const Neighbours found = around(key);
-        return found.exact != nullptr ? found.exact : first_of(found.above);
-    }
-    [[nodiscard]] RadixLeaf* before(StreamId key) const noexcept {
-        return last_of(around(key).below);
-    }
-    [[nodiscard]] RadixLeaf* after(StreamId key) const noexcept {
-        return first_of(around(key).above);
-    }
-
-    [[nodiscard]] RadixLeaf* first() const noexcept { return first_of(root_); }
-    [[nodiscard]] RadixLeaf* last() const noexcept { return last_of(root_); }
 
     void clear() noexcept {
         std::array<Node*, most_depth> path;
@@ -120,7 +98,6 @@ public:
         Child child = root_;
         root_ = Child{};
         recent_ = nullptr;
-        size_ = 0;
         for (;;) {
             if (child.is_node()) path[depth++] = &child.node();
             if (depth == 0) return;
@@ -257,47 +234,7 @@ private:
         const std::uint32_t capacity;
     };
 
-    // Where a key stands: at a leaf, and between what are all less and all greater, if there is.
-    struct Neighbours {
-        RadixLeaf* exact = nullptr;
-        Child below;
-        Child above;
-    };
-
-    // Puts what stands beside `key` in the node into `found`, and returns what stands at it, or
-    // nullptr.
-    static const Child* narrow(const Node& node, StreamId key, Neighbours& found) noexcept {
-        const std::uint64_t bit = node.bit_of(key);
-        const std::uint32_t before = node.rank(bit);
-        const bool is_present = (node.present & bit) != 0;
-        if (before != 0) found.below = node.children()[before - 1];
-        const std::uint64_t up_to = bit | (bit - 1);
-        if ((node.present & ~up_to) != 0)
-            found.above = node.children()[before + (is_present ? 1 : 0)];
-        return is_present ? node.children() + before : nullptr;
-    }
-
-    [[nodiscard]] Neighbours around(StreamId key) const noexcept {
-        Neighbours found;
-        if (root_.is_none()) return found;
-        Child child = root_;
-        while (child.is_node() && child.node().leads_to(key)) {
-            const Child* const below = narrow(child.node(), key, found);
-            if (below == nullptr) return found;
-            child = *below;
-        }
-        // All that is below it comes on the same side, as it differs before the digit of the node.
-        const std::strong_ordering order = child.key() <=> key;
-        if (order == 0) found.exact = child.leaf();
-        if (order < 0) found.below = child;
-        if (order > 0) found.above = child;
-        return found;
-    }
-
-    [[nodiscard]] static RadixLeaf* first_of(Child child) noexcept {
-        while (child.is_node()) child = child.node().children()[0];
-        return child.leaf();
-    }
+    // nullptr of none.
     [[nodiscard]] static RadixLeaf* last_of(Child child) noexcept {
         while (child.is_node()) child = child.node().children()[child.node().count() - 1];
         return child.leaf();
@@ -372,7 +309,6 @@ private:
 
     Child root_;
     Node* recent_ = nullptr;  // the node that the last insert has changed, if it is still there
-    std::size_t size_ = 0;
 };
 
 }  // namespace runnel::inline v0::detail

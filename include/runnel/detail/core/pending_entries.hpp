@@ -64,7 +64,6 @@ public:
     ~PendingEntries() { clear(); }
 
     [[nodiscard]] std::size_t size() const noexcept { return size_; }
-    [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
     // How many belong to nobody, of those in the time list.
     [[nodiscard]] std::size_t released() const noexcept { return times_.released(); }
 

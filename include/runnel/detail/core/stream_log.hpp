@@ -140,9 +140,6 @@ public:
     [[nodiscard]] static Place next(Place place) noexcept {
         return from(place.block, place.slot + 1);
     }
-    [[nodiscard]] static Place previous(Place place) noexcept {
-        return back_from(place.block, place.slot);
-    }
 
     // The slots of `block` whose ids are not less, not greater than `id`.
     [[nodiscard]] static SlotMask slots_from(const Block& block, const StreamId& id) noexcept {
