@@ -85,7 +85,7 @@ bool show_stream() {
     while (const auto batch = till.read({.count = 10}))
         for (const auto& delivery : batch)  // has an id, a value and an attempt
             charge(delivery.value) ? delivery.ack() : delivery.nack();
-    for (const auto& lost : till.autoclaim({.min_idle = 5min}))
+    for (const auto& lost : till.autoclaim({.min_idle = 5min}))  // 100 at most in one call
         complain(lost.value, lost.attempt);  // given back above, or idle for 5 minutes
     // [/readme]
     return billing.pending().count == 1 && orders.size() == 2;
@@ -97,7 +97,7 @@ bool show_channel() {
     runnel::Channel<Tick> ticks;
     auto view = ticks.subscribe({.bound = 1024, .when_behind = runnel::Behind::skip_oldest});
     const auto connection = ticks.on_message([&alarms](const Tick& tick) {
-        if (tick.price > 100) ++alarms;  // runs in the publisher's thread
+        if (tick.price > 100) ++alarms;  // runs in a thread that publishes: here, in this one
     });
 
     const std::size_t reached = ticks.publish({"kr", 101});  // 2: the view and the handler
@@ -118,7 +118,7 @@ bool show_broker() {
 
     broker.channel<Load>("load:db").publish({90});  // made here; the pattern matches it
     for (const auto& message : loads.try_read()) note(message.channel, message.value);
-    broker.close();  // every wait in it ends
+    broker.close();  // closes jobs, load:db and loads: waits for them end
     // [/readme]
     return loads.try_read().ending() == runnel::Ending::closed && jobs.closed();
 }
