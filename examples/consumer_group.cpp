@@ -26,18 +26,18 @@ void send(const Mail& mail, const char* consumer, std::multiset<std::string>& se
 }
 
 // [readme]
-// Takes over what other consumers have had in hand for five minutes, page by page. A page may be
-// empty though more pages follow: what it looked at was not idle for long enough.
+// Takes over what other consumers have had in hand for five minutes. One call looks at a part of
+// what is pending. It may find nothing to take there, and next() tells where the next call goes on.
 void send_lost(const runnel::Consumer<Mail>& medic, std::multiset<std::string>& sent) {
     runnel::StreamId start{};  // 0-0
     do {
-        const auto page = medic.autoclaim({.min_idle = 5min, .start = start, .count = 100});
-        for (const auto& lost : page) {
+        const auto some = medic.autoclaim({.min_idle = 5min, .start = start, .count = 100});
+        for (const auto& lost : some) {
             send(lost.value, "medic", sent);  // its second attempt
             lost.ack();
         }
-        start = page.next();
-    } while (start != runnel::StreamId{});
+        start = some.next();
+    } while (start != runnel::StreamId{});  // 0-0 again: all were looked at
 }
 // [/readme]
 

@@ -74,9 +74,10 @@ struct Topics {
 ///     auto all = broker.subscribe<Tick>({.patterns = {"ticks:*"}, .bound = 4096});
 ///     broker.channel<Tick>("ticks:kr").publish({"kr", 101});
 ///
-/// A handle: copies refer to the same broker, and a const handle can change it. There is no empty
-/// handle: a move copies. When the last handle is destroyed, the broker is closed. What it has made
-/// is closed then, too, and lives on as long as anybody has a handle of it.
+/// A handle: copies refer to the same broker, and a const handle can change the broker. A handle is
+/// never empty: moving from it copies it. When the last handle is destroyed, the broker is closed,
+/// and so are its lists, streams and channels. Whoever has a handle of one of these can still use
+/// the handle, to take what is left.
 ///
 /// A name keeps its object open until the name is removed, even if nobody else has a handle. Unlike
 /// in Redis, a list that runs empty keeps its name. There are three name spaces: one for lists and
@@ -119,7 +120,8 @@ public:
                                                [&] { return Stream<T>{on_clock(options)}; });
     }
 
-    /// What is there, also when the broker is closed; nothing is made.
+    /// The list or stream of that name, if there is one, also when the broker is closed. Makes
+    /// none.
     ///
     /// Throws: Error{wrong_type} as list().
     template <Message T>
@@ -149,7 +151,7 @@ public:
         return matching;
     }
 
-    /// Whether the name stands for a list or a stream. Nothing: for neither. Redis: TYPE.
+    /// Model::list or Model::stream: what the name stands for. Empty if for neither. Redis: TYPE.
     [[nodiscard]] std::optional<Model> model(std::string_view name) const noexcept {
         const detail::Lock lock{state_->mutex};
         const detail::Named* const found = state_->names(Space::keys).find(name);
@@ -158,8 +160,9 @@ public:
 
     // ------------------------------------------------------------------ channels
 
-    /// The channel of that name. If there is none, makes it as the options say; every pattern of
-    /// the same type that matches the name subscribes to it.
+    /// The channel of that name. If there is none, makes it as the options say, and joins it to the
+    /// inboxes that have a matching pattern of the same type; see subscribe(). Else the options are
+    /// ignored.
     ///
     /// Throws: as list().
     /// Complexity: to make a channel, for each byte of the name logarithmic in the number of
@@ -180,7 +183,7 @@ public:
         return channel(Space::sharded_channels, name, options);
     }
 
-    /// What is there, also when the broker is closed; nothing is made.
+    /// The channel of that name, if there is one, also when the broker is closed. Makes none.
     ///
     /// Throws: Error{wrong_type} as list().
     template <Message T>
@@ -192,8 +195,8 @@ public:
         return state_->find<Channel<T>>(Space::sharded_channels, name, kind<T>(Model::channel));
     }
 
-    /// Frees the name and closes the channel that it stood for. Patterns stay, and subscribe to the
-    /// next channel of that name. Returns false if there was none.
+    /// Frees the name and closes the channel that it stood for. Returns false if there was none.
+    /// Inboxes keep their patterns: they join the next channel of that name.
     bool remove_channel(std::string_view name) const noexcept {
         return state_->remove(Space::channels, name);
     }
@@ -212,7 +215,7 @@ public:
         return subscribed(Space::sharded_channels, {});
     }
 
-    /// Those that match the pattern; see glob_match().
+    /// Those of these names that match the pattern; see glob_match().
     [[nodiscard]] std::vector<std::string> channels(std::string_view pattern) const {
         return subscribed(Space::channels, pattern);
     }
@@ -227,9 +230,9 @@ public:
     [[nodiscard]] std::vector<std::string> patterns() const { return state_->patterns(); }
 
     /// An inbox for what is published from now on to the channels that `topics` names, and to every
-    /// present and future channel of this type whose name matches one of the patterns. A message
-    /// that comes in several ways, directly and by patterns, comes once for each. Names and
-    /// patterns that are given twice count once. Redis: SUBSCRIBE, PSUBSCRIBE.
+    /// present and future channel of this type whose name matches one of the patterns. If a channel
+    /// is named and also matches two patterns, the inbox gets each of its messages three times.
+    /// Names and patterns that are given twice count once. Redis: SUBSCRIBE, PSUBSCRIBE.
     ///
     /// The inbox does not keep the broker open. Once the broker is closed, what is left can be
     /// read, and then reads end with Ending::closed.
@@ -266,10 +269,9 @@ public:
 
     // ------------------------------------------------------------------ time and closing
 
-    /// Does what is due by time: disconnects subscribers that have been over their soft limit of
-    /// bytes for too long. Returns how many it has disconnected. A publish does the same for its
-    /// channel; call this now and then, as from a timer of one second, for channels without
-    /// traffic.
+    /// Disconnects the subscribers that have been over their soft limit of bytes for too long; see
+    /// ByteBound. Returns how many those are. Every publish does the same for its channel. For
+    /// channels to which nothing is published, call this now and then, such as once a second.
     ///
     /// Complexity: linear in the number of channels and of their subscribers.
     std::size_t run_due() const noexcept {

@@ -19,8 +19,9 @@ template <Message T, typename Function, typename Lent>
 class HandlerOf;
 }
 
-/// Keeps a handler connected to a channel as long as it lives. Made by Channel::on_message(). An
-/// empty connection is connected to nothing. A connection may outlive the channel.
+/// Keeps a handler connected to a channel as long as the connection exists.
+/// Channel::on_message() makes it. An empty connection has no handler. A connection may outlive the
+/// channel.
 ///
 /// Thread safety: used by one thread at a time; that may be any thread, also inside the handler.
 class [[nodiscard]] Connection {
@@ -37,14 +38,14 @@ public:
         if (!is_lent_) disconnect();
     }
 
-    /// The handler is not started any more. When this returns Disconnected::ended, the handler does
-    /// not run in any thread, its captures are destroyed, and what it used is not used any more.
-    /// Deep inside other destructions, as of a long chain of handlers that own each other's
-    /// connections, the captures are destroyed before the outermost destruction returns.
+    /// Sees to it that the handler is not called any more. When this returns Disconnected::ended,
+    /// the handler does not run in any thread, and its captures are destroyed. In a long chain of
+    /// handlers that own each other's connections, the captures are destroyed a bit later: before
+    /// the call returns that destroys the first of them.
     ///
-    /// Blocks: while the handler runs in another thread. It does so also inside a handler of any
-    /// channel. Avoid deadlocks: do not disconnect a handler while you hold a mutex that it locks,
-    /// nor in a thread that it joins.
+    /// Blocks: while the handler runs in another thread, also if the caller is inside a handler of
+    /// any channel. Avoid deadlocks: do not disconnect a handler while you hold a mutex that the
+    /// handler locks, nor in a thread that the handler joins.
     /// Returns: Disconnected::running, at once, when called inside this handler, or inside another
     /// handler that this handler waits for in a disconnect() of its own, directly or through
     /// others. Both sides of such a circle may get that answer.
@@ -54,9 +55,9 @@ public:
                                         : Disconnected::ended;
     }
 
-    /// Whether it has a handler that has not been disconnected in another way: by its own
-    /// Connection&, by HandlerOptions::once, or because its owner was gone. Stays true when the
-    /// channel is closed.
+    /// Whether the handler is still connected. False for an empty connection, and once the handler
+    /// was disconnected: by this object, by its own Connection&, by HandlerOptions::once, or
+    /// because HandlerOptions::owner was gone. Stays true when the channel is closed.
     [[nodiscard]] bool connected() const noexcept {
         return handler_.get() != nullptr && handler_->is_live();
     }

@@ -96,7 +96,7 @@ public:
     ///
     /// Ends with: Ending::gone if the group was removed.
     /// Throws: Error{invalid_argument} if `count` is 0.
-    /// Complexity: linear in the number of entries that are pending in the group behind `after`.
+    /// Complexity: linear in the number of entries that are pending in the group after `after`.
     Deliveries<T> history(const HistoryOptions& options = {}) const;
 
     /// Takes over those of these entries that were given back, or that are pending with any

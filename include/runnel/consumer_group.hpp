@@ -96,7 +96,7 @@ public:
     /// Complexity: one step for every 64 entries that it counts.
     [[nodiscard]] std::size_t lag() const;
 
-    /// Sets the position of the group: the next read returns the entries behind it. It may go back,
+    /// Sets the position of the group: the next read returns the entries after it. It may go back,
     /// so that entries are delivered again, or forward, so that entries are skipped. Pending
     /// entries stay pending. Redis: XGROUP SETID.
     ///
@@ -107,7 +107,7 @@ public:
     /// Wakes: nobody, as in Redis. Reads that wait go on waiting, even if the position went back.
     /// They get their entries when the next entry is added or a group of the stream is removed. If
     /// a read waits because its consumer has `max_pending` entries pending, it also gets them when
-    /// the consumer has room again. If the stream is closed and nothing is left behind the new
+    /// the consumer has room again. If the stream is closed and nothing is left after the new
     /// position, these reads end.
     void set_position(From from, std::optional<std::uint64_t> entries_read = {}) const;
 

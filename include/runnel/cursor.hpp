@@ -57,8 +57,9 @@ public:
         return go_on(options.count, nullptr);
     }
 
-    /// It reads on behind this id: the id of the last entry that it has read, or of an entry behind
-    /// that one which was erased, or the place where it began.
+    /// The next read returns entries after this id. It is the id of the last entry that the cursor
+    /// has read, or of a later entry that was erased; before the first read, the id where the
+    /// cursor began.
     [[nodiscard]] StreamId position() const noexcept { return cursor_->position(); }
 
 private:

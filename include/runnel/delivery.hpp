@@ -209,9 +209,9 @@ public:
     /// at the end. Entries that were erased by id do not count; for pending ones see lost().
     [[nodiscard]] std::uint64_t missed() const noexcept { return missed_.count; }
 
-    /// Whether missed() is exact. False: it may be more. That is so if the group was put behind an
-    /// id by its options, by set_position() or by a claim with `last_id`, and entries behind that
-    /// id had been trimmed already.
+    /// Whether missed() is exact. False: it may be more. That is so if the options of
+    /// the group, set_position() or a claim with `last_id` have named an id as its position, and
+    /// entries after that id had been trimmed already.
     [[nodiscard]] bool missed_is_exact() const noexcept { return missed_.is_exact; }
 
     /// Of autoclaim() and history(): where the next call goes on; 0-0 if nothing is left.

@@ -217,8 +217,8 @@ public:
     /// of a range.
     [[nodiscard]] std::uint64_t missed() const noexcept { return missed_.count; }
 
-    /// Whether missed() is exact. False: it may be more, because the read began behind an id that
-    /// the caller gave, and entries behind that id had been trimmed already. Always true of a
+    /// Whether missed() is exact. False: it may be more, because the read began after an id that
+    /// the caller gave, and entries after that id had been trimmed already. Always true of a
     /// cursor that has read something, and of reads from From::start and From::end.
     [[nodiscard]] bool missed_is_exact() const noexcept { return missed_.is_exact; }
 

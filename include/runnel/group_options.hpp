@@ -16,15 +16,15 @@
 
 namespace runnel::inline v0 {
 
-/// Where a group or a cursor begins: behind an id, before the first entry or behind the last entry.
+/// Where a group or a cursor begins: after an id, before the first entry or after the last entry.
 class From {
 public:
     /// Before the first entry. Redis: 0.
     static const From start;
-    /// Behind the last entry, so that only later entries are read. Redis: $.
+    /// After the last entry, so that only later entries are read. Redis: $.
     static const From end;
 
-    /// Behind that id.
+    /// After that id.
     constexpr From(StreamId id) noexcept : id_{id} {}  // NOLINT(*-explicit-*)
 
     /// Nothing: the end.
@@ -67,7 +67,7 @@ struct GroupReadOptions {
 };
 
 struct HistoryOptions {
-    /// Only entries behind this id: 0-0 at first, then next() of the result before.
+    /// Only entries after this id: 0-0 at first, then next() of the result before.
     StreamId after{};
     /// At least 1.
     std::size_t count = std::numeric_limits<std::size_t>::max();
@@ -88,7 +88,7 @@ struct ClaimOptions {
     bool counts = true;
     /// Also entries that are not pending. Redis: FORCE.
     bool force = false;
-    /// If this is behind the position of the group, the position moves here.
+    /// If this is greater than the position of the group, the position moves here.
     /// GroupInfo::entries_read does not move, so GroupInfo::lag may be wrong until the next entry
     /// is added and read, or for longer. ConsumerGroup::lag() stays exact. Redis: LASTID.
     StreamId last_id{};
@@ -160,7 +160,7 @@ struct GroupInfo {
     /// How many entries the group has ever delivered, as Redis counts. Nothing: unknown.
     std::optional<std::uint64_t> entries_read{};
     /// How many entries are still to be delivered, as Redis counts. Nothing: unknown, because
-    /// entries behind last_delivered were erased or the group began in the middle. Wrong, maybe for
+    /// entries after last_delivered were erased or the group began in the middle. Wrong, maybe for
     /// long, after a claim with `last_id`, which moves last_delivered but not entries_read.
     /// ConsumerGroup::lag() is always exact.
     std::optional<std::uint64_t> lag{};

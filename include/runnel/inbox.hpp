@@ -31,12 +31,12 @@ template <Message T>
 struct InboxMessage {
     const T& value;
     const std::string& channel;  ///< its name; empty if no Broker has made it
-    const std::string& pattern;  ///< the pattern by which it came; empty: directly
+    const std::string& pattern;  ///< the pattern that the channel matches; empty: joined by name
     std::uint64_t missed;        ///< how many the inbox has missed just before it
 };
 
 /// Some messages of an inbox, in the order in which they came, or the reason why there are none.
-/// Nothing is copied: while it lives, so do the messages.
+/// Nothing is copied: the messages stay in memory as long as the batch exists.
 ///
 ///     for (const auto& [value, channel, pattern, missed] : inbox.read()) note(channel, value);
 template <Message T>
@@ -122,10 +122,10 @@ private:
     std::size_t index_ = 0;
 };
 
-/// Messages of several channels, in the order in which they come. It refers to the messages and
-/// copies none. If it has joined a channel in several ways, directly and by patterns of a Broker,
-/// each message comes once for each way, directly first. Redis: a client that subscribes to
-/// channels and patterns.
+/// Collects the messages of several channels, in the order in which they are published. It copies
+/// none of them. If an inbox has joined a channel several times, by join() or Topics::channels and
+/// by patterns of a Broker, it gets each message as often; the one by name comes first.
+/// Redis: a client that subscribes to channels and patterns.
 ///
 ///     runnel::Inbox<Order> inbox{{.bound = 100}};
 ///     inbox.join(apples);
@@ -133,11 +133,11 @@ private:
 ///     while (auto batch = inbox.read({.stop = stop}))
 ///         for (const auto& message : batch) handle(message.channel, message.value);
 ///
-/// While it is full, new messages are not delivered to it and it does not count as reached. A
-/// message that waits in it keeps its block of up to 64 messages in memory.
+/// While an inbox is full, it gets no new messages, and Published::reached does not count it. A
+/// message that waits in an inbox keeps its block of up to 64 messages in memory.
 ///
-/// Moved from, it can only be assigned to or destroyed. For a closed channel that it has joined, it
-/// keeps a little memory until leave().
+/// An inbox that was moved from can only be assigned to or destroyed. For each closed channel that
+/// it has joined, an inbox keeps a little memory until leave().
 ///
 /// Thread safety: it may be moved from thread to thread, and is used by one thread at a time.
 /// Channels deliver from any thread.
@@ -157,7 +157,7 @@ public:
         std::swap(patterns_, other.patterns_);
         return *this;
     }
-    /// Leaves all channels. Messages that wait in it are destroyed here.
+    /// Leaves all channels. The messages that wait in the inbox are released here.
     ~Inbox() {
         if (state_.get() == nullptr) return;  // moved from
         state_->abandon();
@@ -178,8 +178,8 @@ public:
         channels_.push_back(std::move(owner));
     }
 
-    /// Gets no new messages of `channel` any more; those that wait in it already stay. Returns
-    /// false if it had not joined, or the channel is closed. Redis: UNSUBSCRIBE.
+    /// Gets no new messages of `channel` any more; those that wait in the inbox already stay.
+    /// Returns false if the inbox had not joined, or the channel is closed. Redis: UNSUBSCRIBE.
     bool leave(const Channel<T>& channel) noexcept {
         const auto* const meant = &*channel.state_;
         std::erase_if(channels_, [&](const auto& one) { return one.get() == meant; });

@@ -53,9 +53,9 @@ private:
 struct WaitOptions {
     /// A push that times out returns Push::full.
     Timeout timeout{};
-    /// A stop ends only a wait. A call that need not wait succeeds even after the stop, so a worker
-    /// goes on while there is something to take. A worker that is to leave a backlog behind checks
-    /// stop.stop_requested() in its loop.
+    /// A stop ends only a wait. A call that need not wait succeeds even after the stop: a worker
+    /// goes on while there is something to take. A worker that should leave elements in the list
+    /// checks stop.stop_requested() in its loop.
     std::stop_token stop{};
 };
 
@@ -85,7 +85,7 @@ enum class Ending : std::uint8_t {
     timed_out,     ///< nothing came in the time given; also when a try_… found nothing
     stopped,       ///< the stop token was asked to stop
     closed,        ///< closed, and nothing is left to take
-    full,          ///< of a move: the target is full and rejects
+    full,          ///< of a move: the target is full and has Full::reject
     gone,          ///< of a read: its group was removed; of wait_any(): see there
     disconnected,  ///< of a subscription: it was too far behind
 };
@@ -103,7 +103,7 @@ struct ReadOptions {
 /// sender's.
 enum class [[nodiscard]] Push : std::uint8_t{
     done,     ///< it is in the list, or published
-    full,     ///< no room: rejected, or none came in the time given
+    full,     ///< there was no room: refused, or none came in the time given
     absent,   ///< of push_…_if_exists: the list is empty
     stopped,  ///< the stop token was asked to stop
     closed,   ///< closed: nothing is taken any more
@@ -200,7 +200,7 @@ public:
     PoppedFrom(std::size_t which, T&& value) noexcept
         : Popped<T>(std::in_place, std::move(value)), which_{which} {}
 
-    /// The position of the list among those that were asked. Requires: there is a value.
+    /// The position of the list among the arguments. Requires: there is a value.
     [[nodiscard]] std::size_t which() const noexcept {
         RUNNEL_ASSERT(*this);
         return which_;

@@ -80,7 +80,7 @@ private:
 
 }  // namespace detail
 
-/// Reads several streams, each behind a place in it. Returns a part for each stream that has
+/// Reads several streams, each from a place in it on. Returns a part for each stream that has
 /// entries there, in the order of the arguments, with at most `count` entries. If none has any,
 /// waits until one has. A stream that is named twice counts twice. Redis: XREAD with several keys.
 ///

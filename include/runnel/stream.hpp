@@ -146,7 +146,7 @@ public:
 
     /// Adds `message` under the next free id of the given millisecond. Redis: XADD <ms>-*.
     ///
-    /// Throws: as add(); Error{id_too_small} if there is no such id behind last_id().
+    /// Throws: as add(); Error{id_too_small} if there is no such id after last_id().
     template <typename Unit>
     StreamId add(std::chrono::sys_time<Unit> at, T&& message) const {
         const std::uint64_t ms = StreamId::at(at).ms;
@@ -184,7 +184,7 @@ public:
         return KeptEntry<T>{*place.block, place.slot};
     }
 
-    /// The entries behind an id. To read on and on, a cursor is faster. Redis: XREAD.
+    /// The entries after an id. To read again and again, a cursor is faster. Redis: XREAD.
     ///
     /// Blocks: while there are none. From::end is the end of the stream when the call begins.
     /// Ends with: Ending::closed once the stream is closed and has nothing more.

@@ -34,9 +34,10 @@ class Look;
 /// subscription or inbox in the call of wait_any(). Or make it once before a loop; then the loop
 /// allocates nothing.
 ///
-/// It keeps the memory of the object, but does not keep the object open. It follows a cursor,
-/// subscription or inbox that is moved, also when a vector of them grows. Once that is destroyed or
-/// assigned to, a wait ends with Ending::gone. A watch of a consumer does not need the handle.
+/// A watch keeps the memory of the object, but does not keep the object open. If a cursor,
+/// subscription or inbox is moved, its watch stays with it, also when a vector of them grows. If it
+/// is destroyed or assigned to, a wait ends with Ending::gone. The handle of a consumer may be
+/// destroyed before the watch.
 ///
 /// Thread safety: used by one wait at a time. During the wait no other thread may use, move or
 /// destroy the cursor, subscription or inbox. Moved from, it can only be assigned to or destroyed.
@@ -96,7 +97,7 @@ public:
 
     [[nodiscard]] explicit operator bool() const noexcept { return has_one_; }
 
-    /// Its position among those that were asked. Requires: there is one.
+    /// The position of that object among the arguments. Requires: there is one.
     [[nodiscard]] std::size_t which() const noexcept {
         RUNNEL_ASSERT(has_one_);
         return which_;
@@ -197,9 +198,9 @@ private:
 ///                 for (const Tick& tick : batch) draw(tick);
 ///     }
 ///
-/// It reserves nothing: another thread may take the element first, and then a try_… finds nothing.
-/// It does not delay other waits. To take at once, use pop_first() for lists of one type and
-/// read_first() for streams of one type.
+/// Nothing is reserved for the caller: another thread may take the element first, and then a try_…
+/// finds nothing. Other waits are served as if this one did not exist. To wait and take in one
+/// call, use pop_first() for lists of one type and read_first() for streams of one type.
 ///
 /// Blocks: while none has anything.
 /// Ends with: Ending::closed once all are closed and have nothing left. Ending::gone as soon as the
