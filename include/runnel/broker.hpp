@@ -57,7 +57,7 @@ struct BrokerOptions {
 struct Topics {
     std::vector<std::string> channels{};  ///< names; channels that are not there are made
     std::vector<std::string> patterns{};  ///< of names, of present and future channels
-    /// As in InboxOptions.
+    /// These are the members of InboxOptions.
     std::size_t bound = 1024;
     Behind when_behind = Behind::drop_newest;
     ByteBound bytes{};
@@ -151,7 +151,7 @@ public:
         return matching;
     }
 
-    /// Model::list or Model::stream: what the name stands for. Empty if for neither. Redis: TYPE.
+    /// Model::list or Model::stream: what the name stands for, if for one of them. Redis: TYPE.
     [[nodiscard]] std::optional<Model> model(std::string_view name) const noexcept {
         const detail::Lock lock{state_->mutex};
         const detail::Named* const found = state_->names(Space::keys).find(name);

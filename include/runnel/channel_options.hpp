@@ -30,10 +30,11 @@ enum class Behind : std::uint8_t {
 /// How many bytes may wait for a subscriber. ChannelOptions::weigh says how many bytes a message
 /// counts. Redis: client-output-buffer-limit pubsub.
 struct ByteBound {
-    /// With so many it is too far behind at once.
+    /// A subscriber for which so many bytes wait is too far behind at once.
     std::size_t hard = std::numeric_limits<std::size_t>::max();
-    /// With so many for longer than `soft_for` without a break, it is disconnected. Only with
-    /// Behind::disconnect. Checked when something is published, and by Broker::run_due().
+    /// A subscriber for which so many bytes have waited all the time for longer than `soft_for` is
+    /// disconnected. Only with Behind::disconnect. Checked when something is published, and by
+    /// Broker::run_due().
     std::size_t soft = std::numeric_limits<std::size_t>::max();
     Duration soft_for = std::chrono::nanoseconds{0};
 };
@@ -48,8 +49,9 @@ struct ChannelOptions {
 };
 
 struct SubscribeOptions {
-    /// In messages, at least 1. The channel keeps its last messages, read or not: as many as the
-    /// largest bound of its subscriptions, or one more than the largest bound of its handlers.
+    /// How many messages may wait for the subscription, at least 1. The channel keeps its last
+    /// messages, read or not: as many as the largest bound of its subscriptions, or one more than
+    /// the largest bound of its handlers.
     std::size_t bound = 1024;
     Behind when_behind = Behind::skip_oldest;
     ByteBound bytes{};
@@ -71,7 +73,7 @@ struct HandlerOptions {
 };
 
 struct InboxOptions {
-    /// In messages, at least 1.
+    /// How many messages may wait in the inbox, at least 1.
     std::size_t bound = 1024;
     /// Behind::drop_newest or Behind::disconnect.
     Behind when_behind = Behind::drop_newest;

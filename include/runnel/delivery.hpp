@@ -179,7 +179,7 @@ public:
     Iterator begin() const&& = delete;
     Iterator end() const&& = delete;
 
-    /// These require: not empty.
+    /// The first one and the last one. They require: not empty.
     [[nodiscard]] const Delivery<T>& front() const& noexcept RUNNEL_LIFETIMEBOUND {
         return all_[0];
     }
@@ -205,13 +205,14 @@ public:
     std::vector<StreamId> lost() const&& = delete;
 
     /// Of a read: how many entries, just before these, were trimmed before the group had delivered
-    /// them to any consumer. Each is counted once, for one consumer. With Ending::closed, how many
-    /// at the end. Entries that were erased by id do not count; for pending ones see lost().
+    /// them to any consumer. Each is counted once, for one consumer. If the read ends with
+    /// Ending::closed, how many after the last entry that the group has delivered. Entries that
+    /// were erased by id do not count; for pending ones see lost().
     [[nodiscard]] std::uint64_t missed() const noexcept { return missed_.count; }
 
-    /// Whether missed() is exact. False: it may be more. That is so if the options of
-    /// the group, set_position() or a claim with `last_id` have named an id as its position, and
-    /// entries after that id had been trimmed already.
+    /// Whether missed() is exact. If not, it may be more: the options of the group, set_position()
+    /// or a claim with `last_id` have named an id as the group's position, and entries after that
+    /// id had been trimmed already.
     [[nodiscard]] bool missed_is_exact() const noexcept { return missed_.is_exact; }
 
     /// Of autoclaim() and history(): where the next call goes on; 0-0 if nothing is left.

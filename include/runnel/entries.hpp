@@ -41,7 +41,7 @@ public:
     /// May destroy values that were erased meanwhile, and so runs destructors of T.
     ~KeptEntry() = default;
 
-    /// The id in the stream it was read from. These require: not moved from.
+    /// The id in the stream that the entry was read from; the value. They require: not moved from.
     [[nodiscard]] StreamId id() const noexcept { return entry_.id(); }
     [[nodiscard]] const T& value() const& noexcept RUNNEL_LIFETIMEBOUND { return entry_.value(); }
     [[nodiscard]] const T& operator*() const& noexcept RUNNEL_LIFETIMEBOUND { return value(); }
@@ -74,7 +74,7 @@ public:
     [[nodiscard]] explicit operator bool() const noexcept { return entry_.has_value(); }
     [[nodiscard]] bool has_value() const noexcept { return entry_.has_value(); }
 
-    /// These require: there is one. Checked if RUNNEL_ASSERTS is defined as 1.
+    /// The entry. They require: there is one; checked if RUNNEL_ASSERTS is defined as 1.
     [[nodiscard]] KeptEntry<T>& operator*() & noexcept RUNNEL_LIFETIMEBOUND { return checked(); }
     [[nodiscard]] const KeptEntry<T>& operator*() const& noexcept RUNNEL_LIFETIMEBOUND {
         return checked();
@@ -196,7 +196,7 @@ public:
     Iterator begin() const&& = delete;
     Iterator end() const&& = delete;
 
-    /// These require: not empty.
+    /// The first one and the last one. They require: not empty.
     [[nodiscard]] Reference front() const& noexcept RUNNEL_LIFETIMEBOUND {
         RUNNEL_ASSERT(!empty());
         const auto slots = first_.slots;

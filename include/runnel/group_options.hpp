@@ -27,7 +27,7 @@ public:
     /// After that id.
     constexpr From(StreamId id) noexcept : id_{id} {}  // NOLINT(*-explicit-*)
 
-    /// Nothing: the end.
+    /// The id; std::nullopt means the end.
     [[nodiscard]] constexpr std::optional<StreamId> id() const noexcept { return id_; }
 
 private:
@@ -74,15 +74,15 @@ struct HistoryOptions {
 };
 
 struct ClaimOptions {
-    /// Only entries whose last delivery was at least so long ago, or that were given back. Must be
-    /// given and not negative. Make it longer than any consumer works on an entry: else the claim
-    /// takes entries from consumers at work. Measured by Clock::now(), so setting the wall clock
-    /// does not change it.
+    /// Only entries whose last delivery was at least so long ago, or that were given back. You must
+    /// set it, and it must not be negative. Make it longer than any consumer works on an entry:
+    /// else the claim takes entries from consumers at work. Measured by Clock::now(), so setting
+    /// the wall clock does not change it.
     Duration min_idle;
     /// For how long the claimed entries count as idle already. Negative means 0. Redis: IDLE; there
     /// a time before 1970 means 0, too.
     Duration idle = std::chrono::nanoseconds{0};
-    /// The new count of deliveries. Nothing: one more than before. Redis: RETRYCOUNT.
+    /// The new count of deliveries. std::nullopt means one more than before. Redis: RETRYCOUNT.
     std::optional<std::uint64_t> deliveries{};
     /// False: the count of deliveries stays as it is. Redis: JUSTID.
     bool counts = true;
@@ -146,7 +146,7 @@ struct ConsumerInfo {
     std::string name;
     std::size_t pending = 0;
     std::chrono::milliseconds idle{0};  ///< since it last asked for entries
-    /// Since it last got an entry. Nothing: it never has.
+    /// Since it last got an entry; std::nullopt if it never has.
     std::optional<std::chrono::milliseconds> inactive{};
 };
 
@@ -157,11 +157,11 @@ struct GroupInfo {
     std::size_t pending = 0;    ///< entries
     std::size_t released = 0;   ///< of the pending ones, those that were given back
     StreamId last_delivered{};
-    /// How many entries the group has ever delivered, as Redis counts. Nothing: unknown.
+    /// How many entries the group has ever delivered, as Redis counts; std::nullopt if unknown.
     std::optional<std::uint64_t> entries_read{};
-    /// How many entries are still to be delivered, as Redis counts. Nothing: unknown, because
-    /// entries after last_delivered were erased or the group began in the middle. Wrong, maybe for
-    /// long, after a claim with `last_id`, which moves last_delivered but not entries_read.
+    /// How many entries are still to be delivered, as Redis counts. std::nullopt if unknown:
+    /// entries after last_delivered were erased, or the group began in the middle. It may be wrong
+    /// for long after a claim with `last_id`, which moves last_delivered but not entries_read.
     /// ConsumerGroup::lag() is always exact.
     std::optional<std::uint64_t> lag{};
 };

@@ -58,7 +58,7 @@ public:
     }
     Reference operator[](std::size_t index) const&& = delete;
 
-    /// These require: not empty.
+    /// The first one and the last one. They require: not empty.
     [[nodiscard]] Reference front() const& noexcept RUNNEL_LIFETIMEBOUND { return (*this)[0]; }
     [[nodiscard]] Reference back() const& noexcept RUNNEL_LIFETIMEBOUND {
         return (*this)[size() - 1];

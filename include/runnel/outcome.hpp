@@ -34,7 +34,7 @@ public:
     constexpr Timeout(std::chrono::duration<Rep, Period> duration) noexcept  // NOLINT(*-explicit-*)
         : Timeout{Duration{duration}} {}
 
-    /// Nothing: wait for ever.
+    /// std::nullopt means for ever.
     [[nodiscard]] constexpr std::optional<std::chrono::nanoseconds> duration() const noexcept {
         if (short_of_ever_ == std::chrono::nanoseconds{0}) return std::nullopt;
         return ever - short_of_ever_;
@@ -247,7 +247,7 @@ public:
     }
     T operator[](std::size_t index) const&& = delete;
 
-    /// These require: not empty.
+    /// The first one and the last one. They require: not empty.
     [[nodiscard]] Reference front() & noexcept RUNNEL_LIFETIMEBOUND { return (*this)[0]; }
     [[nodiscard]] Reference back() & noexcept RUNNEL_LIFETIMEBOUND { return (*this)[size() - 1]; }
     [[nodiscard]] ConstReference front() const& noexcept RUNNEL_LIFETIMEBOUND { return (*this)[0]; }

@@ -88,8 +88,8 @@ private:
 ///     for (const auto& [which, entries] : parts)
 ///         for (const auto& entry : entries) print(which, entry.id, entry.value);
 ///
-/// The streams are read one after the other, so the parts are no common snapshot. To read on and
-/// on, use wait_any() and a cursor for each stream.
+/// The streams are read one after the other, so the parts are no common snapshot. To read again
+/// and again, use wait_any() and a cursor for each stream.
 ///
 /// Blocks: while there are none. From::end is where a stream ends when the call begins.
 /// Ends with: Ending::closed once all are closed and have nothing more.

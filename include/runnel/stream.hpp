@@ -43,8 +43,8 @@ public:
         return bound;
     }
 
-    /// The first id of a range that begins here, and the last id of one that ends here. Nothing if
-    /// there is no such id.
+    /// The first id of a range that begins here, and the last id of one that ends here;
+    /// std::nullopt if there is no such id.
     [[nodiscard]] constexpr std::optional<StreamId> first() const noexcept {
         return is_exclusive_ ? id_.next() : id_;
     }
@@ -63,7 +63,7 @@ struct RangeOptions {
     std::size_t count = std::numeric_limits<std::size_t>::max();
 };
 
-/// What to throw away: the oldest entries, until at most `count` are left, and all entries with an
+/// What trim() drops: the oldest entries, until at most `count` are left, and all entries with an
 /// id less than `before`.
 struct TrimOptions {
     std::size_t count = std::numeric_limits<std::size_t>::max();

@@ -9,9 +9,10 @@
 
 namespace runnel::inline v0 {
 
-/// What a stream keeps: when an entry is added, the oldest entries beyond these limits are trimmed.
+/// What a stream keeps. When an entry is added and a limit is exceeded, the stream trims: it drops
+/// its oldest entries.
 struct Keep {
-    /// In entries.
+    /// How many entries.
     std::size_t count = std::numeric_limits<std::size_t>::max();
 };
 

@@ -67,7 +67,7 @@ public:
     Iterator begin() const&& = delete;
     Iterator end() const&& = delete;
 
-    /// These require: not empty.
+    /// The first one and the last one. They require: not empty.
     [[nodiscard]] const T& front() const& noexcept RUNNEL_LIFETIMEBOUND {
         RUNNEL_ASSERT(!empty());
         return part_.block()->value(detail::first_slot(part_.slots)).value;
