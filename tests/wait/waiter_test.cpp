@@ -109,11 +109,13 @@ TEST_CASE("a waiter can be claimed once", "[waiter]") {
     CHECK_FALSE(guest.ended());
 }
 
-TEST_CASE("of many threads that claim a waiter exactly one succeeds", "[waiter]") {
+TEST_CASE("of many threads that claim a waiter in line exactly one succeeds", "[waiter]") {
     constexpr int threads = 4;
     constexpr std::size_t rounds = 2'000;
     std::list<Guest> guests(rounds);
-    for (Guest& guest : guests) guest.share();
+    WaitQueue line;
+    std::list<WaitNode> places;
+    for (Guest& guest : guests) line.insert(places.emplace_back(guest));
     std::vector<std::atomic<int>> claims(rounds);
     {
         std::latch start{threads};
@@ -129,6 +131,7 @@ TEST_CASE("of many threads that claim a waiter exactly one succeeds", "[waiter]"
     std::size_t claimed_once = 0;
     for (const auto& count : claims) claimed_once += count == 1 ? 1 : 0;
     CHECK(claimed_once == rounds);
+    for (WaitNode& place : places) line.remove(place);
 }
 
 TEST_CASE("a waiter that nobody ended otherwise was served", "[waiter]") {

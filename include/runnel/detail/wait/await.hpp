@@ -94,12 +94,15 @@ inline void await(Waiter& waiter, Clock& clock, SpinBudget& spin, WaitLimits lim
 // line there until a waker has carried it out or the wait has ended otherwise.
 //
 // A place knows the locks and the lines of its model. It has:
-//     bool try_or_queue(WaitLimits, WakeChain&)   carries the request out, or puts it into
-//                line if it may wait there. True: the request was ended by this thread. Adds to
-//                the chain whom it has claimed.
-//     void leave()            takes the request, which has ended, out of all lines
-//     SpinBudget& spin()      of those who wait there
-// Inlined, so that a call that need not wait pays nothing for what it would take to.
+//   bool try_or_queue(WaitLimits, WakeChain&)
+//       Carries the request out, or puts it into line if it may wait there. True: this thread has
+//       ended the request. Adds to the chain whom it has claimed.
+//   void leave()
+//       Takes the request, which has ended, out of all lines.
+//   SpinBudget& spin()
+//       Of those who wait there.
+//
+// Inlined, so that a call that need not wait pays nothing for what a wait takes.
 template <typename Place>
 [[gnu::always_inline]] inline void try_or_wait(Request& request, Place&& place, WaitLimits limits) {
     WakeChain chain;
