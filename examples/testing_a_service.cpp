@@ -32,8 +32,9 @@ public:
         std::vector<std::string> batch;
         while (!lines_.drained()) {
             auto line = lines_.pop_front({.timeout = 1s});
+            const bool is_late = !line;
             if (line) batch.push_back(*std::move(line));
-            if (batch.size() == 3 || (!line && !batch.empty())) write(batch);
+            if (batch.size() == 3 || (is_late && !batch.empty())) write(batch);
         }
         if (!batch.empty()) write(batch);
     }

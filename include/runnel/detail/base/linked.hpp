@@ -76,8 +76,8 @@ private:
     Element* last_ = nullptr;
 };
 
-// Linked one way, by the member `link`: first in, first out.
-template <typename Element, Element* Element::*link>
+// Linked one way, by the member `Link`: first in, first out.
+template <typename Element, Element* Element::*Link>
 class LinkedQueue {
 public:
     constexpr LinkedQueue() = default;
@@ -88,14 +88,14 @@ public:
     [[nodiscard]] Element* first() const noexcept { return first_; }
 
     void push_back(Element& element) noexcept {
-        element.*link = nullptr;
-        (first_ != nullptr ? last_->*link : first_) = &element;
+        element.*Link = nullptr;
+        (first_ != nullptr ? last_->*Link : first_) = &element;
         last_ = &element;
     }
     // Looks at the element once more, and then leaves it alone. Requires: not empty.
     Element& pop_front() noexcept {
         RUNNEL_ASSERT(!empty());
-        return *std::exchange(first_, first_->*link);
+        return *std::exchange(first_, first_->*Link);
     }
 
 private:

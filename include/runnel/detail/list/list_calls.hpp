@@ -77,8 +77,8 @@ template <Message T>
 [[gnu::noinline]] Push finish_push(ListState<T>& list, T& message, const WaitOptions* options,
                                    HandOver handed_over, Unmade<WakeChain>& memory) {
     if (handed_over == HandOver::no) return push_one_in_turn(list, End::back, message, options);
-    list.finish(handed_over == HandOver::finished, memory.value);
-    std::destroy_at(&memory.value);
+    list.finish(handed_over == HandOver::finished, memory.value());
+    memory.destroy();
     return Push::done;
 }
 
@@ -173,7 +173,8 @@ template <Message T>
     return {&in_line, false};
 }
 
-// The rest of such a pop, without a lock.
+// The rest of such a pop, without a lock. After a pause it begins anew, once.
+// NOLINTBEGIN(misc-no-recursion)
 template <Message T>
 [[gnu::noinline]] Popped<T> finish_pop(ListState<T>& list, const WaitOptions* options,
                                        const PopLater<T>& later) {
@@ -218,6 +219,7 @@ template <Message T>
     }
     return finish_pop(list, options, later);
 }
+// NOLINTEND(misc-no-recursion)
 
 template <Message T>
 Popped<T> pop(ListState<T>& list, End end, const WaitOptions* options) {

@@ -493,10 +493,10 @@ ManualClock::Thread ManualClock::thread(std::string name, Function function) {
     attach(node);
     const std::size_t number = attached.number;
     const std::weak_ptr<const void> life = attached.life;
-    const auto run = [this, &attached](std::stop_token stop, std::optional<Function>& body) {
+    const auto run = [this, &attached](const std::stop_token& stop, std::optional<Function>& body) {
         current_() = &attached;
         if constexpr (std::is_invocable_v<Function&, std::stop_token>) {
-            std::invoke(*body, std::move(stop));
+            std::invoke(*body, std::stop_token{stop});
         } else {
             std::invoke(*body);
         }
@@ -506,7 +506,7 @@ ManualClock::Thread ManualClock::thread(std::string name, Function function) {
     };
     try {
         std::jthread started{[run, body = std::optional<Function>(std::move(function))](
-                                 std::stop_token stop) mutable { run(std::move(stop), body); }};
+                                 const std::stop_token& stop) mutable { run(stop, body); }};
         return {std::move(started), *this, life, number};
     } catch (...) {
         detach(attached);
