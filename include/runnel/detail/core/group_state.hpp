@@ -246,7 +246,7 @@ public:
             pending_.release(place, 1);
         }
         if (!is_claimable(place, rules.min_idle, now)) return {Claim::passed_over};
-        return {Claim::taken, take(place, by, rules, now)};
+        return {Claim::taken, take(place, id, by, rules, now)};
     }
 
     // Never negative, though another thread may have told a later time, or the clock was stepped
@@ -282,7 +282,7 @@ public:
                 continue;
             }
             if (is_claimable(place, rules.min_idle, now)) {
-                took(found, take(place, by, rules, now));
+                took(found, take(place, id, by, rules, now));
                 --count;
             }
             place = pending_.next(place);
@@ -449,10 +449,10 @@ private:
     }
 
     // Returns the new count of deliveries.
-    std::uint64_t take(PendingEntries::Place place, ConsumerRecord& by, const ClaimRules& rules,
-                       Milliseconds now) noexcept {
+    std::uint64_t take(PendingEntries::Place place, const StreamId& id, ConsumerRecord& by,
+                       const ClaimRules& rules, Milliseconds now) noexcept {
         const auto deliveries = deliveries_after(rules, PendingEntries::deliveries(place));
-        hand(place, pending_.id(place), by, rules.delivered, deliveries);
+        hand(place, id, by, rules.delivered, deliveries);
         by.active = now;
         return deliveries;
     }
