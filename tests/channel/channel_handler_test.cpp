@@ -654,7 +654,7 @@ TEST_CASE_METHOD(Log, "a handler is not behind with what came before it",
 
 // ------------------------------------------------------------------ several publishers
 
-TEST_CASE_METHOD(Gate, "who publishes while another runs the handlers leaves his message to him",
+TEST_CASE_METHOD(Gate, "a publisher leaves its message to another one that runs the handlers",
                  "[channel][handler][threads]") {
     const Connection first = connect_gated("a");
     const Connection second = connect("b");

@@ -238,7 +238,8 @@ TEST_CASE_METHOD(WordChannel, "a closed channel refuses a message and leaves it 
     CHECK(ending(view.read()) == Ending::closed);
 }
 
-TEST_CASE_METHOD(HeldBack, "who may not wait for a subscription is refused, his message untouched",
+TEST_CASE_METHOD(HeldBack,
+                 "a publish that may not wait for a reader is refused, its message untouched",
                  "[channel][publish]") {
     std::string message = "z";
     CHECK(channel.try_publish(std::move(message)).ending == Push::full);
@@ -385,7 +386,8 @@ TEST_CASE_METHOD(WordChannel, "a subscription that goes holds nobody back any mo
     CHECK(held.result().reached == 0);
 }
 
-TEST_CASE_METHOD(HeldBack, "who is held back runs the handlers once his message goes out",
+TEST_CASE_METHOD(HeldBack,
+                 "a publisher that is held back runs the handlers once its message goes out",
                  "[channel][publish][wait]") {
     Words handled;
     const Connection handler =

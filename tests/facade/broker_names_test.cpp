@@ -100,7 +100,7 @@ TEST_CASE("to look for a name makes nothing", "[broker]") {
     CHECK(broker.find_stream<int>("orders") == orders);
 }
 
-TEST_CASE("what the first one asks for is made by his options", "[broker]") {
+TEST_CASE("what the first one asks for is made by its options", "[broker]") {
     const Broker broker;
     const auto jobs = broker.list<int>("jobs", {.capacity = 1, .when_full = Full::reject});
     const auto same = broker.list<int>("jobs", {.capacity = 100});

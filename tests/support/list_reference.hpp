@@ -228,10 +228,10 @@ struct Seen {
 ///
 /// After an event one call after the other is carried out until none can be. At each list the one
 /// who has waited longest among those who can be served there is next: first those who take, then
-/// those who put. Whoever cannot be served keeps his place and holds nobody up. Which of several
-/// lists is next is left open, and so is whether a move that could only be made because of another
-/// move in the same event comes before those behind it: explain() looks for a way that leads to
-/// what was seen.
+/// those who put. A wait that cannot be served keeps its place and holds nobody up. Which of
+/// several lists is next is left open, and so is whether a move that could only be made because of
+/// another move in the same event comes before those behind it: explain() looks for a way that
+/// leads to what was seen.
 class Reference {
 public:
     std::vector<Shelf> shelves{};

@@ -10,7 +10,7 @@
 
 namespace runnel::test {
 
-/// A message's number tells who has published it, and after which others of his.
+/// A message's number tells who has published it, and after which others of the same.
 constexpr std::uint64_t numbered(std::uint64_t publisher, std::uint64_t count) {
     return (publisher + 1) << 40U | count;
 }

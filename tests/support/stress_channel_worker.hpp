@@ -98,7 +98,7 @@ public:
         while (!is_done_) one_step();
     }
 
-    /// An auditor's: he is there from the beginning, and gets all messages of his channel.
+    /// An auditor's: it is there from the beginning, and gets all messages of its channel.
     void subscribe_to(std::size_t which, std::size_t bound) {
         channel_ = which;
         full_view_.emplace(
