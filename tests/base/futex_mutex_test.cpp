@@ -40,7 +40,7 @@ struct Account {
         ++deposits;
     }
 
-    // Takes longer than a thread looks before it sleeps.
+    // Takes longer than a thread looks before it goes to rest.
     void deposit_slowly() {
         const Lock lock{mutex};
         for (int pass = 0; pass < 20; ++pass) {
