@@ -15,13 +15,12 @@
 #define RUNNEL_EXCLUDES(...) RUNNEL_TSA(locks_excluded(__VA_ARGS__))
 #define RUNNEL_ACQUIRE(...) RUNNEL_TSA(acquire_capability(__VA_ARGS__))
 #define RUNNEL_RELEASE(...) RUNNEL_TSA(release_capability(__VA_ARGS__))
-// For a function that knows, in a way the analysis cannot see, that its caller holds the lock.
+// For a function whose caller holds the lock, where the analysis cannot see that.
 #define RUNNEL_ASSERT_CAPABILITY(...) RUNNEL_TSA(assert_capability(__VA_ARGS__))
 #define RUNNEL_NO_THREAD_SAFETY_ANALYSIS RUNNEL_TSA(no_thread_safety_analysis)
 
-// Behind a parameter, or behind the qualifiers of a member function for the object itself: the
-// result refers into it, and clang warns where the result would outlive it (-Wdangling, on by
-// default).
+// Marks a parameter or, behind the qualifiers of a member function, the object itself: the result
+// refers to it. Clang warns where the result would outlive that (-Wdangling, on by default).
 #if defined(__clang__) && defined(__has_cpp_attribute)
 #    if __has_cpp_attribute(clang::lifetimebound)
 #        define RUNNEL_LIFETIMEBOUND [[clang::lifetimebound]]
@@ -31,9 +30,9 @@
 #    define RUNNEL_LIFETIMEBOUND
 #endif
 
-// RUNNEL_VISIBLE: for what is thrown, or compared by address, across shared objects; all of them
-// must see one thing, also when they are built with -fvisibility=hidden.
-// RUNNEL_HIDDEN: for what each shared object must have its own of.
+// RUNNEL_VISIBLE: for types that are thrown, and objects that are compared by address, across
+// shared objects. All of these must see the same one, even if built with -fvisibility=hidden.
+// RUNNEL_HIDDEN: for what must exist once in each shared object.
 #if defined(__GNUC__)
 #    define RUNNEL_VISIBLE __attribute__((visibility("default")))
 #    define RUNNEL_HIDDEN __attribute__((visibility("hidden")))

@@ -4,15 +4,15 @@
 #include <cstdio>
 #include <cstdlib>
 
-// RUNNEL_ASSERT(expression) names what only a bug can break: one in runnel, or one of a caller who
-// does not keep to what a call requires. It checks, and aborts with the place and the expression,
-// when RUNNEL_ASSERTS is defined and not 0; otherwise the expression is not evaluated. No member
-// and no base class may depend on RUNNEL_ASSERTS: files built with and without it share objects.
+// RUNNEL_ASSERT(expression) states what only a bug can make false: a bug in runnel, or in a caller
+// that does not meet a requirement. If RUNNEL_ASSERTS is defined and not 0, it checks, and aborts
+// with the place and the expression. Otherwise the expression is not evaluated. No member or base
+// class may depend on RUNNEL_ASSERTS: files built with and without it share objects.
 #if defined(RUNNEL_ASSERTS) && RUNNEL_ASSERTS + 0
 
 namespace runnel::inline v0::detail {
 
-// noexcept, and so usable in constexpr functions on the branch that is not taken.
+// Not constexpr: an assertion that fails in a constant expression does not compile.
 [[noreturn]] inline void assertion_failed(const char* expression, const char* file,
                                           int line) noexcept {
     std::fprintf(stderr, "%s:%d: runnel: assertion failed: %s\n", file, line, expression);

@@ -8,25 +8,25 @@
 
 namespace runnel::inline v0::detail {
 
-// A barrier in two halves, for two threads of which each stores first and then loads what the other
-// one has stored: at least one of them sees the other. The light half, for the one that does it all
-// the time, costs nothing, as the heavy half makes every running thread of the process pass a full
-// barrier. Where the kernel cannot do that, is_available() is false, and the light half has to be a
-// sequentially consistent store instead.
+// A barrier in two halves, for two threads that each store, and then load what the other one
+// stores: at least one of them sees the other's store. The light half, for the thread that passes
+// it often, costs nothing: the heavy half makes every running thread of the process pass a full
+// barrier. If the kernel cannot do that, is_available() is false, and a sequentially consistent
+// store must take the place of the light half.
 class AsymmetricBarrier {
 public:
-    // Registers the process, the first time. False once the heavy half has been refused: a sandbox
-    // may forbid a running process what it could do before.
+    // The first call registers the process. False once the heavy half has been refused: a sandbox
+    // may forbid a running process a system call that worked before.
     [[nodiscard]] static bool is_available() noexcept {
         static const bool registered = call(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
         return registered && !was_refused().load(std::memory_order_relaxed);
     }
 
-    // Between the store and the load of the one. For the compiler only.
+    // Between the store and the load of one thread. For the compiler only.
     static void light() noexcept { std::atomic_signal_fence(std::memory_order_seq_cst); }
 
-    // Between the store and the load of the other. False: it was refused, and the light halves that
-    // others have passed so far count for nothing.
+    // Between the store and the load of the other thread. False: the kernel refused it, and the
+    // light halves that other threads have passed so far have no effect.
     [[nodiscard]] static bool heavy() noexcept {
         if (call(MEMBARRIER_CMD_PRIVATE_EXPEDITED)) return true;
         was_refused().store(true, std::memory_order_relaxed);

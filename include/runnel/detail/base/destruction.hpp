@@ -7,9 +7,9 @@
 
 namespace runnel::inline v0::detail {
 
-// What may own others of its kind, and those others, without end: the state of a list in a list, a
-// block of messages of which each one keeps the next, a handler that holds the next channel. It is
-// destroyed by destroy_nested() and by nothing else.
+// An object that may own others of its kind, to any depth: the state of a list in a list, a block
+// whose messages keep the next block, a handler that holds the next channel. Only destroy_nested()
+// destroys it.
 // NOLINTNEXTLINE(cppcoreguidelines-virtual-class-destructor)
 class Destructible {
 public:
@@ -20,10 +20,10 @@ protected:
     Destructible() = default;
     virtual ~Destructible() = default;
 
-    // Destroys what is to be destroyed, which may include itself. Called without any lock.
+    // Destroys what this object has to destroy, possibly itself. Called without any lock.
     virtual void destroy() noexcept = 0;
 
-    // Free for other use as long as nobody has called destroy_nested().
+    // Free for other use until destroy_nested() is called.
     // NOLINTNEXTLINE(readability-identifier-naming)
     Destructible* next_ = nullptr;
 
@@ -31,9 +31,9 @@ private:
     friend class NestedDestruction;
 };
 
-// The destructions that a thread is in. One in another nests up to a depth that any stack has room
-// for; deeper ones stand in line, without memory of their own, until the outermost is done. Each
-// image counts for itself, so with n images up to n times as many may nest.
+// The destructions that a thread is in. They nest up to a depth that any stack has room for. Deeper
+// ones wait in a queue, which allocates nothing, until the outermost one is done. Each image counts
+// for itself, so with n images up to n times as many may nest.
 class NestedDestruction {
 public:
     static constexpr std::uint32_t most_nested = 32;
@@ -61,8 +61,8 @@ private:
     LinkedQueue<Destructible, &Destructible::next_> deeper_;
 };
 
-// Destroys `what` before it returns or, deep inside of other destructions, before the outermost of
-// them returns, in the same thread.
+// Destroys `what` before it returns or, if nested too deep, before the outermost destruction of
+// this thread returns.
 inline void destroy_nested(Destructible& what) noexcept {
     NestedDestruction::run(what);
 }

@@ -9,8 +9,8 @@
 
 namespace runnel::inline v0::detail {
 
-// What passes through the frames of a thread that is cancelled or calls pthread_exit(). Whoever
-// catches everything around a user's code has to let it pass, or the C library aborts:
+// The exception that unwinds a thread that is cancelled or calls pthread_exit(). Code that catches
+// every exception of a user's code has to let it pass, or the C library aborts:
 //
 //     } catch (const ForcedUnwind&) {
 //         throw;
@@ -18,10 +18,10 @@ namespace runnel::inline v0::detail {
 #if defined(__GLIBCXX__)
 using ForcedUnwind = abi::__forced_unwind;
 #else
-struct ForcedUnwind {};  // nothing that can be caught
+struct ForcedUnwind {};  // never thrown
 #endif
 
-// For functions that catch it: nothing is what libstdc++ binds the reference to, which
+// For functions that catch it: libstdc++ binds the reference to null, which
 // UndefinedBehaviorSanitizer would report.
 #define RUNNEL_CATCHES_FORCED_UNWIND __attribute__((no_sanitize("null")))
 

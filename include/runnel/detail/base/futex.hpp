@@ -31,7 +31,7 @@ inline void futex_wait(FutexWord& word, std::uint32_t expected) noexcept {
 // The same, but no longer than until `deadline`.
 inline void futex_wait_until(FutexWord& word, std::uint32_t expected,
                              std::chrono::steady_clock::time_point deadline) noexcept {
-    // The kernel refuses what lies before its clock began.
+    // The kernel refuses times before its clock began.
     const auto since_boot = std::max(deadline, {}).time_since_epoch();
     const auto seconds = std::chrono::floor<std::chrono::seconds>(since_boot);
     timespec until{};

@@ -11,8 +11,8 @@
 
 namespace runnel::inline v0::detail {
 
-// How many owners or handles there are. The last one brings the end, once: what dies meanwhile may
-// use what is ending, and so add some and remove them again.
+// How many owners or handles there are. Removing the last one begins the end, once: objects that
+// are destroyed during the end may still add some and remove them again.
 class EndingCount {
 public:
     void add() noexcept { count_.fetch_add(1, std::memory_order_relaxed); }
@@ -26,8 +26,8 @@ public:
         return true;
     }
 
-    // Whether none is left that was added after the end. Also true if there was no end: of what
-    // could not be constructed.
+    // Whether all that were added after the end have been removed. Also true without an end, for an
+    // object whose construction failed.
     [[nodiscard]] bool is_over() const noexcept {
         const std::size_t count = count_.load(std::memory_order_relaxed);
         return count == ended || count == 1;
@@ -39,11 +39,11 @@ private:
     std::atomic<std::size_t> count_ = 1;
 };
 
-// State that lives as long as somebody owns it; see Owner.
+// State that lives as long as it has an owner; see Owner.
 class Owned : public Destructible {
 public:
     Owned() = default;
-    // If something that died with this state copied a handle to it and kept the copy, that copy
+    // Fails if an object that died with this state copied a handle to it and kept the copy, which
     // would dangle.
     ~Owned() override { RUNNEL_ASSERT(owners_.is_over()); }
 
@@ -59,14 +59,14 @@ private:
     EndingCount owners_;
 };
 
-// State shared by handles and by waits. Two counts: the last handle closes it, which ends every
-// wait in it; the last of all frees it. A wait holds on to the state by itself, so a handle may be
-// destroyed while other threads wait through it.
+// State shared by handles and by waits, with two counts. The last handle closes it, which ends
+// every wait in it; the last owner frees it. A wait is an owner, so a handle may be destroyed while
+// other threads wait through it.
 class Shared : public Owned {
 public:
     ~Shared() override { RUNNEL_ASSERT(handles_.is_over()); }
 
-    // Called once the last handle has gone, without any lock.
+    // Called when the last handle is gone, without any lock.
     virtual void last_handle_gone() noexcept = 0;
 
     void add_handle() noexcept { handles_.add(); }
@@ -81,7 +81,7 @@ private:
     EndingCount handles_;
 };
 
-// Shares one State among its copies. There is no empty one: moving copies.
+// Shares one State among its copies. A handle is never empty: a move copies.
 template <typename State>
 class Handle {
 public:
@@ -100,7 +100,7 @@ private:
     State* state_;
 };
 
-// Keeps a State's memory, and does not keep it open.
+// Keeps a State's memory, but does not keep it open.
 template <typename State>
 class Owner {
 public:

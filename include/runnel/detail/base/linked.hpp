@@ -35,7 +35,7 @@ public:
         (first_ != nullptr ? first_->previous : last_) = &element;
         first_ = &element;
     }
-    // Null: before all others.
+    // Null: at the front.
     void insert_behind(Element* before, Element& element) noexcept {
         if (before == nullptr) return push_front(element);
         if (before == last_) return push_back(element);
@@ -59,7 +59,7 @@ public:
         return element;
     }
 
-    // As if it had been empty all along: for elements that are gone, or another process's.
+    // Empties the list and leaves the elements alone: they are gone, or another process's.
     void forget() noexcept { first_ = last_ = nullptr; }
 
     void swap(LinkedList& other) noexcept {
@@ -92,7 +92,7 @@ public:
         (first_ != nullptr ? last_->*Link : first_) = &element;
         last_ = &element;
     }
-    // Looks at the element once more, and then leaves it alone. Requires: not empty.
+    // Reads the link of the element, which is not touched after that. Requires: not empty.
     Element& pop_front() noexcept {
         RUNNEL_ASSERT(!empty());
         return *std::exchange(first_, first_->*Link);
@@ -100,7 +100,7 @@ public:
 
 private:
     Element* first_ = nullptr;
-    Element* last_ = nullptr;  // if there is a first one
+    Element* last_ = nullptr;  // valid if there is a first one
 };
 
 // Linked one way, by `next`: last in, first out.

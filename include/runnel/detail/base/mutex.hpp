@@ -10,8 +10,8 @@
 
 namespace runnel::inline v0::detail {
 
-// A mutex of four bytes, so that it lies on the cache line of what it guards. Half the price of
-// std::mutex when nobody contends, which is what a push and a pop consist of.
+// A mutex of four bytes, so that it lies on the cache line of what it guards. Without contention it
+// costs half as much as std::mutex, and locking is most of a push or a pop.
 //
 // word_: 0 free · 1 held · 2 held, and somebody may sleep
 class RUNNEL_CAPABILITY("mutex") Mutex {
@@ -25,12 +25,12 @@ public:
     }
 
     void unlock() noexcept RUNNEL_RELEASE() {
-        // The exchange releases to the acquire of whoever locks next.
+        // Release: pairs with the acquire of the next thread that locks.
         if (word_.exchange(0, std::memory_order_release) == 2) [[unlikely]]
             wake_one();
     }
 
-    // For assertions: whether anybody holds it, not who.
+    // For assertions: whether any thread holds it.
     [[nodiscard]] bool is_held() const noexcept {
         return word_.load(std::memory_order_relaxed) != 0;
     }
@@ -38,8 +38,8 @@ public:
     void assert_held() const noexcept RUNNEL_ASSERT_CAPABILITY(this) { RUNNEL_ASSERT(is_held()); }
 
 private:
-    // Critical sections here are tens of nanoseconds and a sleep costs thousands, so a look or two
-    // more pays. The count is small enough not to hurt when the holder has lost its core.
+    // A critical section takes tens of nanoseconds and a system call thousands, so a few more looks
+    // pay. They are few enough to do no harm when the holder has lost its core.
     static constexpr int looks_before_sleep = 30;
 
     bool take() noexcept {

@@ -8,10 +8,10 @@
 
 namespace runnel::inline v0::detail {
 
-// The id of this process, without asking the system each time. Whatever lists threads notes in
-// which process it was written: a child of fork() inherits the list and not the threads. The number
-// is the same in every image of the process, and is brought up to date in each by a handler that
-// the C library calls in the child; so a child of a bare system call is not noticed.
+// The id of this process, without a system call each time. A list of threads records the process
+// that wrote it: a child of fork() inherits the list, but not the threads. Each image keeps the
+// number and updates it in a handler that the C library calls in the child. A child of a bare
+// system call is not noticed.
 class Process {
 public:
     [[nodiscard]] static pid_t id() noexcept {
@@ -21,7 +21,7 @@ public:
 
 private:
     [[gnu::noinline]] static pid_t ask() noexcept {
-        // Without memory for the handler it is asked for again, each time.
+        // Without memory for the handler the id is not kept: every call asks the system.
         static const bool is_followed = pthread_atfork(nullptr, nullptr, note) == 0;
         if (is_followed) note();
         return getpid();

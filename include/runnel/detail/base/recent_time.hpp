@@ -6,10 +6,10 @@
 
 namespace runnel::inline v0::detail {
 
-// The time of a clock as of at most `microseconds` ago. To ask the system takes 21 ns, about half
-// of what it takes to add an entry to a stream; to read the processor's counter of ticks, 9 ns: a
-// thread that asks again and again is answered by that alone most of the time. Ticks of other
-// processors may count from elsewhere: then the system is asked once more.
+// The time of a clock, at most `microseconds` old. Asking the system takes 21 ns, about half of
+// what it takes to add an entry to a stream. Reading the processor's tick counter takes 9 ns, and
+// mostly suffices for a thread that asks again and again. Counters of other processors may start
+// elsewhere: then the system is asked again.
 // NOLINTNEXTLINE(readability-identifier-naming)
 template <typename Clock, std::uint64_t microseconds>
 [[nodiscard]] typename Clock::time_point recent_time() noexcept {
@@ -18,7 +18,7 @@ template <typename Clock, std::uint64_t microseconds>
         std::uint64_t ticks = 0;
         typename Clock::time_point time;
     };
-    constexpr std::uint64_t fresh = microseconds * 1'000;  // ticks: at least so many
+    constexpr std::uint64_t fresh = microseconds * 1'000;  // in ticks of at most 1 ns
     constinit thread_local Reading last;
 
     const std::uint64_t ticks = __builtin_ia32_rdtsc();

@@ -10,9 +10,9 @@ namespace runnel::inline v0::detail {
 
 enum class Rounding : std::uint8_t { up, down };
 
-// A duration of any unit and any number type, counted in Units: exact but for the rounding, while
-// std::chrono's conversions overflow. What 64 bits cannot count becomes the most, or below zero the
-// least, that they can; NaN becomes the most.
+// A duration of any unit and number type as a count of Units. Exact but for the rounding;
+// std::chrono's conversions overflow. A count that does not fit into 64 bits becomes the greatest
+// or the least that does; NaN becomes the greatest.
 template <typename Unit, typename Period>
 class Saturated {
     __extension__ using Wide = __int128;
@@ -43,7 +43,7 @@ private:
         return number > most ? most : static_cast<std::int64_t>(number);
     }
 
-    // What was too much to be counted is so on the other side, too.
+    // A count that was saturated is saturated on the other side.
     static constexpr std::int64_t negated(std::int64_t number) noexcept {
         if (number == least) return most;
         return number == most ? least : -number;
@@ -59,7 +59,8 @@ private:
     static constexpr Wide up = Wide{Period::num} * Unit::den / divisor;
     static constexpr Wide down = Period::den / divisor;
 
-    // In two parts, as number * up may take more than 128 bits. Both have the sign of `number`.
+    // In two parts, as number * up may take more than 128 bits. Both parts have the sign of
+    // `number`.
     static constexpr std::int64_t whole_count(Wide number, Rounding rounding) noexcept {
         const Wide whole = clamped(number * clamped(up / down));
         const Wide rest = number * (up % down);
@@ -69,8 +70,8 @@ private:
         return clamped(whole + rest / down + rounded);
     }
 
-    // Rounded up; in the type it was given in, as std::chrono does: 0.1 s is a bit more in a type
-    // with more digits.
+    // Rounds up. Computes in the type of `number`, as std::chrono does: in a type with more digits
+    // 0.1 s would be a bit more.
     template <typename Float>
     static constexpr std::int64_t raised_count(Float number) noexcept {
         constexpr auto factor = static_cast<Float>(up);

@@ -10,8 +10,8 @@
 
 namespace runnel::inline v0::detail {
 
-// A vector that asks for memory only when it has more than one element. Room is made before the
-// elements are: so adding them cannot fail.
+// A vector that allocates only for more than one element. Room is made first, by reserve(), so
+// adding elements cannot fail.
 template <typename T>
 class SmallVector {
 public:
@@ -74,7 +74,7 @@ private:
         if (has_memory()) std::allocator<T>{}.deallocate(elements_, capacity_);
     }
 
-    // Requires: this one is empty and has no memory. Leaves the other one so.
+    // Requires: this one is empty and has no memory. Leaves `other` in that state.
     void take(SmallVector& other) noexcept {
         size_ = std::exchange(other.size_, 0);
         if (other.has_memory()) {

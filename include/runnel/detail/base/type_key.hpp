@@ -28,8 +28,8 @@ template <typename T>
     return text;
 }
 
-// Whether types of this name may differ from one shared object to the next: those that are, or are
-// made of, types of unnamed namespaces, unnamed types, lambdas, and (g++) types local to functions.
+// Whether two shared objects may have different types of this name. These are types of unnamed
+// namespaces, unnamed types, lambdas, (g++) types local to functions, and types made of these.
 [[nodiscard]] constexpr bool is_ambiguous(std::string_view type_name) noexcept {
     constexpr std::array<std::string_view, 8> marks{"{anonymous}", "(anonymous", "<unnamed",
                                                     "(unnamed",    "<lambda",    "(lambda",
@@ -39,7 +39,7 @@ template <typename T>
     });
 }
 
-// One in each shared object or program, which its address stands for.
+// Each shared object or program has its own, and is known by its address.
 RUNNEL_HIDDEN inline constexpr char this_image = 0;
 
 struct TypeTag {
@@ -56,21 +56,21 @@ struct RUNNEL_VISIBLE TypeTagOf {
                                    is_ambiguous(type_name<T>())};
 };
 
-/// Stands for a type at run time, without RTTI. Two keys are equal if they are of the same type,
-/// also if they come from two shared objects, built with -fvisibility=hidden, loaded with
-/// RTLD_LOCAL, by the same compiler.
+/// Stands for a type at run time, without RTTI. Two keys of the same type are equal. This also
+/// holds across shared objects of the same compiler that are built with -fvisibility=hidden or
+/// loaded with RTLD_LOCAL.
 ///
 /// Between two shared objects that do not share symbols, types of unnamed namespaces, lambdas and
 /// unnamed types are never equal. clang's name for a type local to a function omits the function:
 /// two such types of the same name, size and alignment are then taken for one.
 class TypeKey {
 public:
-    /// What the compiler calls the type; for people, and different between compilers.
+    /// The compiler's name of the type, for people; it differs between compilers.
     [[nodiscard]] constexpr std::string_view name() const noexcept { return tag_->name; }
 
     friend bool operator==(TypeKey a, TypeKey b) noexcept {
         if (a.tag_ == b.tag_) return true;
-        // The linker leaves one tag per type in each image: two in one image are two types.
+        // The linker leaves one tag per type in each image: two tags in one image are two types.
         if (a.tag_->image == b.tag_->image) return false;
         return has_same_name(*a.tag_, *b.tag_);
     }
@@ -81,7 +81,7 @@ private:
 
     constexpr explicit TypeKey(const TypeTag& tag) noexcept : tag_{&tag} {}
 
-    // Size and alignment catch namesakes that the names alone would let pass.
+    // Size and alignment tell types apart that have the same name.
     [[nodiscard]] static bool has_same_name(const TypeTag& a, const TypeTag& b) noexcept {
         return !a.ambiguous && a.size == b.size && a.alignment == b.alignment && a.name == b.name;
     }

@@ -9,8 +9,8 @@
 
 namespace runnel::inline v0::detail {
 
-// Memory for a T in the frame of a function that seldom needs one. It costs nothing until then,
-// which is why it does not know whether there is a T: that is up to its user, who destroys it too.
+// Memory for a T in the frame of a function that seldom needs one. It costs nothing until then, so
+// it does not record whether there is a T. The user has to know that, and destroys the T.
 template <typename T>
 class Unmade {
 public:

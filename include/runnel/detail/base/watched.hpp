@@ -7,15 +7,15 @@
 
 namespace runnel::inline v0::detail {
 
-// Where a part of a handle is now; null once it is gone. Shared by the handle and its watches, and
-// used by one of them at a time: a wait is a use of the handle.
+// Where a part of a handle is now; null once the part is gone. The handle and its watches share it,
+// and one of them uses it at a time: a wait is a use of the handle.
 template <typename Part>
 struct Whereabouts final : Owned {
     Part* part = nullptr;
 };
 
-// A part of a handle that watches find after the handle was moved. The whereabouts are made by the
-// first watch: without one the handle pays for a null pointer, and nothing when it is read.
+// A part of a handle that watches find after the handle was moved. The first watch makes the
+// whereabouts. Without a watch the handle has a null pointer more, and reading costs nothing more.
 template <typename Part>
 class Watched {
 public:
@@ -24,7 +24,7 @@ public:
         : part_{std::move(other.part_)}, whereabouts_{std::move(other.whereabouts_)} {
         tell();
     }
-    // Watches of what was here see it go.
+    // Watches of the old part see it go.
     Watched& operator=(Watched other) noexcept {
         std::swap(part_, other.part_);
         std::swap(whereabouts_, other.whereabouts_);

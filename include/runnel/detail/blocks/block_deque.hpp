@@ -24,9 +24,9 @@ namespace runnel::inline v0::detail {
 //     first                                       last
 //     [ - - a b ] <-> [ c d e f ] <-> [ g h - - ]          each block: begin, end, capacity
 //
-// Why not std::deque: emptied blocks are kept for the next ones, also across take_all(), so that a
-// stream of messages from one thread to another allocates nothing; an element never moves once it
-// is in; an empty one owns nothing; reserve_…() makes the push after it noexcept.
+// Why not std::deque: this one keeps emptied blocks for reuse, also across take_all(), so that a
+// stream of messages from one thread to another allocates nothing. An element in it moves only in
+// extract(). A new deque owns no memory. reserve_…() makes the push after it noexcept.
 //
 // Not synchronised. Every operation has the strong guarantee; those that allocate say so.
 template <Message T>
@@ -53,7 +53,7 @@ public:
         if (!has_room_at_front() && spares_.empty()) spares_.push(*allocate());
     }
 
-    // May allocate, and then leaves `value` as it was.
+    // May allocate. If that throws, `value` is as it was.
     void push_back(T&& value) {
         if (!has_room_at_back()) [[unlikely]]
             add_block_at_back();
@@ -71,8 +71,8 @@ public:
         ++size_;
     }
 
-    // Pushes a prefix of `values` and returns its length, which is less than all only if memory
-    // runs out after the first; if it does before, throws and has changed nothing.
+    // Pushes a prefix of `values` and returns its length. That is less than all only if memory runs
+    // out after the first one; if memory runs out before, it throws and has changed nothing.
     std::size_t append(std::span<T> values) {
         std::size_t done = 0;
         while (done != values.size()) {
@@ -123,7 +123,7 @@ public:
         }
     }
 
-    // Takes over everything in `other`, in constant time, and leaves it our spare blocks.
+    // Takes over everything in `other`, in constant time, and gives it our spare blocks.
     // Requires: this is empty.
     void take_all(BlockDeque& other) noexcept {
         RUNNEL_ASSERT(empty());
@@ -173,7 +173,7 @@ private:
 
         [[nodiscard]] bool empty() const noexcept { return begin == end; }
         [[nodiscard]] std::size_t size() const noexcept { return end - begin; }
-        // Where an element is to be made.
+        // Where to construct an element.
         [[nodiscard]] T* place(std::uint32_t index) const noexcept {
             auto* const storage = reinterpret_cast<std::byte*>(const_cast<Block*>(this) + 1);
             return reinterpret_cast<T*>(storage + index * sizeof(T));
@@ -251,7 +251,7 @@ private:
         BlockMemory::release(block, bytes(slots), alignof(Block));
     }
 
-    // Few enough to count: the deque is to stay small, as it lies beside a lock on a cache line.
+    // Counts, as they are few: a field would take space on the cache line shared with a lock.
     [[nodiscard]] std::uint32_t spares() const noexcept {
         std::uint32_t count = 0;
         for (const Block* block = spares_.top(); block != nullptr; block = block->next) ++count;
@@ -268,7 +268,7 @@ private:
         blocks_.push_back(spares_.pop());
     }
 
-    // False if there is no memory, or the exception for it.
+    // Without memory it throws or, if it may not, returns false.
     bool try_add_block_at_back(bool may_throw) {
         try {
             add_block_at_back();
@@ -292,7 +292,7 @@ private:
             return;
         }
         blocks_.remove(block);
-        // One spare at least, of whatever size: it is what keeps the promise of reserve_…().
+        // At least one spare, of any size: reserve_…() promises a push after pops.
         if (spares_.empty() || (spares() < most_spares && block.capacity == most_slots)) {
             keep(block);
         } else {

@@ -9,12 +9,12 @@
 
 namespace runnel::inline v0::detail {
 
-// The one home of block memory: every block of elements comes from here and goes back here, so
-// that another source of memory can be put in its place.
+// Every block of elements is allocated and released here, so that another source of memory can be
+// put in its place.
 //
-// What is to begin on a line of the cache is placed by hand within something larger: operator new
-// with an alignment would cut a piece off at either end of each block, and malloc gets slower by a
-// tenth with those strewn among the messages.
+// A block that has to begin on a cache line is placed by hand in a larger piece of memory. operator
+// new with an alignment would cut a fragment off at either end of each block, and these fragments
+// between the messages make malloc a tenth slower.
 class BlockMemory {
 public:
     static void* allocate(std::size_t bytes, std::size_t alignment) {
@@ -35,7 +35,8 @@ public:
     }
 
 private:
-    // What malloc gives anyway. So there is room in front of what is placed, to tell by how much.
+    // The alignment that malloc gives anyway. It leaves room for the offset in front of a placed
+    // block.
     static constexpr std::size_t usual = __STDCPP_DEFAULT_NEW_ALIGNMENT__;
     static_assert(usual >= sizeof(std::size_t));
 
@@ -47,14 +48,14 @@ private:
                           std::size_t alignment) noexcept {
 #if defined(__cpp_sized_deallocation)
         ::operator delete (memory, bytes, std::align_val_t{alignment});
-#else  // clang before 19, unless told otherwise
+#else  // clang before 19, without -fsized-deallocation
         ::operator delete (memory, std::align_val_t{alignment});
 #endif
     }
 };
 
-// How many slots of `slot_bytes` a block has: few at first, so that ten thousand short containers
-// stay small, then twice as many each time, up to 4 KiB a block and what its alignment takes.
+// How many slots of `slot_bytes` a block has. Few at first, so that ten thousand short containers
+// stay small; then twice as many each time, up to 4 KiB per block plus its alignment.
 class BlockGrowth {
 public:
     static constexpr std::size_t largest_block = 4096;

@@ -9,11 +9,11 @@
 
 namespace runnel::inline v0::detail {
 
-// An id as its distance from a base, in half the bytes: the milliseconds in the high 32 bits, the
-// sequence number in the low ones, counted from that of the base where the millisecond is the same.
-// Distances from one base are ordered as the ids are.
+// An id as its offset from a base, in half the bytes. The high 32 bits hold the milliseconds since
+// the base, the low ones the sequence number. In the millisecond of the base, sequence numbers
+// count from that of the base. Offsets from one base are ordered as the ids are.
 
-// The farthest that an id can be from the base, in milliseconds, is one less than this.
+// An offset has fewer milliseconds than this, and a sequence number of at most this.
 inline constexpr std::uint64_t offset_limit = std::numeric_limits<std::uint32_t>::max();
 
 // How far `id` is from the base. Requires: base <= id.
@@ -25,8 +25,8 @@ struct IdDistance {
     return {ms, ms == 0 ? id.seq - base.seq : id.seq};
 }
 
-// The least offset that an id can have which is not less than `id`; it may be one that no id has,
-// and is that for all that are too far. Requires: base <= id.
+// The least offset of an id that is not less than `id`. If no such id has an offset, the result is
+// greater than all offsets. Requires: base <= id.
 [[nodiscard]] constexpr std::uint64_t least_offset(StreamId base, StreamId id) noexcept {
     const auto [ms, seq] = distance(base, id);
     if (ms >= offset_limit) return offset_limit << 32U;
@@ -39,20 +39,20 @@ struct IdDistance {
     return {base.ms + ms, ms == 0 ? base.seq + seq : seq};
 }
 
-// Whether `id` has an offset: it is neither before the base nor too far from it. If not, a block
-// has to end and another one to begin.
+// Whether `id` has an offset: it is not before the base, and not too far from it. If it has none, a
+// new block has to begin.
 [[nodiscard]] constexpr bool has_offset(StreamId base, StreamId id) noexcept {
     if (id < base) return false;
     const auto [ms, seq] = distance(base, id);
     return ms < offset_limit && seq <= offset_limit;
 }
 
-// Where the first one that is not less than `wanted` stands among `count` ascending offsets;
-// `count` if there is none.
+// The index of the first of `count` ascending offsets that is not less than `wanted`; `count` if
+// there is none.
 [[nodiscard]] inline std::uint32_t first_not_less(const std::uint64_t* offsets, std::uint32_t count,
                                                   std::uint64_t wanted) noexcept {
     constexpr std::uint32_t stride = 8;  // offsets in a cache line
-    // Not by halving: all these can be read at once, and no branch depends on them.
+    // No binary search: these reads do not wait for each other, and no branch depends on them.
     std::uint32_t found = 0;
     for (std::uint32_t at = stride - 1; at < count; at += stride)
         found += offsets[at] < wanted ? stride : 0;

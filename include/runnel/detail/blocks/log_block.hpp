@@ -27,11 +27,12 @@ namespace runnel::inline v0::detail {
 // The writer, under the lock of its log, constructs a value in the next slot and publishes it with
 // a release-store of the count; readers that have a pin see published values without a lock.
 //
-// Two counts say how long that lasts. An owner (the log, a cursor, a kept entry) holds the memory;
-// a pin (an open batch) the values of entries that are erased meanwhile. Both lie in one word, so
-// that a batch costs one atomic step at either end. The value of an erased entry is destroyed once
-// no pin is left that may have seen it: by the eraser once it has let go of the lock, or by the
-// last reader. That is done by whoever gets the right to reap, which is a third part of that word.
+// Two counts bound the lifetimes. An owner (the log, a cursor, a kept entry) keeps the memory. A
+// pin (an open batch) also keeps the values of entries that are erased meanwhile. Both counts lie
+// in one word, so a batch costs one atomic step at either end. The value of an erased entry is
+// destroyed once no pin is left that may have seen it: by the eraser, after it has released the
+// lock, or by the last reader. Only the thread that takes the right to reap, a bit of the same
+// word, destroys such values.
 template <Message T>
 class LogBlock final : public RadixLeaf, public Destructible {
 public:
@@ -55,7 +56,7 @@ public:
     [[nodiscard]] std::uint32_t count() const noexcept {
         return published_.load(std::memory_order_acquire) & ~sealed;
     }
-    // Nothing more will be appended. Read before count(), it makes that final.
+    // Nothing more will be appended. If true, a count() after it is final.
     [[nodiscard]] bool is_full() const noexcept {
         return published_.load(std::memory_order_acquire) >= capacity_;
     }
@@ -65,8 +66,8 @@ public:
     }
     [[nodiscard]] const T& value(std::uint32_t slot) const noexcept { return *place(slot); }
 
-    // The entries that were published and are not erased. Exact for who holds the log's lock; for
-    // others what they get stays alive only if they have a pin, taken before.
+    // The entries that were published and are not erased. Exact under the log's lock. Without the
+    // lock, their values stay alive only for a thread that took a pin before the call.
     [[nodiscard]] SlotMask live() const noexcept { return live(slots_before(count())); }
     // The same of `published` slots.
     [[nodiscard]] SlotMask live(SlotMask published) const noexcept {
@@ -88,7 +89,7 @@ public:
         return first_not_less(offsets(), count(), least_offset(key, bound));
     }
 
-    // The entries that were trimmed, not erased. Final for those that are not live any more.
+    // The entries that were trimmed, not erased. Final for entries that are not live any more.
     [[nodiscard]] SlotMask trimmed() const noexcept {
         return trimmed_.load(std::memory_order_relaxed);
     }
@@ -102,7 +103,7 @@ public:
             destroy_nested(*this);
     }
 
-    // A pin owns the block, too. Taken by an owner, or under the log's lock.
+    // A pin is also an owner. Called by an owner, or under the log's lock.
     void pin() noexcept { word_.fetch_add(one_pin, std::memory_order_seq_cst); }
 
     // Called without a lock: the last pin destroys what was erased under it.
@@ -115,7 +116,7 @@ public:
             if (owners(word) == 1) destroy_nested(*this);
             return;
         }
-        // Whoever reaps has to own the block meanwhile.
+        // Remains an owner for now, as a thread that reaps must be one.
         word_.fetch_sub(only_pin, std::memory_order_seq_cst);
         begin_reap() ? finish_reap() : remove_owner();
     }
@@ -127,7 +128,7 @@ public:
     // Whether `id` can be appended here.
     [[nodiscard]] bool takes(StreamId id) const noexcept {
         const auto word = published_.load(std::memory_order_relaxed);
-        return word < capacity_ && has_offset(key, id);  // it is greater if sealed
+        return word < capacity_ && has_offset(key, id);  // a sealed word is greater
     }
 
     // Requires: takes(id), and it is greater than all that are here.
@@ -145,20 +146,20 @@ public:
         published_.store(word | sealed, std::memory_order_release);
     }
 
-    // Before erase(), which publishes it.
+    // Called before erase(), which publishes it.
     void note_trimmed(SlotMask slots) noexcept {
         trimmed_.store(trimmed() | slots, std::memory_order_relaxed);
     }
 
-    // Whether somebody stands here: owns it besides the log and the one that reaps. False is final
-    // under the log's lock, as all new owners come under it.
+    // Whether the block has owners besides the log and the thread that reaps. Under the log's lock
+    // false is final, as all new owners come under that lock.
     [[nodiscard]] bool is_shared() const noexcept {
         const auto word = word_.load(std::memory_order_relaxed);
         return owners(word) != ((word & reaping) != 0 ? 2 : 1);
     }
 
-    // Nobody who pins from now on sees `slots`. True if the caller has to call finish_reap() after
-    // releasing the lock.
+    // Hides `slots` from all later pins. True: the caller has to call finish_reap() after releasing
+    // the lock.
     [[nodiscard]] bool erase(SlotMask slots) noexcept {
         gone_.fetch_or(slots, std::memory_order_seq_cst);
         word_.fetch_or(garbage, std::memory_order_seq_cst);
@@ -167,21 +168,21 @@ public:
         return true;
     }
 
-    // Destroys the values that nobody can see any more, and gives up the right to do so and one
+    // Destroys the values that no thread can see any more. Gives up the right to reap and one
     // owner. Called without a lock.
     void finish_reap() noexcept { destroy_nested(*this); }
 
-    // The blocks that somebody has the right to reap, or has taken out of the log.
+    // Links the blocks that a Disposal has the right to reap.
     [[nodiscard]] LogBlock* next_to_reap() const noexcept { return static_cast<LogBlock*>(next_); }
     void set_next_to_reap(LogBlock* block) noexcept { next_ = block; }
 
-    // Guarded by the log's lock; once the block has left the log, `next` belongs to who took it
-    // out.
+    // Guarded by the log's lock. Once the block has left the log, `next` belongs to the thread that
+    // took it out.
     LogBlock* previous = nullptr;
     LogBlock* next = nullptr;
     bool has_left = false;
 
-    // How many entries its stream had trimmed, ever, when it left.
+    // How many entries its stream had trimmed in all when this block left the log.
     [[nodiscard]] std::uint64_t trimmed_when_it_left() const noexcept {
         return trimmed_when_it_left_;
     }
@@ -212,11 +213,10 @@ private:
                 ~destroyed_.load(std::memory_order_seq_cst)) != 0;
     }
 
-    // Takes the right to destroy what is erased, if there is anything, nobody else has the right,
-    // and nobody has a pin: otherwise it is left to them, who look again when they are done. What
-    // is erased is read before the step that finds no pin: so whoever pins later does not see it.
-    // Sequential consistency: of one who erases and one who pins, or stops to reap, at least one
-    // sees the other.
+    // Takes the right to reap, if there is garbage, no other thread has the right, and no thread
+    // has a pin. Otherwise those threads look again when they are done. `gone_` is read before the
+    // step that finds no pin, so a later pin does not see these slots. Sequential consistency: of a
+    // thread that erases and one that pins, or stops reaping, at least one sees the other.
     [[nodiscard]] bool begin_reap() noexcept {
         while (has_garbage()) {
             auto word = word_.load(std::memory_order_seq_cst);
@@ -234,7 +234,7 @@ private:
         for (; slots != 0; slots &= slots - 1) std::destroy_at(place(first_slot(slots)));
     }
 
-    // What is reaped has an owner.
+    // A thread that reaps is an owner. So while the bit is set, this is called by finish_reap().
     void destroy() noexcept override {
         (word_.load(std::memory_order_relaxed) & reaping) != 0 ? reap() : destroy_all();
     }
@@ -245,7 +245,7 @@ private:
             destroy_values(reapable_ & ~destroyed);
             destroyed_.store(destroyed | reapable_, std::memory_order_relaxed);
             word_.fetch_and(~(reaping | garbage), std::memory_order_seq_cst);
-            // A thread that erased meanwhile could not get the right, and relies on this one to
+            // A thread that erased meanwhile could not get the right, and relies on this thread to
             // look again.
             if (has_garbage()) word_.fetch_or(garbage, std::memory_order_seq_cst);
         } while (begin_reap());

@@ -11,8 +11,8 @@
 
 namespace runnel::inline v0::detail {
 
-// A pin on a block, see LogBlock, or none. The destructor may destroy values that were erased
-// meanwhile: not to be run under a lock, unless another pin on the same block stays.
+// A pin on a block (see LogBlock), or none. The destructor may destroy values that were erased
+// meanwhile. So it must not run under a lock, unless another pin on the same block stays.
 template <Message T>
 class Pin {
 public:

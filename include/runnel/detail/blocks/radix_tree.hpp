@@ -21,7 +21,7 @@ struct RadixLeaf {
     StreamId key;
 };
 
-// Leaves by their keys: for any key, the nearest leaf that does not lie behind it.
+// Leaves by their keys: finds, for any key, the leaf with the greatest key that is not greater.
 //
 //     8-0, 8-64, 8-130, 16-0:      [ 0-?, ms: 8 16 ]           nodes branch on one digit of the key
 //                                            |  `-- 16-0
@@ -29,18 +29,18 @@ struct RadixLeaf {
 //                                               |  |  `-- 8-130
 //                                              8-0 8-64
 //
-// A key is 22 digits of 6 bits, 11 for either number, the first of which has 4 bits. A node keeps
-// the digits that lead to it, so that one way down settles where any key would stand; its children
-// lie side by side, in an array that doubles, found by counting bits.
+// A key is 22 digits of 6 bits, 11 for each number, the first of which has 4 bits. A node keeps the
+// digits that lead to it, so one way down finds the place of any key. Its children lie side by side
+// in an array that doubles; counting bits finds a child.
 //
-// Of 4, 5, 6 and 8 bits, 6 are the fastest, and within a byte for each leaf as small as any. Among
-// 160 000 keys of a stream a look-up takes about a third of the time it does in a std::map, and the
+// Of 4, 5, 6 and 8 bits, 6 are the fastest, and no other size saves more than a byte for each leaf.
+// With 160 000 keys of a stream, a look-up takes about a third of the time of a std::map, and the
 // nodes a quarter to a half of the memory.
 //
 // Invariants. A node has at least two children. The digit of a node comes before those of the nodes
 // below it. All keys below a node agree with `Node::key` in the digits before its own.
 //
-// Not synchronised; what is const writes nothing.
+// Not synchronised; const members write nothing.
 class RadixTree {
 public:
     RadixTree() = default;
@@ -78,7 +78,7 @@ public:
     // The leaf with the greatest key that is not greater than `key`; nullptr if there is none.
     [[nodiscard]] RadixLeaf* floor(StreamId key) const noexcept {
         if (root_.is_none()) return nullptr;
-        Child below;  // what comes just before `key`, as far as is known
+        Child below;  // the last child before `key` found so far
         Child child = root_;
         while (child.is_node() && child.node().leads_to(key)) {
             const Node& node = child.node();
@@ -88,7 +88,8 @@ public:
             if ((node.present & bit) == 0) return last_of(below);
             child = node.children()[before];
         }
-        // All that is below it comes on the same side, as it differs before the digit of the node.
+        // All keys below `child` lie on the same side of `key`: they differ before the node's
+        // digit.
         return last_of(child.key() <= key ? child : below);
     }
 
@@ -131,7 +132,7 @@ private:
         [[nodiscard]] RadixLeaf* leaf() const noexcept {
             return reinterpret_cast<RadixLeaf*>(address_);
         }
-        // That of the leaf, or one that begins as all do below the node.
+        // The key of the leaf, or one with the digits that all keys below the node share.
         [[nodiscard]] StreamId key() const noexcept { return is_node() ? node().key : leaf()->key; }
 
     private:
@@ -176,8 +177,8 @@ private:
         [[nodiscard]] std::uint32_t count() const noexcept { return count_bits(present); }
         [[nodiscard]] bool is_full() const noexcept { return count() == capacity; }
 
-        // Whether `other` agrees with all below in the digits before this one. The shift is in two
-        // steps, as both together may be that of a whole word.
+        // Whether `other` agrees with all keys below in the digits before this one. In two shifts,
+        // as one by the sum of both could be by more than a whole word.
         [[nodiscard]] bool leads_to(StreamId other) const noexcept {
             if (digit >= word_bits)
                 return (key.ms ^ other.ms) >> (digit - word_bits) >> digit_bits == 0;
@@ -198,7 +199,7 @@ private:
             return (present & bit) != 0 ? children() + rank(bit) : nullptr;
         }
 
-        // Whether it takes a new child for `other`, as it is.
+        // Whether the node, as it is, can take a new child for `other`.
         [[nodiscard]] bool has_place_for(StreamId other) const noexcept {
             return leads_to(other) && (present & bit_of(other)) == 0 && !is_full();
         }
@@ -234,7 +235,7 @@ private:
         const std::uint32_t capacity;
     };
 
-    // nullptr of none.
+    // nullptr for none.
     [[nodiscard]] static RadixLeaf* last_of(Child child) noexcept {
         while (child.is_node()) child = child.node().children()[child.node().count() - 1];
         return child.leaf();
@@ -261,7 +262,7 @@ private:
         recent_->add(leaf.key, Child{leaf});
     }
 
-    // Puts a node where `child` is, and below it that one and `leaf`.
+    // Replaces `child` by a node, and puts `child` and `leaf` below that.
     void branch(Child& child, RadixLeaf& leaf) {
         const StreamId other = child.key();
         Node& node = make(first_difference(other, leaf.key), leaf.key, 2);
@@ -271,7 +272,7 @@ private:
         recent_ = &node;
     }
 
-    // `recent_` may be left behind.
+    // May leave `recent_` dangling: the caller sets it again.
     static void grow(Child& child) {
         Node& old = child.node();
         Node& larger = make(old.digit, old.key, 2 * old.capacity);
@@ -281,8 +282,8 @@ private:
         release(old);
     }
 
-    // Removes the child for `key` from the node that is `parent`; what is left alone takes the
-    // node's place.
+    // Removes the child for `key` from the node that is `parent`. If one child is left, it takes
+    // the node's place.
     void remove(Child& parent, StreamId key) noexcept {
         Node& node = parent.node();
         node.remove(key);

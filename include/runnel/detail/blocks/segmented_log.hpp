@@ -12,8 +12,8 @@
 
 namespace runnel::inline v0::detail {
 
-// What has to die and must not die under a lock: made before the lock is taken, and so gone after
-// it. Allocates nothing.
+// Collects what must not be destroyed under a lock. It is made before the lock is taken, so it is
+// destroyed after the lock is released. Allocates nothing.
 template <Message T>
 class Disposal {
 public:
@@ -45,7 +45,7 @@ private:
     LinkedStack<LogBlock<T>> blocks_;
 };
 
-// Blocks in a row. Guarded by its owner's lock but for what LogBlock lets readers do.
+// Blocks in a row. Guarded by its owner's lock, except for what LogBlock lets readers do.
 template <Message T>
 class SegmentedLog {
 public:
@@ -66,8 +66,8 @@ public:
     [[nodiscard]] Block* first() const noexcept { return blocks_.first(); }
     [[nodiscard]] Block* last() const noexcept { return blocks_.last(); }
 
-    // A block to follow the last one. If that was not filled, the ids are far apart, and more room
-    // than it needed would only be wasted. Throws: std::bad_alloc.
+    // A block to follow the last one. If the last one was not filled, the ids are far apart, and a
+    // larger block would be a waste. Throws: std::bad_alloc.
     [[nodiscard]] Block* make(StreamId first_id) const {
         const bool was_filled = last() == nullptr || last()->count() == last()->capacity();
         const std::uint32_t needed = was_filled ? capacity_ : last()->count();
@@ -81,7 +81,7 @@ public:
         capacity_ = block.capacity();
     }
 
-    // Takes `block` out, and with it the log's ownership.
+    // Takes `block` out. The caller takes over the log's ownership.
     void remove(Block& block) noexcept {
         blocks_.remove(block);
         block.has_left = true;

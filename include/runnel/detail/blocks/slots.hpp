@@ -37,12 +37,12 @@ using SlotMask = std::uint64_t;
     return slots;
 }
 
-// The lowest `count` of `slots`. Does not count them, which takes longer than the rest.
+// The lowest `count` of `slots`. Does not count the bits, which would take longer than the rest.
 [[nodiscard]] constexpr SlotMask lowest_slots(SlotMask slots, std::size_t count) noexcept {
     return count >= 64 ? slots : slots & ~without_lowest_slots(slots, count);
 }
 
-// The slot of `slots` that `index` others stand before. Requires: there is one.
+// The slot at position `index` of `slots`, the lowest first. Requires: there is one.
 [[nodiscard]] constexpr std::uint32_t slot_at(SlotMask slots, std::size_t index) noexcept {
     const std::uint32_t first = first_slot(slots);
     const SlotMask from_first = slots >> first;

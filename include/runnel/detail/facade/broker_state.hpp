@@ -29,8 +29,8 @@ enum class Space : std::uint8_t {
     sharded_channels,
 };
 
-// The names of a broker, what they stand for, and the patterns that channels are matched with. Its
-// lock is taken before those of what the names stand for; under it nothing that a user can see is
+// The names of a broker, the objects they stand for, and the patterns that are matched with
+// channels. Its lock is taken before those of the objects. Under it, nothing that a user can see is
 // made, closed or destroyed.
 //
 // Invariant outside the lock: each channel that is open is attached to each pattern that it
@@ -41,7 +41,7 @@ public:
 
     explicit BrokerState(Clock* time) noexcept : clock{time} {}
 
-    // Inboxes may keep this state; what the names stood for goes now, without the lock.
+    // Inboxes may keep this state. The objects that the names stood for go now, without the lock.
     void last_handle_gone() noexcept override {
         close();
         std::array<Names, spaces.size()> gone;
@@ -58,8 +58,8 @@ public:
         for (const Space space : spaces) visit(space, [](const Named& named) { named.close(); });
     }
 
-    // Calls visit(named) without the lock, one after the other. What is made or removed meanwhile
-    // may be visited or not.
+    // Calls visit(named) for each, one after the other, without the lock. Those made or removed
+    // meanwhile may be visited or not.
     template <typename Visit>
     void visit(Space space, Visit visit) const {
         Owner<Named> last;
@@ -84,8 +84,8 @@ public:
         return std::nullopt;
     }
 
-    // What is there or, if nothing is, what make() gives, which is called without the lock. Another
-    // thread may be faster: then its one is taken.
+    // The object with that name or, if there is none, what make() returns. make() is called without
+    // the lock. If another thread is faster, the result is what that thread made.
     template <typename Handle, typename Make>
     [[nodiscard]] Handle find_or_make(Space space, std::string_view name, Kind kind, Make make) {
         if (auto found = find<Handle>(space, name, kind)) return *std::move(found);
@@ -116,7 +116,7 @@ public:
 
     // ---- patterns
 
-    // Throws: Error{closed}; std::bad_alloc, and then the pattern is to be removed.
+    // Throws: Error{closed}; std::bad_alloc, and then the caller has to remove the pattern.
     void add(const Owner<Pattern>& pattern) {
         WakeAtEnd wake;
         const Lock lock{mutex};

@@ -23,8 +23,7 @@
 
 namespace runnel::inline v0::detail {
 
-// A channel that a name stands for. The handle that keeps it open comes with the class that derives
-// from this.
+// A channel that a name stands for. The derived class has the handle that keeps it open.
 template <Message T>
 class RUNNEL_VISIBLE NamedChannel : public Named {
 public:
@@ -40,7 +39,7 @@ public:
     ChannelState<T>& state;
 };
 
-// Of an inbox.
+// A pattern of an inbox.
 template <Message T>
 class RUNNEL_VISIBLE PatternOf final : public Pattern {
 public:
@@ -82,7 +81,7 @@ public:
         for (const Owner<Pattern>& pattern : patterns_) broker_->remove(*pattern.get());
     }
 
-    // Not when it is there already.
+    // Does nothing if the pattern is there already.
     template <Message T>
     void add(std::string_view pattern, const Owner<InboxState<T>>& inbox) {
         const auto is_it = [&](const auto& one) { return one.get()->text == pattern; };

@@ -28,14 +28,14 @@ struct Kind {
     return std::string{to_string(kind.model)} + " of " + std::string{kind.message.name()};
 }
 
-// What a name stands for, which it keeps open.
+// What a name stands for. Keeps that open.
 class RUNNEL_VISIBLE Named : public Owned {
 public:
     Named(std::string_view called, Kind of) : name{called}, kind{of} {}
 
     virtual void close() const noexcept = 0;
-    // Of channels: what is due by time, and returns how many things; whether anybody has subscribed
-    // to just that.
+    // For channels. Does what is due by time, and returns how many things that were. Whether there
+    // are direct subscribers, not counting those by patterns.
     virtual std::size_t do_what_is_due() const noexcept { return 0; }
     [[nodiscard]] virtual bool has_subscribers() const noexcept { return false; }
 
@@ -54,7 +54,7 @@ public:
     const Handle handle;
 };
 
-// A name space. Guarded by its owner's lock, under which nothing that it held may go.
+// A name space. Guarded by its owner's lock, under which nothing that it held may be destroyed.
 class Names {
 public:
     [[nodiscard]] const Named* find(std::string_view name) const noexcept {
@@ -85,13 +85,13 @@ public:
         return extracted;
     }
 
-    // The first one behind that one, whether it is still there or not; nothing: behind none.
+    // The first one behind `before`, whether that is still there or not; null: the first of all.
     [[nodiscard]] Owner<Named> next(const Named* before) const noexcept {
         const auto found = before == nullptr ? named_.begin() : named_.upper_bound(before->name);
         return found == named_.end() ? Owner<Named>{} : found->second;
     }
 
-    // Those whose names begin with that, in the order of their names.
+    // Visits those whose names begin with `prefix`, in the order of their names.
     template <typename Visit>
     void visit(std::string_view prefix, Visit visit) const {
         auto at = named_.lower_bound(prefix);
@@ -100,7 +100,7 @@ public:
     }
 
 private:
-    std::map<std::string_view, Owner<Named>> named_;  // by their own names
+    std::map<std::string_view, Owner<Named>> named_;  // the keys view Named::name
 };
 
 }  // namespace runnel::inline v0::detail

@@ -19,17 +19,17 @@
 
 namespace runnel::inline v0::detail {
 
-// Somebody's subscription to all channels of one type of message whose names match a pattern.
+// A subscription to all channels of one type of message whose names match a pattern.
 class RUNNEL_VISIBLE Pattern : public Owned {
 public:
     Pattern(std::string_view pattern, TypeKey of) : text{pattern}, message{of} {}
 
-    // Under the broker's lock; the channel is one that matches.
+    // Called under the broker's lock, for a channel that matches.
     virtual void attach(const Named& channel, WakeChain& chain) = 0;
     virtual void detach(const Named& channel, WakeChain& chain) noexcept = 0;
-    // Whether it still takes what comes.
+    // Whether the subscriber still takes messages.
     [[nodiscard]] virtual bool is_connected() const noexcept = 0;
-    // Without it: nothing comes by this pattern any more.
+    // Called without that lock: no more messages come by this pattern.
     virtual void end(WakeChain& chain) noexcept = 0;
 
     [[nodiscard]] bool matches(std::string_view name, TypeKey of) const noexcept {
@@ -46,9 +46,9 @@ public:
     const TypeKey message;
 };
 
-// The patterns of a broker, by what their names begin with: so a name asks only those that it may
-// match, and all that begin with a wildcard. Guarded by its owner's lock, under which no pattern
-// that it held may go.
+// The patterns of a broker, by the literal text they begin with. So a name is compared only with
+// patterns that begin like it, and with all that begin with a wildcard. Guarded by its owner's
+// lock, under which no pattern that it held may be destroyed.
 class Patterns {
 public:
     void insert(const Owner<Pattern>& pattern) {
@@ -83,14 +83,14 @@ public:
         }
     }
 
-    // Each once, in order.
+    // The text of each pattern, once, in order.
     [[nodiscard]] std::vector<std::string> texts() const {
         std::set<std::string> all;
         for (const auto& [prefix, pattern] : by_prefix_) all.insert(pattern.get()->text);
         return {all.begin(), all.end()};
     }
 
-    // Whether there is one whose subscriber still takes what comes.
+    // Whether one matches whose subscriber still takes messages.
     [[nodiscard]] bool any_matches(std::string_view name, TypeKey message) const noexcept {
         bool any = false;
         visit_matching(name, message,

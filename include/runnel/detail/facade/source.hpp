@@ -29,7 +29,7 @@
 
 namespace runnel::inline v0::detail {
 
-// What an object has for somebody who comes for it.
+// What an object has for a thread that comes for it.
 enum class Supply : std::uint8_t {
     there,         // something
     none,          // nothing yet
@@ -38,8 +38,8 @@ enum class Supply : std::uint8_t {
     disconnected,  // it was too far behind
 };
 
-// An object that somebody waits for together with others, of whatever model and message. Keeps its
-// memory, and does not keep it open. Used by one wait at a time.
+// An object that a thread waits for together with others, of any model and message type. Keeps the
+// object's memory, but does not keep it open. Used by one wait at a time.
 class Source {
 public:
     Source(Clock& its_clock, SpinBudget& its_spin) noexcept : clock{its_clock}, spin{its_spin} {}
@@ -55,7 +55,7 @@ public:
     [[nodiscard]] virtual bool enter(Waiter& waiter, std::size_t which,
                                      WakeChain& chain) noexcept = 0;
 
-    // Takes it out of line if it still stands in it. Does nothing if it was never there.
+    // Takes the waiter out of line if it still stands in it. Does nothing if it was never there.
     virtual void leave() noexcept = 0;
 
     Clock& clock;
@@ -139,7 +139,7 @@ private:
     const Owner<Whereabouts<LogCursor<T>>> cursor_;
 };
 
-// Unlike a read, to be told of something is no call of the consumer: nothing of the group changes.
+// Unlike a read, a wait here is no call of the consumer: nothing of the group changes.
 template <Message T>
 class ConsumerSource final : public StreamSource<T> {
 public:
@@ -180,7 +180,7 @@ public:
         if (seat_->part == nullptr) return Supply::gone;
         const Seat<T>& seat = **seat_->part;
         if (seat.is_disconnected.load(std::memory_order_relaxed)) return Supply::disconnected;
-        // What it has to skip is told with what comes next, and when nothing does any more.
+        // Skipped messages are reported with the next message, or once none can come any more.
         const bool is_over = channel.closed;
         const auto from = is_over ? seat.position() : seat.position_to_go_on(channel.log);
         if (channel.log.last() > from) return Supply::there;

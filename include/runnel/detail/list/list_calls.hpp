@@ -3,7 +3,7 @@
 
 // The calls of a list, each from its first lock to its end. Null options: the call may not wait.
 //
-// The handle that a call was made through may go while the call waits. So they take the state,
+// The handle that a call was made through may go while the call waits. So calls take the state,
 // which a wait keeps, and not the handle.
 
 #include <runnel/detail/base/annotations.hpp>
@@ -104,7 +104,7 @@ Pushed push_many(ListState<T>& list, End end, std::span<T> messages, const WaitO
     if (end == End::back) {
         const Lock lock{list.back.mutex};
         ListBack<T>& back = list.back.part;
-        // The room may be more than that; what fits goes in under one lock.
+        // `room` is a lower bound. With the real room, what fits goes in under one lock.
         if (back.room < messages.size() && list.nobody_waits() && !list.closed)
             back.room = list.free_room();
         done = back.push(messages.first(std::min(messages.size(), back.room)));
@@ -151,7 +151,7 @@ template <Message T>
 template <Message T>
 inline Popped<T> pop_front(ListState<T>& list, const WaitOptions* options, bool may_pause = true);
 
-// How a pop goes on that has found nothing, or others that wait: it stands in line already, pauses
+// How a pop goes on that has found nothing, or other waits: it stands in line already, pauses
 // first, or takes its turn.
 template <Message T>
 struct PopLater {
@@ -159,7 +159,7 @@ struct PopLater {
     bool pauses = false;
 };
 
-// It may stand in line at once if the list is empty and nobody else waits.
+// Gets into line at once if the list is empty and no other request waits.
 template <Message T>
 [[gnu::noinline]] PopLater<T> pop_later(ListState<T>& list, bool may_pause,
                                         Unmade<PopInLine<T>>& memory) noexcept
@@ -173,13 +173,14 @@ template <Message T>
     return {&in_line, false};
 }
 
-// The rest of such a pop, without a lock. After a pause it begins anew, once.
+// The rest of such a pop, without a lock. After a pause it starts again, once.
 // NOLINTBEGIN(misc-no-recursion)
 template <Message T>
 [[gnu::noinline]] Popped<T> finish_pop(ListState<T>& list, const WaitOptions* options,
                                        const PopLater<T>& later) {
     if (later.pauses) {
-        // It leaves the producer alone for a moment, and finds several when it looks again.
+        // Leaves the cache lines to the producer for a moment, and finds several elements after
+        // that.
         const Owner<ListState<T>> keep{list};
         pause_for_a_batch();
         return pop_front(list, options, false);
@@ -195,7 +196,7 @@ template <Message T>
     return request.ending();
 }
 
-// First at the front, with its lock alone; then wherever the first element is.
+// First tries the front, with its lock alone. Then takes the first element wherever it is.
 template <Message T>
 [[gnu::always_inline]] inline Popped<T> pop_front(ListState<T>& list, const WaitOptions* options,
                                                   bool may_pause) {
@@ -226,14 +227,14 @@ Popped<T> pop(ListState<T>& list, End end, const WaitOptions* options) {
     return end == End::front ? pop_front(list, options) : pop_in_turn(list, end, options);
 }
 
-// False if there is nothing, or somebody waits. May throw, and then has taken nothing.
+// False if there is nothing, or a request waits. If it throws, it has taken nothing.
 template <Message T>
 [[nodiscard]] bool pop_many_now(ListState<T>& list, End end, std::size_t count, std::vector<T>& out,
                                 bool& was_stream) {
     if (end == End::front && list.front_size() >= count) {
         out.reserve(count);
         const Lock lock{list.front.mutex};
-        // Its size first: the attention of an empty front belongs to the back's lock.
+        // First its size: while the front is empty, the back's lock guards `attention`.
         if (list.front.part.has(count) && !list.front.attention) {
             list.front.part.pop_many(count, out);
             return true;

@@ -21,12 +21,12 @@ class ListCore;
 // The end at which producers work.
 template <Message T>
 struct ListBack {
-    // How many more may be pushed before somebody has to look: a lower bound, as pops do not raise
-    // it. Its owner sets it to 0 to be asked before each push.
+    // How many more may be pushed without a check: a lower bound, as pops do not raise it. Its
+    // owner sets it to 0 so that every push is checked.
     std::size_t room = 0;
     BlockDeque<T> items;
 
-    // May allocate, and then leaves `value` alone. Requires: room.
+    // May allocate. If that throws, `value` is as it was. Requires: room.
     void push(T&& value) {
         RUNNEL_ASSERT(room != 0);
         items.push_back(std::move(value));
@@ -42,7 +42,7 @@ struct ListBack {
         return count;
     }
 
-    // How many more fit into a list of that capacity that has so many elements in front of these.
+    // How many more fit into a list of `capacity` that has `in_front` elements in front of these.
     [[nodiscard]] std::size_t free_room(std::size_t capacity, std::size_t in_front) const noexcept {
         return capacity - std::min(capacity, in_front + items.size());
     }
@@ -75,14 +75,14 @@ public:
 private:
     friend class ListCore<T>;
 
-    // Release: whoever reads 0 comes after those who popped.
+    // Release: a thread that reads 0 comes after the pops that made it 0.
     void publish_size() noexcept { size_.store(items_.size(), std::memory_order_release); }
 
     std::atomic<std::size_t> size_ = 0;  // of items_
     BlockDeque<T> items_;
 };
 
-// The rules of a whole list over its two parts, for whoever may change both.
+// The rules of a whole list over its two parts, for a thread that may change both.
 //
 //     pop_front <-- [ front: a b c ] <-- [ back: d e f ] <-- push_back
 //
@@ -110,7 +110,7 @@ public:
     // After it, push() at that end cannot fail, whatever is popped in between.
     void reserve(End end) {
         if (end == End::back) return back_.items.reserve_back();
-        // Either may be the first one by then.
+        // Either part may be the first one by then.
         if (front_.has()) front_.items_.reserve_front();
         back_.items.reserve_front();
     }
@@ -123,7 +123,7 @@ public:
         front_.publish_size();
     }
 
-    // Looks at no bound. May allocate, and then leaves `value` alone.
+    // Checks no bound. May allocate. If that throws, `value` is as it was.
     void push(End end, T&& value) {
         if (end == End::back) return back_.items.push_back(std::move(value));
         if (!front_.has()) return back_.items.push_front(std::move(value));
@@ -197,7 +197,7 @@ public:
     }
 
 private:
-    // Where the element at `end` is.
+    // Whether the element at `end` is in the front part.
     [[nodiscard]] bool is_at_front(End end) const noexcept {
         return end == End::front ? front_.has() : back_.items.empty();
     }

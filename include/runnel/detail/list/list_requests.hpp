@@ -25,12 +25,12 @@
 
 namespace runnel::inline v0::detail {
 
-// In one line of a list.
+// The place of a request in one line of a list.
 template <Message T>
 struct ListPlace {
     ListPlace(Waiter& of, ListState<T>& list, Line in) noexcept : node{of, list}, line{in} {}
 
-    // It also stands in line if the call may not wait, for what it is served in its turn.
+    // A call that may not wait stands in line, too, so that it is served in its turn.
     [[nodiscard]] bool try_or_queue(WaitLimits /*any*/, WakeChain& chain) noexcept {
         return node.list()->enter(node, line, chain);
     }
@@ -64,8 +64,8 @@ public:
     std::optional<T> value;
 };
 
-// The commonest wait, put into line under the lock that found the list empty. On lines of its own:
-// the word that the waiting thread polls is away from what the waker writes.
+// The most common wait, put into line under the lock that found the list empty. On cache lines of
+// its own: the word that the waiting thread polls is away from what the waker writes.
 template <Message T>
 struct alignas(std::max<std::size_t>(64, alignof(PopOne<T>))) PopInLine {
     PopInLine(End end, ListState<T>& list) noexcept
@@ -75,16 +75,16 @@ struct alignas(std::max<std::size_t>(64, alignof(PopOne<T>))) PopInLine {
     ListPlace<T> place;
 };
 
-// Takes from the first of several lists that has something: of those whose locks the waker holds,
-// which are that of the node and the one that serve_poppers() has found before it. It is its own
-// place, with a node at each list.
+// Takes from the first list that has something, of those whose locks the waker holds: the list of
+// the node, and an earlier one that serve_poppers() has found. It is its own place, with a node at
+// each list.
 template <Message T>
 class PopFirst : public Request {
 public:
     // Throws: std::bad_alloc, as add() does.
     PopFirst(End end, Clock& on) : Request{behaviour, WaitsOn::several, on}, end_{end} {}
 
-    // Names one more list, if it was not named before. To be done first.
+    // Names one more list, if it was not named before. To be called before the wait.
     void add(ListState<T>& list, std::size_t position) {
         if (std::ranges::find(nodes_, &list, &ListNode<T>::list) != nodes_.end()) return;
         const ListNode<T>* const earlier = nodes_.empty() ? nullptr : &nodes_.back();
@@ -121,7 +121,7 @@ public:
         return take(list, node.which) ? Served::yes : Served::elsewhere;
     }
 
-    // Where it has made room, which is not the list that the waker serves; see Waiter::Resume.
+    // Serves the list where it has made room, if the waker does not serve that; see Waiter::Resume.
     static void unpark_after_others(Waiter& waiter, WakeChain& chain) noexcept {
         auto& pop = static_cast<PopFirst&>(waiter);
         if (pop.other_ != nullptr) pop.other_->serve_all(chain);
@@ -178,8 +178,9 @@ public:
     std::vector<T> values;
 };
 
-// Pushes as many as there is room for, again and again until all are in. It may be ended while it
-// pushes; then the thread that waits reads `count` after it has left the line, under the lock.
+// Each attempt pushes as many as there is room for, until all are in. The request may be ended
+// while it pushes; then the waiting thread reads `count` after it has left the line, under the
+// lock.
 template <Message T>
 class PushMany : public Request {
 public:
@@ -221,8 +222,8 @@ public:
           at_source_{*this, source},
           at_target_{*this, target} {}
 
-    // From the target's line it is attempted only when the target closes, and from the source's
-    // without the target's lock when that is closed and drained.
+    // In the target's line it is attempted only when the target closes. In the source's line it is
+    // attempted without the target's lock if the source is closed and drained.
     Served attempt(ListNode<T>& node) {
         if (node.list() != &source_) return source_closed();
         source_.assert_held();
@@ -278,13 +279,13 @@ public:
 
     bool moved = false;
     bool rejected = false;
-    std::optional<MovedCopy<T>> copy;  // lives on until the locks are gone, also of no move
+    std::optional<MovedCopy<T>> copy;  // outlives the locks, even if nothing was moved
 
 private:
     [[nodiscard]] bool onto_itself() const noexcept { return &source_ == &target_; }
 
-    // Nobody sees what it has brought, or the room that it has made, before those who wait for it.
-    // True if there are such who need more locks.
+    // Serves those that wait for the element or the room before another thread sees it. True if
+    // some of them need more locks.
     [[nodiscard]] bool serve_at_once(WakeChain& chain) noexcept
         RUNNEL_REQUIRES(source_.back.mutex, source_.front.mutex)
             RUNNEL_REQUIRES(target_.back.mutex, target_.front.mutex) {

@@ -28,8 +28,9 @@ namespace runnel::inline v0::detail {
 template <Message T>
 class ListState;
 
-// What becomes of a push that finds no room: it goes to those who wait for an element, or does not,
-// and then `message` is untouched. Unfinished: others are left to be served.
+// What becomes of a push that finds no room. no: it was not pushed, and `message` is untouched.
+// finished: it was pushed, and the waiting requests were served. unfinished: it was pushed, and
+// some requests need more locks.
 enum class HandOver : std::uint8_t { no, finished, unfinished };
 
 // The two queues of a list: for elements, and for room.
@@ -44,19 +45,19 @@ struct ListNode : WaitNode {
     [[nodiscard]] ListState<T>* list() const noexcept { return keep.get(); }
 
     const Owner<ListState<T>> keep;
-    // A list whose locks are needed too to serve it. Of a move: the one at its other side. Of a pop
-    // of several lists: see ListState::owes.
+    // A second list whose locks are needed to serve it. For a move: the list at its other side. For
+    // a pop of several lists: see ListState::owes.
     ListState<T>* other = nullptr;
-    // Of a pop of several lists: its place at the list that was named before this one.
+    // For a pop of several lists: its place at the list that was named before this one.
     const ListNode* earlier = nullptr;
-    // Of a move, at its target: whether it may be that only room is missing. If it waits for an
-    // element, room is nothing to it. Guarded by the lock of that list.
+    // For a move, at its target: whether only room may be missing. If it waits for an element, room
+    // does not help it. Guarded by the lock of that list.
     bool awaits_room = false;
 };
 
-// The rest of a list, for a holder of the back's lock: the front's lock, unless the front is empty.
-// Nobody else fills an empty front meanwhile, so it needs no guard. A call that fills it (by taking
-// over the back) needs the front's lock itself: it must not hold this one.
+// Locks the rest of a list, for a holder of the back's lock: the front's lock, unless the front is
+// empty. No other thread fills an empty front meanwhile, so that needs no guard. A call that fills
+// it (by taking over the back) takes the front's lock itself: it must not hold this one.
 template <Message T>
 class RUNNEL_SCOPED_CAPABILITY LockRest {
 public:
@@ -90,8 +91,9 @@ private:
     const LockRest<T> rest_;
 };
 
-// All of one list, or of two: the one place where the locks of two objects are taken, by address.
-// The analysis knows of `one`; what is done with the other one asserts it, see assert_held().
+// Locks one list, or two. Only here are the locks of two objects taken, in the order of their
+// addresses. The analysis knows of `one`; code that uses the other list asserts its locks, see
+// assert_held().
 template <Message T>
 class RUNNEL_SCOPED_CAPABILITY LockPair {
 public:
@@ -128,16 +130,16 @@ private:
 // A list: its elements, the waits in it, and what wakes them.
 //
 // Locks: the back's before the front's. A producer works at the back under its lock, a consumer at
-// the front under the other one. That is why a stream of messages costs each side a lock of its own
-// and hardly a foreign cache line.
-// * The front grows only under both; under the front's lock alone it shrinks.
-// * So under the back's lock, front_size() == 0 stays true, and then the back is the whole list:
-//   its holder has all of it, and leaves the front's lock and its cache line alone.
+// the front under the other one. So in a stream of messages each side takes a lock of its own and
+// hardly touches a cache line of the other side.
+// * The front grows only under both locks; under the front's lock alone it shrinks.
+// * So under the back's lock, front_size() == 0 stays true, and then the back is the whole list: the
+//   holder has all of it, and leaves the front's lock and cache line alone.
 //
 // Invariant outside the locks: an element and a waiter that could take it never coexist, nor do
-// room and a waiter that could fill it. There is one exception. A waiting move needs the locks of
-// a second list, and to take them in order the waker has to let go of the first. Until it has them
-// again, a call that comes here finds a queue, joins it, and serves it.
+// room and a waiter that could fill it. There is one exception. A waiting move needs the locks of a
+// second list. To take them in order, the waker has to release those of the first. Until it has
+// them again, a call that comes here finds a queue, joins it, and serves it.
 template <Message T>
 class ListState final : public Shared {
 public:
@@ -229,8 +231,8 @@ public:
         front.part.pop_many(count, out);
     }
 
-    // Appends `message` and serves those who wait for it, if somebody does, and there is room, and
-    // the list is open, and nobody else pushes before. The caller goes on without the lock, with
+    // Appends `message` and serves the waiting pops, if there are any, the front is empty, there is
+    // room, the list is open, and no other push waits. The caller releases the lock and calls
     // finish().
     [[nodiscard]] [[gnu::noinline]] HandOver hand_over(T& message, Unmade<WakeChain>& memory)
         RUNNEL_REQUIRES(back.mutex) {
@@ -243,15 +245,15 @@ public:
         return serve_within_reach(chain) ? HandOver::finished : HandOver::unfinished;
     }
 
-    // For a consumer that finds nothing: begins to count anew the elements that are taken, and
-    // tells whether those since the last time came in a stream. Then the consumer leaves the
-    // producer alone for a moment, and finds several when it looks again.
+    // For a consumer that finds nothing: restarts the count of elements taken. True if those since
+    // the last time came in a stream. Then the consumer should pause, so that it finds several
+    // elements when it looks again.
     [[nodiscard]] bool end_streak() noexcept RUNNEL_REQUIRES(back.mutex) {
         return nobody_waits() && std::exchange(back.streak, 0) >= stream_length && is_real;
     }
 
     // Pushes a prefix, as long as there is room or the rule makes some, and returns its length.
-    // Throws only if nothing has been pushed. What had to go is moved to `dropped_elements`.
+    // Throws only if nothing has been pushed. Moves the dropped elements to `dropped_elements`.
     [[nodiscard]] std::size_t push_prefix(End end, std::span<T> messages,
                                           std::vector<T>& dropped_elements)
         RUNNEL_REQUIRES(back.mutex, front.mutex) {
@@ -268,8 +270,8 @@ public:
         return count;
     }
 
-    // Room for one more at `end`, made by dropping an element at the other end if that is the rule.
-    // What was dropped is to be destroyed by the thread that pushes, without a lock.
+    // Whether there is room for one more at `end`. If the rule says so, makes it by dropping an
+    // element at the other end. The thread that pushes has to destroy that element without a lock.
     [[nodiscard]] bool make_room(End end, std::vector<T>& dropped_elements)
         RUNNEL_REQUIRES(back.mutex, front.mutex) {
         if (free_room() != 0) return true;
@@ -283,15 +285,15 @@ public:
 
     // ---- waiting
 
-    // Whether a request that comes now is the first in line. In a list that does not block, one
-    // that stands in the line for room waits for something else: it is a move.
+    // Whether a request that comes now is the first in line. In a list that does not block, a
+    // request in the line for room is a move, which waits for something else.
     [[nodiscard]] bool is_first(Line line) const noexcept RUNNEL_REQUIRES(back.mutex) {
         return line == Line::pops ? back.poppers.empty()
                                   : pushers.empty() || when_full != Full::block;
     }
 
-    // Puts `node` into line unless its request can be carried out at once, which is when nobody
-    // stands before it. True if this thread has claimed it that way: nobody else will end it.
+    // Puts `node` into line unless none stands before it and its request can be carried out at
+    // once. True if this thread has claimed it: no other thread will end it.
     [[nodiscard]] bool enter(ListNode<T>& node, Line line, WakeChain& chain) noexcept {
         bool mine = false;
         bool is_finished = false;
@@ -315,19 +317,19 @@ public:
         update_attention();
     }
 
-    // Carries out what can be carried out with the locks that are held, which are also those of
-    // `also`, and adds whom it claims to `chain`. False if more locks are needed: see serve_all().
+    // Carries out the requests for which the held locks suffice: those of this list and of `also`.
+    // Adds the waiters that it claims to `chain`. False if others need more locks: see serve_all().
     [[nodiscard]] bool serve_within_reach(WakeChain& chain, ListState* also = nullptr) noexcept
         RUNNEL_REQUIRES(back.mutex, front.mutex) {
         Reach reach{also};
         return serve_within(reach, chain).at == nullptr;
     }
 
-    // Carries out what can be carried out, and adds whom it claims to `chain`.
+    // Carries out all requests that can be, and adds the waiters that it claims to `chain`.
     // Requires: the caller holds no lock of any list.
     void serve_all(WakeChain& chain) noexcept RUNNEL_EXCLUDES(back.mutex, front.mutex) {
         Reach reach;
-        Owner<ListState> also;  // it could otherwise go together with the move that names it
+        Owner<ListState> also;  // without it, the list could go with the move that names it
         for (;;) {
             Stop stop;
             Owner<ListState> other;
@@ -343,14 +345,15 @@ public:
         }
     }
 
-    // After serve_within_reach() without a lock: the rest, if it has not finished.
+    // To be called after serve_within_reach(), without a lock: serves the rest, and resumes
+    // `chain`.
     void finish(bool is_finished, WakeChain& chain) noexcept
         RUNNEL_EXCLUDES(back.mutex, front.mutex) {
         if (!is_finished) serve_all(chain);
         chain.resume_all();
     }
 
-    // Whether a push with a lesser ticket waits for room here.
+    // Whether a push with a smaller ticket waits for room here.
     [[nodiscard]] bool has_push_before(const Waiter& waiter) const noexcept
         RUNNEL_REQUIRES(back.mutex) {
         for (const WaitNode* node = pushers.first();
@@ -360,7 +363,7 @@ public:
         return false;
     }
 
-    // For a request, which is carried out with all of its lists held.
+    // For a request, which is carried out with the locks of all its lists held.
     void assert_held() const noexcept RUNNEL_ASSERT_CAPABILITY(back.mutex, front.mutex) {
         RUNNEL_ASSERT(back.mutex.is_held());
         RUNNEL_ASSERT(front_size() == 0 || front.mutex.is_held());
@@ -370,8 +373,8 @@ public:
     void update_attention() noexcept RUNNEL_REQUIRES(back.mutex, front.mutex) {
         const bool anybody = !nobody_waits();
         back.part.room = anybody || closed ? 0 : free_room();
-        // Pops that wait for elements need no attention there: the front is empty. Not to write
-        // spares its cache line a journey at every hand-over.
+        // Pops that wait for elements need no attention there: the front is empty. Not writing it
+        // saves the transfer of its cache line at every hand-over.
         const bool attention = anybody && !core().empty();
         if (front.attention != attention) front.attention = attention;
         const bool owing = !back.poppers.empty() && !core().empty();
@@ -383,7 +386,7 @@ public:
     struct alignas(64) Back {
         Mutex mutex;
         std::uint32_t streak RUNNEL_GUARDED_BY(mutex) = 0;  // elements taken lately
-        // Its room is 0 as long as somebody waits: the one field that a push reads then.
+        // Its room is 0 as long as a request waits: the one field that a push reads then.
         ListBack<T> part RUNNEL_GUARDED_BY(mutex);
         WaitQueue poppers RUNNEL_GUARDED_BY(mutex);  // for an element
     } back;
@@ -391,7 +394,7 @@ public:
 
     struct alignas(64) Front {
         Mutex mutex;
-        // Sends those who pop here to the slow path: somebody waits for room.
+        // Sends pops at the front to the slow path: a request waits for room.
         bool attention RUNNEL_GUARDED_BY(mutex) = false;
         ListFront<T> part RUNNEL_GUARDED_BY(mutex);
     } front;
@@ -404,24 +407,27 @@ public:
     WaitQueue pushers RUNNEL_GUARDED_BY(back.mutex);
     bool closed RUNNEL_GUARDED_BY(back.mutex) = false;
     std::uint64_t dropped RUNNEL_GUARDED_BY(back.mutex) = 0;
-    // Whether somebody waits for an element though there is one. A waker that has carried out a
-    // move to this list first goes on where it is; if it comes to a pop of several lists there,
-    // which stands in line here too and has named this list before, the pop takes from here.
-    // Written under the lock; a glimpse without it decides only whether to look under it.
+    // Whether a request waits for an element though there is one. A waker that has carried out a
+    // move to this list first goes on with the list it serves. It may come to a pop of several
+    // lists there that also stands in line here and has named this list earlier; then that pop
+    // takes from here. Written under the lock; a read without it only decides whether to look under
+    // it.
     std::atomic<bool> owes = false;
-    // Away from what every push that finds no room looks at.
+    // Away from what a push without room reads.
     alignas(64) SpinBudget spin;
 
 private:
-    // How far serving may go and has got: the second list whose locks are held, and the last
-    // places of those who need lists whose locks were not. They are not waited for twice.
+    // How far serving may go, and how far it has got: the second list whose locks are held, and the
+    // places of the last requests that needed a list whose locks were not held. Serving does not
+    // stop for these twice.
     struct Reach {
         ListState* also = nullptr;
         WaitPlace last_popper{};
         WaitPlace last_pusher{};
     };
 
-    // Where serving stops: at a move to this list, or from it, or at a pop of this one, too.
+    // Where serving stops: the other list that a request needs, and whether that is the source of a
+    // move.
     struct Stop {
         ListState* at = nullptr;
         bool is_source = false;
@@ -447,9 +453,9 @@ private:
     }
 
     // Runs the requests that can be satisfied, in the order of their tickets, and again while that
-    // makes others satisfiable. Stops where another list is needed that is out of reach: it has to
-    // be locked too; at the source of a move others may stand before the move, so that it is served
-    // there.
+    // makes others satisfiable. Stops at a request that needs another list whose locks are not
+    // held. If that list is the source of a move, the move is served there, as others may stand
+    // before it.
     [[nodiscard]] Stop serve_within(Reach& reach, WakeChain& chain) noexcept
         RUNNEL_REQUIRES(back.mutex, front.mutex) {
         Stop stop;
@@ -477,13 +483,13 @@ private:
                 return node.other;
             }
         }
-        // Nothing can come any more: this ends all of them, also those who were passed over.
+        // Nothing can come any more: this ends all of them, also those that were passed over.
         while (closed && core().empty() && !queue.empty()) ask(queue, *queue.first(), chain);
         return nullptr;
     }
 
-    // Of the lists that were named before, the first one that owes an element, if its locks are
-    // held or serving may stop for them: which it does once for each pop.
+    // Of the lists that were named earlier, the first one that owes an element. Null unless its
+    // locks are held or serving may stop for them, which it does once for each pop.
     [[nodiscard]] static ListState* first_owing(const ListNode<T>& node,
                                                 const Reach& reach) noexcept {
         ListState* first = nullptr;

@@ -23,7 +23,7 @@ namespace runnel::inline v0::detail {
     return sum(clock.now(), *duration);
 }
 
-// The time-out of a further wait that has to end then, too.
+// The time-out of a further wait that ends at `deadline`, too.
 [[nodiscard]] inline Timeout time_left(std::optional<Clock::Deadline> deadline,
                                        const Clock& clock) noexcept {
     return deadline ? Timeout{time_between(clock.now(), *deadline)} : Timeout{};
@@ -71,21 +71,21 @@ struct WaitLimits {
     const auto deadline = deadline_of(*limits.timeout, clock);
     if (clock.is_real() && !stop.stop_requested() && spin.spin(waiter, deadline)) return;
     const auto on_stop = [&waiter] { end_wait(waiter, WaitEnd::stopped); };
-    // Runs on_stop here and now if the stop has been requested, and waits for one that is running
-    // elsewhere when it goes: so no lock may be held.
+    // If the stop has been requested, the constructor runs on_stop here. The destructor waits for
+    // an on_stop that runs in another thread. So no lock may be held.
     std::optional<std::stop_callback<decltype(on_stop)>> stopper;
     if (stop.stop_possible()) stopper.emplace(stop, on_stop);
     clock.park(waiter, deadline);
 }
 
 // Blocks the calling thread until `waiter` has ended: by a waker, a close, the deadline or the stop
-// token; if the call may not wait, ends it here. Success comes first: a wait that a waker has
+// token. If the call may not wait, ends the wait here. Success comes first: a wait that a waker has
 // claimed neither stops nor times out any more. Called without any lock.
 inline void await(Waiter& waiter, Clock& clock, SpinBudget& spin, WaitLimits limits) {
     if (!waiter.ended() && !give_up(waiter, limits)) block(waiter, clock, spin, limits);
 }
 
-// A waker takes a waiter out of line; whoever else ends it cannot.
+// A waker takes a waiter out of line. A time-out or a stop cannot.
 [[nodiscard]] inline bool may_stand_in_line(const Waiter& waiter) noexcept {
     return waiter.how() == WaitEnd::timed_out || waiter.how() == WaitEnd::stopped;
 }
@@ -96,11 +96,11 @@ inline void await(Waiter& waiter, Clock& clock, SpinBudget& spin, WaitLimits lim
 // A place knows the locks and the lines of its model. It has:
 //   bool try_or_queue(WaitLimits, WakeChain&)
 //       Carries the request out, or puts it into line if it may wait there. True: this thread has
-//       ended the request. Adds to the chain whom it has claimed.
+//       ended the request. Adds the waiters that it has claimed to the chain.
 //   void leave()
 //       Takes the request, which has ended, out of all lines.
 //   SpinBudget& spin()
-//       Of those who wait there.
+//       The budget of the threads that wait there.
 //
 // Inlined, so that a call that need not wait pays nothing for what a wait takes.
 template <typename Place>

@@ -59,10 +59,10 @@ public:
 
     /// A thread of a clock, used like a std::jthread.
     ///
-    /// So that a test that fails while its threads wait does not hang: when an exception that was
-    /// thrown after this object was made destroys it, joins it or assigns to it while unwinding,
-    /// the thread's wait on the clock ends first, as by a stop. Later waits of the thread on the
-    /// clock end at once. Waits elsewhere go on, as on an object that was made without `.clock`,
+    /// A test that fails while its threads wait does not hang. If an exception that was thrown
+    /// after this object was made destroys it, joins it or assigns to it while unwinding, the
+    /// thread's wait on the clock ends first, as by a stop. Later waits of the thread on the clock
+    /// end at once. Waits elsewhere go on, for example on an object that was made without `.clock`,
     /// and so does the wait of a disconnect() for a handler.
     class Thread {
     public:
@@ -118,7 +118,7 @@ public:
               attached_{std::move(attached)},
               number_{number} {}
 
-        // Once it has finished, the clock may be gone.
+        // Once the thread has finished, the clock may be gone.
         void end_waits_if_unwinding() const noexcept {
             if (joinable() && std::uncaught_exceptions() > exceptions_ && !attached_.expired())
                 clock_->end_waits(number_);
@@ -128,7 +128,7 @@ public:
         ManualClock* clock_ = nullptr;
         std::weak_ptr<const void> attached_{};  // Attached::life
         std::size_t number_ = 0;
-        int exceptions_ = std::uncaught_exceptions();  // of the scope that it stands in
+        int exceptions_ = std::uncaught_exceptions();  // when this object was made
     };
 
     explicit ManualClock(WallTime start = default_start) noexcept : wall_{start} {}
@@ -201,8 +201,8 @@ private:
         std::string name;
         std::size_t number = 0;
         bool running = true;
-        bool settling = false;     // in settle(), and so waiting for those who are not
-        bool awaits_turn = false;  // in advance(), and so waiting for who moves the time
+        bool settling = false;     // in settle(): waits for threads that are not
+        bool awaits_turn = false;  // in advance(): waits for the thread that moves the time
         bool ends_waits = false;   // its waits end at once
         pid_t process = detail::Process::id();
         std::shared_ptr<const void> life = std::make_shared<char>();  // ends with this
@@ -212,12 +212,12 @@ private:
     struct Parked {
         detail::Waiter* waiter;
         std::optional<Deadline> deadline;
-        Attached* thread;  // null: not one of ours
+        Attached* thread;  // null: not a thread of this clock
         Parked* previous = nullptr;
         Parked* next = nullptr;
     };
 
-    // The attached thread that is executing, if it is one.
+    // The Attached of the calling thread; null if it has none.
     static Attached*& current_in_image() noexcept {
         thread_local Attached* thread = nullptr;
         return thread;
@@ -228,7 +228,8 @@ private:
         return thread != nullptr && thread->clock == this ? thread : nullptr;
     }
 
-    // Who settles: one of the clock's threads, or null for others; and whether it moves the time.
+    // The thread that settles: one of the clock's, or null for others; and whether it moves the
+    // time.
     struct Settler {
         const Attached* thread;
         bool has_turn;
@@ -262,7 +263,7 @@ private:
         now_ = time;
     }
 
-    // The first that is parked. In a child of fork() none is, and no thread but the caller exists.
+    // The first parked wait. A child of fork() has none, as only the calling thread exists there.
     [[nodiscard]] Parked* first_parked() const noexcept {
         return process_ == detail::Process::id() ? parked_.first() : nullptr;
     }
@@ -273,7 +274,7 @@ private:
     void attach(std::list<Attached>& node);
     void detach(Attached& thread) noexcept;
 
-    // Of the image in which the clock was made: so all images ask the same one.
+    // From the image in which the clock was made, so that all images use the same thread_local.
     Attached*& (*const current_)() noexcept = current_in_image;
     std::mutex advancing_;  // taken before mutex_
     mutable std::mutex mutex_;
@@ -292,12 +293,12 @@ inline void ManualClock::set_running(Attached* thread, bool running) noexcept {
     if (!running) changed_.notify_all();
 }
 
-// The waker, not the woken one, marks the thread as running: otherwise settle() could see it
+// The waker marks the thread as running, not the woken thread: otherwise settle() could see it
 // asleep between the two and return too early.
 inline void ManualClock::release(Parked& parked) noexcept {
-    parked_.remove(parked);  // not of another process: it is there
+    parked_.remove(parked);  // parked by this process, so it is in the list
     set_running(parked.thread, true);
-    parked.waiter->end();  // the last step: its frame, and `parked` in it, may be gone
+    parked.waiter->end();  // the last step: the frame with `parked` may be gone
 }
 
 inline void ManualClock::park(Wait& wait, std::optional<Deadline> deadline) noexcept {
@@ -438,7 +439,7 @@ inline void ManualClock::fail_to_settle(const std::string& call, const std::stri
     throw Error{ErrorCode::not_settled, what};
 }
 
-// Returns the names of those that run when the time is over; empty: none does any more.
+// Returns the names of the threads that still run after `limit`; empty: none does.
 inline std::string ManualClock::await_others(Settler self, Duration limit) const {
     const auto until = detail::later(std::chrono::steady_clock::now(), limit);
     std::unique_lock lock{mutex_};
@@ -448,8 +449,8 @@ inline std::string ManualClock::await_others(Settler self, Duration limit) const
     return names_of_awaited(self);
 }
 
-// Those that settle count for outsiders, but not for each other; those that want to move the time
-// do not count for who moves it, nor for their equals.
+// A thread in settle() is awaited by outsiders, but not by the clock's threads. A thread that waits
+// for its turn to move the time is awaited only by outsiders that do not move the time.
 inline bool ManualClock::is_awaited(const Attached& thread, Settler by) noexcept {
     if (!thread.running || &thread == by.thread) return false;
     if (thread.awaits_turn) return by.thread == nullptr && !by.has_turn;
@@ -500,7 +501,7 @@ ManualClock::Thread ManualClock::thread(std::string name, Function function) {
         } else {
             std::invoke(*body);
         }
-        body.reset();  // before the thread counts as finished: its end may wake others
+        body.reset();  // while the thread still counts as running: this may wake others
         current_() = nullptr;
         detach(attached);
     };

@@ -11,16 +11,16 @@
 
 namespace runnel::inline v0::detail {
 
-// What a call that may wait asks of the objects it waits on. A request is carried out by attempt(),
-// under the locks of the objects it names, by the thread that makes it or by one that wakes it:
-// first what may throw, then claim(), then what cannot fail. So a request that somebody else has
-// ended changes nothing.
+// What a call that may wait asks of the objects it waits on. attempt() carries it out, under the
+// locks of the objects it names. It runs in the thread that makes the request or in one that wakes
+// it: first what may throw, then claim(), then what cannot fail. So a request that another thread
+// has ended changes nothing.
 class Request : public Waiter {
 public:
     Request(const Behaviour& behaviour, WaitsOn waits_on, Clock& on) noexcept
         : Waiter{behaviour, waits_on}, clock{on} {}
 
-    // Whether attempt() carries it out or, when it throws, ends it.
+    // Runs attempt(). An exception from it ends the request.
     template <typename Kind, typename Node>
     static Served serve_as(WaitNode& node) noexcept {
         auto& request = static_cast<Kind&>(*node.waiter);
@@ -37,7 +37,7 @@ public:
         static_cast<Request&>(waiter).clock.unpark(waiter);
     }
 
-    // Ends it if nothing that it waits on is open any more.
+    // Ends the request if nothing that it waits on is open any more.
     Served source_closed() noexcept {
         const bool last = open_sources.fetch_sub(1, std::memory_order_relaxed) == 1;
         return last && claim(WaitEnd::closed) ? Served::yes : Served::elsewhere;

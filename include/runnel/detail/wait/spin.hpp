@@ -14,13 +14,13 @@
 
 namespace runnel::inline v0::detail {
 
-// How long to poll one's own waiter before sleeping. A sleep costs both sides microseconds, so it
-// pays to poll about as long as a sleep takes, but only where that has paid lately: the budget
-// doubles when the wait ended in time and halves when it did not. Two threads that answer each
-// other could both end up sleeping for ever that way, each waiting for the other to wake up; so
+// How long a thread polls its own waiter before it blocks. Blocking costs both sides microseconds,
+// so polling about as long pays, but only where it has paid lately: the budget doubles when the
+// wait ended in time and halves when it did not. With this rule alone, two threads that answer each
+// other could both end up blocking every time, each because the other one has to wake up first. So
 // now and then, less and less often while it fails, the whole budget is tried again.
 //
-// The fields are only a guess at the future: relaxed, and lost updates do no harm.
+// The fields are only estimates: relaxed, and lost updates do no harm.
 class SpinBudget {
 public:
     using Duration = std::chrono::nanoseconds;
@@ -49,8 +49,8 @@ private:
     static constexpr std::uint32_t first_pause = 16;
     static constexpr std::uint32_t longest_pause = 1024;
 
-    // A pause takes about as long as a cache line does from core to core: look several times for
-    // one.
+    // A pause takes about as long as a cache line does from core to core, so one pause is for
+    // several looks.
     static bool polled(const Waiter& waiter) noexcept {
         for (int look = 0; look < looks_per_clock_read; ++look) {
             if (waiter.ended()) return true;
@@ -67,7 +67,7 @@ private:
         return left == 0 ? most : least;
     }
 
-    // Writes only what changes: the fields lie on one cache line for all who wait here.
+    // Writes only what changes: all threads that wait here share the cache line of the fields.
     void paid(Duration budget) noexcept {
         const auto better = std::min(most, 2 * budget).count();
         if (budget_.load(std::memory_order_relaxed) == better) return;
@@ -94,21 +94,21 @@ private:
     std::atomic<std::uint32_t> until_probe_ = first_pause;
 };
 
-// So many messages in a row are a stream, that is likely to go on.
+// This many messages in a row are a stream, which is likely to go on.
 inline constexpr std::uint32_t stream_length = 4;
 
-// What a consumer does at the end of a stream, before it looks whether it goes on: polling would
-// take the cache line from the producer at each look. About a microsecond.
+// For a consumer at the end of a stream, before it looks for more: polling would take the cache
+// line from the producer at each look. About a microsecond.
 inline constexpr std::size_t pauses_for_a_batch = 60;
 
 inline void pause_for_a_batch(std::size_t pauses = pauses_for_a_batch) noexcept {
     for (; pauses != 0; --pauses) pause();
 }
 
-// The same, and longer the more entries have come since the last time, up to the time of a short
-// sleep: what two cores want of each other's lines at each look is then shared by more entries. If
-// nothing has come after that, the writer may have no core to run on: it is given this one, some
-// times, before it costs more to sleep and be woken.
+// The same, but longer after more entries, up to the time that blocking takes. At each look the two
+// cores take cache lines from each other; after a longer pause more entries share that cost. If
+// nothing has come after that, the writer may have no core to run on. It is offered this one, a few
+// times, as that costs less than to block and be woken.
 template <typename HasCome>
 void leave_for_a_batch(std::size_t entries, HasCome has_come) noexcept {
     constexpr std::size_t pauses_per_entry = 6;

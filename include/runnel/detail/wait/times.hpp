@@ -19,7 +19,7 @@ sum(std::chrono::time_point<ClockType, Unit> time, std::chrono::nanoseconds dura
     return std::chrono::time_point<ClockType, Unit>{Unit{since_epoch}};
 }
 
-// The same, or the last or first moment there is.
+// The same; if there is no such moment, the last or the first one.
 template <typename ClockType, typename Unit>
 [[nodiscard]] constexpr std::chrono::time_point<ClockType, Unit>
 later(std::chrono::time_point<ClockType, Unit> time, Duration duration) noexcept {
@@ -28,7 +28,7 @@ later(std::chrono::time_point<ClockType, Unit> time, Duration duration) noexcept
     return sum(time, duration.nanoseconds()).value_or(is_back ? Time::min() : Time::max());
 }
 
-// How long it is from `now` to `deadline`: from one end of time to the other, the longest time.
+// How long it is from `now` to `deadline`; on overflow, the longest time in that direction.
 [[nodiscard]] constexpr Duration
 time_between(std::chrono::steady_clock::time_point now,
              std::chrono::steady_clock::time_point deadline) noexcept {

@@ -23,7 +23,7 @@ struct WaitNode {
     ~WaitNode() { RUNNEL_ASSERT(queue == nullptr); }
 
     Waiter* waiter;
-    std::size_t which;             // of the k
+    std::size_t which;             // which of the k objects
     WaitQueue* queue = nullptr;    // where it stands; guarded by the lock of that queue's owner
     WaitNode* previous = nullptr;  // of the first one: the last one
     WaitNode* next = nullptr;
@@ -31,8 +31,8 @@ struct WaitNode {
 
 // Waiters in the order of their tickets. Guarded by its owner's lock; allocates nothing.
 //
-// In a child of fork() it is empty: the threads that stand in it are the parent's, and their nodes
-// lie on stacks that the child may use for others.
+// In a child of fork() it is empty: the threads in it are the parent's, and the child may use the
+// stacks that hold their nodes for other things.
 class WaitQueue {
 public:
     WaitQueue() = default;
@@ -45,15 +45,15 @@ public:
         return first_ == nullptr || process_ != Process::id() ? nullptr : first_;
     }
 
-    // Counts: it is asked for seldom, and a field would cost every wait a write.
+    // Counts, as it is seldom called; a field would cost every wait a write.
     [[nodiscard]] std::size_t size() const noexcept {
         std::size_t count = 0;
         for (const WaitNode* node = first(); node != nullptr; node = node->next) ++count;
         return count;
     }
 
-    // From the end: a new one nearly always belongs there. It does not when it waits for several
-    // objects and has queued up elsewhere first.
+    // Searches from the end, where a new one nearly always belongs. One that waits for several
+    // objects and has queued up elsewhere first may belong further ahead.
     void insert(WaitNode& node) noexcept {
         RUNNEL_ASSERT(node.queue == nullptr);
         node.waiter->share();
@@ -96,7 +96,7 @@ private:
     pid_t process_ = 0;  // in which it was last empty
 };
 
-// Waiters that were claimed under a lock and are resumed after it: nobody sleeps or wakes inside.
+// Waiters that were claimed under a lock and are resumed after it, so that none is woken under it.
 class WakeChain {
 public:
     WakeChain() = default;

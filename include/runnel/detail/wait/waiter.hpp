@@ -14,20 +14,21 @@ namespace runnel::inline v0::detail {
 struct WaitNode;
 class WakeChain;
 
-// What a waker is told when it runs a request.
+// The result of a request that a waker has run.
 enum class Served : std::uint8_t {
     yes,  // claimed and carried out, or claimed and ended otherwise: off the queue, then resume
     no,   // cannot be satisfied now; it keeps its place
-    elsewhere,  // somebody else has ended it; off the queue
+    elsewhere,  // another thread has ended it; off the queue
 };
 
-// Tickets give every wait of the process its place. A wait over several objects draws one of its
-// own, once. A wait on one object takes its place there when it gets into line; all that its ticket
-// has to tell is which waits over several began before it. So it only reads the last one of those:
-// two threads that hand messages to and fro do not fight over a counter.
+// Tickets order all waits of the process. A wait over several objects draws a ticket, once. A wait
+// on one object takes its place when it gets into line. Its ticket only has to tell which waits
+// over several objects began before it, so it only reads the last one drawn: two threads that hand
+// messages to and fro do not contend for a counter.
 //
-// What is drawn is the time, so that the tickets of several images, each with a counter of its own,
-// can be compared. A wait on one object may not have heard of one over several that another image
+// A drawn ticket is the time, so that tickets of several images, each with a counter of its own,
+// can be compared. A wait on one object may not know of a wait over several that another image has
+// just begun. So it also stands behind all waits that it finds in line.
 // has just begun; so it also stands behind everybody whom it finds in line.
 template <typename = void>
 struct RUNNEL_VISIBLE Tickets {
@@ -49,7 +50,8 @@ struct RUNNEL_VISIBLE Tickets {
 
 enum class WaitsOn : std::uint8_t { one, several };
 
-// The place of a wait over several objects among all of those: two images may draw the same ticket.
+// Orders the waits over several objects. Two images may draw the same ticket; then the address
+// decides.
 struct WaitPlace {
     std::uint64_t ticket = 0;
     std::uintptr_t waiter = 0;
@@ -57,24 +59,25 @@ struct WaitPlace {
     friend auto operator<=>(const WaitPlace&, const WaitPlace&) = default;
 };
 
-// A Wait with what it asks for: it lives in the frame of the waiting thread (or, later, in a parked
-// session or a coroutine) and is reached by wakers through the queues it stands in.
+// A Wait and its request. It lives in the frame of the waiting thread (or, later, in a parked
+// session or a coroutine). Wakers reach it through the queues it stands in.
 //
-// Exactly one of waker, time-out, stop and close claims it; that one carries out what it has to and
-// then calls resume(), after it has let go of its locks. Until then the waiter stays where it is,
-// so a claimed waiter may be touched; after end() it may be gone.
+// Exactly one of waker, time-out, stop and close claims it. The claimer does its work, releases its
+// locks, and then calls resume(). Until then the waiter stays where it is, so a claimed waiter may
+// be touched; after end() it may be gone.
 class Waiter : public Wait {
 public:
-    // Runs the request against the object that `node` stands in line for, under its lock.
+    // Runs the request against the object that `node` stands in line for, under that object's lock.
     using Serve = Served (*)(WaitNode& node) noexcept;
-    // Unparks a thread, finishes a session, reschedules a coroutine: ends the wait. Whom the
-    // request has woken in turn is added to `chain`, so that chains of moves need no recursion.
+    // Ends the wait: unparks a thread, finishes a session, reschedules a coroutine. Adds the
+    // waiters that the request has woken in turn to `chain`, so that chains of moves need no
+    // recursion.
     using Resume = void (*)(Waiter& waiter, WakeChain& chain) noexcept;
 
     struct Behaviour {
         Serve serve;
         Resume resume;
-        // What follows the wait is unsafe before it has been served: so no clock ends it early.
+        // The code after the wait is unsafe unless it was served, so no clock ends it early.
         bool has_to_be_served = false;
     };
 
@@ -101,7 +104,7 @@ public:
     [[nodiscard]] bool goes_before(const Waiter& other) const noexcept {
         return waits_on_several() && place() < other.place();
     }
-    // That it stands behind `other` from now on. For waits on one object.
+    // Notes that it stands behind `other`, if it waits on one object.
     void stand_behind(const Waiter& other) noexcept {
         if (!waits_on_several()) set_ticket(std::max(ticket(), other.ticket() | 1U));
     }
