@@ -22,19 +22,19 @@ struct Logged {
     std::uint64_t bytes_before;
 };
 
-// How far behind somebody may be.
+// How far behind a subscriber may be.
 struct Window {
     static constexpr std::uint64_t unlimited = std::numeric_limits<std::uint64_t>::max();
 
-    std::uint64_t messages = 0;       // at most so many may wait
-    std::uint64_t bytes = unlimited;  // fewer than so many
+    std::uint64_t messages = 0;       // at most this many may wait
+    std::uint64_t bytes = unlimited;  // fewer than this many
 
     friend bool operator==(const Window&, const Window&) = default;
 };
 
-// The last messages of a channel, numbered from 1: a log that nobody keeps. What is behind the
-// window for everybody goes, by the block and, where bytes are counted, one by one. The last one
-// stays as long as anybody is there.
+// The last messages of a channel, numbered from 1. Messages that are behind the window for all
+// subscribers are trimmed: by the block or, where bytes are counted, one by one. The newest message
+// stays as long as there is a subscriber.
 //
 // Guarded by its owner's lock, but for last().
 template <Message T>
@@ -68,24 +68,24 @@ public:
         const std::uint64_t number = last_.load(std::memory_order_relaxed) + 1;
         (void)entries_.append(id(number), Entry{std::move(value), bytes_});
         bytes_ += bytes;
-        // After the message itself: whoever sees the number can find it.
+        // After the message itself: a reader that sees the number can find the message.
         last_.store(number, std::memory_order_release);
     }
 
-    // A message that nobody will look for here.
+    // Counts a message that no reader will look for here.
     void pass(std::size_t bytes) noexcept {
         bytes_ += bytes;
         last_.store(last_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
     }
 
-    // How many bytes wait for one who has read up to `number`.
+    // How many bytes wait for a reader that has read up to `number`.
     [[nodiscard]] std::uint64_t bytes_after(std::uint64_t number) const noexcept {
         const Place next = entries_.after(id(number));
         return next ? bytes_ - next.value().bytes_before : 0;
     }
 
-    // Up to which number a reader that has read up to `number` has to skip, to be within `window`.
-    // Linear in what it skips for its bytes.
+    // The number up to which a reader that has read up to `number` has to skip, to be within
+    // `window`. Linear in the messages that it skips for their bytes.
     [[nodiscard]] std::uint64_t skipped_to(std::uint64_t number,
                                            const Window& window) const noexcept {
         const std::uint64_t from = std::max(number, before_window(window.messages));
@@ -96,20 +96,20 @@ public:
         return place ? place.id().seq - 1 : last();
     }
 
-    // What has to stay: the last messages, as many as this window shows.
+    // Sets the window of the messages that have to stay.
     void keep(const Window& window) noexcept {
         kept_ = window;
         trim_at_ = 0;
     }
 
-    // Lets go of what is behind the window. To be called after append() and after keep().
+    // Trims what is behind the window. To be called after append() and after keep().
     void trim(Disposal<Entry>& disposal) noexcept {
         if (last() >= trim_at_) [[unlikely]]
             trim_now(disposal);
     }
 
 private:
-    // The number of the last one that is not among the last `messages`.
+    // The number of the last message that is not among the last `messages`.
     [[nodiscard]] std::uint64_t before_window(std::uint64_t messages) const noexcept {
         return last() - std::min(last(), messages);
     }
@@ -118,7 +118,8 @@ private:
         std::uint64_t gone = before_window(kept_.messages);
         if (kept_.messages != 0 && kept_.bytes == Window::unlimited)
             return trim_blocks(gone, disposal);
-        // However heavy the last one is, who holds publishers back gets it.
+        // The newest message stays even if it alone exceeds the byte bound: a reader with
+        // back-pressure gets it.
         if (kept_.messages != 0 && last() != 0)
             gone = std::min(skipped_to(gone, kept_), last() - 1);
         (void)entries_.trim_before(id(gone + 1), disposal);
@@ -128,7 +129,8 @@ private:
         const Place first = entries_.after(id(gone));
         const StreamId kept = first ? first.block->key : id(gone + 1);
         (void)entries_.trim_before(kept, disposal);
-        // Not before all of this block is behind the window, or all that is yet to come.
+        // Nothing can be trimmed before all of this block or, without one, the next message is
+        // behind the window.
         const std::uint64_t end = first ? kept.seq + first.block->capacity() : last() + 1;
         trim_at_ = end + std::min(kept_.messages, Window::unlimited - end);
     }

@@ -5,14 +5,14 @@
 
 namespace runnel::inline v0::detail {
 
-// What a change of a stream or of a group has done: what those who wait for room, the counts that
-// calls return and, later, a journal go by.
+// What a change of a stream or of a group has done. Used by the waits for room, for the counts that
+// calls return and, later, by a journal.
 struct Effect {
     std::size_t appended = 0;      // entries that are new in the stream
     std::size_t removed = 0;       // entries that were erased or trimmed
     std::size_t acknowledged = 0;  // entries that are no longer pending
-    std::size_t released = 0;      // entries that are pending still, and nobody's
-    std::size_t extended = 0;      // entries whose idle time began anew
+    std::size_t released = 0;      // entries that are still pending, but have no owner
+    std::size_t extended = 0;      // entries whose idle time was restarted
 
     Effect& operator+=(const Effect& other) noexcept {
         appended += other.appended;

@@ -29,19 +29,20 @@ struct ConsumerRecord {
     static constexpr Milliseconds never = -1;
 
     const std::string* name = nullptr;
-    std::uint32_t number = PendingEntries::nobody;  // given again once nothing is pending under it
-    std::uint64_t serial = 0;                       // never given again
+    std::uint32_t number = PendingEntries::nobody;  // reused once nothing is pending under it
+    std::uint64_t serial = 0;                       // never reused
     Milliseconds seen = 0;
     Milliseconds active = never;
     std::size_t pending = 0;
 
-    // How far first_lost() has come: it has nothing pending before `pending_from`, and nothing that
-    // was erased before `erased_from`, or at all if there is none.
+    // How far first_lost() has come. The consumer has nothing pending before `pending_from`. It has
+    // nothing pending that was erased before `erased_from`; without that, nothing that was erased.
     StreamId pending_from{};
     std::optional<StreamId> erased_from{};
 };
 
-// A consumer as its handles and deliveries know it: removed and made anew, it has another serial.
+// A consumer as its handles and deliveries know it. If it is removed and made again, its serial is
+// another one.
 struct ConsumerId {
     std::uint32_t number = PendingEntries::nobody;
     std::uint64_t serial = 0;
@@ -51,8 +52,8 @@ struct ConsumerKey {
     std::string_view name;
 };
 
-// The delivery that an acknowledgement refers to: it does nothing unless that is still the last
-// one.
+// The delivery that an acknowledgement refers to. If it is not the last one any more, the
+// acknowledgement does nothing.
 struct Fence {
     std::uint64_t serial;  // of the consumer
     std::uint64_t deliveries;
@@ -63,8 +64,8 @@ struct ClaimRules {
     Milliseconds min_idle = 0;
     Milliseconds delivered = 0;               // the new delivery time
     std::optional<std::uint64_t> deliveries;  // the new count; nothing: one more than before
-    bool counts = true;                       // false: as it was. Redis: JUSTID
-    bool force = false;                       // also what is not pending
+    bool counts = true;                       // false: the count stays. Redis: JUSTID
+    bool force = false;                       // also entries that are not pending
 };
 
 enum class Claim : std::uint8_t {
@@ -77,12 +78,12 @@ struct Claimed {
     std::uint64_t deliveries = 0;  // if taken
 };
 
-// One consumer group: what it has delivered, to whom, and what is not acknowledged yet. The rules
-// of XREADGROUP, XACK, XCLAIM, XAUTOCLAIM, XNACK, XPENDING and of lag; whether an entry is still
-// in the stream is told by the caller, and so is the time, in milliseconds of whatever clock its
-// owner goes by: a monotonic one, or as Redis does, the wall's.
+// One consumer group: what it has delivered, to which consumers, and what is not acknowledged yet.
+// It has the rules of XREADGROUP, XACK, XCLAIM, XAUTOCLAIM, XNACK, XPENDING and of lag. The caller
+// says whether an entry is still in the stream, and what time it is, in milliseconds of any clock:
+// a monotonic one or, as in Redis, the wall clock.
 //
-// Guarded by its owner's lock. What throws has changed nothing.
+// Guarded by its owner's lock. A call that throws has changed nothing.
 class GroupState {
 public:
     using Consumers = std::map<std::string, ConsumerRecord, std::less<>>;
@@ -101,7 +102,7 @@ public:
     [[nodiscard]] const PendingEntries& pending() const noexcept { return pending_; }
     [[nodiscard]] const Consumers& consumers() const noexcept { return consumers_; }
 
-    // As XGROUP SETID does: more than all entries cannot have been read.
+    // As XGROUP SETID does. `entries_read` cannot be more than all entries.
     void set_position(StreamId last_delivered, std::optional<std::uint64_t> entries_read,
                       const LogFacts& log) noexcept {
         last_delivered_ = last_delivered;
@@ -116,7 +117,7 @@ public:
 
     // ---- consumers
 
-    // The consumer of that id or else of that name, made if there is none. May throw.
+    // The consumer of that id, or else of that name. Makes one if there is none. May throw.
     [[nodiscard]] ConsumerRecord& consumer(const ConsumerKey& key, Milliseconds now) {
         ConsumerRecord* const known = find(key.id);
         return known != nullptr ? *known : consumer(key.name, now);
@@ -138,12 +139,12 @@ public:
         return found == consumers_.end() ? nullptr : &found->second;
     }
 
-    // Null for nobody.
+    // Null for the number `nobody`.
     [[nodiscard]] ConsumerRecord* find(std::uint32_t number) const noexcept {
         return number < numbers_.size() ? numbers_[number].consumer : nullptr;
     }
 
-    // What the consumer has pending goes, too: as if it were acknowledged.
+    // Also drops what the consumer has pending, as if it were acknowledged.
     Effect remove_consumer(std::string_view name) noexcept {
         const auto found = consumers_.find(name);
         if (found == consumers_.end()) return {};
@@ -162,9 +163,9 @@ public:
 
     // ---- delivering
 
-    // Delivers an entry that follows last_delivered(). True if it was pending already: with
-    // somebody who has room for another one now. May throw. Inlined wherever it is called, so that
-    // the id stays in registers: g++ 12 copies one through memory, and then waits for it.
+    // Delivers an entry that follows last_delivered(). True if it was pending already, with a
+    // consumer that now has room for another one. May throw. Always inlined, so that the id stays
+    // in registers: g++ 12 copies one through memory, and then waits for it.
     [[gnu::always_inline]] bool deliver(const StreamId& id, ConsumerRecord& to, Milliseconds now,
                                         const LogFacts& log, bool acknowledged) {
         bool was_pending = false;
@@ -172,7 +173,7 @@ public:
             was_pending = hand(pending_.find_or_insert(id), id, to, now, 1);
             to.active = now;
         }
-        // Where it stands: g++ 12 makes a slow copy of an optional.
+        // In place: g++ 12 makes a slow copy of an optional.
         if (knows_entries_read(log)) {
             ++*entries_read_;
         } else if (log.entries_added != 0) {
@@ -197,7 +198,7 @@ public:
         return {.acknowledged = 1};
     }
 
-    // The same for deliveries to that consumer, each of an `id` and an `attempt`, which is its
+    // The same for deliveries to one consumer. Each has an `id` and an `attempt`, which is its
     // fence.
     template <typename Deliveries>
     Effect acknowledge_all(const Deliveries& deliveries, std::uint64_t serial) noexcept {
@@ -209,7 +210,7 @@ public:
         return all;
     }
 
-    // Releases the entry: it belongs to nobody, and whoever claims next gets it.
+    // Releases the entry: it has no owner, and the next consumer that claims gets it.
     Effect release(const StreamId& id, Nack mode, const Fence* fence = nullptr) noexcept {
         const auto place = place_of(id, fence);
         if (!place) return {};
@@ -218,7 +219,7 @@ public:
         return {.released = 1};
     }
 
-    // Starts the idle time of the entry anew.
+    // Restarts the idle time of the entry.
     Effect extend(const StreamId& id, Milliseconds now, const Fence& fence) noexcept {
         const auto place = place_of(id, &fence);
         if (!place) return {};
@@ -249,8 +250,7 @@ public:
         return {Claim::taken, take(place, id, by, rules, now)};
     }
 
-    // Never negative, though another thread may have told a later time, or the clock was stepped
-    // back.
+    // Never negative, even if another thread has given a later time or the clock was set back.
     [[nodiscard]] static Milliseconds idle_time(PendingEntries::Place place,
                                                 Milliseconds now) noexcept {
         return std::max<Milliseconds>(0, now - PendingEntries::delivered_ms(place));
@@ -261,9 +261,9 @@ public:
                idle_time(place, now) >= min_idle;
     }
 
-    // As XAUTOCLAIM does: find(id) gives the entry or something false, took(entry, deliveries) and
-    // lost(id) hear what became of it; where lost() is false, it ends. Returns where to go on, 0-0
-    // at the end.
+    // As XAUTOCLAIM does. find(id) returns the entry or something false. Calls took(entry,
+    // deliveries) or lost(id) for each entry. Ends if lost() returns false. Returns where to go on;
+    // 0-0 at the end.
     template <typename Find, typename Took, typename Lost>
     StreamId autoclaim(StreamId start, std::size_t count, ConsumerRecord& by,
                        const ClaimRules& rules, Milliseconds now, Find find, Took took,
@@ -292,10 +292,10 @@ public:
 
     // ---- what a consumer has pending and the stream has lost; is_live(id): it has not
 
-    // The first such entry, or none. Costs nothing unless the first that the consumer had pending
-    // at the last call was trimmed or acknowledged meanwhile: then it is linear in the leaves from
-    // there to the first that it has now. And linear in what it has pending from the first one on
-    // that was erased meanwhile.
+    // The first such entry, or none. Costs nothing unless the first entry that the consumer had
+    // pending at the last call was trimmed or acknowledged meanwhile. Then it is linear in the
+    // leaves from there to the first one that it has now. It is also linear in what the consumer
+    // has pending from the first entry on that was erased meanwhile.
     template <typename IsLive>
     [[nodiscard]] PendingEntries::Place first_lost(ConsumerRecord& of, const LogFacts& log,
                                                    IsLive is_live) const noexcept {
@@ -319,7 +319,7 @@ public:
         return {};
     }
 
-    // The stream erases this entry. Not needed for those that it trims.
+    // To be called when the stream erases this entry; not needed for entries that it trims.
     void note_erased(const StreamId& id) noexcept {
         const auto place = pending_.find(id);
         ConsumerRecord* const owner = place ? find(PendingEntries::owner(place)) : nullptr;
@@ -327,7 +327,8 @@ public:
         if (!owner->erased_from || id < *owner->erased_from) owner->erased_from = id;
     }
 
-    // Drops all of them, as a claim does; lost(id) hears of each, and where it is false, it ends.
+    // Drops all such entries, as a claim does. Calls lost(id) before each; ends if that returns
+    // false.
     template <typename IsLive, typename Lost>
     Effect drop_lost(ConsumerRecord& of, const LogFacts& log, IsLive is_live, Lost lost) noexcept {
         Effect effect;
@@ -368,8 +369,8 @@ public:
 
     // ---- lag
 
-    // How many entries of the stream are still to be delivered, by Redis' reckoning; nothing where
-    // it cannot tell.
+    // How many entries of the stream are still to be delivered, as Redis counts; nothing if that is
+    // not known.
     [[nodiscard]] std::optional<std::uint64_t> lag(const LogFacts& log) const noexcept {
         if (log.entries_added == 0 || log.length == 0) return 0;
         if (last_delivered_ < log.first_id && log.max_deleted_id < log.first_id) return log.length;
@@ -381,7 +382,7 @@ public:
     }
 
 private:
-    // Null: it is free, and so is `next_free`.
+    // Null: the number is free, and `next_free` is another free one.
     struct Numbered {
         ConsumerRecord* consumer;
         std::uint32_t next_free;
@@ -402,7 +403,7 @@ private:
         return made->second;
     }
 
-    // There is room for one.
+    // Requires: `numbers_` has room for one more.
     [[nodiscard]] std::uint32_t take_number() noexcept {
         if (free_number_ == PendingEntries::nobody) {
             numbers_.push_back({});
@@ -436,7 +437,7 @@ private:
         return holds ? place : PendingEntries::Place{};
     }
 
-    // False: it has none.
+    // False: it has no owner.
     bool take_from_owner(PendingEntries::Place place) const noexcept {
         ConsumerRecord* const owner = find(PendingEntries::owner(place));
         if (owner != nullptr) --owner->pending;
@@ -457,7 +458,7 @@ private:
         return deliveries;
     }
 
-    // False: nobody had it.
+    // False: it had no owner.
     bool hand(PendingEntries::Place place, const StreamId& id, ConsumerRecord& to,
               Milliseconds delivered, std::uint64_t deliveries) noexcept {
         const bool had_owner = take_from_owner(place);
@@ -468,7 +469,7 @@ private:
         return had_owner;
     }
 
-    // Whether entries_read() is what was delivered, and one more is with the next one.
+    // Whether entries_read() counts what was delivered, so that the next delivery adds one.
     [[nodiscard]] bool knows_entries_read(const LogFacts& log) const noexcept {
         return entries_read_ && last_delivered_ >= log.first_id &&
                !log.has_tombstone_from(last_delivered_);

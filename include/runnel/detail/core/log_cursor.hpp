@@ -16,14 +16,14 @@
 namespace runnel::inline v0::detail {
 
 // A place between two entries of a stream: those up to position() are behind it. Owns the block in
-// which it goes on, and pins nothing.
+// which it goes on, but has no pin on it.
 //
-// Counts what is trimmed before it comes there. What lies between it and where it goes on next is
-// known by its block: which of the slots there were trimmed and, once the block has left the log,
-// how many entries the log has trimmed since. Without a block, it stands at the start, behind all
-// that there was, or at an id: then it only tells whether something behind that id was trimmed.
+// Counts the entries that are trimmed before it reaches them. Its block tells how many: the slots
+// that were trimmed there and, once the block has left the log, the entries that the log has
+// trimmed since. Without a block, it stands at the start, behind all that there was, or at an id.
+// At an id it only tells whether something behind the id was trimmed.
 //
-// Used by one thread at a time; what needs the log's lock says so, and the rest needs none.
+// Used by one thread at a time. Members that need the log's lock say so; the others need none.
 template <Message T>
 class LogCursor {
 public:
@@ -57,11 +57,11 @@ public:
     [[nodiscard]] StreamId position() const noexcept { return position_; }
 
     [[nodiscard]] bool has_missed() const noexcept { return missed_.count != 0; }
-    // Since the last call.
+    // What was missed since the last call.
     [[nodiscard]] Missed take_missed() noexcept { return std::exchange(missed_, {}); }
 
-    // Up to `count` entries that are at hand in this block, and a pin on it; no slots, and no pin:
-    // there are none.
+    // Up to `count` entries that are at hand in this block, and a pin on it. If there are none: no
+    // slots, and no pin.
     [[nodiscard]] PinnedSlots<T> take(std::size_t count) noexcept {
         if (!look_for_next()) return {};
         Pin<T> pin{*block_};
@@ -76,9 +76,9 @@ public:
         return {std::move(pin), slots};
     }
 
-    // Whether take() may find something; it may have been erased. Looks at what the writer writes
-    // only when nothing is left of what was there the last time: each look takes that cache line
-    // from the writer. So does take(), if that is not enough.
+    // Whether take() may find something; that may have been erased. Reads the writer's count only
+    // when nothing is left of what was there the last time: each look takes that cache line from
+    // the writer. take() reads it, too, if less than `count` is left.
     [[nodiscard]] bool look_for_next() noexcept {
         if (slot_ < end_) return true;
         if (block_ == nullptr) return false;
@@ -91,7 +91,7 @@ public:
         return block_ == nullptr || (block_->is_full() && slot_ >= block_->count());
     }
 
-    // Goes on behind `position`, once it has found its block with seek().
+    // Goes on behind `position`, once seek() has found its block.
     void reset(StreamId position) noexcept {
         move_to(nullptr, 0);
         position_ = position;
@@ -115,7 +115,7 @@ public:
         return seek_further(log);
     }
 
-    // Puts `place`, which seek() has found, behind it.
+    // Goes on behind `place`, which seek() has found.
     void pass(Place place) noexcept {
         slot_ = place.slot + 1;
         position_ = place.id();
@@ -134,13 +134,13 @@ private:
             trimmed_before_ = log.trimmed();
             is_anchored_ = true;
         } else {
-            move_to(nullptr, 0);  // it is ahead of the stream: ids up to it do not count
+            move_to(nullptr, 0);  // it is ahead of the stream: ids up to position_ do not count
             is_anchored_ = false;
         }
         return place;
     }
 
-    // What was trimmed between here and what is next.
+    // Counts what was trimmed between here and the next entry.
     void count_missed(const StreamLog<T>& log) noexcept {
         if (block_ != nullptr) {
             missed_.count += count_slots(block_->trimmed() & ~slots_before(slot_));
@@ -152,7 +152,7 @@ private:
         }
     }
 
-    // A block that has left the log holds no values that could die here, under the lock.
+    // Under the lock, but this destroys no values: a block that has left the log has none left.
     void move_to(Block* block, std::uint32_t slot) noexcept {
         slot_ = slot;
         if (block == block_) return;
@@ -164,10 +164,10 @@ private:
 
     Block* block_ = nullptr;
     std::uint32_t slot_ = 0;
-    std::uint32_t end_ = 0;  // of what is known to be published in this block; may be less
+    std::uint32_t end_ = 0;  // end of the slots known to be published; a lower bound
     StreamId position_{};
     Missed missed_;
-    // Without a block: what had been trimmed up to here, if that is known.
+    // Without a block: how many were trimmed up to here, if `is_anchored_`.
     std::uint64_t trimmed_before_ = 0;
     bool is_anchored_ = true;
 };

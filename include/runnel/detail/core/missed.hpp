@@ -5,7 +5,7 @@
 
 namespace runnel::inline v0::detail {
 
-// How many entries were trimmed before somebody has seen them; at least so many if not exact.
+// How many entries were trimmed before a reader has seen them; a lower bound if not exact.
 struct Missed {
     std::uint64_t count = 0;
     bool is_exact = true;

@@ -43,9 +43,9 @@ struct PendingPlace {
 //     leaves     [ 5-0 - 6-0 ] [ 7-2 7-9 8-0 - ] [ 9-0 - - - ]
 //                       ^---------------^-----------^            the time list runs through them
 //
-// Nearly all ids are inserted at the end, and many are erased in their order. A leaf whose last
-// entry goes is given up, but for the last leaf; one that gets sparse is merged with a neighbour,
-// but for the first and the last, which are about to be emptied and filled anyway.
+// Nearly all ids are inserted at the end, and many are erased in their order. A leaf that becomes
+// empty is dropped, except the last one. A sparse leaf is merged with a neighbour, except the first
+// and the last one, which are about to be emptied and filled anyway.
 //
 // Guarded by its owner's lock, even for finding: it remembers what was found last.
 class PendingEntries {
@@ -64,7 +64,7 @@ public:
     ~PendingEntries() { clear(); }
 
     [[nodiscard]] std::size_t size() const noexcept { return size_; }
-    // How many belong to nobody, of those in the time list.
+    // How many entries in the time list have no owner.
     [[nodiscard]] std::size_t released() const noexcept { return times_.released(); }
 
     [[nodiscard]] Pending operator[](Place place) const noexcept {
@@ -88,7 +88,7 @@ public:
     // ---- by id
 
     [[nodiscard]] Place find(const StreamId& id) const noexcept {
-        // In most loops it follows the one that was found before.
+        // In most loops the entry follows the one that was found before.
         if (found_leaf_ != nullptr) {
             const std::uint32_t slot = found_leaf_->first_from(found_end_);
             if (found_leaf_->has(slot, id)) return found(*found_leaf_, slot);
@@ -142,8 +142,8 @@ public:
 
     // ---- changing
 
-    // A new entry that belongs to nobody and is not in the time list: deliver(), release() or
-    // erase() it. Throws: std::bad_alloc. Requires: the id is not here.
+    // A new entry that has no owner and is not in the time list. The caller has to deliver(),
+    // release() or erase() it. Throws: std::bad_alloc. Requires: the id is not here.
     [[nodiscard]] Place insert(StreamId id) {
         const Place place = find_or_insert(id);
         RUNNEL_ASSERT(!record_of(place).is_placed());
@@ -168,9 +168,9 @@ public:
             thin_out(leaf);
     }
 
-    // `owner` has it now; its place in the time list is that of `delivered_ms`, behind its equals.
-    // Complexity: O(1) for the latest time; else O(entries between it and either the end or the
-    // last one that was put before the end).
+    // Gives the entry to `owner`. Its place in the time list is that of `delivered_ms`, behind
+    // equal times. Complexity: O(1) for the latest time; else O(entries between it and either the
+    // end or the last one that was put before the end).
     void deliver(Place place, std::uint32_t owner, std::int64_t delivered_ms,
                  std::uint64_t deliveries) noexcept {
         take_from_times(place);
@@ -182,7 +182,7 @@ public:
         times_.add_delivered(place.leaf->reference(place.slot), record);
     }
 
-    // It belongs to nobody now and stands behind the other released ones, even if it is one.
+    // Takes the entry from its owner and puts it behind the other released ones, even if it is one.
     void release(Place place, std::uint64_t deliveries) noexcept {
         take_from_times(place);
         PendingRecord& record = place.leaf->record(place.slot);
@@ -250,7 +250,7 @@ private:
         return leaf.next == nullptr || id < leaf.next->key;
     }
 
-    // The first entry at or behind that slot, the last one before it.
+    // The first entry at or behind `slot`, and the last one before `end`.
     [[nodiscard]] static Place from(PendingLeaf* leaf, std::uint32_t slot) noexcept {
         for (; leaf != nullptr; leaf = leaf->next, slot = 0)
             if (const auto live = leaf->first_from(slot); live != PendingLeaf::no_slot)
@@ -272,7 +272,7 @@ private:
         return {&leaf, slot};
     }
 
-    // Where it does not just follow the last one.
+    // For an id that does not just follow the last one.
     [[gnu::noinline]] Place insert_afar(StreamId id) {
         if (leaves_.last() != nullptr && leaves_.last()->empty()) drop(*leaves_.last());
         for (;;) {
@@ -289,14 +289,14 @@ private:
         }
     }
 
-    // Where to split a leaf so that there is room for what belongs before `slot`, or that what lies
-    // behind it is out of the way.
+    // Where to split a leaf: in the middle, so that there is room before `slot`; or, if the key
+    // does not reach the new id, at `slot`, so that a new leaf can stand between.
     [[nodiscard]] static std::uint32_t split_point(const PendingLeaf& leaf, std::uint32_t slot,
                                                    bool reaches) noexcept {
         return reaches ? leaf.capacity() / 2 : leaf.first_from(slot);
     }
 
-    // Rather than to close gaps in the last leaf again and again, begin the next one.
+    // Begins a new leaf rather than close gaps in the last one again and again.
     [[nodiscard]] bool has_room(const PendingLeaf& leaf, bool at_end) const noexcept {
         if (at_end && &leaf == leaves_.last()) return leaf.count() <= leaf.capacity() / 4;
         return !leaf.is_full();
@@ -320,7 +320,7 @@ private:
         return slot - 1;
     }
 
-    // In a new leaf behind `leaf`; nullptr: before all others.
+    // Into a new leaf behind `leaf`; nullptr: before all others.
     Place insert_behind(PendingLeaf* leaf, StreamId id) {
         StreamId key = id;
         if (leaf != leaves_.last())
@@ -330,8 +330,8 @@ private:
         return insert_at(made, 0, id);
     }
 
-    // A key for a leaf that is to begin with `id`, behind `after`, so that it can also take much of
-    // what may come between them.
+    // A key for a leaf that begins with `id`, behind `after`. It is small, so that the leaf can
+    // also take most ids between the two.
     [[nodiscard]] static StreamId least_key(StreamId after, StreamId id) noexcept {
         constexpr std::uint64_t reach = std::uint64_t{1} << 31U;
         for (const StreamId key :
@@ -350,8 +350,8 @@ private:
         if (leaf.empty()) drop(leaf);
     }
 
-    // An empty leaf behind `leaf`, which has `capacity` slots. The caller sees to it that it does
-    // not stay empty.
+    // Adds an empty leaf behind `leaf`, of the size that follows `capacity`: see BlockGrowth. The
+    // caller has to put something into it.
     PendingLeaf& add_leaf(PendingLeaf* leaf, StreamId key, std::uint32_t capacity) {
         times_.leaves().reserve();
         PendingLeaf& made = take_spare(BlockGrowth::after(capacity, most_slots_));
@@ -375,7 +375,7 @@ private:
 
     // ---- erasing
 
-    // True at some counts only, so that a leaf is not looked at each time.
+    // True only at some counts, so that an erase seldom looks at the neighbours.
     [[nodiscard]] static bool is_sparse(const PendingLeaf& leaf) noexcept {
         const std::uint32_t count = leaf.count();
         return count <= leaf.capacity() / 4 && (count & (count - 1)) == 0;
@@ -394,7 +394,8 @@ private:
     // Moves what is in `from` behind what is in `to`, if that leaves room for more.
     bool merge(PendingLeaf& to, PendingLeaf& from) noexcept {
         if (to.count() + from.count() > to.capacity() / 2) return false;
-        // Ids ascend, but not how far their sequence numbers are from the key.
+        // Each id is checked: the key may reach a later id, but not the sequence number of an
+        // earlier one.
         for (auto slot = from.first_from(0); slot != PendingLeaf::no_slot;
              slot = from.first_from(slot + 1))
             if (!to.reaches(from.id(slot))) return false;
@@ -416,7 +417,7 @@ private:
         keep(leaf);
     }
 
-    // One spare leaf, so that a queue that runs along its leaves needs no new ones.
+    // Keeps one spare leaf, so that a queue that runs along its leaves needs no new ones.
     void keep(PendingLeaf& leaf) noexcept {
         PendingLeaf* other = &leaf;
         if (spare_ == nullptr || spare_->capacity() < leaf.capacity()) std::swap(spare_, other);

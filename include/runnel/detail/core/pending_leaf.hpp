@@ -21,7 +21,7 @@
 
 namespace runnel::inline v0::detail {
 
-// A number of 64 bits that may stand at every fourth byte.
+// A 64-bit number that needs only the alignment of 32 bits.
 class Halves {
 public:
     Halves() = default;
@@ -37,13 +37,14 @@ private:
     Both halves_{};
 };
 
-// An entry by the number of its leaf and its slot there.
+// An entry: the number of its leaf and its slot there.
 using PendingRef = std::uint32_t;
 
 // What is known of a pending entry besides its id.
 struct PendingRecord {
     static constexpr std::uint32_t nobody = std::numeric_limits<std::uint32_t>::max();
-    // Links that lead nowhere: the end of the time list, and not in that list at all.
+    // Links that lead nowhere: at the end of the time list, and of an entry that is not in that
+    // list.
     static constexpr PendingRef none = std::numeric_limits<PendingRef>::max();
     static constexpr PendingRef unplaced = none - 1;
 
@@ -65,8 +66,8 @@ static_assert(sizeof(PendingRecord) == 28);
 //     [ the records, backwards | key, neighbours, which slots are live | the ids, as offsets ]
 //                              ^ the object
 //
-// The key is a lower bound of the ids. A slot whose entry has gone keeps its offset, so that all up
-// to the last live one ascend.
+// The key is a lower bound of the ids. A slot whose entry is gone keeps its offset, so that the
+// offsets ascend up to the last live slot.
 class PendingLeaf : public RadixLeaf {
 public:
     static constexpr std::uint32_t most_slots = 64;
@@ -106,7 +107,7 @@ public:
         return static_cast<std::uint32_t>(std::bit_width(live_));
     }
 
-    // The first live slot that is `slot` or behind it, the last one before it; no_slot if there is
+    // The first live slot at or behind `slot`, and the last one before it; no_slot if there is
     // none.
     [[nodiscard]] std::uint32_t first_from(std::uint32_t slot) const noexcept {
         return first_slot(live_ & ~slots_before(slot));
@@ -114,7 +115,7 @@ public:
     [[nodiscard]] std::uint32_t last_before(std::uint32_t slot) const noexcept {
         return last_of(live_ & slots_before(slot));
     }
-    // The same for slots that can be occupied.
+    // The same for free slots.
     [[nodiscard]] std::uint32_t free_from(std::uint32_t slot) const noexcept {
         return first_slot(~live_ & slots_before(capacity_) & ~slots_before(slot));
     }
@@ -145,10 +146,10 @@ public:
         return first_not_less(offsets(), end(), least_offset(key, bound));
     }
 
-    // Whether its distance from the key can be told.
+    // Whether `id` has an offset from the key.
     [[nodiscard]] bool reaches(StreamId id) const noexcept { return has_offset(key, id); }
 
-    // A new entry behind all that are here, if it can stand there. Returns its slot, or no_slot.
+    // Adds an entry behind all others, if it can stand there. Returns its slot, or no_slot.
     [[nodiscard]] std::uint32_t append(StreamId id) noexcept {
         const std::uint32_t slot = end();
         if (slot == capacity_ || !has_offset(key, id)) return no_slot;
@@ -158,7 +159,7 @@ public:
         return slot;
     }
 
-    // A new entry. Requires: reaches(id), and the offsets ascend.
+    // Adds an entry. Requires: reaches(id), and the offsets ascend.
     void insert(std::uint32_t slot, StreamId id) noexcept {
         RUNNEL_ASSERT(reaches(id));
         occupy(slot, least_offset(key, id));
@@ -169,7 +170,7 @@ public:
         --count_;
     }
 
-    // Whether an entry here may belong to `owner`: one bit for all owners that are equal modulo 64,
+    // Whether an entry here may belong to `owner`. Owners that are equal modulo 64 share a bit,
     // which stays when the entry goes.
     [[nodiscard]] bool may_have_of(std::uint32_t owner) const noexcept {
         return (owners_ >> (owner % 64U) & 1U) != 0;
@@ -205,8 +206,8 @@ private:
         return records_bytes(capacity) + sizeof(PendingLeaf) + capacity * sizeof(std::uint64_t);
     }
 
-    // Either array has its place whatever the capacity, so that what is read of them need not wait
-    // for the header.
+    // The place of either array does not depend on the capacity, so reading them need not wait for
+    // the header.
     [[nodiscard]] std::byte* raw() noexcept { return reinterpret_cast<std::byte*>(this); }
     [[nodiscard]] const std::byte* raw() const noexcept {
         return reinterpret_cast<const std::byte*>(this);
@@ -231,7 +232,7 @@ private:
 };
 static_assert(sizeof(PendingLeaf) == 56);
 
-// Leaves by their numbers, which are small and used again.
+// Leaves by their numbers, which are small and reused.
 class PendingTable {
 public:
     // Makes the next add() noexcept. Throws: std::bad_alloc.
@@ -278,7 +279,7 @@ private:
     };
 
     static constexpr std::uint32_t no_number = std::numeric_limits<std::uint32_t>::max();
-    // So that no reference is one of the links that lead nowhere.
+    // So that no reference equals a link that leads nowhere.
     static constexpr std::size_t most_leaves = PendingRecord::unplaced / PendingLeaf::most_slots;
     static constexpr std::size_t most_kept = 1024;
 
@@ -299,8 +300,8 @@ public:
     [[nodiscard]] PendingRef newest() const noexcept { return newest_; }
     [[nodiscard]] std::size_t released() const noexcept { return released_; }
 
-    // Behind all that were not delivered later. That is the end, unless the clock was set back or
-    // somebody claims with another time than the present.
+    // Puts it behind all that were not delivered later. That is the end, unless the clock was set
+    // back or a claim gives another time than the present.
     void add_delivered(PendingRef at, PendingRecord& record) noexcept {
         RUNNEL_ASSERT(record.owner != PendingRecord::nobody);
         if (newest_ == none || !is_later(newest_, record.time())) [[likely]] {
@@ -311,7 +312,7 @@ public:
         }
     }
 
-    // Behind the other released ones.
+    // Puts it behind the other released ones.
     void add_released(PendingRef at, PendingRecord& record) noexcept {
         RUNNEL_ASSERT(record.owner == PendingRecord::nobody);
         link(at, record, last_released_);
@@ -319,7 +320,7 @@ public:
         ++released_;
     }
 
-    // Its own links stay as they were. Requires: record.is_placed().
+    // The links of `record` stay as they were. Requires: record.is_placed().
     void remove(PendingRef at, PendingRecord& record) noexcept {
         if (record.owner == PendingRecord::nobody) {
             --released_;
@@ -349,9 +350,9 @@ private:
         return record.owner != PendingRecord::nobody && record.time() > time;
     }
 
-    // The last entry that was not delivered later. Searched for from the end and, at the same pace,
-    // from the last one that did not belong there, where others may follow, or from the beginning.
-    // Requires: the newest one was delivered later.
+    // The last entry that was not delivered later. Searches from the end and, at the same pace,
+    // from the last entry that was added before the end, as others may follow there, or from the
+    // beginning. Requires: the newest one was delivered later.
     [[gnu::noinline]] [[nodiscard]] PendingRef last_until(std::int64_t time) const noexcept {
         const bool is_before = recent_ != none && !is_later(recent_, time);
         PendingRef forwards = is_before ? recent_ : last_released_;

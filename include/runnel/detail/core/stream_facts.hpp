@@ -17,8 +17,8 @@ struct LogFacts {
     StreamId max_deleted_id{};  // the greatest one that was erased; trimming does not count
     std::uint64_t entries_added = 0;
 
-    // How many entries were ever added up to `id`, as far as that can be told from here: what was
-    // erased leaves no trace but the greatest of their ids.
+    // How many entries were ever added up to `id`; nothing if that is not known. Of the erased
+    // entries only the greatest id is known.
     [[nodiscard]] constexpr std::optional<std::uint64_t> entries_up_to(StreamId id) const noexcept {
         if (entries_added == 0) return 0;
         if (length == 0 && id <= last_id) return entries_added;

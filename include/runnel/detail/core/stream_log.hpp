@@ -36,11 +36,11 @@ struct LogPlace {
 //                   |             |               |
 //     blocks     [ 5-0 5-1 6-0 ] [ 7-2 7-9 8-0 ] [ 9-0 - - ]
 //
-// Guarded by its owner's lock. A block without live entries leaves the log, unless more can be
-// appended to it, or somebody stands in it (a cursor, a kept entry, an open batch) and there are
-// entries before it: these can still be trimmed, and the block's place tells which later trims lie
-// behind it. Such a block stays, whether somebody still stands there or not, until a neighbour
-// becomes empty or all before it has left.
+// Guarded by its owner's lock. A block without live entries leaves the log, with two exceptions.
+// More entries can be appended to it. Or it is shared (by a cursor, a kept entry, an open batch)
+// and there are entries before it: these can still be trimmed, and the block's place tells which
+// later trims lie behind it. Such a block stays, even when it is not shared any more, until a
+// neighbour becomes empty or all before it has left.
 template <Message T>
 class StreamLog {
 public:
@@ -56,11 +56,11 @@ public:
         return {size_, place ? place.id() : StreamId{}, last_id_, max_deleted_id_, entries_added_};
     }
 
-    // How many entries were trimmed, ever.
+    // How many entries were trimmed in all.
     [[nodiscard]] std::uint64_t trimmed() const noexcept {
         return entries_added_ - size_ - erased_;
     }
-    // The greatest id that was; 0-0 if none was.
+    // The greatest id that was trimmed; 0-0 if none was.
     [[nodiscard]] StreamId last_trimmed() const noexcept {
         const Block* const block = blocks_.first();
         const SlotMask slots = block != nullptr ? block->trimmed() : 0;
@@ -103,13 +103,13 @@ public:
         return block == nullptr ? first() : from(block, block->lower_bound(id));
     }
 
-    // The first entry whose id is greater.
+    // The first entry whose id is greater than `id`.
     [[nodiscard]] Place after(const StreamId& id) const noexcept {
         if (id >= last_id_) return {};
         return lower_bound(*id.next());
     }
 
-    // The last entry whose id is not greater.
+    // The last entry whose id is not greater than `id`.
     [[nodiscard]] Place at_most(const StreamId& id) const noexcept {
         Block* const block = block_of(id);
         if (block == nullptr) return {};
@@ -119,7 +119,7 @@ public:
     }
 
     [[nodiscard]] Place find(const StreamId& id) const noexcept {
-        // In most loops it follows the one that was found before.
+        // In most loops the entry follows the one that was found before.
         if (found_ != nullptr && found_slot_ == found_->count() && found_->next != nullptr) {
             found_ = found_->next;
             found_slot_ = 0;
@@ -128,7 +128,7 @@ public:
         return find_afar(id);
     }
 
-    // The first entry at or behind that slot, which may be the end of its block.
+    // The first entry at or behind `slot`, which may be the end of its block.
     [[nodiscard]] static Place from(Block* block, std::uint32_t slot) noexcept {
         for (; block != nullptr; block = block->next, slot = 0) {
             const SlotMask slots = block->live() & ~slots_before(slot);
@@ -141,7 +141,7 @@ public:
         return from(place.block, place.slot + 1);
     }
 
-    // The slots of `block` whose ids are not less, not greater than `id`.
+    // The slots of `block` whose ids are not less than `id`, and those whose ids are not greater.
     [[nodiscard]] static SlotMask slots_from(const Block& block, const StreamId& id) noexcept {
         return ~slots_before(block.lower_bound(id));
     }
@@ -160,7 +160,7 @@ public:
         return count;
     }
 
-    // ---- erasing; the values die with `disposal`
+    // ---- erasing; the values are destroyed with `disposal`
 
     // As XDEL does.
     Effect erase(Place place, Disposal<T>& disposal) noexcept {
@@ -195,13 +195,13 @@ public:
         return {.removed = removed};
     }
 
-    // Without it, values would die within the log.
+    // Removes all entries. Without this call, values would be destroyed within the log.
     void clear(Disposal<T>& disposal) noexcept { (void)trim_to_length(0, disposal); }
 
 private:
     [[gnu::noinline]] void add_block(StreamId id, Disposal<T>& disposal) {
         Block* const last = blocks_.last();
-        // It would stay empty: also if it was made for an id that was not appended in the end.
+        // It would stay empty. It may have been made for an id that was not appended in the end.
         if (last != nullptr && last->live() == 0) remove_empty(*last, disposal);
         Block* const block = blocks_.make(id);
         try {
@@ -235,7 +235,7 @@ private:
         return block.key <= id && (block.next == nullptr || id < block.next->key);
     }
 
-    // The last live entry before that slot.
+    // The last live entry before `end`.
     [[nodiscard]] static Place back_from(Block* block, std::uint32_t end) noexcept {
         for (; block != nullptr; block = block->previous, end = Block::most_slots) {
             const SlotMask slots = block->live() & slots_before(end);
@@ -268,8 +268,8 @@ private:
         if (!block.is_shared()) remove(block, disposal);
     }
 
-    // The empty blocks beside `block` in that direction, up to one where somebody stands: to look
-    // behind that each time would be linear in all that are kept.
+    // Removes the empty blocks beside `block` in one direction, up to a shared one. To look behind
+    // that each time would be linear in all blocks that are kept.
     template <typename Beside>
     void remove_unshared(Beside beside, const Block& block, Disposal<T>& disposal) noexcept {
         for (Block* one = beside(block); is_empty(one) && !one->is_shared();) {
@@ -298,7 +298,7 @@ private:
     StreamId max_deleted_id_{};
     std::uint64_t entries_added_ = 0;
     std::uint64_t erased_ = 0;
-    StreamId last_trimmed_{};  // of the blocks that have left
+    StreamId last_trimmed_{};  // in the blocks that have left
 };
 
 }  // namespace runnel::inline v0::detail

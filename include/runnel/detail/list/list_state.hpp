@@ -91,9 +91,9 @@ private:
     const LockRest<T> rest_;
 };
 
-// Locks one list, or two. Only here are the locks of two objects taken, in the order of their
-// addresses. The analysis knows of `one`; code that uses the other list asserts its locks, see
-// assert_held().
+// Locks one list, or two. This is the only place that takes the locks of two lists, in the order of
+// their addresses. The analysis knows of `one`; code that uses the other list asserts its locks,
+// see assert_held().
 template <Message T>
 class RUNNEL_SCOPED_CAPABILITY LockPair {
 public:
@@ -133,7 +133,7 @@ private:
 // the front under the other one. So in a stream of messages each side takes a lock of its own and
 // hardly touches a cache line of the other side.
 // * The front grows only under both locks; under the front's lock alone it shrinks.
-// * So under the back's lock, front_size() == 0 stays true, and then the back is the whole list: the
+// * So under the back's lock, front_size() == 0 stays true, and then the back is the whole list: its
 //   holder has all of it, and leaves the front's lock and cache line alone.
 //
 // Invariant outside the locks: an element and a waiter that could take it never coexist, nor do

@@ -44,11 +44,11 @@ struct GroupWait {
     std::size_t max_pending = 0;
     bool is_read = false;       // a call of the consumer; false: it only looks
     bool is_for_room = false;   // there was something, but the consumer had enough pending
-    std::uint64_t signals = 0;  // of the stream, that it has been told of
+    std::uint64_t signals = 0;  // how many of the stream's signals it has seen
 };
 
-// A group, and who waits for what it delivers next. Guarded by the lock of its stream, which it
-// keeps in memory: the stream lets go of its groups when its last handle goes.
+// A group, and the waits for what it delivers next. Guarded by the lock of its stream, which it
+// keeps in memory: the stream drops its groups when its last handle goes.
 template <Message T>
 class StreamGroup final : public Owned {
 public:
@@ -59,19 +59,19 @@ public:
     const Owner<StreamState<T>> stream;
     const std::string name;
     GroupState rules;
-    LogCursor<T> next;  // what follows rules.last_delivered(); to be reset() to it
+    LogCursor<T> next;  // reads behind rules.last_delivered(); reset() it when that is set
     WaitQueue readers;
     bool is_removed = false;
 
-    // For a consumer that finds nothing: tells whether entries have come in a stream lately. Then
-    // it pays to leave the writer alone for a moment, and to find several. The consumers of a group
-    // find nothing one after the other: so the streak does not end at once, but fades.
+    // For a consumer that finds nothing: whether entries have come in a stream lately. Then it pays
+    // to pause, and to find several. The consumers of a group find nothing one after the other, so
+    // the streak does not end at once, but fades.
     [[nodiscard]] bool fade_streak() noexcept {
         return std::exchange(streak, streak * 3 / 4) > stream_length;
     }
 
     std::size_t streak = 0;     // entries delivered lately
-    std::uint64_t signals = 0;  // of the stream, that all who wait have been told of
+    std::uint64_t signals = 0;  // how many of the stream's signals all that wait have seen
 };
 
 // The place of a wait in the queue of a stream's readers or, with `group`, of those of a group.
@@ -100,9 +100,9 @@ struct IsLive {
 // The cores of a stream and its groups, the waits in it, and what wakes them.
 //
 // Invariant outside the lock: an entry and a wait that it would end never coexist. One exception,
-// as in Redis: what a group can deliver since its position was set back ends a wait that had found
-// nothing with the next add, or removal of a group, only. A wait for room ends as soon as there is
-// both.
+// as in Redis: after the position of a group was set back, a wait that had found nothing ends only
+// with the next add, or removal of a group. A wait for room ends as soon as there is room and an
+// entry.
 template <Message T>
 class StreamState final : public Shared {
 public:
@@ -123,7 +123,7 @@ public:
     }
 
     void last_handle_gone() noexcept override {
-        Groups gone;  // they own this state; nobody can reach them through it any more
+        Groups gone;  // they own this state, through which no thread can reach them
         WakeChain chain;
         {
             const Lock lock{mutex};
@@ -151,8 +151,8 @@ public:
             .count();
     }
 
-    // What groups are told: milliseconds of a time that nobody sets, from a moment so long ago that
-    // even what counts as idle for the longest Duration was delivered later than that.
+    // The time of groups: monotonic milliseconds. They count from so long ago that even an entry
+    // that has been idle for the longest Duration was delivered after the start.
     [[nodiscard]] Milliseconds now() const noexcept {
         constexpr Milliseconds beginning = Milliseconds{1} << 45;
         return beginning +
@@ -160,8 +160,8 @@ public:
                    .count();
     }
 
-    // Adds `message` under the id that next_id(last id) gives; both may throw, and then `message`
-    // is untouched. Then come the trimming, and those who wait.
+    // Adds `message` under the id that next_id(last id) returns. If either throws, `message` is
+    // untouched. Then trims, and serves the waits.
     template <typename NextId>
     StreamId add(T& message, NextId next_id) {
         Disposal<T> disposal;
@@ -172,7 +172,7 @@ public:
             if (closed) throw Error{ErrorCode::closed, "Stream: it is closed"};
             id = next_id(log.last_id());
             log.reserve(id, disposal);
-            (void)log.append(id, std::move(message));  // those who wait, wait for just that
+            (void)log.append(id, std::move(message));  // this effect is what the waits wait for
             if (log.size() > keep.count) (void)log.trim_to_length(keep.count, disposal);
             if (waits != 0) [[unlikely]] {
                 signal();
@@ -183,7 +183,7 @@ public:
         return id;
     }
 
-    // Calls step(log, disposal), which takes entries away; returns how many.
+    // Calls step(log, disposal), which removes entries; returns how many.
     template <typename Step>
     std::size_t remove(Step step) noexcept RUNNEL_EXCLUDES(mutex) {
         Disposal<T> disposal;
@@ -232,7 +232,8 @@ public:
         ++waits;
     }
 
-    // Takes `node` out of line if it still stands in it. May throw what catch_up() does, then.
+    // Takes `node` out of line if it still stands in it; then this may throw what catch_up()
+    // throws.
     void leave(StreamNode<T>& node) RUNNEL_EXCLUDES(mutex) {
         const Lock lock{mutex};
         if (node.queue == nullptr) return;
@@ -241,8 +242,8 @@ public:
         if (node.wait != nullptr) catch_up(*node.group.get(), *node.wait);
     }
 
-    // After what may end any wait: all readers get an entry that was added, and of a group those it
-    // is enough for.
+    // After a change that may end any wait. An added entry goes to all readers and, in each group,
+    // to as many as it is enough for.
     void serve_all(WakeChain& chain) noexcept RUNNEL_REQUIRES(mutex) {
         ask(readers, chain);
         for (auto& [name, group] : groups) {
@@ -251,15 +252,15 @@ public:
         }
     }
 
-    // After what may have made room for a consumer of the group. Only a wait that will end is
-    // asked, as it counts as a call of its consumer.
+    // After a change that may have made room for a consumer of the group. Only a wait that will end
+    // is asked, as that counts as a call of its consumer.
     void serve_those_for_room(Group& group, WakeChain& chain) noexcept RUNNEL_REQUIRES(mutex) {
         const auto has_room = [&](WaitNode& node) {
             mutex.assert_held();
             return has_room_now(node);
         };
         std::uint32_t before = 0;
-        do {  // again when one was served: it may have taken over what stood before another
+        do {  // again when one was served: that may have made room for another
             before = waits;
             ask_in_line(group, chain, has_room);
         } while (waits != before);
@@ -274,7 +275,7 @@ public:
         serve_those_for_room(group, chain);
     }
 
-    // Whether a consumer may have one more pending, when what the stream has lost is dropped.
+    // Whether a consumer may have one more pending, once what the stream has lost is dropped.
     [[nodiscard]] bool has_room(Group& group, const GroupWait& wait) const noexcept
         RUNNEL_REQUIRES(mutex) {
         ConsumerRecord* const consumer = group.rules.find(wait.consumer);
@@ -292,8 +293,8 @@ public:
         signalled = now();
     }
 
-    // The consumers that wait have called when the last signal came: their idle times began anew,
-    // and those that were removed are there again. Throws: std::bad_alloc.
+    // Counts the last signal as a call of each consumer that waits: its idle time began anew then,
+    // and a removed consumer is there again. Throws: std::bad_alloc.
     void catch_up(Group& group) RUNNEL_REQUIRES(mutex) {
         if (group.signals == signals) return;
         for (WaitNode* node = group.readers.first(); node != nullptr; node = node->next)
@@ -346,7 +347,7 @@ public:
     bool closed RUNNEL_GUARDED_BY(mutex) = false;
     bool is_abandoned RUNNEL_GUARDED_BY(mutex) = false;  // the last handle has gone
     std::uint32_t waits RUNNEL_GUARDED_BY(mutex) = 0;    // all that stand in a queue here
-    std::uint64_t signals RUNNEL_GUARDED_BY(mutex) = 0;  // while somebody waited
+    std::uint64_t signals RUNNEL_GUARDED_BY(mutex) = 0;  // sent while there were waits
     Milliseconds signalled RUNNEL_GUARDED_BY(mutex) = 0;
     Clock& clock;
     const bool is_real;
@@ -399,8 +400,8 @@ private:
     }
 };
 
-// Where a read is carried out: in a stream or, with `group`, in one of its groups. What is only
-// needed to wait is made only then.
+// Where a read is carried out: in a stream or, with `group`, in one of its groups. Makes what a
+// wait needs only when it waits.
 template <Message T, typename Kind>
 class StreamPlace {
 public:
@@ -442,7 +443,7 @@ private:
         return Tried::ended;
     }
 
-    // For one that has to leave the writer alone for a moment. After that it stands in line.
+    // Leaves the writer alone for a moment and tries again. After that it stands in line.
     [[gnu::noinline]] [[nodiscard]] Tried attempt_after_a_moment(WakeChain& chain) {
         Tried tried = Tried::put_off;
         leave_for_a_batch(0, [&] {
@@ -550,7 +551,7 @@ public:
     [[nodiscard]] GroupWait* group_wait() noexcept { return &wait_; }
 
     // Whether it has taken over what another consumer had pending, after the group was set back, or
-    // has dropped what was lost.
+    // has dropped lost entries.
     [[nodiscard]] bool makes_room() const noexcept { return has_made_room_; }
 
     Served attempt(StreamNode<T>& node) {
@@ -583,7 +584,7 @@ public:
     }
 
 private:
-    // Also of a request that has ended: its thread comes for the lock before it looks at the
+    // May also run for a request that has ended: its thread takes the lock before it looks at the
     // result.
     [[gnu::noinline]] void drop_lost(StreamState<T>& stream, StreamGroup<T>& group,
                                      ConsumerRecord& consumer) RUNNEL_REQUIRES(stream.mutex) {
@@ -602,7 +603,8 @@ private:
         return served;
     }
 
-    // It is claimed already: so what throws ends it here, unless something was delivered before.
+    // The request is claimed already. So an exception ends it here, unless something was delivered
+    // before.
     void deliver(StreamState<T>& stream, StreamGroup<T>& group, LogPlace<T> place,
                  ConsumerRecord& consumer, std::size_t count, Milliseconds now) noexcept
         RUNNEL_REQUIRES(stream.mutex) {
@@ -628,7 +630,7 @@ private:
 
     Batch& delivered_;
     GroupWait wait_;
-    std::string name_;  // of who waits
+    std::string name_;  // the consumer's, while it waits
     const std::size_t count_;
     const bool acknowledged_;
     bool has_made_room_ = false;
