@@ -40,8 +40,8 @@ template <Message T>
     return HandlerFrame<>::is_inside() || channel.is_mine();
 }
 
-// The publisher of `sent` accepts the run of the handlers, and owns the channel until it has come
-// to go_on_with_run().
+// The publisher of `sent` accepts the run of the handlers, and owns the channel until it calls
+// go_on_with_run().
 template <Message T>
 void accept_run(ChannelState<T>& channel, Sent<T>& sent) noexcept RUNNEL_REQUIRES(channel.mutex) {
     sent.goes_on = true;
@@ -49,7 +49,7 @@ void accept_run(ChannelState<T>& channel, Sent<T>& sent) noexcept RUNNEL_REQUIRE
     channel.accept_run(sent.number);
 }
 
-// A publish that waits until nobody is too far behind.
+// A publish that waits until no reader or handler is too far behind.
 template <Message T>
 class PublishOne : public Request {
 public:
@@ -73,13 +73,13 @@ public:
     }
 
     Sent<T> sent;
-    WakeChain chain;  // those that the message has woken; for the publisher, which is awake then
+    WakeChain chain;  // waiters that the message has woken; the publisher resumes them
 
 private:
     Served carry_out(ChannelState<T>& channel, bool is_first) RUNNEL_REQUIRES(channel.mutex) {
         constexpr auto calls = ChannelState<T>::CallsDirectly::no;
         if (channel.closed) return source_closed();
-        // Also when others are before it in line: they wait for the handlers as well.
+        // Even when others are before it in line: they wait for the handlers, too.
         if (is_inside_handler_ && channel.are_handlers_behind()) return refuse(channel);
         if (!is_first || channel.hold_back(bytes_)) return Served::no;
         channel.prepare(calls, disposal_);
@@ -104,7 +104,7 @@ private:
     Disposal<Logged<T>> disposal_;
 };
 
-// Waits until the thread that runs the handlers lets go of them, to go on with the run.
+// Waits until the thread that runs the handlers releases the run, to go on with it.
 template <Message T>
 class GoOnWithRun : public Request {
 public:
@@ -205,14 +205,14 @@ Published publish(ChannelState<T>& channel, T& message, const WaitOptions* optio
 
 // Reads on from a seat.
 //
-// A message may wake a great many readers, and each call that wakes one costs as much as fifty
+// A message may wake very many readers, and each call that wakes one costs as much as fifty
 // publishes. So the publisher wakes some of them, and each of those wakes some others.
 template <Message T>
 class ReadMessages : public Request {
 public:
     static void unpark_in_turn(Waiter& waiter, WakeChain& chain) noexcept {
         auto& self = static_cast<ReadMessages&>(waiter);
-        // Another clock has a say in each wake-up.
+        // Another clock has to see each wake-up.
         if (self.clock.is_system()) self.take_along(chain);
         unpark(waiter, chain);
     }
@@ -235,7 +235,7 @@ public:
             return Served::yes;
         }
         const std::uint64_t from = seat_.position_to_go_on(channel.log);
-        // Nothing but what it has to skip: that is told with what comes next.
+        // There are only messages to skip: these are reported with the next message.
         if (channel.log.last() <= from) return channel.closed ? close(from) : Served::no;
         if (!claim()) return Served::elsewhere;
         skip_to(from, position);
@@ -244,7 +244,7 @@ public:
         return Served::yes;
     }
 
-    // What it was woken with: to be called when the wait is over.
+    // Wakes the readers that came with its own wake-up. To be called when the wait is over.
     void wake_others() noexcept {
         for (FutexWord* const word : std::span{others_}.first(count_of_others_))
             futex_wake_one(*word);
@@ -256,8 +256,8 @@ public:
 private:
     static constexpr std::size_t most_others = 7;
 
-    // As many as there will be left to the publisher: of n readers, the publisher wakes about the
-    // root of n.
+    // Takes along about half of the other readers in the chain, but at most `most_others`. The
+    // publisher wakes only the rest.
     void take_along(WakeChain& chain) noexcept {
         while (chain.size() > count_of_others_ && count_of_others_ != most_others &&
                chain.first().has(behaviour)) {
@@ -285,7 +285,7 @@ private:
     std::size_t count_of_others_ = 0;
 };
 
-// Waits until so many are subscribed.
+// Waits until there are at least `count` subscribers.
 template <Message T>
 class AwaitSubscribers : public Request {
 public:
@@ -391,7 +391,7 @@ private:
         return !owner.owner_before(none) && !none.owner_before(owner);
     }
 
-    // With its owner, only once, or in a run that belongs to another image.
+    // With its owner, only once, or in a run of another image.
     [[gnu::noinline]] void run_conditionally(const T& message, const HandlerFrame<>& frame) {
         const HandlerFrame<>::Entered here{frame};
         const std::shared_ptr<void> owner = owner_.lock();

@@ -43,27 +43,27 @@ struct ChannelNode : WaitNode {
     const Owner<ChannelState<T>> keep;
 };
 
-// What the publisher of a message has to do once it has let go of the lock.
+// What the publisher of a message has to do after it has released the lock.
 template <Message T>
 struct Sent {
     std::size_t reached = 0;
     std::uint64_t number = 0;
     bool runs_handlers = false;   // until nothing is left to them, or another publisher goes on
     bool goes_on = false;         // with the run of another thread, when that lets go of it
-    Handler<T>* first = nullptr;  // with the message in its hands, if it was not logged
+    Handler<T>* first = nullptr;  // first and last to call directly, if it was not logged
     Handler<T>* last = nullptr;
 };
 
-// A channel: its log, who reads it, and what wakes whom.
+// A channel: its log, its subscribers, the waits in it, and what wakes them.
 //
-// A message goes into the log if anybody will look for it there, and by reference from there to
-// the inboxes; handlers are run by the publisher without the lock. One thread at a time runs them:
-// whoever publishes meanwhile leaves its message to that thread, in the log.
+// A message goes into the log if a subscriber will look for it there, and by reference from there
+// to the inboxes. The publisher runs the handlers, without the lock. One thread at a time runs
+// them: a message that is published meanwhile is left to that thread, in the log.
 //
-// The run of the handlers goes from thread to thread. After some messages the runner offers it; the
+// The run of the handlers goes from thread to thread. After some messages the runner offers it. The
 // next publisher that may wait for handlers accepts the offer and waits (GoOnWithRun) until the
-// runner is through with the message in hand and lets go. A runner that is cancelled lets go, too;
-// then whoever publishes next goes on.
+// runner has finished the message in hand and releases the run. A runner that is cancelled releases
+// it, too; if no publisher waits for it then, the next one goes on.
 //
 // Invariant outside the lock: a message and a read that it would end never coexist, nor do a
 // waiting publish and room for it.
@@ -81,8 +81,8 @@ public:
 
     // ---- closing
 
-    // Also inside a handler, or while one runs elsewhere: those that are listed own this state, and
-    // are taken out only when the run is over.
+    // May be called inside a handler, or while one runs elsewhere. Listed handlers own this state,
+    // and are taken out only when the run is over.
     void last_handle_gone() noexcept override { close(); }
 
     void close() noexcept {
@@ -124,8 +124,8 @@ public:
         if (goes_into_log(calls)) log.reserve(disposal);
     }
 
-    // Tells in `sent`, which is new. If it begins a run, that is in the calling thread.
-    // Requires: prepared, and not held back.
+    // Sends the message and reports in `sent`, which is new. A run that it begins is the calling
+    // thread's. Requires: prepared, and not held back.
     void send(T& message, std::size_t bytes, CallsDirectly calls, Sent<T>& sent,
               Disposal<Entry>& disposal, WakeChain& chain) noexcept RUNNEL_REQUIRES(mutex) {
         sent.reached = seats.size() + handlers.size();
@@ -151,7 +151,7 @@ public:
     // Requires: the run is this thread's. Throws: ForcedUnwind.
     RUNNEL_CATCHES_FORCED_UNWIND void run_handlers(const Sent<T>& sent, const T& message)
         RUNNEL_EXCLUDES(mutex) {
-        LinkedStack<Handler<T>> dead;  // dies outside of the run
+        LinkedStack<Handler<T>> dead;  // destroyed outside of the run
         try {
             const HandlerFrame<> frame{*this};
             if (sent.first != nullptr) run_all(sent.first, sent.last, message, sent.number, frame);
@@ -169,7 +169,7 @@ public:
     [[nodiscard]] bool is_run_on_offer() const noexcept RUNNEL_REQUIRES(mutex) {
         return is_run_on_offer_;
     }
-    // By the publisher of the message of that number, who is to wait for it with GoOnWithRun.
+    // Called by the publisher of message `number`, which then waits for the run with GoOnWithRun.
     void accept_run(std::uint64_t number) noexcept RUNNEL_REQUIRES(mutex) {
         is_run_on_offer_ = false;
         successor_ = number;
@@ -188,7 +188,7 @@ public:
         go_on_with_rest(thread);
         return true;
     }
-    // By the publisher, who does not wait any more.
+    // Called by that publisher, when it does not wait any more.
     void decline_run(std::uint64_t number) noexcept RUNNEL_EXCLUDES(mutex) {
         const Lock lock{mutex};
         if (successor_ != number) return;
@@ -199,8 +199,8 @@ public:
 
     // ---- waiting
 
-    // Carries out `request` or, if it may wait, puts it into that line, as `node`. True: it has
-    // ended, by this thread.
+    // Carries out `request` or, if it may wait, puts it into that line, as `node`. True: this
+    // thread has ended it.
     template <typename Kind>
     [[nodiscard]] bool try_or_queue(Kind& request, WaitQueue ChannelState::*line, bool may_wait,
                                     std::optional<ChannelNode<T>>& node) RUNNEL_EXCLUDES(mutex) {
@@ -208,8 +208,8 @@ public:
         if (request.attempt(*this) != Served::no) return true;
         if (!may_wait) return false;
         if (line == &ChannelState::publishers) {
-            // First it is said that a publisher waits, and then looked once more how far readers
-            // and handlers are: see Seat::tell_position() and begin_with().
+            // Announces that a publisher waits, and then looks once more how far readers and
+            // handlers are: see Seat::tell_position() and begin_with().
             note_publishers(true);
             if (request.attempt(*this) != Served::no) {
                 note_publishers();
@@ -238,7 +238,7 @@ public:
         chain.resume_all();
     }
 
-    // After a reader or a handler has gone on, or somebody has left.
+    // Called after a reader or a handler has gone on, or has left.
     void wake_publishers() noexcept RUNNEL_EXCLUDES(mutex) {
         WakeChain chain;
         {
@@ -297,7 +297,7 @@ public:
         if (!is_open) refuse();
     }
 
-    // Takes out those ways to `inbox` for which is_meant(link) is true; returns how many.
+    // Takes out the links to `inbox` for which is_meant(link) is true; returns how many.
     template <typename IsMeant>
     std::size_t remove_links(const InboxState<T>& inbox, IsMeant is_meant,
                              WakeChain& chain) noexcept RUNNEL_EXCLUDES(mutex) {
@@ -332,7 +332,7 @@ public:
         chain.resume_all();
     }
 
-    // Sees to it that `handler` is not started again. True: it may still run.
+    // From now on `handler` is not started. True: it may still run.
     [[nodiscard]] bool kill(Handler<T>& handler) noexcept RUNNEL_EXCLUDES(mutex) {
         bool runs = false;
         LinkedStack<Handler<T>> dead;
@@ -372,7 +372,7 @@ public:
         return may_run(static_cast<const Handler<T>&>(handler));
     }
 
-    // Leaves it to the thread that runs a handler which was killed to drop it. False: it has ended.
+    // Leaves a killed handler to the thread that runs it, which drops it. False: it has ended.
     [[nodiscard]] bool leave_to_runner(Handler<T>& handler) noexcept RUNNEL_EXCLUDES(mutex) {
         const Lock lock{mutex};
         if (!may_run(handler)) return false;
@@ -380,7 +380,7 @@ public:
         return true;
     }
 
-    // Drops a handler that does not run any more, unless somebody else does so.
+    // Drops a handler that does not run any more, unless another thread does so.
     void drop(Handler<T>& handler) noexcept RUNNEL_EXCLUDES(mutex) {
         {
             const Lock lock{mutex};
@@ -408,14 +408,14 @@ public:
     [[nodiscard]] std::size_t subscribers() const noexcept RUNNEL_REQUIRES(mutex) {
         return seats.size() + handlers.size() + inboxes();
     }
-    // The ways to those that were not disconnected. Linear.
+    // The links to inboxes that were not disconnected. Linear.
     [[nodiscard]] std::size_t inboxes() const noexcept RUNNEL_REQUIRES(mutex) {
         std::size_t count = 0;
         links.visit([&](const Link& link) { count += link.inbox->is_connected() ? 1U : 0U; });
         return count;
     }
 
-    // Not counting those who have come by a pattern.
+    // Inboxes that are linked by a pattern do not count.
     [[nodiscard]] bool has_direct_subscribers() const noexcept RUNNEL_REQUIRES(mutex) {
         const auto is_connected = [](const Owner<Link>& link) {
             return link->inbox->is_connected();
@@ -448,7 +448,7 @@ public:
     WaitQueue watchers RUNNEL_GUARDED_BY(mutex);         // for subscribers
     WaitQueue leavers RUNNEL_GUARDED_BY(mutex);          // for the end of a handler
     WaitQueue successors RUNNEL_GUARDED_BY(mutex);       // for the run of the handlers
-    std::uint64_t refused RUNNEL_GUARDED_BY(mutex) = 0;  // inside handlers
+    std::uint64_t refused RUNNEL_GUARDED_BY(mutex) = 0;  // publishes inside handlers
     bool closed RUNNEL_GUARDED_BY(mutex) = false;
     // Whether a publisher may wait for readers or handlers; see Seat::tell_position(),
     // begin_with().
@@ -486,7 +486,7 @@ private:
         sent.last = handlers.last();
     }
 
-    // With what is left of another thread's run.
+    // Goes on with what is left of another thread's run.
     void go_on_with_rest(ThreadId thread) noexcept RUNNEL_REQUIRES(mutex) {
         set_thread(thread);
         is_left_over_ = false;
@@ -507,8 +507,8 @@ private:
         LinkedStack<Handler<T>> dead{};  // when the run ends
     };
 
-    // Runs the handlers with some of what was left to them. False: the run is over or another
-    // thread's; this state may be gone, and the caller owns `dead`.
+    // Runs the handlers with some of the messages that were left to them. False: the run is over or
+    // another thread's; this state may be gone, and the caller owns `dead`.
     [[nodiscard]] bool run_next_batch(const HandlerFrame<>& frame, LinkedStack<Handler<T>>& dead)
         RUNNEL_EXCLUDES(mutex) {
         Batch batch;
@@ -542,8 +542,8 @@ private:
         }
     }
 
-    // Tells the publishers which message is handled. Sequential consistency: of the runner and a
-    // publisher that has said that it waits, at least one sees the other.
+    // Tells publishers which message is handled. Sequential consistency: of the runner and a
+    // publisher that has announced that it waits, at least one sees the other.
     void begin_with(std::uint64_t number) noexcept RUNNEL_EXCLUDES(mutex) {
         handled_.store(number, std::memory_order_seq_cst);
         if (has_publishers.load(std::memory_order_seq_cst)) [[unlikely]]
@@ -560,7 +560,7 @@ private:
             ask_all(leavers, chain);  // some wait for the next batch
     }
 
-    // Nothing, if another thread goes on with the run.
+    // Takes nothing if another thread goes on with the run.
     [[gnu::noinline]] void take_batch(Batch& batch, WakeChain& chain) noexcept
         RUNNEL_REQUIRES(mutex) {
         if (!successors.empty() && hand_over(chain)) return;
@@ -607,7 +607,7 @@ private:
         unhandled_.reset({});  // it owns a block of the log
     }
 
-    // Lets go of the run for the thread that waits for it. False: it has just given up.
+    // Releases the run for the thread that waits for it. False: that thread has just given up.
     [[gnu::noinline]] [[nodiscard]] bool hand_over(WakeChain& chain) noexcept
         RUNNEL_REQUIRES(mutex) {
         const ThreadId self = this_thread();
@@ -620,8 +620,8 @@ private:
         return false;
     }
 
-    // Because the thread ends. The message in hand was handled; whoever waits for the run goes on
-    // with the others, or whoever publishes next.
+    // Called when the runner is cancelled. The message in hand was handled. The publisher that
+    // waits for the run goes on with the others or, if none waits, the next publisher.
     [[gnu::noinline]] void let_go() noexcept RUNNEL_EXCLUDES(mutex) {
         LinkedStack<Handler<T>> dead;
         WakeChain chain;
@@ -652,7 +652,7 @@ private:
                          [this](Handler<T>& dead) { after_death_of(dead); });
     }
 
-    // Of a handler that was disconnected while it ran, or just before.
+    // For a handler that was disconnected while it ran, or just before.
     void after_death_of(Handler<T>& handler) noexcept RUNNEL_EXCLUDES(mutex) {
         if (is_left_to_runner(handler)) drop(handler);
         WakeChain chain;
@@ -679,13 +679,13 @@ private:
         if (handlers.size() != 0) widen_window(window_of_handler(handlers.greatest_bound()));
         log.keep(window_);
     }
-    // One more than its bound: a run that was let go is taken up by a publisher, whose own message
-    // is then logged before the others are handled.
+    // One more than its bound: a publisher that takes up a released run logs its own message before
+    // the others are handled.
     [[nodiscard]] static Window window_of_handler(std::uint64_t bound) noexcept {
         return {bound + (bound != Window::unlimited ? 1 : 0)};
     }
 
-    // In the order in which they came: the first one that has no room holds up the others.
+    // In the order in which they came: the first one without room holds up the others.
     void serve_publishers(WakeChain& chain) noexcept RUNNEL_REQUIRES(mutex) {
         if (!publishers.empty()) [[unlikely]]
             serve_waiting_publishers(chain);
@@ -707,23 +707,23 @@ private:
             has_publishers.store(any, std::memory_order_seq_cst);
     }
 
-    // After so many messages of others the runner offers the run.
+    // After this many messages of others the runner offers the run.
     static constexpr std::size_t most_before_offer = 64;
 
     Window window_ RUNNEL_GUARDED_BY(mutex){0, 0};
-    // Of the run of the handlers: how far it has got, and who goes on with it.
+    // The run of the handlers: how far it has got, and which publisher goes on with it.
     std::uint64_t handlers_bound_ RUNNEL_GUARDED_BY(mutex) = 0;
     LogCursor<Entry> unhandled_ RUNNEL_GUARDED_BY(mutex);
     std::atomic<std::uint64_t> handled_ = 0;  // the message in hand; written by the runner
     std::uint64_t batch_number_ RUNNEL_GUARDED_BY(mutex) = 0;
     std::size_t until_offer_ RUNNEL_GUARDED_BY(mutex) = most_before_offer;
-    std::uint64_t successor_ RUNNEL_GUARDED_BY(mutex) = 0;  // its message; 0: nobody
+    std::uint64_t successor_ RUNNEL_GUARDED_BY(mutex) = 0;  // number of its message; 0: none
     bool is_run_on_offer_ RUNNEL_GUARDED_BY(mutex) = false;
-    bool is_left_over_ RUNNEL_GUARDED_BY(mutex) = false;  // it was let go, and something is left
+    bool is_left_over_ RUNNEL_GUARDED_BY(mutex) = false;  // it was released, and some is left
     std::atomic<bool> is_run_wanted_ = false;             // by the successor: it waits
 };
 
-// In one line of a channel. What is only needed to wait is made only then.
+// The place of a request in one line of a channel. Makes what a wait needs only when it waits.
 template <Message T, typename Kind>
 class ChannelPlace {
 public:

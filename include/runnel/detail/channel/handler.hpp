@@ -19,7 +19,7 @@
 
 namespace runnel::inline v0::detail {
 
-// What a Connection holds on to.
+// The handler that a Connection keeps.
 class Connected : public Owned {
 public:
     // In the image of the handler. `here`: the innermost frame, as far as the caller's image knows.
@@ -30,15 +30,15 @@ public:
         return !has_left_.load(std::memory_order_seq_cst);
     }
 
-    // It will not be started again.
+    // From now on it is not started.
     void leave() noexcept { has_left_.store(true, std::memory_order_seq_cst); }
 
 private:
     std::atomic<bool> has_left_ = false;
 };
 
-// A handler of a channel. Whoever runs the handlers walks the list of them without the lock: it
-// grows only behind those it has in view, and nothing is taken out of it meanwhile.
+// A handler of a channel. The thread that runs the handlers walks the list of them without the
+// lock. Meanwhile the list grows only behind the part that is walked, and nothing is taken out.
 template <Message T>
 class Handler : public Connected {
 public:
@@ -46,24 +46,24 @@ public:
 
     [[nodiscard]] std::uint64_t bound() const noexcept { return bound_; }
 
-    // Requires: nobody else runs it, and this thread is in `frame`. Throws: ForcedUnwind.
+    // Requires: no other thread runs it, and this thread is in `frame`. Throws: ForcedUnwind.
     virtual void run(const T& message, const HandlerFrame<>& frame) = 0;
 
-    // Destroys the user's function and what it has captured, which may own other handlers without
-    // end: so this goes by destroy_nested(). Once, without a lock.
+    // Destroys the user's function and its captures. They may own other handlers, to any depth, so
+    // this goes by destroy_nested(). To be called once, without a lock.
     void drop() noexcept {
         is_dropping_ = true;
         this->add_owner();
         destroy_nested(*this);
     }
 
-    // Guarded by the lock of the channel, but for the walk described above.
+    // Guarded by the lock of the channel, except for the walk described above.
     Handler* previous = nullptr;
     Handler* next = nullptr;
     std::uint64_t from = 0;          // the number of the last message before it was connected
     std::uint64_t unsure_in = 0;     // the batch in which it may have been started unseen
     bool is_left_to_runner = false;  // the thread that runs it drops it, and then clears this
-    bool is_dropped = false;         // by the one who has set this
+    bool is_dropped = false;         // by the thread that has set this
 
 private:
     virtual void drop_function() noexcept = 0;
@@ -82,7 +82,7 @@ private:
 };
 
 // The handlers of a channel, in the order in which they were connected, and which of them runs.
-// Owns those that are in it. Guarded by the channel's lock, but for running() and run_all().
+// Owns those that are in it. Guarded by the channel's lock, except is_running() and run_all().
 template <Message T>
 class Handlers {
 public:
@@ -93,7 +93,7 @@ public:
 
     // Those that are connected.
     [[nodiscard]] std::size_t size() const noexcept { return size_; }
-    // Those that follow each other from first() to last() at one moment may be walked after it.
+    // The range from first() to last(), read under the lock, may be walked without it.
     [[nodiscard]] Handler<T>* first() const noexcept { return handlers_.first(); }
     [[nodiscard]] Handler<T>* last() const noexcept { return handlers_.last(); }
 
@@ -111,7 +111,8 @@ public:
         return greatest;
     }
 
-    // Whether as many as its bound are left to one of them. What came before it is not.
+    // Whether a handler has as many messages left as its bound. Messages from before it was
+    // connected do not count.
     [[nodiscard]] bool is_any_behind(std::uint64_t last, std::uint64_t handled) const noexcept {
         for (const Handler<T>* one = first(); one != nullptr; one = one->next)
             if (one->is_live() && last - std::max(handled, one->from) >= one->bound()) return true;
@@ -126,15 +127,15 @@ public:
         ++size_;
     }
 
-    // It will not be started again; what is still in the list goes with take_out_dead().
+    // The handler is not started again. It stays in the list until take_out_dead().
     void kill(Handler<T>& handler) noexcept {
         handler.leave();
         --size_;
         has_dead_ = true;
     }
 
-    // Takes out what is dead; the caller has to disown it, without a lock.
-    // Requires: nobody walks the list.
+    // Takes out the killed handlers. The caller has to disown() them without a lock.
+    // Requires: no thread walks the list.
     [[nodiscard]] LinkedStack<Handler<T>> take_out_dead() noexcept {
         return has_dead_ ? take_out_some() : LinkedStack<Handler<T>>{};
     }
@@ -152,16 +153,16 @@ public:
     [[nodiscard]] bool is_running(const Handler<T>& handler) const noexcept {
         return running_.load(std::memory_order_seq_cst) == &handler;
     }
-    // Between killing a handler and asking whether it runs: a barrier for the runner, too.
+    // Called between kill() and is_running(): a barrier for the runner, too.
     [[nodiscard]] bool synchronize() noexcept {
         if (!uses_barrier_ || AsymmetricBarrier::heavy()) return true;
         has_barrier_ = false;
         return false;
     }
 
-    // Runs those from `first` to `last` that were connected before the message of that number;
-    // `left(handler)` hears of those that were found dead, after they have run.
-    // Throws: ForcedUnwind out of one of them, once the others have the message, too: nobody else
+    // Runs those from `first` to `last` that were connected before the message `number`. Calls
+    // left(handler) for those that were killed by the time they have run.
+    // Throws: ForcedUnwind out of a handler, after the others have the message, too: no other thread
     // could give it to them.
     template <typename Left>
     // NOLINTNEXTLINE(misc-no-recursion)
@@ -202,7 +203,8 @@ private:
         set_running(next);
     }
 
-    // What is loaded after this is loaded after others could see it, or they wait for that.
+    // Store-load ordering: what is loaded after this is loaded after other threads can see it. If
+    // the light half is used, they wait for that in synchronize().
     void set_running(Handler<T>* handler) noexcept {
         if (uses_barrier_) [[likely]] {
             running_.store(handler, std::memory_order_release);

@@ -14,8 +14,8 @@
 
 namespace runnel::inline v0::detail {
 
-// Which thread this is: the same in every image (program or shared object) of the process, unlike
-// the address of what is thread_local.
+// Identifies a thread, in the same way in every image (program or shared object) of the process.
+// The address of a thread_local variable would differ.
 using ThreadId = std::uintptr_t;
 inline constexpr ThreadId no_thread = 0;
 
@@ -31,16 +31,16 @@ inline constexpr ThreadId no_thread = 0;
 #endif
 }
 
-// The run of a channel's handlers, as channels of other types and other images see it: which thread
-// it is in, and for which handler of another run that thread waits inside a handler.
+// The run of a channel's handlers, as channels of other types and other images see it: the thread
+// it is in, and the handler of another run that this thread waits for inside a handler.
 class HandlerRun : public Shared {
 public:
     // Whether a thread runs the handlers. Changes under the channel's lock.
     [[nodiscard]] bool is_on() const noexcept {
         return thread_.load(std::memory_order_relaxed) != no_thread;
     }
-    // Whether the calling thread does. Needs no lock: others change it only from and to a thread
-    // that is neither.
+    // Whether the calling thread does. Needs no lock: other threads change it only between values
+    // that are not this thread.
     [[nodiscard]] bool is_mine() const noexcept {
         return thread_.load(std::memory_order_relaxed) == this_thread();
     }
@@ -50,7 +50,7 @@ public:
     // Whether a handler of this run that was killed may still run. Takes the channel's lock.
     [[nodiscard]] virtual bool is_to_be_awaited(const Owned& handler) const noexcept = 0;
 
-    // A handler for whose end its thread waits, and the run that this is in; or none.
+    // The handler that the run's thread waits for, and the run of that handler; or none.
     struct Awaited {
         Owner<HandlerRun> run;
         Owner<Owned> handler;
@@ -60,7 +60,7 @@ public:
         if (awaited_ == nullptr) return {};
         return {Owner{*awaited_}, Owner{*handler_}};
     }
-    // Requires: both exist until it is told that its thread waits for others or for none.
+    // Requires: both exist until the next call.
     void set_awaited(HandlerRun* run, Owned* handler) noexcept RUNNEL_EXCLUDES(guard_) {
         const Lock lock{guard_};
         awaited_ = run;
@@ -69,18 +69,18 @@ public:
 
 private:
     std::atomic<ThreadId> thread_ = no_thread;
-    // The last lock that anybody takes.
+    // Taken after all other locks.
     mutable Mutex guard_;
     HandlerRun* awaited_ RUNNEL_GUARDED_BY(guard_) = nullptr;
     Owned* handler_ RUNNEL_GUARDED_BY(guard_) = nullptr;  // of that run
 };
 
-// A run that this thread is in. Whatever would wait for handlers, or for room that handlers make,
-// has to know whether it does so inside of one.
+// A run that this thread is in. Calls that wait for handlers, or for room that handlers make, have
+// to know whether they are inside a handler.
 //
-// The frames of a thread are linked, the innermost first. Each image may have its own idea of the
-// innermost one; so a handler whose code is in another image than the one that runs it enters the
-// frame there, too.
+// The frames of a thread are linked, the innermost first. Each image may know another innermost
+// one. So a handler whose code is in another image than the one that runs it enters the frame
+// there, too.
 template <typename = void>
 class RUNNEL_VISIBLE HandlerFrame {
 public:
@@ -104,7 +104,7 @@ public:
         for (; frame != nullptr; frame = frame->outer_) function(frame->run_);
     }
 
-    // By the code of a handler.
+    // Made by the code of a handler.
     class Entered {
     public:
         explicit Entered(const HandlerFrame& frame) noexcept
@@ -135,17 +135,16 @@ private:
     const char* const image_ = &this_image;
 };
 
-// Says that this thread is about to wait for a handler of `run` that was killed, for as long as it
-// lives.
+// As long as it lives, it announces that this thread waits for a killed handler of `run`.
 //
 // Threads that wait inside handlers for handlers could wait for each other. So each of them first
-// tells all the runs that it is in what it waits for, and then follows what the others have told:
-// of those that would close a circle, at least the last one finds its own run at the end. It owns
-// each run and handler before it lets go of the lock under which it has found them.
+// records, in all the runs that it is in, what it waits for. Then it follows the records of the
+// others: of the threads that would close a circle, at least the last one finds its own run at the
+// end. It becomes an owner of each run and handler under the lock under which it has found them.
 class RunWait {
 public:
-    // `here`: the innermost frame of the image that disconnects. This one may know another, which
-    // is further in or further out.
+    // `here`: the innermost frame of the image that disconnects. This image may know another one,
+    // further in or further out.
     RunWait(HandlerRun& run, Owned& handler, const HandlerFrame<>* here) noexcept
         : run_{run}, handler_{handler}, here_{here} {
         tell(&run, &handler);
@@ -154,10 +153,10 @@ public:
     RunWait& operator=(const RunWait&) = delete;
     ~RunWait() { tell(nullptr, nullptr); }
 
-    // Whether it would wait for itself: also if the handler is one that this thread is in.
+    // Whether this thread would wait for itself: also if it is inside that handler.
     [[nodiscard]] bool closes_circle() const noexcept {
         HandlerRun::Awaited next{Owner{run_}, Owner{handler_}};
-        // A wait whose handler has ended is over, also if its thread has not gone on yet.
+        // A wait whose handler has ended is over, even if its thread has not gone on yet.
         while (next.run.get() != nullptr && next.run->is_to_be_awaited(*next.handler.get())) {
             if (next.run->is_mine()) return true;
             next = next.run->awaited();

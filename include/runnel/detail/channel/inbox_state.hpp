@@ -34,7 +34,7 @@ class ChannelState;
 template <Message T>
 class InboxState;
 
-// The place of a wait in the line of an inbox. Keeps its memory meanwhile.
+// The place of a wait in the line of an inbox. Keeps the inbox's memory meanwhile.
 template <Message T>
 struct InboxNode : WaitNode {
     InboxNode(Waiter& of, InboxState<T>& in) noexcept : WaitNode{of}, keep{in} {}
@@ -42,10 +42,10 @@ struct InboxNode : WaitNode {
     const Owner<InboxState<T>> keep;
 };
 
-// One way from a channel to an inbox: directly, or by a pattern.
+// A link from a channel to an inbox: direct, or by a pattern.
 template <Message T>
 struct InboxLink final : Owned {
-    // `by`: a pattern, or null: directly.
+    // `by`: the pattern; null: direct.
     InboxLink(Owner<ChannelState<T>> from, Owner<InboxState<T>> to, const std::string* by)
         : channel{std::move(from)},
           inbox{std::move(to)},
@@ -58,8 +58,8 @@ struct InboxLink final : Owned {
     const bool is_direct;
 };
 
-// The ways from a channel to inboxes. In the order in which a message takes them: first the direct
-// ones, then those by patterns, as in Redis; among each in the order of joining.
+// The links from a channel to inboxes, in the order in which a message takes them: first the direct
+// ones, then those by patterns, as in Redis; each kind in the order of joining.
 template <Message T>
 class InboxLinks {
 public:
@@ -92,16 +92,16 @@ public:
 private:
     std::vector<Link> direct_;
     std::vector<Link> by_pattern_;
-    std::size_t size_ = 0;  // of both: every publish asks
+    std::size_t size_ = 0;  // of both: every publish reads it
 };
 
-// A message on its way, by reference.
+// A message that waits in an inbox, by reference.
 template <Message T>
 struct InboxEntry {
     Owner<InboxLink<T>> link;
     PinnedEntry<Logged<T>> message;
     std::size_t bytes;
-    std::uint64_t missed;  // just before it
+    std::uint64_t missed;  // how many were missed just before it
 };
 
 // What waits for the reader of an inbox.
@@ -115,7 +115,7 @@ public:
           options_{options},
           overdue_{options.bytes} {}
 
-    // Puts a message into line, if it fits. Allocates, and has no room when that fails.
+    // Puts a message into line, if it fits. Allocates; if that fails, the message is missed.
     bool deliver(InboxLink<T>& link, LogPlace<Logged<T>> message, std::size_t bytes,
                  WakeChain& chain) noexcept RUNNEL_EXCLUDES(mutex) {
         const Lock lock{mutex};
@@ -127,7 +127,7 @@ public:
         return true;
     }
 
-    // Disconnects if it has been over its soft limit for too long. True if it did.
+    // Disconnects the inbox if it has been over its soft limit for too long. True if it did.
     bool do_what_is_due(WakeChain& chain) noexcept RUNNEL_EXCLUDES(mutex) {
         const Lock lock{mutex};
         if (disconnected || !overdue_.check(bytes_waiting, clock)) return false;
@@ -136,7 +136,7 @@ public:
         return true;
     }
 
-    // A channel, or a broker by its patterns: something from which messages may come.
+    // A source of messages: a channel, or a pattern of a broker.
     void add_source() noexcept RUNNEL_EXCLUDES(mutex) {
         const Lock lock{mutex};
         ++sources;
@@ -164,8 +164,8 @@ public:
         if (node.queue != nullptr) readers.remove(node);
     }
 
-    // When nobody reads it any more: a channel may still know it. What waits keeps the links by
-    // which it came, and those this state.
+    // Called when the reader is gone; a channel may still know the inbox. Waiting messages own the
+    // links by which they came, and these own this state. So the messages are dropped here.
     void abandon() noexcept RUNNEL_EXCLUDES(mutex) {
         {
             const Lock lock{mutex};
@@ -174,7 +174,7 @@ public:
         drop_waiting();
     }
 
-    // What is waiting, and nobody will read, dies here.
+    // Destroys the waiting messages, which no reader will read.
     void drop_waiting() noexcept RUNNEL_EXCLUDES(mutex) {
         for (;;) {
             std::optional<InboxEntry<T>> entry;  // outlives the lock
@@ -200,7 +200,7 @@ public:
     mutable Mutex mutex;
     BlockDeque<InboxEntry<T>> waiting RUNNEL_GUARDED_BY(mutex);
     std::uint64_t bytes_waiting RUNNEL_GUARDED_BY(mutex) = 0;
-    std::uint64_t missed RUNNEL_GUARDED_BY(mutex) = 0;  // ever
+    std::uint64_t missed RUNNEL_GUARDED_BY(mutex) = 0;  // in all
     std::size_t sources RUNNEL_GUARDED_BY(mutex) = 0;
     bool disconnected RUNNEL_GUARDED_BY(mutex) = false;
     bool abandoned RUNNEL_GUARDED_BY(mutex) = false;
@@ -239,7 +239,7 @@ private:
         return false;
     }
 
-    // What waits is lost; it dies with the reader's next call, not under this lock.
+    // What waits is lost. The reader's next call destroys it, not this one, which holds the lock.
     void disconnect() noexcept RUNNEL_REQUIRES(mutex) {
         disconnected = true;
         missed += waiting.size();
@@ -280,7 +280,7 @@ private:
     const std::size_t count_;
 };
 
-// In the line of an inbox. What is only needed to wait is made only then.
+// The place of a request in the line of an inbox. Makes what a wait needs only when it waits.
 template <Message T>
 class InboxPlace {
 public:

@@ -12,15 +12,15 @@
 
 namespace runnel::inline v0::detail {
 
-// Since when as many bytes wait for a subscriber as its soft limit says. Guarded by its owner's
-// lock. The clock is read only while they do.
+// Since when the bytes that wait for a subscriber reach its soft limit. Guarded by its owner's
+// lock. Reads the clock only while they do.
 class Overdue {
 public:
     explicit Overdue(const ByteBound& bytes) noexcept : soft_{bytes.soft}, for_{bytes.soft_for} {}
 
     [[nodiscard]] std::size_t soft_limit() const noexcept { return soft_; }
 
-    // To be told after each change.
+    // To be called after each change.
     void note(std::uint64_t waiting, const Clock& clock) noexcept {
         if (waiting < soft_) {
             since_.reset();
@@ -29,7 +29,7 @@ public:
         }
     }
 
-    // The same, and tells whether it has been so for longer than it may.
+    // The same. True if the limit was reached for longer than allowed.
     [[nodiscard]] bool check(std::uint64_t waiting, const Clock& clock) noexcept {
         note(waiting, clock);
         return since_ && clock.now() > later(*since_, for_);

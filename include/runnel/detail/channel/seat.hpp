@@ -31,7 +31,7 @@ public:
     Seat(const Seat&) = delete;
     Seat& operator=(const Seat&) = delete;
 
-    // Takes part in what comes after that number.
+    // Takes part in the messages after that number.
     void begin(std::uint64_t after) noexcept {
         cursor.reset(ChannelLog<T>::id(after));
         read_up_to_.store(after, std::memory_order_relaxed);
@@ -40,13 +40,14 @@ public:
     // The number of the last message that it has read or skipped. For the reader.
     [[nodiscard]] std::uint64_t position() const noexcept { return cursor.position().seq; }
 
-    // The same as the publishers know it; it may have read on. They act on it unless it skips.
+    // The last position that publishers were told; the reader may be further. Publishers use it
+    // unless the seat skips.
     [[nodiscard]] std::uint64_t read_up_to() const noexcept {
         return read_up_to_.load(std::memory_order_seq_cst);
     }
 
-    // Tells the publishers. Sequential consistency: of a reader that has read on and a publisher
-    // that has said that it waits, at least one sees the other.
+    // Tells publishers the position. Sequential consistency: of a reader that has read on and a
+    // publisher that has announced that it waits, at least one sees the other.
     void tell_position() noexcept {
         if (when_behind != Behind::skip_oldest)
             read_up_to_.store(position(), std::memory_order_seq_cst);
@@ -57,13 +58,14 @@ public:
         if (when_behind == Behind::block) return true;
         if (when_behind == Behind::disconnect)
             return !is_disconnected.load(std::memory_order_acquire);
-        // The number is told after the message: it may have read the one and not know the other.
+        // The number is stored after the message, so the reader may have read the message and not
+        // see the number yet.
         const std::uint64_t last = log.last();
         const bool is_near = last <= position() || last - position() <= window.messages;
         return is_near && window.bytes == Window::unlimited;
     }
 
-    // The number of the message before the next one that it is to get: it skips what comes before.
+    // The number before the next message that the reader is to get: it skips those before that.
     [[nodiscard]] std::uint64_t position_to_go_on(const ChannelLog<T>& log) const noexcept {
         return when_behind == Behind::skip_oldest ? log.skipped_to(position(), window) : position();
     }
@@ -71,7 +73,7 @@ public:
     const Window window;
     const Behind when_behind;
     LogCursor<Logged<T>> cursor;
-    std::uint64_t missed = 0;  // ever; as the cursor
+    std::uint64_t missed = 0;  // in all; used like the cursor
 
     // Guarded by the channel's lock.
     Overdue overdue;
@@ -82,13 +84,13 @@ public:
     std::atomic<bool> is_disconnected = false;  // changed under the lock
 
 private:
-    // On a line of its own: the reader writes it, and publishers look at it seldom.
+    // On a cache line of its own: the reader writes it, and publishers seldom read it.
     alignas(64) std::atomic<std::uint64_t> read_up_to_ = 0;
 };
 
-// The seats of a channel, and when a publisher has to look at them. Those that skip by themselves
-// cost it nothing, however many they are; the others nothing until the first of them could be
-// behind. Guarded by the channel's lock.
+// The seats of a channel, and when a publisher has to look at them. Seats that skip by themselves
+// cost it nothing, however many there are. The others cost it nothing until the first of them could
+// be behind. Guarded by the channel's lock.
 template <Message T>
 class Seats {
 public:
@@ -119,15 +121,15 @@ public:
         return all;
     }
 
-    // Whether a message of `bytes` has to wait for one of those that hold publishers back.
+    // Whether a message of `bytes` has to wait for a reader with back-pressure (Behind::block).
     [[nodiscard]] bool hold_back(const ChannelLog<T>& log, std::size_t bytes) noexcept {
         const bool has_room = log.last() < hold_at_.messages && log.bytes() < hold_at_.bytes &&
                               bytes < hold_at_.bytes - log.bytes();
         return !has_room && find_holder(log, bytes);
     }
 
-    // Disconnects those that are too far behind; returns how many. After a message of `bytes` was
-    // added.
+    // Disconnects the seats that are too far behind; returns how many. To be called after a message
+    // of `bytes` was added.
     std::size_t disconnect(const ChannelLog<T>& log, std::size_t bytes,
                            const Clock& clock) noexcept {
         if (log.last() <= cut_at_.messages && log.bytes() < cut_at_.bytes) [[likely]]
@@ -135,7 +137,7 @@ public:
         return disconnect_now(log, clock, bytes);
     }
 
-    // The same without waiting for the next message, for those that are over their soft limit.
+    // The same without waiting for the next message, for seats that are over their soft limit.
     std::size_t disconnect_now(const ChannelLog<T>& log, const Clock& clock,
                                std::size_t added = 0) noexcept {
         std::size_t count = 0;
@@ -152,7 +154,7 @@ public:
     }
 
 private:
-    // The messages and bytes that there may be in all until somebody is behind.
+    // How many messages and bytes there may be in all before a seat is behind.
     using Limit = Window;
 
     void look_again() noexcept { hold_at_ = cut_at_ = {0, 0}; }
@@ -161,12 +163,12 @@ private:
         limit = std::min(limit, by < Window::unlimited - from ? from + by : Window::unlimited);
     }
 
-    // What waits may be heavier than the limit: see below.
+    // `waiting` may be more than `limit`: see find_holder().
     static bool fits(std::size_t bytes, std::uint64_t waiting, std::uint64_t limit) noexcept {
         return waiting < limit && bytes < limit - waiting;
     }
 
-    // If nothing waits, a message may come however heavy it is.
+    // If nothing waits, a message of any size may come.
     [[gnu::noinline]] bool find_holder(const ChannelLog<T>& log, std::size_t bytes) noexcept {
         hold_at_ = {Window::unlimited, Window::unlimited};
         bool held = false;
@@ -184,8 +186,8 @@ private:
         return held;
     }
 
-    // Whether it is too far behind. If not, notes when to look again. Of the bytes in the log, the
-    // last message has `added`.
+    // Whether the seat is too far behind. If not, notes when to look again. `added` is the size of
+    // the last message in the log.
     [[nodiscard]] bool check_limits(Seat<T>& seat, const ChannelLog<T>& log, std::size_t added,
                                     const Clock& clock) noexcept {
         const std::uint64_t read = seat.read_up_to();
@@ -194,7 +196,8 @@ private:
         const std::size_t soft = seat.overdue.soft_limit();
         if (seat.window.bytes == Window::unlimited && soft == Window::unlimited) return false;
         const std::uint64_t waiting = log.bytes_after(read);
-        // As few as this have waited since the message before: it may have had a break.
+        // Before the last message only so many bytes waited: if fewer than its soft limit, its time
+        // starts anew.
         seat.overdue.note(waiting - std::min<std::uint64_t>(waiting, added), clock);
         if (waiting >= seat.window.bytes || seat.overdue.check(waiting, clock)) return true;
         lower(cut_at_.bytes, std::min<std::uint64_t>(seat.window.bytes, soft),

@@ -133,8 +133,8 @@ private:
 // the front under the other one. So in a stream of messages each side takes a lock of its own and
 // hardly touches a cache line of the other side.
 // * The front grows only under both locks; under the front's lock alone it shrinks.
-// * So under the back's lock, front_size() == 0 stays true, and then the back is the whole list: its
-//   holder has all of it, and leaves the front's lock and cache line alone.
+// * So under the back's lock, front_size() == 0 stays true, and then the back is the whole list:
+//   its holder has all of it, and leaves the front's lock and cache line alone.
 //
 // Invariant outside the locks: an element and a waiter that could take it never coexist, nor do
 // room and a waiter that could fill it. There is one exception. A waiting move needs the locks of a
