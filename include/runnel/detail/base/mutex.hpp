@@ -13,7 +13,7 @@ namespace runnel::inline v0::detail {
 // A mutex of four bytes, so that it lies on the cache line of what it guards. Without contention it
 // costs half as much as std::mutex, and locking is most of a push or a pop.
 //
-// word_: 0 free · 1 held · 2 held, and somebody may sleep
+// word_: 0 free · 1 held · 2 held, and a thread may wait
 class RUNNEL_CAPABILITY("mutex") Mutex {
 public:
     Mutex() = default;

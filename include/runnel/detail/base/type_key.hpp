@@ -16,7 +16,7 @@ template <typename T>
     return __PRETTY_FUNCTION__;
 }
 
-// What the compiler prints before and after T is learned from a T whose spelling is known.
+// A T of known spelling shows what the compiler prints before and after a T.
 template <typename T>
 [[nodiscard]] constexpr std::string_view type_name() noexcept {
     constexpr std::string_view sample = signature<double>();

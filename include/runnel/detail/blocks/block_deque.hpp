@@ -292,7 +292,7 @@ private:
             return;
         }
         blocks_.remove(block);
-        // At least one spare, of any size: reserve_…() promises a push after pops.
+        // Keeps at least one spare, of any size: after reserve_…() a push must not fail.
         if (spares_.empty() || (spares() < most_spares && block.capacity == most_slots)) {
             keep(block);
         } else {

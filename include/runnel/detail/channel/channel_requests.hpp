@@ -256,8 +256,8 @@ public:
 private:
     static constexpr std::size_t most_others = 7;
 
-    // Takes along about half of the other readers in the chain, but at most `most_others`. The
-    // publisher wakes only the rest.
+    // Takes along about half of the other readers in the chain, but at most `most_others`. The rest
+    // is left to the publisher.
     void take_along(WakeChain& chain) noexcept {
         while (chain.size() > count_of_others_ && count_of_others_ != most_others &&
                chain.first().has(behaviour)) {

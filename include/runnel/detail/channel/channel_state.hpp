@@ -49,7 +49,7 @@ struct Sent {
     std::size_t reached = 0;
     std::uint64_t number = 0;
     bool runs_handlers = false;   // until nothing is left to them, or another publisher goes on
-    bool goes_on = false;         // with the run of another thread, when that lets go of it
+    bool goes_on = false;         // with the run of another thread, when that releases it
     Handler<T>* first = nullptr;  // first and last to call directly, if it was not logged
     Handler<T>* last = nullptr;
 };
@@ -248,7 +248,7 @@ public:
         chain.resume_all();
     }
 
-    // ---- who gets the messages
+    // ---- subscribers
 
     // Whether the seat's reader may go on without the lock.
     // Not analysed, as it needs no lock: it reads only an atomic of the log, by last().

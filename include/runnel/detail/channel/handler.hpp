@@ -162,8 +162,8 @@ public:
 
     // Runs those from `first` to `last` that were connected before the message `number`. Calls
     // left(handler) for those that were killed by the time they have run.
-    // Throws: ForcedUnwind out of a handler, after the others have the message, too: no other thread
-    // could give it to them.
+    // Throws: ForcedUnwind out of a handler, after the others have the message, too: no other
+    // thread could give it to them.
     template <typename Left>
     // NOLINTNEXTLINE(misc-no-recursion)
     RUNNEL_CATCHES_FORCED_UNWIND void run_all(Handler<T>* first, Handler<T>* last, const T& message,

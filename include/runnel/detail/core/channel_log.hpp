@@ -36,7 +36,7 @@ struct Window {
 // subscribers are trimmed: by the block or, where bytes are counted, one by one. The newest message
 // stays as long as there is a subscriber.
 //
-// Guarded by its owner's lock, but for last().
+// Guarded by its owner's lock, except last().
 template <Message T>
 class ChannelLog {
 public:
@@ -57,7 +57,7 @@ public:
     // ---- under the lock
 
     [[nodiscard]] const StreamLog<Entry>& entries() const noexcept { return entries_; }
-    // Of all messages there ever were.
+    // The bytes of all messages so far.
     [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }
 
     // Makes append() possible. Throws: std::bad_alloc, and then nothing has changed.

@@ -189,7 +189,7 @@ public:
                          one_more(PendingEntries::deliveries(place)));
     }
 
-    // ---- acknowledging; no effect: it is not pending, or not behind the fence
+    // ---- acknowledging; no effect: the entry is not pending, or the fence does not hold
 
     Effect acknowledge(const StreamId& id, const Fence* fence = nullptr) noexcept {
         const auto place = place_of(id, fence);

@@ -221,7 +221,7 @@ private:
         return {block, found_slot_++};
     }
 
-    // The block whose ids begin at or before `id`, and the last one of those.
+    // The last block whose ids begin at or before `id`; null if there is none.
     [[nodiscard]] Block* block_of(const StreamId& id) const noexcept {
         if (found_ == nullptr || !is_within(*found_, id)) found_ = look_up(id);
         return found_;

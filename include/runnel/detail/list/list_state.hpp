@@ -152,7 +152,7 @@ public:
         update_attention();
     }
 
-    // The elements die before the list does: their destructors find it closed and empty.
+    // The elements are destroyed before the list: their destructors find it closed and empty.
     ~ListState() override {
         BlockDeque<T> of_front;
         BlockDeque<T> of_back;

@@ -115,7 +115,7 @@ public:
           keep{options.keep},
           log{options.block_entries} {}
 
-    // The entries die before the stream does: their destructors find it closed and empty.
+    // The entries are destroyed before the stream: their destructors find it closed and empty.
     ~StreamState() override {
         Disposal<T> disposal;
         const Lock lock{mutex};
@@ -362,7 +362,7 @@ private:
         for (WaitNode* node = queue.first(); node != nullptr;) node = ask(queue, *node, chain);
     }
 
-    // Runs the requests of those in the line of `group` that `is_to_be_asked`, as long as there is
+    // Runs the requests in the line of `group` that `is_to_be_asked` selects, as long as there is
     // something to deliver.
     template <typename Predicate>
     void ask_in_line(Group& group, WakeChain& chain, Predicate is_to_be_asked) noexcept
@@ -387,7 +387,7 @@ private:
         wait.signals = signals;
     }
 
-    // Runs the request of one that waits; returns the one behind it.
+    // Runs the request of `node`; returns the node behind it.
     WaitNode* ask(WaitQueue& queue, WaitNode& node, WakeChain& chain) noexcept
         RUNNEL_REQUIRES(mutex) {
         WaitNode* const next = node.next;
@@ -543,7 +543,7 @@ public:
           count_{options.count},
           acknowledged_{options.acknowledged} {}
 
-    // The handle may go meanwhile, and its name with it. May throw.
+    // Copies the name, as the handle may be destroyed during the wait. May throw.
     void prepare_to_wait() {
         name_ = wait_.consumer.name;
         wait_.consumer.name = name_;

@@ -29,7 +29,6 @@ enum class Served : std::uint8_t {
 // A drawn ticket is the time, so that tickets of several images, each with a counter of its own,
 // can be compared. A wait on one object may not know of a wait over several that another image has
 // just begun. So it also stands behind all waits that it finds in line.
-// has just begun; so it also stands behind everybody whom it finds in line.
 template <typename = void>
 struct RUNNEL_VISIBLE Tickets {
     static inline std::atomic<std::uint64_t> drawn = 0;
@@ -100,7 +99,7 @@ public:
         return {ticket(), reinterpret_cast<std::uintptr_t>(this)};
     }
 
-    // Whether it belongs before `other`, which stands in line where it arrives now.
+    // Whether it belongs before `other` in the line that it enters.
     [[nodiscard]] bool goes_before(const Waiter& other) const noexcept {
         return waits_on_several() && place() < other.place();
     }
@@ -110,7 +109,7 @@ public:
     }
     [[nodiscard]] Served serve(WaitNode& node) noexcept { return behaviour_->serve(node); }
 
-    // Requires: claimed by the caller, who holds no lock.
+    // Requires: the caller has claimed it, and holds no lock.
     void resume(WakeChain& chain) noexcept { behaviour_->resume(*this, chain); }
 
     // Links the waiters that a waker has claimed and not yet resumed.
