@@ -89,8 +89,11 @@ public:
             child = node.children()[before];
         }
         // All keys below `child` lie on the same side of `key`: they differ before the node's
-        // digit.
-        return last_of(child.key() <= key ? child : below);
+        // digit. A branch and no conditional move: the processor goes on to the leaf before it has
+        // the key.
+        if (child.key() <= key) [[likely]]
+            return last_of(child);
+        return last_of(below);
     }
 
     void clear() noexcept {
