@@ -2,6 +2,7 @@
 #include <runnel/detail/blocks/block_deque.hpp>
 #include <runnel/detail/blocks/blocks.hpp>
 
+#include "support/aligned_memory.hpp"
 #include "support/catch.hpp"
 #include "support/lifetime.hpp"
 #include "support/scale.hpp"
@@ -10,7 +11,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <deque>
 #include <new>
 #include <random>
@@ -20,47 +20,11 @@
 
 using runnel::detail::BlockDeque;
 using runnel::detail::BlockGrowth;
+using Blocks = runnel::test::AlignedMemory;
+using BlocksLeft = runnel::test::AlignedMemoryLeft;
 using runnel::test::Census;
 using runnel::test::Countable;
 using runnel::test::MoveOnly;
-
-// Blocks are the only thing here that asks for aligned memory.
-namespace {
-
-struct Blocks {
-    static inline long live = 0;
-    static inline long ever = 0;
-    static inline long left = -1;  // until there are no more; below 0 is for ever
-};
-
-// So many more blocks can be had meanwhile.
-struct BlocksLeft {
-    explicit BlocksLeft(long count) { Blocks::left = count; }
-    BlocksLeft(const BlocksLeft&) = delete;
-    BlocksLeft& operator=(const BlocksLeft&) = delete;
-    ~BlocksLeft() { Blocks::left = -1; }
-};
-
-}  // namespace
-
-[[gnu::noinline]] void* operator new(std::size_t bytes, std::align_val_t alignment) {
-    if (Blocks::left == 0) throw std::bad_alloc{};
-    if (Blocks::left > 0) --Blocks::left;
-    const auto unit = static_cast<std::size_t>(alignment);
-    void* const memory = std::aligned_alloc(unit, (bytes + unit - 1) / unit * unit);
-    if (memory == nullptr) throw std::bad_alloc{};
-    ++Blocks::live;
-    ++Blocks::ever;
-    return memory;
-}
-[[gnu::noinline]] void operator delete(void* memory, std::align_val_t) noexcept {
-    if (memory != nullptr) --Blocks::live;
-    std::free(memory);
-}
-[[gnu::noinline]] void operator delete(void* memory, std::size_t,
-                                       std::align_val_t alignment) noexcept {
-    operator delete(memory, alignment);
-}
 
 namespace {
 

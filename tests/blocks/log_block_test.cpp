@@ -4,7 +4,7 @@
 #include <runnel/detail/blocks/slots.hpp>
 #include <runnel/stream_id.hpp>
 
-#include "support/block_memory.hpp"
+#include "support/aligned_memory.hpp"
 #include "support/catch.hpp"
 #include "support/lifetime.hpp"
 #include "support/scale.hpp"
@@ -31,7 +31,7 @@ using runnel::detail::slot_at;
 using runnel::detail::slot_bit;
 using runnel::detail::SlotMask;
 using runnel::detail::slots_before;
-using runnel::test::Blocks;
+using runnel::test::AlignedMemory;
 using runnel::test::Census;
 using runnel::test::MoveOnly;
 
@@ -74,7 +74,7 @@ struct ThreeInABlock {
         if (block != nullptr) block->remove_owner();
         CHECK(census.alive() == 0);
         CHECK(census.faults() == 0);
-        CHECK(Blocks::live == 0);
+        CHECK(AlignedMemory::live_blocks == 0);
     }
 };
 
@@ -298,7 +298,7 @@ TEST_CASE_METHOD(ThreeInABlock, "memory goes with the last owner, and the values
     erase(0b10);
     let_go();
     CHECK(census.alive() == 0);
-    CHECK(Blocks::live == 0);
+    CHECK(AlignedMemory::live_blocks == 0);
 }
 
 TEST_CASE_METHOD(ThreeInABlock, "an owner keeps the memory, and no erased value",
@@ -308,10 +308,10 @@ TEST_CASE_METHOD(ThreeInABlock, "an owner keeps the memory, and no erased value"
     erase(0b111);
     let_go();
     CHECK(census.alive() == 0);
-    CHECK(Blocks::live == 1);
+    CHECK(AlignedMemory::live_blocks == 1);
     CHECK(kept.id(1) == StreamId{5, 1});
     kept.remove_owner();
-    CHECK(Blocks::live == 0);
+    CHECK(AlignedMemory::live_blocks == 0);
 }
 
 TEST_CASE_METHOD(ThreeInABlock, "a pin is an owner, too", "[log][block][owner]") {
@@ -329,16 +329,16 @@ TEST_CASE_METHOD(ThreeInABlock, "a pin is an owner, too", "[log][block][owner]")
     CHECK(pinned.value(1).get() == 2);
     pinned.unpin();
     CHECK(census.alive() == 0);
-    CHECK(Blocks::live == 0);
+    CHECK(AlignedMemory::live_blocks == 0);
 }
 
 TEST_CASE_METHOD(ThreeInABlock, "who reaps is an owner, too", "[log][block][owner]") {
     Block& reaped = *block;
     REQUIRE(reaped.erase(0b1));
     let_go();
-    CHECK(Blocks::live == 1);
+    CHECK(AlignedMemory::live_blocks == 1);
     reaped.finish_reap();
-    CHECK(Blocks::live == 0);
+    CHECK(AlignedMemory::live_blocks == 0);
 }
 
 TEST_CASE_METHOD(ThreeInABlock, "who reaps does not stand there, others do",

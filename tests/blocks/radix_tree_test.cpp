@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <runnel/detail/blocks/radix_tree.hpp>
 
+#include "support/aligned_memory.hpp"
 #include "support/catch.hpp"
 #include "support/scale.hpp"
 #include "support/stress_random.hpp"
@@ -24,28 +25,12 @@
 using runnel::StreamId;
 using runnel::detail::RadixLeaf;
 using runnel::detail::RadixTree;
+using Nodes = runnel::test::AlignedMemory;
+using NodesLeft = runnel::test::AlignedMemoryLeft;
 using runnel::test::Random;
 using runnel::test::Tally;
 
-// Nodes are the only thing here that asks for aligned memory.
 namespace {
-
-struct Nodes {
-    static inline long live = 0;
-    static inline long bytes = 0;
-    static inline long left = -1;  // until there are no more; below 0 is for ever
-    // If there is one, the memory of released nodes goes there and stays as it is, so that who
-    // looks into it finds what was there.
-    static inline std::vector<void*>* dead = nullptr;
-};
-
-// So many more nodes can be had meanwhile.
-struct NodesLeft {
-    explicit NodesLeft(long count) { Nodes::left = count; }
-    NodesLeft(const NodesLeft&) = delete;
-    NodesLeft& operator=(const NodesLeft&) = delete;
-    ~NodesLeft() { Nodes::left = -1; }
-};
 
 class NodesRest {
 public:
@@ -60,27 +45,6 @@ public:
 private:
     std::vector<void*> dead_;
 };
-
-}  // namespace
-
-[[gnu::noinline]] void* operator new(std::size_t bytes, std::align_val_t alignment) {
-    if (Nodes::left == 0) throw std::bad_alloc{};
-    if (Nodes::left > 0) --Nodes::left;
-    const auto unit = static_cast<std::size_t>(alignment);
-    void* const memory = std::aligned_alloc(unit, (bytes + unit - 1) / unit * unit);
-    if (memory == nullptr) throw std::bad_alloc{};
-    ++Nodes::live;
-    Nodes::bytes += static_cast<long>(bytes);
-    return memory;
-}
-[[gnu::noinline]] void operator delete(void* memory, std::size_t bytes, std::align_val_t) noexcept {
-    --Nodes::live;
-    Nodes::bytes -= static_cast<long>(bytes);
-    if (Nodes::dead != nullptr) return Nodes::dead->push_back(memory);
-    std::free(memory);
-}
-
-namespace {
 
 using Keys = std::vector<StreamId>;
 

@@ -5,7 +5,7 @@
 #include <runnel/detail/core/stream_log.hpp>
 #include <runnel/stream_id.hpp>
 
-#include "support/block_memory.hpp"
+#include "support/aligned_memory.hpp"
 #include "support/catch.hpp"
 #include "support/lifetime.hpp"
 
@@ -21,7 +21,8 @@ using runnel::detail::Disposal;
 using runnel::detail::LogBlock;
 using runnel::detail::LogCursor;
 using runnel::detail::StreamLog;
-using runnel::test::Blocks;
+using runnel::test::AlignedMemory;
+using runnel::test::AlignedMemoryLeft;
 using runnel::test::Census;
 using runnel::test::MoveOnly;
 
@@ -65,16 +66,16 @@ TEST_CASE("blocks grow from 4 to 64 slots, or to the limit that is asked for", "
 TEST_CASE_METHOD(Log, "a block without live entries leaves the log, but not if it may still grow",
                  "[log][blocks]") {
     add_range(1, 5);  // [1 2 3 4] [5 - - -...]
-    CHECK(Blocks::live == 2);
+    CHECK(AlignedMemory::live_blocks == 2);
     for (const std::uint64_t ms : {1U, 2U, 3U}) erase(ms);
-    CHECK(Blocks::live == 2);
+    CHECK(AlignedMemory::live_blocks == 2);
     erase(4);
-    CHECK(Blocks::live == 1);
+    CHECK(AlignedMemory::live_blocks == 1);
     erase(5);
-    CHECK(Blocks::live == 1);
+    CHECK(AlignedMemory::live_blocks == 1);
     CHECK(log.size() == 0);
     add(6);
-    CHECK(Blocks::live == 1);
+    CHECK(AlignedMemory::live_blocks == 1);
     CHECK(log.first().id() == StreamId{6});
 }
 
@@ -97,7 +98,7 @@ TEST_CASE_METHOD(Log, "an empty block whose ids are too far away makes room for 
     add(1);
     erase(1);
     add(2 + last_half);
-    CHECK(Blocks::live == 1);
+    CHECK(AlignedMemory::live_blocks == 1);
     CHECK(log.first().id().ms == 2 + last_half);
     CHECK(log.find({2 + last_half}).value().get() == static_cast<int>(2 + last_half));
 }
@@ -105,7 +106,7 @@ TEST_CASE_METHOD(Log, "an empty block whose ids are too far away makes room for 
 TEST_CASE_METHOD(Log, "a log of ids far apart has a block for each, and finds them",
                  "[log][blocks]") {
     for (const std::uint64_t step : {0U, 1U, 2U, 3U}) add(1 + step * last_half);
-    CHECK(Blocks::live == 4);
+    CHECK(AlignedMemory::live_blocks == 4);
     CHECK(log.find({1 + last_half}).id() == StreamId{1 + last_half});
     CHECK(log.lower_bound({2}).id() == StreamId{1 + last_half});
     CHECK(log.at_most({3 * last_half}).id() == StreamId{1 + 2 * last_half});
@@ -129,9 +130,8 @@ TEST_CASE_METHOD(Log, "an id that finds no memory leaves the log as it was", "[l
     add_range(1, 4);
     {
         Disposal<MoveOnly> disposal;
-        Blocks::refused = true;
+        const AlignedMemoryLeft none{0};
         CHECK_THROWS_AS(log.reserve({5}, disposal), std::bad_alloc);
-        Blocks::refused = false;
     }
     CHECK(log.last_id() == StreamId{4});
     CHECK(log.size() == 4);
@@ -147,12 +147,12 @@ TEST_CASE("a log that is trimmed as it grows takes no more and more memory", "[l
             few.add(ms);
             Disposal<MoveOnly> disposal;
             few.log.trim_to_length(10, disposal);
-            REQUIRE(Blocks::live <= 3);
+            REQUIRE(AlignedMemory::live_blocks <= 3);
         }
         CHECK(census.alive() == 10);
     }
     CHECK(census.alive() == 0);
-    CHECK(Blocks::live == 0);
+    CHECK(AlignedMemory::live_blocks == 0);
 }
 
 // ------------------------------------------------------------------ cursors
@@ -167,10 +167,10 @@ TEST_CASE_METHOD(Log, "a cursor keeps its block, and lets it go when it goes on 
         Disposal<MoveOnly> disposal;
         CHECK(log.trim_to_length(0, disposal).removed == 4);
     }
-    CHECK(Blocks::live == 1);
+    CHECK(AlignedMemory::live_blocks == 1);
     CHECK_FALSE(cursor->take(9).block());
     CHECK_FALSE(cursor->seek(log));
-    CHECK(Blocks::live == 0);
+    CHECK(AlignedMemory::live_blocks == 0);
     add_range(5, 12);  // as many as the next block holds
     CHECK(cursor->seek(log).id() == StreamId{5});
     CHECK(cursor->take(2).slots == 0b11);
@@ -180,7 +180,7 @@ TEST_CASE_METHOD(Log, "a cursor keeps its block, and lets it go when it goes on 
         Disposal<MoveOnly> disposal;
         log.trim_to_length(0, disposal);
     }
-    CHECK(Blocks::live == 0);
+    CHECK(AlignedMemory::live_blocks == 0);
 }
 
 TEST_CASE_METHOD(Log, "a cursor takes what is at hand in its block without the log",
@@ -220,7 +220,7 @@ namespace {
 struct ErasedBlock : Log {
     ErasedBlock() {
         add_range(1, 60);
-        REQUIRE(Blocks::live == 4);
+        REQUIRE(AlignedMemory::live_blocks == 4);
         cursor.reset({6}, log);
         erase_range(5, 12);
     }
@@ -241,41 +241,41 @@ struct ErasedBlock : Log {
 TEST_CASE_METHOD(ErasedBlock,
                  "a cursor knows what is trimmed behind it, though its block was erased",
                  "[log][cursor][missed]") {
-    CHECK(Blocks::live == 4);
+    CHECK(AlignedMemory::live_blocks == 4);
     trim(44);  // 1 to 4, 13 to 16
     CHECK(cursor.seek(log).id() == StreamId{17});
     CHECK(cursor.take_missed().count == 4);
     CHECK(cursor.take_missed().count == 0);
-    CHECK(Blocks::live == 2);
+    CHECK(AlignedMemory::live_blocks == 2);
 }
 
 TEST_CASE_METHOD(ErasedBlock, "an erased block where one stands leaves with what was before it",
                  "[log][cursor][missed]") {
     erase_range(1, 4);
-    CHECK(Blocks::live == 3);  // the cursor's
+    CHECK(AlignedMemory::live_blocks == 3);  // the cursor's
     CHECK(cursor.seek(log).id() == StreamId{13});
     CHECK_FALSE(cursor.has_missed());
-    CHECK(Blocks::live == 2);
+    CHECK(AlignedMemory::live_blocks == 2);
 }
 
 TEST_CASE_METHOD(ErasedBlock, "an erased block where nobody stands any more leaves with the next",
                  "[log][cursor][missed]") {
     SECTION("behind it") {
         cursor.reset({28}, log);
-        CHECK(Blocks::live == 4);
+        CHECK(AlignedMemory::live_blocks == 4);
         erase_range(13, 28);
     }
     SECTION("before it") {
         LogCursor<MoveOnly> other;
         other.reset({13}, log);
         erase_range(13, 28);
-        CHECK(Blocks::live == 4);
+        CHECK(AlignedMemory::live_blocks == 4);
         other.reset({28}, log);
         cursor.reset({28}, log);
-        CHECK(Blocks::live == 4);
+        CHECK(AlignedMemory::live_blocks == 4);
         erase_range(1, 4);
     }
-    CHECK(Blocks::live == (log.first().id() == StreamId{1} ? 2 : 1));
+    CHECK(AlignedMemory::live_blocks == (log.first().id() == StreamId{1} ? 2 : 1));
 }
 
 TEST_CASE_METHOD(ErasedBlock, "who erases a block looks no further than to the next one in use",
@@ -284,16 +284,16 @@ TEST_CASE_METHOD(ErasedBlock, "who erases a block looks no further than to the n
     other.reset({13}, log);
     erase_range(13, 28);
     cursor.reset({60}, log);
-    CHECK(Blocks::live == 4);
+    CHECK(AlignedMemory::live_blocks == 4);
     SECTION("it is in use still") {
         erase_range(29, 59);
         erase_range(60, 60);
-        CHECK(Blocks::live == 4);  // `cursor` stands in the last one
+        CHECK(AlignedMemory::live_blocks == 4);  // `cursor` stands in the last one
     }
     SECTION("it is no longer") {
         other.reset({60}, log);
         erase_range(29, 60);
-        CHECK(Blocks::live == 2);
+        CHECK(AlignedMemory::live_blocks == 2);
     }
 }
 
@@ -305,7 +305,7 @@ TEST_CASE_METHOD(Log, "one disposal of many entries keeps no block that becomes 
         for (std::uint64_t ms = 2; ms <= 59; ++ms) log.erase(log.find({ms, 0}), disposal);
         CHECK(log.last_block()->previous->key == StreamId{1});
     }
-    CHECK(Blocks::live == 2);
+    CHECK(AlignedMemory::live_blocks == 2);
 }
 
 TEST_CASE_METHOD(Log, "what was erased does not count as missed, in whichever order it went",

@@ -806,12 +806,8 @@ private:
     }
 
     void end_waits() {
-        for (std::size_t client = 0; client != most_clients; ++client) {
-            waits_[client].reset();
-            (void)redis_.server.command({"CLIENT", "UNBLOCK", redis_.clients[client].id});
-        }
-        redis_.server.settle();
-        for (Client& client : redis_.clients) (void)client.connection.arrived();
+        for (auto& wait : waits_) wait.reset();
+        redis_.unblock_all();
     }
 
     Random& random_;

@@ -32,6 +32,13 @@ struct SharedRedis {
         for (std::size_t number = 0; number != count; ++number) clients.emplace_back(server);
     }
 
+    /// Ends the waits of all clients, and forgets what they are told.
+    void unblock_all() {
+        for (Client& client : clients) (void)server.command({"CLIENT", "UNBLOCK", client.id});
+        server.settle();
+        for (Client& client : clients) (void)client.connection.arrived();
+    }
+
     RedisServer server;
     Differences differences{server.version()};
     Transcript transcript;
