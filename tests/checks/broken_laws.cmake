@@ -3,21 +3,32 @@ cmake_minimum_required(VERSION 3.21)
 
 # A header, what it includes against the law, and what is to be said of that.
 set(violations
-    "detail/base/reserve.hpp|runnel/message.hpp|base must not know vocabulary"
-    "stream_id.hpp|runnel/detail/wait/waiter.hpp|vocabulary must not know wait"
-    "detail/wait/spin.hpp|runnel/detail/blocks/slots.hpp|wait must not know blocks"
-    "detail/blocks/slots.hpp|runnel/detail/wait/waiter.hpp|blocks must not know wait"
-    "detail/blocks/slots.hpp|mutex|blocks holds no lock"
-    "detail/core/group_state.hpp|runnel/detail/wait/waiter.hpp|core must not know wait"
-    "detail/core/group_state.hpp|runnel/detail/base/mutex.hpp|core holds no lock"
-    "detail/core/group_state.hpp|runnel/delivery.hpp|core must not know models"
-    "detail/list/list_state.hpp|runnel/detail/stream/stream_state.hpp|list must not know stream"
-    "detail/stream/stream_state.hpp|runnel/detail/channel/seat.hpp|stream must not know channel"
-    "detail/channel/seat.hpp|runnel/detail/list/list_state.hpp|channel must not know list"
-    "detail/channel/seat.hpp|runnel/detail/facade/names.hpp|channel must not know facade"
-    "detail/facade/names.hpp|runnel/broker.hpp|facade must not know models"
-    "detail/rest.hpp|version|no law says what may stand there"
-    "redis/server.hpp|version|no law says what may stand there")
+    "detail/base/reserve.hpp|<runnel/message.hpp>|base must not know vocabulary"
+    "detail/base/reserve.hpp|\"reserve.hpp\"|not a relative path"
+    "detail/base/reserve.hpp|<../include/runnel/message.hpp>|not a relative path"
+    "stream_id.hpp|<runnel/detail/wait/waiter.hpp>|vocabulary must not know wait"
+    "detail/wait/spin.hpp|<runnel/detail/blocks/slots.hpp>|wait must not know blocks"
+    "detail/wait/spin.hpp|<runnel/message.hpp>|wait must not know message"
+    "detail/blocks/slots.hpp|<runnel/detail/wait/waiter.hpp>|blocks must not know wait"
+    "detail/blocks/slots.hpp|<mutex>  // std::lock<>|slots holds no lock"
+    "detail/blocks/slots.hpp|<condition_variable>|slots holds no lock"
+    "detail/core/group_state.hpp|<runnel/detail/wait/waiter.hpp>|core must not know wait"
+    "detail/core/group_state.hpp|<runnel/detail/base/mutex.hpp>|group_state holds no lock"
+    "detail/core/group_state.hpp|<runnel/abstract_clock.hpp>|core must not know abstract_clock"
+    "detail/core/group_state.hpp|<runnel/outcome.hpp>|core must not know outcome"
+    "detail/core/group_state.hpp|<runnel/delivery.hpp>|core must not know models"
+    "detail/list/list_core.hpp|<runnel/detail/base/mutex.hpp>|list_core holds no lock"
+    "detail/list/list_core.hpp|<runnel/detail/wait/waiter.hpp>|list_core holds no lock and does not wait"
+    "detail/list/list_state.hpp|<runnel/detail/stream/stream_state.hpp>|list must not know stream"
+    "detail/list/list_state.hpp|<runnel/detail/channel/seat.hpp>|list must not know channel"
+    "detail/list/list_state.hpp|<runnel/blocking_list.hpp>|list must not know models"
+    "detail/stream/stream_state.hpp|<runnel/detail/channel/seat.hpp>|stream must not know channel"
+    "detail/channel/seat.hpp|<runnel/detail/list/list_state.hpp>|channel must not know list"
+    "detail/channel/seat.hpp|<runnel/detail/facade/names.hpp>|channel must not know facade"
+    "detail/facade/names.hpp|<runnel/broker.hpp>|facade must not know models"
+    "detail/rest.hpp|<version>|no law says what may stand there"
+    "detail/base/rest.inl|<version>|no law says what may stand there"
+    "redis/server.hpp|<version>|no law says what may stand there")
 
 foreach(violation IN LISTS violations)
     string(REPLACE "|" ";" violation "${violation}")
@@ -26,7 +37,7 @@ foreach(violation IN LISTS violations)
     list(GET violation 2 words)
     file(REMOVE_RECURSE ${WORK})
     file(COPY ${ROOT}/include DESTINATION ${WORK})
-    file(APPEND ${WORK}/include/runnel/${header} "#include <${included}>\n")
+    file(APPEND ${WORK}/include/runnel/${header} "#include ${included}\n")
     execute_process(COMMAND ${CMAKE_COMMAND} -DROOT=${WORK} -P ${CMAKE_CURRENT_LIST_DIR}/laws.cmake
         RESULT_VARIABLE status OUTPUT_QUIET ERROR_VARIABLE said)
     string(REGEX REPLACE "[ \n]+" " " said "${said}")  # it is wrapped

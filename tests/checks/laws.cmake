@@ -5,8 +5,8 @@ cmake_minimum_required(VERSION 3.21)
 set(vocabulary abstract_clock ack channel_options duration error glob group_options key_slot list_options message model
     options outcome stream_id stream_options version)
 
-# Which folders each may include besides itself. Siblings do not know each other; core and blocks
-# hold no lock and do not wait.
+# Which folders each may include besides itself. Siblings do not know each other; blocks and core
+# hold no lock and do not wait, nor does the core of the list, which stands beside its state.
 set(above_base "")
 set(above_vocabulary base)
 set(above_wait base vocabulary)
@@ -17,8 +17,15 @@ set(above_stream base vocabulary wait blocks core)
 set(above_channel base vocabulary wait blocks core)
 set(above_facade base vocabulary wait blocks core list stream channel)
 set(above_models base vocabulary wait blocks core list stream channel facade)
-set(lockless blocks core)
-set(locks mutex condition_variable runnel/detail/base/mutex.hpp runnel/detail/base/futex.hpp)
+set(lockless blocks core list_core)
+set(locks mutex shared_mutex condition_variable semaphore latch barrier future thread
+    runnel/detail/base/mutex.hpp runnel/detail/base/futex.hpp)
+
+# What these folders may know of the vocabulary: wait knows no messages; blocks and core know no
+# outcome of a call, no batch and no clock.
+set(words_of_wait abstract_clock duration error outcome)
+set(words_of_blocks message stream_id)
+set(words_of_core ack message stream_id)
 
 # The folder of a header, as above, by its path in include/runnel.
 function(folder_of path result)
@@ -36,7 +43,8 @@ function(folder_of path result)
     endif()
 endfunction()
 
-file(GLOB_RECURSE headers RELATIVE ${ROOT}/include/runnel ${ROOT}/include/runnel/*.hpp)
+file(GLOB_RECURSE headers RELATIVE ${ROOT}/include/runnel ${ROOT}/include/runnel/*)
+list(FILTER headers EXCLUDE REGEX "(^|/)README[.]md$")
 if(NOT headers)
     message(SEND_ERROR "found no headers in ${ROOT}/include/runnel")
 endif()
@@ -46,20 +54,27 @@ foreach(header IN LISTS headers)
         message(SEND_ERROR "${header}: no law says what may stand there")
         continue()
     endif()
+    get_filename_component(name ${header} NAME_WE)
     file(STRINGS ${ROOT}/include/runnel/${header} lines REGEX "^[ \t]*#[ \t]*include")
     foreach(line IN LISTS lines)
-        if(line MATCHES "include[ \t]*\"")
+        if(line MATCHES "include[ \t]*\"" OR line MATCHES "<[^>]*[.]/")
             message(SEND_ERROR "${header}: include <runnel/...>, not a relative path")
-        elseif(line MATCHES "<(.+)>")
+        elseif(line MATCHES "<([^>]+)>")
             set(included ${CMAKE_MATCH_1})
-            if(folder IN_LIST lockless AND included IN_LIST locks)
-                message(SEND_ERROR "${header} includes ${included}: ${folder} holds no lock and does not wait")
+            if((folder IN_LIST lockless OR name IN_LIST lockless) AND
+               (included IN_LIST locks OR included MATCHES "^runnel/detail/wait/"))
+                message(SEND_ERROR "${header} includes ${included}: ${name} holds no lock and does not wait")
             endif()
             if(included MATCHES "^runnel/(.+)$")
                 set(path ${CMAKE_MATCH_1})
                 folder_of(${path} other)
                 if(NOT other STREQUAL folder AND NOT other IN_LIST above_${folder})
                     message(SEND_ERROR "${header} includes ${path}: ${folder} must not know ${other}")
+                endif()
+                get_filename_component(word ${path} NAME_WE)
+                if(other STREQUAL "vocabulary" AND DEFINED words_of_${folder} AND
+                   NOT word IN_LIST words_of_${folder})
+                    message(SEND_ERROR "${header} includes ${path}: ${folder} must not know ${word}")
                 endif()
             endif()
         endif()
