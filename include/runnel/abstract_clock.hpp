@@ -178,7 +178,8 @@ public:
     /// runnel.
     [[nodiscard]] virtual WallTime wall() const noexcept = 0;
 
-    /// A time that never goes back. Deadlines are points of this time.
+    /// A time that never goes back. Deadlines are points of this time. Called under locks of
+    /// runnel, as wall() is.
     [[nodiscard]] virtual Deadline now() const noexcept = 0;
 
     /// As now(), or up to a tenth of a millisecond earlier if that is cheaper. For idle times and

@@ -90,7 +90,7 @@ struct Topics {
 ///
 /// Thread safety: every member may be called from any thread at any time.
 /// Locks: the broker's lock is taken before the locks of its objects. No user code runs under it.
-/// Guarantee: a call that throws has changed nothing.
+/// Guarantee: a call that throws has changed nothing, except where its text says so.
 /// Complexity: logarithmic in the number of names, except where said.
 class Broker {
 public:
@@ -239,9 +239,9 @@ public:
     ///
     /// Throws: Error{invalid_argument} if neither a channel nor a pattern is named.
     /// Error{wrong_type} as list(). Error{closed}. What the constructor of Inbox throws. Channels
-    /// that were made before the error stay. Complexity: for each name as channel(). For each
-    /// pattern, linear in the number of channels whose names begin with its literal prefix; the
-    /// same again when the inbox is destroyed.
+    /// that were made before the error stay.
+    /// Complexity: for each name as channel(). For each pattern, linear in the number of channels
+    /// whose names begin with its literal prefix; the same again when the inbox is destroyed.
     template <Message T>
     [[nodiscard]] Inbox<T> subscribe(const Topics& topics) const;
 

@@ -165,7 +165,8 @@ public:
         return state_->subscribers();
     }
 
-    /// Waits until subscribers() is at least `count`. Returns false if the wait ended before.
+    /// Waits until subscribers() is at least `count`. Returns false if the wait ended before: by
+    /// the time-out, the stop token or close().
     [[nodiscard]] bool wait_for_subscribers(std::size_t count,
                                             const WaitOptions& options = wait_for_ever) const {
         detail::AwaitSubscribers<T> request{count, state_->clock};

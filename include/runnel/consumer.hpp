@@ -10,6 +10,7 @@
 #include <runnel/detail/core/effect.hpp>
 #include <runnel/detail/core/group_state.hpp>
 #include <runnel/detail/core/stream_log.hpp>
+#include <runnel/detail/stream/stream_requests.hpp>
 #include <runnel/detail/stream/stream_state.hpp>
 #include <runnel/detail/wait/wait_queue.hpp>
 #include <runnel/duration.hpp>

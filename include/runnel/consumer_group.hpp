@@ -254,7 +254,8 @@ void ConsumerGroup<T>::set_position(From from, std::optional<std::uint64_t> entr
         const StreamId position = from.id().value_or(stream.log.last_id());
         group_->rules.set_position(position, entries_read, stream.log.facts());
         group_->next.reset(position, stream.log);
-        // As in Redis it wakes nobody: unless nothing is left to those who had no room for it.
+        // As in Redis it wakes nobody. But the stream may be drained now: then it ends the reads
+        // that were waiting for room.
         if (stream.closed) stream.serve_those_for_room(*group_.get(), chain);
     }
     chain.resume_all();

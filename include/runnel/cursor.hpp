@@ -7,6 +7,7 @@
 #include <runnel/detail/blocks/pin.hpp>
 #include <runnel/detail/blocks/slots.hpp>
 #include <runnel/detail/core/log_cursor.hpp>
+#include <runnel/detail/stream/stream_requests.hpp>
 #include <runnel/detail/stream/stream_state.hpp>
 #include <runnel/detail/wait/await.hpp>
 #include <runnel/detail/wait/spin.hpp>

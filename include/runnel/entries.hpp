@@ -58,8 +58,8 @@ private:
     detail::PinnedEntry<T> entry_;
 };
 
-/// The entry that a stream was asked for, or nothing. Used like a std::optional<KeptEntry<T>>, and
-/// converts to one.
+/// The entry that a stream was asked for, or nothing. Has `*`, `->` and the test of a
+/// std::optional<KeptEntry<T>>, and converts to one.
 ///
 ///     if (const auto entry = orders.find(id)) print(entry->id(), entry->value());
 ///

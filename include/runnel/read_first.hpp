@@ -55,8 +55,7 @@ public:
         const auto deadline = deadline_of(options.timeout, clock);
         for (;;) {
             if (auto parts = at_hand(); !parts.empty()) return Batch{std::move(parts)};
-            const Timeout left =
-                deadline ? Timeout{time_between(clock.now(), *deadline)} : Timeout{};
+            const Timeout left = time_left(deadline, clock);
             if (const auto any = wait_any(watches_, {left, options.stop}); !any)
                 return any.ending();
         }

@@ -8,6 +8,7 @@
 #include <runnel/detail/base/mutex.hpp>
 #include <runnel/detail/core/log_cursor.hpp>
 #include <runnel/detail/stream/collect.hpp>
+#include <runnel/detail/stream/stream_requests.hpp>
 #include <runnel/detail/stream/stream_state.hpp>
 #include <runnel/entries.hpp>
 #include <runnel/error.hpp>
@@ -237,7 +238,10 @@ public:
     /// Erases these entries and returns how many were there. What was pending stays pending; see
     /// Deliveries::lost(). Redis: XDEL.
     ///
-    /// Complexity: for each id, logarithmic in the size and linear in the number of groups.
+    /// Wakes: of each group the reads that waited for room, if what their consumers had pending is
+    /// erased.
+    /// Complexity: for each id, logarithmic in the size and linear in the number of groups. While
+    /// reads wait, also linear in the number of reads that wait for room.
     std::size_t erase(std::span<const StreamId> ids) const noexcept { return state_->erase(ids); }
     std::size_t erase(std::initializer_list<StreamId> ids) const noexcept {
         return erase(std::span{ids.begin(), ids.size()});
@@ -246,7 +250,10 @@ public:
     /// Throws away the oldest entries and returns how many. What was pending stays pending; see
     /// Deliveries::lost(). Redis: XTRIM.
     ///
-    /// Complexity: one step for every 64 entries that it throws away.
+    /// Wakes: of each group the reads that waited for room, if what their consumers had pending is
+    /// thrown away.
+    /// Complexity: one step for every 64 entries that it throws away. While reads wait, also linear
+    /// in the number of groups and of reads that wait for room.
     std::size_t trim(const TrimOptions& options) const noexcept {
         return state_->remove([&options](auto& log, auto& disposal) {
             detail::Effect effect = log.trim_to_length(options.count, disposal);

@@ -134,7 +134,7 @@ public:
         case Supply::none:
             return Served::no;
         case Supply::over:
-            return source_closed();
+            return end_if_last_source();
         case Supply::gone:
             return claim(WaitEnd::gone) ? Served::yes : Served::elsewhere;
         case Supply::disconnected:

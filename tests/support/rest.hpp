@@ -3,6 +3,7 @@
 
 #include <runnel/clock.hpp>
 #include <runnel/detail/wait/await.hpp>
+#include <runnel/detail/wait/request.hpp>
 #include <runnel/detail/wait/spin.hpp>
 #include <runnel/detail/wait/wait_queue.hpp>
 #include <runnel/detail/wait/waiter.hpp>
@@ -12,13 +13,16 @@
 
 namespace runnel::test {
 
-/// A wait for nothing: somebody wakes it, or it ends by time-out or stop.
-struct Rest : detail::Waiter {
-    explicit Rest(Clock& on) : Waiter{behaviour}, clock{on} {}
+/// A wait for nothing: somebody wakes it, or it ends by time-out or stop. It stands in no line.
+struct Rest : detail::Request {
+    explicit Rest(Clock& on) : Request{behaviour, detail::WaitsOn::several, on} {}
 
     detail::WaitEnd wait(const Timeout& timeout = {}, const std::stop_token& stop = {}) {
-        detail::SpinBudget spin;
-        detail::await(*this, clock, spin, {&timeout, &stop});
+        return wait(detail::WaitLimits{&timeout, &stop});
+    }
+    detail::WaitEnd wait(detail::WaitLimits limits) {
+        Nowhere nowhere;
+        detail::wait_at(*this, nowhere, limits);
         return how();
     }
 
@@ -30,12 +34,15 @@ struct Rest : detail::Waiter {
     }
 
     static detail::Served never(detail::WaitNode&) noexcept { return detail::Served::no; }
-    static void unpark(Waiter& waiter, detail::WakeChain&) noexcept {
-        static_cast<Rest&>(waiter).clock.unpark(waiter);
-    }
     static constexpr Behaviour behaviour{never, unpark};
 
-    Clock& clock;
+private:
+    struct Nowhere {
+        void leave() const noexcept {}
+        detail::SpinBudget& spin() noexcept { return budget; }
+
+        detail::SpinBudget budget;
+    };
 };
 
 }  // namespace runnel::test

@@ -406,9 +406,7 @@ TEST_CASE("a wait that was served stays served, whatever else has come", "[waite
 
 TEST_CASE("a wait that may not block ends at once", "[waiter]") {
     Rest rest{runnel::SystemClock::instance()};
-    runnel::detail::SpinBudget spin;
-    runnel::detail::await(rest, rest.clock, spin, {});
-    CHECK(rest.how() == WaitEnd::timed_out);
+    CHECK(rest.wait(runnel::detail::WaitLimits{}) == WaitEnd::timed_out);
 }
 
 TEST_CASE("only who timed out or was stopped may still stand in line", "[waiter]") {

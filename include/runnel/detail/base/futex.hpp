@@ -8,7 +8,8 @@
 #include <limits>
 
 #if !defined(__linux__)
-#    error "runnel: this platform has no detail/futex.hpp yet; it needs wait, wait_until and wake"
+#    error                                                                                         \
+        "runnel: this platform has no detail/base/futex.hpp yet; it needs wait, wait_until and wake"
 #endif
 
 #include <linux/futex.h>

@@ -49,6 +49,36 @@ void accept_run(ChannelState<T>& channel, Sent<T>& sent) noexcept RUNNEL_REQUIRE
     channel.accept_run(sent.number);
 }
 
+// The place of a request in one line of a channel. Makes what a wait needs only when it waits.
+template <Message T, typename Kind>
+class ChannelPlace {
+public:
+    ChannelPlace(Kind& request, ChannelState<T>& channel, WaitQueue ChannelState<T>::*line) noexcept
+        : request_{request}, channel_{channel}, line_{line} {}
+
+    [[nodiscard]] bool try_or_queue(WaitLimits limits, WakeChain& /*nobody else*/) {
+        return channel_.try_or_queue(request_, line_, limits.may_wait(), node_);
+    }
+    void leave() noexcept {
+        if (node_ && may_stand_in_line(request_)) channel_.leave(*node_);
+    }
+    [[nodiscard]] SpinBudget& spin() const noexcept { return channel_.spin; }
+
+private:
+    Kind& request_;
+    ChannelState<T>& channel_;
+    WaitQueue ChannelState<T>::*const line_;
+    std::optional<ChannelNode<T>> node_;  // once it stands in line
+};
+
+// For a waker, which holds the channel's lock.
+template <typename Kind, Message T>
+Served attempt_as_waker(Kind& request, ChannelNode<T>& node) noexcept {
+    ChannelState<T>& channel = *node.keep.get();
+    channel.mutex.assert_held();
+    return request.attempt(channel);
+}
+
 // A publish that waits until no reader or handler is too far behind.
 template <Message T>
 class PublishOne : public Request {
@@ -78,7 +108,7 @@ public:
 private:
     Served carry_out(ChannelState<T>& channel, bool is_first) RUNNEL_REQUIRES(channel.mutex) {
         constexpr auto calls = ChannelState<T>::CallsDirectly::no;
-        if (channel.closed) return source_closed();
+        if (channel.closed) return end_if_last_source();
         // Even when others are before it in line: they wait for the handlers, too.
         if (is_inside_handler_ && channel.are_handlers_behind()) return refuse(channel);
         if (!is_first || channel.hold_back(bytes_)) return Served::no;
@@ -114,11 +144,7 @@ public:
     GoOnWithRun(std::uint64_t number, Clock& on) noexcept
         : Request{behaviour, WaitsOn::one, on}, number_{number} {}
 
-    Served attempt(ChannelNode<T>& node) noexcept {
-        ChannelState<T>& channel = *node.keep.get();
-        channel.mutex.assert_held();
-        return attempt(channel);
-    }
+    Served attempt(ChannelNode<T>& node) noexcept { return attempt_as_waker(*this, node); }
     Served attempt(ChannelState<T>& channel) noexcept RUNNEL_REQUIRES(channel.mutex) {
         if (channel.ask_for_run(number_)) return Served::no;
         if (!claim()) return Served::elsewhere;
@@ -163,14 +189,7 @@ template <Message T>
         go_on_with_run(channel, request.sent, message, rest);
     }
     if (request.sent.number != 0) return {request.sent.reached};
-    switch (request.ending()) {
-    case Ending::stopped:
-        return {0, Push::stopped};
-    case Ending::closed:
-        return {0, Push::closed};
-    default:
-        return {0, Push::full};
-    }
+    return {0, refusal_of(request.ending())};
 }
 
 template <Message T>
@@ -222,11 +241,7 @@ public:
     ReadMessages(Seat<T>& seat, std::size_t limit, Clock& on) noexcept
         : Request{behaviour, WaitsOn::one, on}, seat_{seat}, count_{limit} {}
 
-    Served attempt(ChannelNode<T>& node) noexcept {
-        ChannelState<T>& channel = *node.keep.get();
-        channel.mutex.assert_held();
-        return attempt(channel);
-    }
+    Served attempt(ChannelNode<T>& node) noexcept { return attempt_as_waker(*this, node); }
     Served attempt(ChannelState<T>& channel) noexcept RUNNEL_REQUIRES(channel.mutex) {
         const std::uint64_t position = seat_.position();
         if (seat_.is_disconnected.load(std::memory_order_relaxed)) {
@@ -267,7 +282,7 @@ private:
     }
 
     Served close(std::uint64_t last) noexcept {
-        const Served served = source_closed();
+        const Served served = end_if_last_source();
         if (served == Served::yes) skip_to(last, seat_.position());
         return served;
     }
@@ -294,13 +309,10 @@ public:
     AwaitSubscribers(std::size_t count, Clock& on) noexcept
         : Request{behaviour, WaitsOn::one, on}, count_{count} {}
 
-    Served attempt(ChannelNode<T>& node) noexcept {
-        ChannelState<T>& channel = *node.keep.get();
-        channel.mutex.assert_held();
-        return attempt(channel);
-    }
+    Served attempt(ChannelNode<T>& node) noexcept { return attempt_as_waker(*this, node); }
     Served attempt(ChannelState<T>& channel) noexcept RUNNEL_REQUIRES(channel.mutex) {
-        if (channel.subscribers() < count_) return channel.closed ? source_closed() : Served::no;
+        if (channel.subscribers() < count_)
+            return channel.closed ? end_if_last_source() : Served::no;
         return claim() ? Served::yes : Served::elsewhere;
     }
 
@@ -317,11 +329,7 @@ public:
     AwaitHandler(const Handler<T>& handler, Clock& on) noexcept
         : Request{behaviour, WaitsOn::one, on}, handler_{handler} {}
 
-    Served attempt(ChannelNode<T>& node) noexcept {
-        ChannelState<T>& channel = *node.keep.get();
-        channel.mutex.assert_held();
-        return attempt(channel);
-    }
+    Served attempt(ChannelNode<T>& node) noexcept { return attempt_as_waker(*this, node); }
     Served attempt(ChannelState<T>& channel) noexcept RUNNEL_REQUIRES(channel.mutex) {
         if (channel.may_run(handler_)) return Served::no;
         return claim() ? Served::yes : Served::elsewhere;

@@ -14,7 +14,6 @@
 #include <runnel/detail/channel/seat.hpp>
 #include <runnel/detail/core/channel_log.hpp>
 #include <runnel/detail/core/log_cursor.hpp>
-#include <runnel/detail/wait/await.hpp>
 #include <runnel/detail/wait/request.hpp>
 #include <runnel/detail/wait/spin.hpp>
 #include <runnel/detail/wait/system_clock.hpp>
@@ -721,28 +720,6 @@ private:
     bool is_run_on_offer_ RUNNEL_GUARDED_BY(mutex) = false;
     bool is_left_over_ RUNNEL_GUARDED_BY(mutex) = false;  // it was released, and some is left
     std::atomic<bool> is_run_wanted_ = false;             // by the successor: it waits
-};
-
-// The place of a request in one line of a channel. Makes what a wait needs only when it waits.
-template <Message T, typename Kind>
-class ChannelPlace {
-public:
-    ChannelPlace(Kind& request, ChannelState<T>& channel, WaitQueue ChannelState<T>::*line) noexcept
-        : request_{request}, channel_{channel}, line_{line} {}
-
-    [[nodiscard]] bool try_or_queue(WaitLimits limits, WakeChain& /*nobody else*/) {
-        return channel_.try_or_queue(request_, line_, limits.may_wait(), node_);
-    }
-    void leave() noexcept {
-        if (node_ && may_stand_in_line(request_)) channel_.leave(*node_);
-    }
-    [[nodiscard]] SpinBudget& spin() const noexcept { return channel_.spin; }
-
-private:
-    Kind& request_;
-    ChannelState<T>& channel_;
-    WaitQueue ChannelState<T>::*const line_;
-    std::optional<ChannelNode<T>> node_;  // once it stands in line
 };
 
 }  // namespace runnel::inline v0::detail

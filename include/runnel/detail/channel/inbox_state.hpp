@@ -122,7 +122,7 @@ public:
         if (disconnected) return false;
         if (options_.when_behind == Behind::drop_newest && !fits(bytes)) return miss();
         if (!put(link, message, bytes)) return miss();
-        if (options_.when_behind == Behind::disconnect && check_limits()) disconnect();
+        if (options_.when_behind == Behind::disconnect && note_limits()) disconnect();
         ask_all(readers, chain);
         return true;
     }
@@ -212,7 +212,7 @@ private:
     }
 
     // Whether too much waits, or for too long.
-    [[nodiscard]] bool check_limits() noexcept RUNNEL_REQUIRES(mutex) {
+    [[nodiscard]] bool note_limits() noexcept RUNNEL_REQUIRES(mutex) {
         return waiting.size() > options_.bound || bytes_waiting >= options_.bytes.hard ||
                overdue_.check(bytes_waiting, clock);
     }
@@ -267,7 +267,7 @@ public:
     Served attempt(InboxState<T>& inbox) RUNNEL_REQUIRES(inbox.mutex) {
         if (inbox.disconnected)
             return claim(WaitEnd::disconnected) ? Served::yes : Served::elsewhere;
-        if (inbox.waiting.empty()) return inbox.sources == 0 ? source_closed() : Served::no;
+        if (inbox.waiting.empty()) return inbox.sources == 0 ? end_if_last_source() : Served::no;
         entries.reserve(std::min(count_, inbox.waiting.size()));
         if (!claim()) return Served::elsewhere;
         inbox.take(count_, entries);

@@ -144,7 +144,7 @@ public:
         cut_at_ = {Window::unlimited, Window::unlimited};
         for (Seat<T>* seat = seats_.first(); seat != nullptr;) {
             Seat<T>* const next = seat->next;
-            if (seat->when_behind == Behind::disconnect && check_limits(*seat, log, added, clock)) {
+            if (seat->when_behind == Behind::disconnect && note_limits(*seat, log, added, clock)) {
                 cut(*seat, log);
                 ++count;
             }
@@ -188,8 +188,8 @@ private:
 
     // Whether the seat is too far behind. If not, notes when to look again. `added` is the size of
     // the last message in the log.
-    [[nodiscard]] bool check_limits(Seat<T>& seat, const ChannelLog<T>& log, std::size_t added,
-                                    const Clock& clock) noexcept {
+    [[nodiscard]] bool note_limits(Seat<T>& seat, const ChannelLog<T>& log, std::size_t added,
+                                   const Clock& clock) noexcept {
         const std::uint64_t read = seat.read_up_to();
         if (log.last() - read > seat.window.messages) return true;
         lower(cut_at_.messages, seat.window.messages, read);

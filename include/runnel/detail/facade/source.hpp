@@ -139,7 +139,7 @@ private:
     const Owner<Whereabouts<LogCursor<T>>> cursor_;
 };
 
-// Unlike a read, a wait here is no call of the consumer: nothing of the group changes.
+// Unlike a read, a wait here is no call of the consumer: nobody sees a change of the group.
 template <Message T>
 class ConsumerSource final : public StreamSource<T> {
 public:
@@ -154,7 +154,7 @@ public:
         if (group.is_removed) return Supply::gone;
         wait_.is_for_room = false;
         if (!group.next.seek(stream.log)) return stream.closed ? Supply::over : Supply::none;
-        if (stream.has_room(group, wait_)) return Supply::there;
+        if (stream.look_for_room(group, wait_)) return Supply::there;
         wait_.is_for_room = true;
         return stream.is_abandoned ? Supply::over : Supply::none;
     }

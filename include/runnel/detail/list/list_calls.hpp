@@ -30,17 +30,6 @@ namespace runnel::inline v0::detail {
 
 // ---------------------------------------------------------------------- push
 
-[[nodiscard]] inline Push refusal_of(Ending ending) noexcept {
-    switch (ending) {
-    case Ending::stopped:
-        return Push::stopped;
-    case Ending::closed:
-        return Push::closed;
-    default:
-        return Push::full;
-    }
-}
-
 // Pushes in turn, and waits for room.
 template <Message T>
 [[gnu::noinline]] Pushed push_in_turn(ListState<T>& list, End end, std::span<T> messages,
@@ -53,7 +42,7 @@ template <Message T>
         const LockAll lock{list};
         if (!list.closed && list.is_first(Line::pushes)) {
             done = list.push_prefix(end, messages, dropped);
-            is_finished = list.serve_within_reach(chain);
+            is_finished = list.serve_under_locks(chain);
         }
     }
     list.finish(is_finished, chain);
@@ -130,8 +119,7 @@ Push push_if_exists(ListState<T>& list, End end, T& message) {
         if (list.core().empty()) return Push::absent;
         if (list.push_prefix(end, std::span{std::addressof(message), 1}, dropped) == 0)
             return Push::full;
-        list.update_attention();
-        is_finished = list.back.poppers.empty();
+        is_finished = list.serve_under_locks(chain);
     }
     list.finish(is_finished, chain);
     return Push::done;
@@ -144,8 +132,7 @@ template <Message T>
 [[gnu::noinline]] Popped<T> pop_in_turn(ListState<T>& list, End end, const WaitOptions* options) {
     PopOne<T> request{end, list.clock};
     try_or_wait(request, ListPlace<T>{request, list, Line::pops}, WaitLimits::of(options));
-    if (request.value) return Popped<T>(std::in_place, std::move(*request.value));
-    return request.ending();
+    return request.result();
 }
 
 template <Message T>
@@ -189,11 +176,8 @@ template <Message T>
     const auto destroy = [](PopInLine<T>* made) { std::destroy_at(made); };
     const std::unique_ptr<PopInLine<T>, decltype(destroy)> in_line{later.in_line};
     PopOne<T>& request = in_line->request;
-    await(request, list.clock, list.spin, WaitLimits::of(options));
-    in_line->place.leave();
-    if (request.value) [[likely]]
-        return Popped<T>(std::in_place, std::move(*request.value));
-    return request.ending();
+    wait_at(request, in_line->place, WaitLimits::of(options));
+    return request.result();
 }
 
 // First tries the front, with its lock alone. Then takes the first element wherever it is.
@@ -298,7 +282,7 @@ std::size_t remove_equal(ListState<T>& list, const T& value, End from, std::size
         std::vector<std::size_t> positions = list.core().find(value, from, count);
         removed.reserve(positions.size());
         list.core().extract(std::move(positions), removed);
-        is_finished = list.serve_within_reach(chain);
+        is_finished = list.serve_under_locks(chain);
     }
     list.finish(is_finished, chain);
     return removed.size();

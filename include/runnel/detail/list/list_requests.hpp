@@ -53,11 +53,18 @@ public:
     Served attempt(ListNode<T>& node) {
         ListState<T>& list = *node.list();
         list.assert_held();
-        if (list.core().empty()) return list.closed ? source_closed() : Served::no;
+        if (list.core().empty()) return list.closed ? end_if_last_source() : Served::no;
         if (!claim()) return Served::elsewhere;
         value.emplace(std::move(list.core().peek(end)));
         list.core().drop(end);
         return Served::yes;
+    }
+
+    // Once it has ended. Throws: what attempt() has thrown.
+    [[nodiscard]] [[gnu::always_inline]] Popped<T> result() {
+        if (value) [[likely]]
+            return Popped<T>(std::in_place, std::move(*value));
+        return ending();
     }
 
     const End end;
@@ -107,7 +114,7 @@ public:
     Served attempt(ListNode<T>& node) {
         ListState<T>& list = *node.list();
         list.assert_held();
-        if (list.core().empty()) return list.closed ? source_closed() : Served::no;
+        if (list.core().empty()) return list.closed ? end_if_last_source() : Served::no;
         if (node.other != nullptr) {
             ListState<T>& before = *node.other;
             before.assert_held();
@@ -166,7 +173,7 @@ public:
     Served attempt(ListNode<T>& node) {
         ListState<T>& list = *node.list();
         list.assert_held();
-        if (list.core().empty()) return list.closed ? source_closed() : Served::no;
+        if (list.core().empty()) return list.closed ? end_if_last_source() : Served::no;
         values.reserve(std::min(count, list.size()));
         if (!claim()) return Served::elsewhere;
         list.core().pop_many(end, count, values);
@@ -192,7 +199,7 @@ public:
     Served attempt(ListNode<T>& node) {
         ListState<T>& list = *node.list();
         list.assert_held();
-        if (list.closed) return source_closed();
+        if (list.closed) return end_if_last_source();
         if (claimed()) return Served::elsewhere;
         count += list.push_prefix(end, messages.subspan(count), dropped);
         if (count != messages.size()) return Served::no;
@@ -225,11 +232,11 @@ public:
     // In the target's line it is attempted only when the target closes. In the source's line it is
     // attempted without the target's lock if the source is closed and drained.
     Served attempt(ListNode<T>& node) {
-        if (node.list() != &source_) return source_closed();
+        if (node.list() != &source_) return end_if_last_source();
         source_.assert_held();
-        if (source_.core().empty() && source_.closed) return source_closed();
+        if (source_.core().empty() && source_.closed) return end_if_last_source();
         target_.assert_held();
-        if (target_.closed && !onto_itself()) return source_closed();
+        if (target_.closed && !onto_itself()) return end_if_last_source();
         if (source_.core().empty()) return Served::no;
         if (onto_itself()) return carry_out();
         const bool is_full = target_.free_room() == 0;
@@ -294,8 +301,8 @@ private:
             target_.update_attention();
             return !source_.pushers.empty() || !target_.back.poppers.empty();
         }
-        const bool at_target = target_.serve_within_reach(chain, &source_);
-        const bool at_source = source_.serve_within_reach(chain, &target_);
+        const bool at_target = target_.serve_under_locks(chain, &source_);
+        const bool at_source = source_.serve_under_locks(chain, &target_);
         return !at_target || !at_source;
     }
 

@@ -242,7 +242,7 @@ public:
         WakeChain& chain = memory.make();
         back.part.items.push_back(std::move(message));
         assert_held();  // the front is empty: this is all
-        return serve_within_reach(chain) ? HandOver::finished : HandOver::unfinished;
+        return serve_under_locks(chain) ? HandOver::finished : HandOver::unfinished;
     }
 
     // For a consumer that finds nothing: restarts the count of elements taken. True if those since
@@ -304,7 +304,7 @@ public:
             if (is_first(line)) served = node.waiter->serve(node);
             if (served == Served::no) queue.insert(node);
             mine = served == Served::yes;
-            is_finished = serve_within_reach(chain);
+            is_finished = serve_under_locks(chain);
         }
         if (!is_finished) serve_all(chain);
         return mine;
@@ -319,33 +319,33 @@ public:
 
     // Carries out the requests for which the held locks suffice: those of this list and of `also`.
     // Adds the waiters that it claims to `chain`. False if others need more locks: see serve_all().
-    [[nodiscard]] bool serve_within_reach(WakeChain& chain, ListState* also = nullptr) noexcept
+    [[nodiscard]] bool serve_under_locks(WakeChain& chain, ListState* also = nullptr) noexcept
         RUNNEL_REQUIRES(back.mutex, front.mutex) {
-        Reach reach{also};
-        return serve_within(reach, chain).at == nullptr;
+        Pass pass{also};
+        return serve_pass(pass, chain).at == nullptr;
     }
 
     // Carries out all requests that can be, and adds the waiters that it claims to `chain`.
     // Requires: the caller holds no lock of any list.
     void serve_all(WakeChain& chain) noexcept RUNNEL_EXCLUDES(back.mutex, front.mutex) {
-        Reach reach;
+        Pass pass;
         Owner<ListState> also;  // without it, the list could go with the move that names it
         for (;;) {
-            Stop stop;
+            Missing missing;
             Owner<ListState> other;
             {
-                const LockPair lock{*this, reach.also};
-                stop = serve_within(reach, chain);
-                if (stop.at == nullptr) return;
-                other = Owner{*stop.at};
+                const LockPair lock{*this, pass.also};
+                missing = serve_pass(pass, chain);
+                if (missing.at == nullptr) return;
+                other = Owner{*missing.at};
             }
-            if (stop.is_source) stop.at->serve_poppers_alone(chain);
-            reach.also = stop.is_source ? nullptr : stop.at;
+            if (missing.is_source) missing.at->serve_poppers_alone(chain);
+            pass.also = missing.is_source ? nullptr : missing.at;
             also = std::move(other);
         }
     }
 
-    // To be called after serve_within_reach(), without a lock: serves the rest, and resumes
+    // To be called after serve_under_locks(), without a lock: serves the rest, and resumes
     // `chain`.
     void finish(bool is_finished, WakeChain& chain) noexcept
         RUNNEL_EXCLUDES(back.mutex, front.mutex) {
@@ -369,7 +369,7 @@ public:
         RUNNEL_ASSERT(front_size() == 0 || front.mutex.is_held());
     }
 
-    // To be called after every change that was made without serve_within().
+    // To be called after every change that was made without serve_pass().
     void update_attention() noexcept RUNNEL_REQUIRES(back.mutex, front.mutex) {
         const bool anybody = !nobody_waits();
         back.part.room = anybody || closed ? 0 : free_room();
@@ -417,10 +417,10 @@ public:
     alignas(64) SpinBudget spin;
 
 private:
-    // How far serving may go, and how far it has got: the second list whose locks are held, and the
-    // places of the last requests that needed a list whose locks were not held. Serving does not
-    // stop for these twice.
-    struct Reach {
+    // A pass over the waiting requests, how far it may go and how far it has got: the second list
+    // whose locks are held, and the places of the last requests that needed a list whose locks were
+    // not held. Serving does not stop for these twice.
+    struct Pass {
         ListState* also = nullptr;
         WaitPlace last_popper{};
         WaitPlace last_pusher{};
@@ -428,24 +428,24 @@ private:
 
     // Where serving stops: the other list that a request needs, and whether that is the source of a
     // move.
-    struct Stop {
+    struct Missing {
         ListState* at = nullptr;
         bool is_source = false;
     };
 
     void serve_poppers_alone(WakeChain& chain) noexcept RUNNEL_EXCLUDES(back.mutex, front.mutex) {
-        Reach reach;
+        Pass pass;
         Owner<ListState> also;
         do {
             Owner<ListState> other;
             {
-                const LockPair lock{*this, reach.also};
-                reach.also = serve_poppers(reach, chain);
-                if (reach.also != nullptr) other = Owner{*reach.also};
+                const LockPair lock{*this, pass.also};
+                pass.also = serve_poppers(pass, chain);
+                if (pass.also != nullptr) other = Owner{*pass.also};
                 update_attention();
             }
             also = std::move(other);
-        } while (reach.also != nullptr);
+        } while (pass.also != nullptr);
     }
 
     [[nodiscard]] static ListState* other_list(const WaitNode& node) noexcept {
@@ -456,30 +456,30 @@ private:
     // makes others satisfiable. Stops at a request that needs another list whose locks are not
     // held. If that list is the source of a move, the move is served there, as others may stand
     // before it.
-    [[nodiscard]] Stop serve_within(Reach& reach, WakeChain& chain) noexcept
+    [[nodiscard]] Missing serve_pass(Pass& pass, WakeChain& chain) noexcept
         RUNNEL_REQUIRES(back.mutex, front.mutex) {
-        Stop stop;
+        Missing missing;
         std::size_t before = 0;
         do {
-            stop = {serve_poppers(reach, chain), false};
+            missing = {serve_poppers(pass, chain), false};
             before = size();
-            if (stop.at == nullptr) stop = {serve_pushers(reach, chain), true};
-        } while (stop.at == nullptr && size() > before && !back.poppers.empty());
+            if (missing.at == nullptr) missing = {serve_pushers(pass, chain), true};
+        } while (missing.at == nullptr && size() > before && !back.poppers.empty());
         update_attention();
-        return stop;
+        return missing;
     }
 
-    [[nodiscard]] ListState* serve_poppers(Reach& reach, WakeChain& chain) noexcept
+    [[nodiscard]] ListState* serve_poppers(Pass& pass, WakeChain& chain) noexcept
         RUNNEL_REQUIRES(back.mutex, front.mutex) {
         WaitQueue& queue = back.poppers;
         for (WaitNode* at = queue.first(); at != nullptr && !core().empty();) {
             auto& node = static_cast<ListNode<T>&>(*at);
             at = at->next;
-            if (node.earlier != nullptr) node.other = first_owing(node, reach);
-            if (node.other == nullptr || node.other == reach.also) {
+            if (node.earlier != nullptr) node.other = first_owing(node, pass);
+            if (node.other == nullptr || node.other == pass.also) {
                 ask(queue, node, chain);
-            } else if (node.waiter->place() > reach.last_popper) {
-                reach.last_popper = node.waiter->place();
+            } else if (node.waiter->place() > pass.last_popper) {
+                pass.last_popper = node.waiter->place();
                 return node.other;
             }
         }
@@ -491,14 +491,14 @@ private:
     // Of the lists that were named earlier, the first one that owes an element. Null unless its
     // locks are held or serving may stop for them, which it does once for each pop.
     [[nodiscard]] static ListState* first_owing(const ListNode<T>& node,
-                                                const Reach& reach) noexcept {
+                                                const Pass& pass) noexcept {
         ListState* first = nullptr;
         for (const ListNode<T>* at = node.earlier; at != nullptr; at = at->earlier)
             if (at->list()->owes.load(std::memory_order_relaxed)) first = at->list();
-        return first == reach.also || node.waiter->place() > reach.last_popper ? first : nullptr;
+        return first == pass.also || node.waiter->place() > pass.last_popper ? first : nullptr;
     }
 
-    [[nodiscard]] ListState* serve_pushers(Reach& reach, WakeChain& chain) noexcept
+    [[nodiscard]] ListState* serve_pushers(Pass& pass, WakeChain& chain) noexcept
         RUNNEL_REQUIRES(back.mutex, front.mutex) {
         for (WaitNode* node = pushers.first(); node != nullptr;) {
             WaitNode* const next = node->next;
@@ -507,8 +507,8 @@ private:
             if (closed || (source == nullptr && may_push)) {
                 ask(pushers, *node, chain);
             } else if (may_push && static_cast<ListNode<T>*>(node)->awaits_room &&
-                       node->waiter->place() > reach.last_pusher) {
-                reach.last_pusher = node->waiter->place();
+                       node->waiter->place() > pass.last_pusher) {
+                pass.last_pusher = node->waiter->place();
                 return source;
             }
             node = next;

@@ -8,13 +8,10 @@
 #include <runnel/detail/core/group_state.hpp>
 #include <runnel/detail/core/log_cursor.hpp>
 #include <runnel/detail/core/stream_log.hpp>
-#include <runnel/detail/wait/await.hpp>
-#include <runnel/detail/wait/request.hpp>
 #include <runnel/detail/wait/spin.hpp>
 #include <runnel/detail/wait/system_clock.hpp>
 #include <runnel/detail/wait/wait_queue.hpp>
 #include <runnel/error.hpp>
-#include <runnel/group_options.hpp>
 #include <runnel/message.hpp>
 #include <runnel/stream_options.hpp>
 
@@ -23,10 +20,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <limits>
 #include <map>
-#include <memory>
-#include <new>
 #include <optional>
 #include <span>
 #include <string>
@@ -257,7 +251,7 @@ public:
     void serve_those_for_room(Group& group, WakeChain& chain) noexcept RUNNEL_REQUIRES(mutex) {
         const auto has_room = [&](WaitNode& node) {
             mutex.assert_held();
-            return has_room_now(node);
+            return look_for_room_of(node);
         };
         std::uint32_t before = 0;
         do {  // again when one was served: that may have made room for another
@@ -276,7 +270,7 @@ public:
     }
 
     // Whether a consumer may have one more pending, once what the stream has lost is dropped.
-    [[nodiscard]] bool has_room(Group& group, const GroupWait& wait) const noexcept
+    [[nodiscard]] bool look_for_room(Group& group, const GroupWait& wait) const noexcept
         RUNNEL_REQUIRES(mutex) {
         ConsumerRecord* const consumer = group.rules.find(wait.consumer);
         if (consumer == nullptr || consumer->pending < wait.max_pending) return true;
@@ -375,9 +369,10 @@ private:
         return *static_cast<StreamNode<T>&>(node).wait;
     }
 
-    [[nodiscard]] bool has_room_now(WaitNode& node) const noexcept RUNNEL_REQUIRES(mutex) {
+    [[nodiscard]] bool look_for_room_of(WaitNode& node) const noexcept RUNNEL_REQUIRES(mutex) {
         const GroupWait& wait = wait_of(node);
-        return wait.is_for_room && has_room(*static_cast<StreamNode<T>&>(node).group.get(), wait);
+        return wait.is_for_room &&
+               look_for_room(*static_cast<StreamNode<T>&>(node).group.get(), wait);
     }
 
     void catch_up(Group& group, GroupWait& wait) RUNNEL_REQUIRES(mutex) {
@@ -398,242 +393,6 @@ private:
     [[nodiscard]] WaitQueue& queue_of(StreamNode<T>& node) noexcept RUNNEL_REQUIRES(mutex) {
         return node.group.get() != nullptr ? node.group.get()->readers : readers;
     }
-};
-
-// Where a read is carried out: in a stream or, with `group`, in one of its groups. Makes what a
-// wait needs only when it waits.
-template <Message T, typename Kind>
-class StreamPlace {
-public:
-    StreamPlace(Kind& request, StreamState<T>& stream, StreamGroup<T>* group = nullptr) noexcept
-        : request_{request}, stream_{stream}, group_{group} {}
-
-    [[nodiscard]] bool try_or_queue(WaitLimits limits, WakeChain& chain) {
-        const bool may_pause = group_ != nullptr && stream_.is_real && limits.may_take_time();
-        Tried tried = attempt(limits.may_wait(), may_pause, chain);
-        if (may_pause && tried == Tried::put_off) tried = attempt_after_a_moment(chain);
-        return tried == Tried::ended;
-    }
-
-    // May throw what StreamState::leave() does.
-    void leave() {
-        if (node_ && may_stand_in_line(request_)) stream_.leave(*node_);
-    }
-
-    [[nodiscard]] SpinBudget& spin() const noexcept { return stream_.spin; }
-
-private:
-    enum class Tried : std::uint8_t {
-        ended,
-        queued,
-        put_off,  // it may not wait, or is to pause first
-    };
-
-    [[nodiscard]] Tried attempt(bool may_wait, bool may_pause, WakeChain& chain) {
-        const Lock lock{stream_.mutex};
-        if (request_.attempt(stream_, group_) == Served::no) {
-            if (!may_wait || (may_pause && group_->fade_streak())) return Tried::put_off;
-            request_.prepare_to_wait();
-            stream_.queue_up(node_.emplace(request_, stream_, group_, request_.group_wait()));
-            return Tried::queued;
-        }
-        const bool is_news = stream_.waits != 0 && (request_.makes_room() || stream_.closed);
-        if (is_news && group_ != nullptr) [[unlikely]]
-            stream_.serve_those_for_room(*group_, chain);
-        return Tried::ended;
-    }
-
-    // Leaves the writer alone for a moment and tries again. After that it stands in line.
-    [[gnu::noinline]] [[nodiscard]] Tried attempt_after_a_moment(WakeChain& chain) {
-        Tried tried = Tried::put_off;
-        leave_for_a_batch(0, [&] {
-            tried = attempt(true, true, chain);
-            return tried != Tried::put_off;
-        });
-        return tried != Tried::put_off ? tried : attempt(true, false, chain);
-    }
-
-    Kind& request_;
-    StreamState<T>& stream_;
-    StreamGroup<T>* const group_;
-    std::optional<StreamNode<T>> node_;  // once it stands in line
-};
-
-// Reads on from where a cursor stands: up to `count` entries, of one block or of as many as it
-// takes. They go into a Batch, which is Entries<T>.
-template <Message T, typename Batch>
-class ReadOn : public Request {
-public:
-    static constexpr Behaviour behaviour{serve_as<ReadOn, StreamNode<T>>, unpark};
-
-    ReadOn(LogCursor<T>& from, std::size_t limit, bool several_blocks, Clock& on) noexcept
-        : Request{behaviour, WaitsOn::one, on},
-          cursor_{from},
-          count_{limit},
-          several_blocks_{several_blocks} {}
-
-    Served attempt(StreamNode<T>& node) {
-        StreamState<T>& stream = *node.keep.get();
-        stream.mutex.assert_held();
-        return attempt(stream, nullptr);
-    }
-    Served attempt(StreamState<T>& stream, StreamGroup<T>* /*none*/) RUNNEL_REQUIRES(stream.mutex) {
-        if (!cursor_.seek(stream.log)) return stream.closed ? source_closed() : Served::no;
-        if (!claim()) return Served::elsewhere;
-        add_block();
-        if (several_blocks_) add_others(stream.log);
-        return Served::yes;
-    }
-
-    static constexpr void prepare_to_wait() noexcept {}
-    static constexpr bool makes_room() noexcept { return false; }
-    static constexpr GroupWait* group_wait() noexcept { return nullptr; }
-
-    // Once it has ended. Throws: what attempt() has thrown.
-    Batch result() {
-        if (entries) return std::move(entries);
-        Batch none{ending()};
-        if (none.ending() == Ending::closed) none.tell(cursor_.take_missed());
-        return none;
-    }
-
-    Batch entries{Batch::Order::ascending};
-
-private:
-    void add_block() {
-        PinnedSlots<T> part = cursor_.take(count_);
-        count_ -= count_slots(part.slots);
-        entries.add(std::move(part));
-        if (cursor_.has_missed()) entries.tell(cursor_.take_missed());
-    }
-
-    // Fewer than asked for when memory runs out: the others come with the next read.
-    void add_others(const StreamLog<T>& log) noexcept {
-        while (count_ != 0 && cursor_.seek(log) && try_reserve()) add_block();
-    }
-
-    // False: memory has run out.
-    bool try_reserve() noexcept {
-        try {
-            entries.reserve();
-            return true;
-        } catch (const std::bad_alloc&) {
-            return false;
-        }
-    }
-
-    LogCursor<T>& cursor_;
-    std::size_t count_;
-    const bool several_blocks_;
-};
-
-// Delivers what a group has not delivered yet to one of its consumers. It goes into a Batch, which
-// is Deliveries<T>.
-template <Message T, typename Batch>
-class ReadNew : public Request {
-public:
-    static constexpr Behaviour behaviour{serve_as<ReadNew, StreamNode<T>>, unpark};
-
-    // Puts what it delivers into `result`, which is empty and outlives it.
-    ReadNew(Batch& result, const ConsumerKey& consumer, std::size_t max_pending,
-            const GroupReadOptions& options, Clock& on) noexcept
-        : Request{behaviour, WaitsOn::one, on},
-          delivered_{result},
-          wait_{consumer, max_pending, true},
-          count_{options.count},
-          acknowledged_{options.acknowledged} {}
-
-    // Copies the name, as the handle may be destroyed during the wait. May throw.
-    void prepare_to_wait() {
-        name_ = wait_.consumer.name;
-        wait_.consumer.name = name_;
-    }
-    [[nodiscard]] GroupWait* group_wait() noexcept { return &wait_; }
-
-    // Whether it has taken over what another consumer had pending, after the group was set back, or
-    // has dropped lost entries.
-    [[nodiscard]] bool makes_room() const noexcept { return has_made_room_; }
-
-    Served attempt(StreamNode<T>& node) {
-        StreamState<T>& stream = *node.keep.get();
-        stream.mutex.assert_held();
-        return attempt(stream, node.group.get());
-    }
-    Served attempt(StreamState<T>& stream, StreamGroup<T>* of) RUNNEL_REQUIRES(stream.mutex) {
-        StreamGroup<T>& group = *of;
-        if (group.is_removed) return claim(WaitEnd::gone) ? Served::yes : Served::elsewhere;
-        const Milliseconds now = stream.now();
-        ConsumerRecord& consumer = group.rules.consumer(wait_.consumer, now);
-        consumer.seen = now;
-        wait_.signals = stream.signals;
-        if (!acknowledged_ && consumer.pending >= wait_.max_pending) [[unlikely]]
-            drop_lost(stream, group, consumer);
-        const LogPlace<T> first = group.next.seek(stream.log);
-        wait_.is_for_room = false;
-        if (!first) return stream.closed ? end(group) : Served::no;
-        const std::size_t room = wait_.max_pending - std::min(wait_.max_pending, consumer.pending);
-        const std::size_t count = acknowledged_ ? count_ : std::min(count_, room);
-        wait_.is_for_room = count == 0;
-        if (count == 0) return stream.is_abandoned ? source_closed() : Served::no;
-        delivered_.belong_to(group, consumer.serial);
-        const SlotMask at_hand = first.block->live() & ~slots_before(first.slot);
-        delivered_.reserve_in_block(std::min<std::size_t>(count, count_slots(at_hand)));
-        if (!claim()) return Served::elsewhere;
-        deliver(stream, group, first, consumer, count, now);
-        return Served::yes;
-    }
-
-private:
-    // May also run for a request that has ended: its thread takes the lock before it looks at the
-    // result.
-    [[gnu::noinline]] void drop_lost(StreamState<T>& stream, StreamGroup<T>& group,
-                                     ConsumerRecord& consumer) RUNNEL_REQUIRES(stream.mutex) {
-        bool has_memory = true;
-        const Effect effect =
-            group.rules.drop_lost(consumer, stream.log.facts(), stream.is_live(), [&](StreamId id) {
-                return has_memory = delivered_.try_lose(id);
-            });
-        if (effect) has_made_room_ = true;
-        if (!has_memory && delivered_.lost().empty()) throw std::bad_alloc{};
-    }
-
-    Served end(StreamGroup<T>& group) noexcept {
-        const Served served = source_closed();
-        if (served == Served::yes) delivered_.tell(group.next.take_missed());
-        return served;
-    }
-
-    // The request is claimed already. So an exception ends it here, unless something was delivered
-    // before.
-    void deliver(StreamState<T>& stream, StreamGroup<T>& group, LogPlace<T> place,
-                 ConsumerRecord& consumer, std::size_t count, Milliseconds now) noexcept
-        RUNNEL_REQUIRES(stream.mutex) {
-        const LogFacts facts = stream.log.facts();
-        try {
-            while (place) {
-                delivered_.reserve_one(place);
-                has_made_room_ |=
-                    group.rules.deliver(place.id(), consumer, now, facts, acknowledged_);
-                delivered_.add(place, 1);
-                if (group.next.has_missed()) [[unlikely]]
-                    delivered_.tell(group.next.take_missed());
-                group.next.pass(place);
-                ++group.streak;
-                place = --count != 0 ? group.next.seek(stream.log) : LogPlace<T>{};
-            }
-        } catch (...) {
-            if (delivered_) return;
-            failure = std::current_exception();
-            set_end(WaitEnd::failed);
-        }
-    }
-
-    Batch& delivered_;
-    GroupWait wait_;
-    std::string name_;  // the consumer's, while it waits
-    const std::size_t count_;
-    const bool acknowledged_;
-    bool has_made_room_ = false;
 };
 
 }  // namespace runnel::inline v0::detail

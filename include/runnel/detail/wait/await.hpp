@@ -62,7 +62,9 @@ struct WaitLimits {
     return !limits.may_wait() && waiter.claim(WaitEnd::timed_out);
 }
 
-// The rest of await(), if there is something to wait for.
+// Blocks the calling thread until `waiter` has ended: by a waker, a close, the deadline or the stop
+// token. Success comes first: a wait that a waker has claimed neither stops nor times out any more.
+// Called without any lock.
 [[gnu::noinline]] inline void block(Waiter& waiter, Clock& clock, SpinBudget& spin,
                                     WaitLimits limits) {
     if (!limits.may_wait()) return clock.park(waiter, std::nullopt);
@@ -78,20 +80,14 @@ struct WaitLimits {
     clock.park(waiter, deadline);
 }
 
-// Blocks the calling thread until `waiter` has ended: by a waker, a close, the deadline or the stop
-// token. If the call may not wait, ends the wait here. Success comes first: a wait that a waker has
-// claimed neither stops nor times out any more. Called without any lock.
-inline void await(Waiter& waiter, Clock& clock, SpinBudget& spin, WaitLimits limits) {
-    if (!waiter.ended() && !give_up(waiter, limits)) block(waiter, clock, spin, limits);
-}
-
 // A waker takes a waiter out of line. A time-out or a stop cannot.
 [[nodiscard]] inline bool may_stand_in_line(const Waiter& waiter) noexcept {
     return waiter.how() == WaitEnd::timed_out || waiter.how() == WaitEnd::stopped;
 }
 
-// The one way to wait: carries out `request` at `place` now or, if the call may wait, stands in
-// line there until a waker has carried it out or the wait has ended otherwise.
+// The one way to wait: try_or_wait() carries out `request` at `place` now or, if the call may wait,
+// stands in line there until a waker has carried it out or the wait has ended otherwise. wait_at()
+// is its second half, for a request that stands in line already.
 //
 // A place knows the locks and the lines of its model. It has:
 //   bool try_or_queue(WaitLimits, WakeChain&)
@@ -104,13 +100,18 @@ inline void await(Waiter& waiter, Clock& clock, SpinBudget& spin, WaitLimits lim
 //
 // Inlined, so that a call that need not wait pays nothing for what a wait takes.
 template <typename Place>
+[[gnu::always_inline]] inline void wait_at(Request& request, Place& place, WaitLimits limits) {
+    if (!request.ended() && !give_up(request, limits))
+        block(request, request.clock, place.spin(), limits);
+    place.leave();
+}
+template <typename Place>
 [[gnu::always_inline]] inline void try_or_wait(Request& request, Place&& place, WaitLimits limits) {
     WakeChain chain;
     const bool has_ended = place.try_or_queue(limits, chain);
     chain.resume_all();
-    if (!has_ended && !give_up(request, limits))
-        block(request, request.clock, place.spin(), limits);
-    place.leave();
+    if (has_ended) return place.leave();
+    wait_at(request, place, limits);
 }
 
 }  // namespace runnel::inline v0::detail

@@ -11,6 +11,18 @@
 
 namespace runnel::inline v0::detail {
 
+// Why a push or publish was refused whose wait has ended so.
+[[nodiscard]] inline Push refusal_of(Ending ending) noexcept {
+    switch (ending) {
+    case Ending::stopped:
+        return Push::stopped;
+    case Ending::closed:
+        return Push::closed;
+    default:
+        return Push::full;
+    }
+}
+
 // What a call that may wait asks of the objects it waits on. attempt() carries it out, under the
 // locks of the objects it names. It runs in the thread that makes the request or in one that wakes
 // it: first what may throw, then claim(), then what cannot fail. So a request that another thread
@@ -38,7 +50,7 @@ public:
     }
 
     // Ends the request if nothing that it waits on is open any more.
-    Served source_closed() noexcept {
+    Served end_if_last_source() noexcept {
         const bool last = open_sources.fetch_sub(1, std::memory_order_relaxed) == 1;
         return last && claim(WaitEnd::closed) ? Served::yes : Served::elsewhere;
     }
