@@ -88,7 +88,9 @@ public:
     [[nodiscard]] Element* first() const noexcept { return first_; }
 
     void push_back(Element& element) noexcept {
-        element.*Link = nullptr;
+        // Not written if it is null already: the element may lie on a cache line that another
+        // thread polls.
+        if (element.*Link != nullptr) element.*Link = nullptr;
         (first_ != nullptr ? last_->*Link : first_) = &element;
         last_ = &element;
     }

@@ -72,9 +72,10 @@ public:
 };
 
 // The most common wait, put into line under the lock that found the list empty. On cache lines of
-// its own: the word that the waiting thread polls is away from what the waker writes.
+// its own: the word that the waiting thread polls is away from what the waker writes. In pairs, as
+// processors fetch the line beside: the waker would take lines of the waiting thread's stack.
 template <Message T>
-struct alignas(std::max<std::size_t>(64, alignof(PopOne<T>))) PopInLine {
+struct alignas(std::max<std::size_t>(128, alignof(PopOne<T>))) PopInLine {
     PopInLine(End end, ListState<T>& list) noexcept
         : request{end, list.clock}, place{request, list, Line::pops} {}
 
