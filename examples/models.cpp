@@ -68,7 +68,7 @@ bool show_list(Job job, const std::stop_token& stop) {
     if (next)
         run(*next);
     else
-        explain(next.ending());  // timed_out, stopped or closed
+        explain(next.ending());  // Ending::timed_out, stopped or closed
     // [/readme]
     return bool{next} && jobs.size() == 0;
 }
