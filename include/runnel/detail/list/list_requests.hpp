@@ -307,15 +307,13 @@ private:
         return !at_target || !at_source;
     }
 
-    void queue_up() noexcept
-        RUNNEL_REQUIRES(source_.back.mutex, source_.front.mutex, target_.back.mutex) {
+    void queue_up() noexcept RUNNEL_REQUIRES(source_.back.mutex, target_.back.mutex) {
         stands_in_line_ = true;
         source_.back.poppers.insert(at_source_);
         if (onto_itself()) return;
         target_.pushers.insert(at_target_);
         at_source_.other = &target_;
         at_target_.other = &source_;
-        at_target_.awaits_room = !source_.core().empty();
     }
 
     Served reject() noexcept {
