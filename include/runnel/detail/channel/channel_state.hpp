@@ -5,6 +5,7 @@
 #include <runnel/channel_options.hpp>
 #include <runnel/detail/base/annotations.hpp>
 #include <runnel/detail/base/forced_unwind.hpp>
+#include <runnel/detail/base/futex.hpp>
 #include <runnel/detail/base/handle.hpp>
 #include <runnel/detail/base/linked.hpp>
 #include <runnel/detail/base/mutex.hpp>
@@ -106,13 +107,15 @@ public:
     [[nodiscard]] bool hold_back(std::size_t bytes) noexcept RUNNEL_REQUIRES(mutex) {
         return are_handlers_behind() || seats.hold_back(log, bytes);
     }
-    [[nodiscard]] bool are_handlers_behind() const noexcept RUNNEL_REQUIRES(mutex) {
-        return is_on() && handlers.size() != 0 && is_run_behind();
+    [[nodiscard]] bool are_handlers_behind() noexcept RUNNEL_REQUIRES(mutex) {
+        return is_on() && handlers.size() != 0 &&
+               log.last() - handled_at_least_ >= handlers_bound_ && is_run_behind();
     }
-    [[nodiscard]] [[gnu::noinline]] bool is_run_behind() const noexcept RUNNEL_REQUIRES(mutex) {
+    [[nodiscard]] [[gnu::noinline]] bool is_run_behind() noexcept RUNNEL_REQUIRES(mutex) {
         const std::uint64_t last = log.last();
-        const std::uint64_t handled = handled_.load(std::memory_order_seq_cst);
-        return last - handled >= handlers_bound_ && handlers.is_any_behind(last, handled);
+        handled_at_least_ = handled_.load(std::memory_order_seq_cst);
+        return last - handled_at_least_ >= handlers_bound_ &&
+               handlers.is_any_behind(last, handled_at_least_);
     }
 
     // Whether the publisher may call the handlers without putting the message into the log first.
@@ -142,7 +145,11 @@ public:
             if (log.entries().size() != 0) [[unlikely]]
                 log.trim(disposal);
         }
-        if (handlers.size() != 0 && !is_on()) begin_run(sent, is_logged);
+        if (handlers.size() == 0) return;
+        if (!is_on())
+            begin_run(sent, is_logged);
+        else if (!do_others_publish_ && !is_mine())
+            do_others_publish_ = true;
     }
 
     // Runs the handlers, in the publisher's thread, until nothing is left to them or another
@@ -503,6 +510,7 @@ private:
         PinnedSlots<Entry> messages{};
         Handler<T>* first = nullptr;
         Handler<T>* last = nullptr;
+        bool do_others_publish = false;
         LinkedStack<Handler<T>> dead{};  // when the run ends
     };
 
@@ -523,7 +531,18 @@ private:
             return false;
         }
         run_batch(batch, frame);
+        if (batch.do_others_publish) let_messages_gather();
         return true;
+    }
+
+    // While other threads publish, each batch takes the lock, and what it guards, from core to core
+    // and back. So the runner waits for more messages, about as long as ten publishes take, unless
+    // a thread waits for the run.
+    [[gnu::noinline]] void let_messages_gather() const noexcept {
+        for (int i = 0; i != pauses_between_batches; ++i) {
+            if (is_run_wanted_.load(std::memory_order_relaxed)) return;
+            pause();
+        }
     }
 
     // Ends early if another thread wants the run.
@@ -568,6 +587,7 @@ private:
             until_offer_ != 0 ? until_offer_ : std::size_t{LogBlock<Entry>::most_slots});
         batch.first = handlers.first();
         batch.last = handlers.last();
+        batch.do_others_publish = std::exchange(do_others_publish_, false);
         is_run_on_offer_ = until_offer_ == 0 && successor_ == 0;
         until_offer_ -= std::min<std::size_t>(until_offer_, count_slots(batch.messages.slots));
     }
@@ -708,13 +728,18 @@ private:
 
     // After this many messages of others the runner offers the run.
     static constexpr std::size_t most_before_offer = 64;
+    static constexpr int pauses_between_batches = 64;
 
     Window window_ RUNNEL_GUARDED_BY(mutex){0, 0};
     // The run of the handlers: how far it has got, and which publisher goes on with it.
     std::uint64_t handlers_bound_ RUNNEL_GUARDED_BY(mutex) = 0;
     LogCursor<Entry> unhandled_ RUNNEL_GUARDED_BY(mutex);
-    std::atomic<std::uint64_t> handled_ = 0;  // the message in hand; written by the runner
-    std::uint64_t batch_number_ RUNNEL_GUARDED_BY(mutex) = 0;
+    // A lower bound of handled_: publishers leave the runner's line alone while it will do.
+    std::uint64_t handled_at_least_ RUNNEL_GUARDED_BY(mutex) = 0;
+    bool do_others_publish_ RUNNEL_GUARDED_BY(mutex) = false;  // since the runner's last batch
+    // The message in hand; written by the runner, and alone on its line.
+    alignas(64) std::atomic<std::uint64_t> handled_ = 0;
+    alignas(64) std::uint64_t batch_number_ RUNNEL_GUARDED_BY(mutex) = 0;
     std::size_t until_offer_ RUNNEL_GUARDED_BY(mutex) = most_before_offer;
     std::uint64_t successor_ RUNNEL_GUARDED_BY(mutex) = 0;  // number of its message; 0: none
     bool is_run_on_offer_ RUNNEL_GUARDED_BY(mutex) = false;

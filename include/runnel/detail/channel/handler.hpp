@@ -236,7 +236,9 @@ private:
     bool has_dead_ = false;
     bool has_barrier_ = false;
     bool uses_barrier_ = false;  // in this batch: written by the runner under the lock
-    std::atomic<const Handler<T>*> running_ = nullptr;
+    // On a cache line of its own: the runner writes it before and after each handler, and
+    // publishers read what stands above.
+    alignas(64) std::atomic<const Handler<T>*> running_ = nullptr;
 };
 
 }  // namespace runnel::inline v0::detail
