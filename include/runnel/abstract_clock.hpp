@@ -86,6 +86,10 @@ protected:
         if (word_.load(std::memory_order_relaxed) == alone)
             word_.store(waiting, std::memory_order_relaxed);
     }
+    // For assertions.
+    [[nodiscard]] bool is_shared() const noexcept {
+        return word_.load(std::memory_order_relaxed) != alone;
+    }
 
     // True for exactly one caller.
     [[nodiscard]] bool claim() noexcept {

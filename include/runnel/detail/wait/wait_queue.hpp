@@ -131,6 +131,7 @@ private:
 // Runs the request of `node`, which stands in `queue`; false: it keeps its place.
 inline bool ask(WaitQueue& queue, WaitNode& node, WakeChain& chain) noexcept {
     Waiter& waiter = *node.waiter;
+    RUNNEL_ASSERT(waiter.is_shared());
     const Served served = waiter.serve(node);
     if (served == Served::no) return false;
     queue.remove(node);

@@ -88,6 +88,7 @@ public:
     using Wait::claimed;
     using Wait::end_asleep;
     using Wait::how;
+    using Wait::is_shared;
     using Wait::set_end;
     using Wait::share;
 
