@@ -1,6 +1,14 @@
 // SPDX-License-Identifier: MIT
 #include <runnel/blocking_list.hpp>
 #include <runnel/clock.hpp>
+#include <runnel/detail/base/handle.hpp>
+#include <runnel/detail/base/mutex.hpp>
+#include <runnel/detail/list/list_calls.hpp>
+#include <runnel/detail/list/list_requests.hpp>
+#include <runnel/detail/list/list_state.hpp>
+#include <runnel/detail/wait/await.hpp>
+#include <runnel/detail/wait/wait_queue.hpp>
+#include <runnel/list_options.hpp>
 #include <runnel/outcome.hpp>
 
 #include "support/calls.hpp"
@@ -12,6 +20,7 @@
 #include <cstddef>
 #include <memory>
 #include <optional>
+#include <span>
 #include <stop_token>
 #include <string>
 #include <thread>
@@ -19,9 +28,21 @@
 #include <vector>
 
 using runnel::BlockingList;
+using runnel::End;
 using runnel::Ending;
 using runnel::ManualClock;
 using runnel::Push;
+using runnel::detail::Line;
+using runnel::detail::ListPlace;
+using runnel::detail::ListState;
+using runnel::detail::Lock;
+using runnel::detail::MoveOne;
+using runnel::detail::Owner;
+using runnel::detail::PopFirst;
+using runnel::detail::PopOne;
+using runnel::detail::PushMany;
+using runnel::detail::WaitLimits;
+using runnel::detail::WakeChain;
 using runnel::test::elements;
 using runnel::test::ending;
 using runnel::test::eventually;
@@ -59,6 +80,40 @@ struct FullList {
 };
 
 }  // namespace
+
+// ------------------------------------------------------------------ calls that do not wait
+
+TEST_CASE("a call that may not wait, and finds nothing for it, stands in no line", "[list][wait]") {
+    const Owner<ListState<int>> list(std::in_place, runnel::ListOptions{.capacity = 1});
+    const Owner<ListState<int>> full(std::in_place, runnel::ListOptions{.capacity = 1});
+    int number = 7;
+    REQUIRE(runnel::detail::push_back(*full.get(), number, nullptr) == Push::done);
+    const auto nobody_waits = [](ListState<int>& in) {
+        const Lock lock{in.back.mutex};
+        return in.nobody_waits();
+    };
+    const auto finds_nothing = [&](auto& request, auto&& place) {
+        WakeChain chain;
+        const bool has_ended = place.try_or_queue(WaitLimits{}, chain);
+        return !has_ended && !request.claimed() && nobody_waits(*list.get()) &&
+               nobody_waits(*full.get());
+    };
+
+    PopOne<int> pop{End::back, list->clock};
+    CHECK(finds_nothing(pop, ListPlace{pop, *list.get(), Line::pops}));
+    PushMany<int> push{End::back, std::span{&number, 1}, full->clock};
+    CHECK(finds_nothing(push, ListPlace{push, *full.get(), Line::pushes}));
+    PopFirst<int> first{End::front, list->clock};
+    first.add(*list.get(), 0);
+    CHECK(finds_nothing(first, first));
+    MoveOne<int> from_empty{*list.get(), End::front, *full.get(), End::back};
+    CHECK(finds_nothing(from_empty, from_empty));
+    const Owner<ListState<int>> source(std::in_place, runnel::ListOptions{});
+    REQUIRE(runnel::detail::push_back(*source.get(), number, nullptr) == Push::done);
+    MoveOne<int> to_full{*source.get(), End::front, *full.get(), End::back};
+    CHECK(finds_nothing(to_full, to_full));
+    CHECK(nobody_waits(*source.get()));
+}
 
 // ------------------------------------------------------------------ waiting for an element
 

@@ -76,7 +76,8 @@ public:
 
     [[nodiscard]] bool enter(Waiter& waiter, std::size_t which,
                              WakeChain& chain) noexcept override {
-        return list_->enter(node_.emplace(waiter, *list_.get(), which), Line::pops, chain);
+        ListNode<T>& node = node_.emplace(waiter, *list_.get(), which);
+        return list_->enter(node, Line::pops, true, chain) == ListState<T>::Entered::ended;
     }
 
     void leave() noexcept override {

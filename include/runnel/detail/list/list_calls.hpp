@@ -156,6 +156,7 @@ template <Message T>
     if (list.closed) return {};
     PopInLine<T>& in_line = memory.make(End::front, list);
     list.back.poppers.insert(in_line.place.node);
+    in_line.place.is_queued = true;
     list.back.part.room = 0;
     return {&in_line, false};
 }
@@ -200,7 +201,10 @@ template <Message T>
             }
             if (!list.back.part.items.empty()) return list.take_first_of_back();
         }
-        if (options != nullptr) later = pop_later(list, may_pause, memory);
+        if (options != nullptr)
+            later = pop_later(list, may_pause, memory);
+        else if (list.size() == 0)
+            return list.closed ? Ending::closed : Ending::timed_out;
     }
     return finish_pop(list, options, later);
 }

@@ -16,7 +16,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <optional>
+#include <set>
 #include <span>
 #include <type_traits>
 #include <utility>
@@ -30,17 +32,20 @@ template <Message T>
 struct ListPlace {
     ListPlace(Waiter& of, ListState<T>& list, Line in) noexcept : node{of, list}, line{in} {}
 
-    // A call that may not wait stands in line, too, so that it is served in its turn.
-    [[nodiscard]] bool try_or_queue(WaitLimits /*any*/, WakeChain& chain) noexcept {
-        return node.list()->enter(node, line, chain);
+    [[nodiscard]] bool try_or_queue(WaitLimits limits, WakeChain& chain) noexcept {
+        using Entered = typename ListState<T>::Entered;
+        const Entered entered = node.list()->enter(node, line, limits.may_wait(), chain);
+        is_queued = entered == Entered::queued;
+        return entered == Entered::ended;
     }
     void leave() noexcept {
-        if (may_stand_in_line(*node.waiter)) node.list()->leave(node);
+        if (is_queued && may_stand_in_line(*node.waiter)) node.list()->leave(node);
     }
     [[nodiscard]] SpinBudget& spin() const noexcept { return node.list()->spin; }
 
     ListNode<T> node;
     const Line line;
+    bool is_queued = false;  // or was
 };
 
 template <Message T>
@@ -94,20 +99,24 @@ public:
 
     // Names one more list, if it was not named before. To be called before the wait.
     void add(ListState<T>& list, std::size_t position) {
-        if (std::ranges::find(nodes_, &list, &ListNode<T>::list) != nodes_.end()) return;
+        if (is_named(list)) return;
         const ListNode<T>* const earlier = nodes_.empty() ? nullptr : &nodes_.back();
         nodes_.emplace_back(*this, list, position).earlier = earlier;
         open_sources = static_cast<std::uint32_t>(nodes_.size());
     }
 
-    [[nodiscard]] bool try_or_queue(WaitLimits /*any*/, WakeChain& chain) noexcept {
+    [[nodiscard]] bool try_or_queue(WaitLimits limits, WakeChain& chain) noexcept {
+        using Entered = typename ListState<T>::Entered;
         for (ListNode<T>& node : nodes_) {
-            if (node.list()->enter(node, Line::pops, chain)) return true;
+            const auto entered = node.list()->enter(node, Line::pops, limits.may_wait(), chain);
+            if (entered == Entered::ended) return true;
+            is_queued_ = is_queued_ || entered == Entered::queued;
             if (claimed()) return false;
         }
         return false;
     }
     void leave() noexcept {
+        if (!is_queued_) return;
         for (ListNode<T>& node : nodes_) node.list()->leave(node);
     }
     [[nodiscard]] SpinBudget& spin() const noexcept { return nodes_.front().list()->spin; }
@@ -142,6 +151,18 @@ public:
     std::size_t which = 0;
 
 private:
+    // Of more lists than this a set tells which were named.
+    static constexpr std::size_t most_searched = 16;
+
+    // Throws: std::bad_alloc.
+    [[nodiscard]] bool is_named(ListState<T>& list) {
+        if (nodes_.size() < most_searched)
+            return std::ranges::find(nodes_, &list, &ListNode<T>::list) != nodes_.end();
+        if (named_.empty())
+            for (const ListNode<T>& node : nodes_) named_.insert(node.list());
+        return !named_.insert(&list).second;
+    }
+
     [[nodiscard]] bool take(ListState<T>& list, std::size_t position)
         RUNNEL_REQUIRES(list.back.mutex, list.front.mutex) {
         if (!claim()) return false;
@@ -161,6 +182,8 @@ private:
     const End end_;
     ListState<T>* other_ = nullptr;
     std::deque<ListNode<T>> nodes_;
+    std::set<const ListState<T>*, std::less<>> named_;
+    bool is_queued_ = false;  // somewhere
 };
 
 template <Message T>
@@ -263,7 +286,7 @@ public:
         if (!onto_itself()) target_.serve_all(chain);
     }
 
-    [[nodiscard]] bool try_or_queue(WaitLimits /*any*/, WakeChain& chain) noexcept {
+    [[nodiscard]] bool try_or_queue(WaitLimits limits, WakeChain& chain) noexcept {
         bool mine = false;
         bool others = false;
         {
@@ -272,7 +295,7 @@ public:
             others = !source_.back.poppers.empty() || !target_.pushers.empty();
             const Served served = others ? Served::no : serve(at_source_);
             mine = served == Served::yes;
-            if (served == Served::no) queue_up();
+            if (served == Served::no && (limits.may_wait() || may_come_to_its_turn())) queue_up();
             others = serve_at_once(chain) || others;
         }
         if (others) serve_others(chain);
@@ -291,6 +314,16 @@ public:
 
 private:
     [[nodiscard]] bool onto_itself() const noexcept { return &source_ == &target_; }
+
+    // Whether there is an element, and room for it, or one of the lists is closed: then only those
+    // that stand in line are before it.
+    [[nodiscard]] bool may_come_to_its_turn() const noexcept
+        RUNNEL_REQUIRES(source_.back.mutex, target_.back.mutex) {
+        if (source_.closed || target_.closed) return true;
+        if (!source_.has_something_for(Line::pops)) return false;
+        return onto_itself() || target_.when_full != Full::block ||
+               target_.has_something_for(Line::pushes);
+    }
 
     // Serves those that wait for the element or the room before another thread sees it. True if
     // some of them need more locks.

@@ -285,6 +285,10 @@ public:
 
     // ---- waiting
 
+    // An element, or room, or the end of all waits.
+    [[nodiscard]] bool has_something_for(Line line) const noexcept RUNNEL_REQUIRES(back.mutex) {
+        return closed || (line == Line::pops ? size() != 0 : free_room() != 0);
+    }
     // Whether a request that comes now is the first in line. In a list that does not block, a
     // request in the line for room is a move, which waits for something else.
     [[nodiscard]] bool is_first(Line line) const noexcept RUNNEL_REQUIRES(back.mutex) {
@@ -292,22 +296,32 @@ public:
                                   : pushers.empty() || when_full != Full::block;
     }
 
-    // Puts `node` into line unless none stands before it and its request can be carried out at
-    // once. True if this thread has claimed it: no other thread will end it.
-    [[nodiscard]] bool enter(ListNode<T>& node, Line line, WakeChain& chain) noexcept {
-        bool mine = false;
+    // What became of a request that came to a line.
+    enum class Entered : std::uint8_t {
+        ended,   // this thread has claimed it, and no other thread will end it
+        queued,  // it stands in line, or another thread has claimed it
+        not_at_all,
+    };
+
+    // Carries out the request of `node` if it is the first one and can be carried out at once. Else
+    // puts it into line if it may wait or, so that it is served in its turn, if there is something
+    // for it.
+    [[nodiscard]] Entered enter(ListNode<T>& node, Line line, bool may_wait,
+                                WakeChain& chain) noexcept {
+        auto served = Served::no;
+        bool is_queued = false;
         bool is_finished = false;
         {
             const LockAll lock{*this};
             WaitQueue& queue = line == Line::pops ? back.poppers : pushers;
-            auto served = Served::no;
             if (is_first(line)) served = node.waiter->serve(node);
-            if (served == Served::no) queue.insert(node);
-            mine = served == Served::yes;
+            is_queued = served == Served::no && (may_wait || has_something_for(line));
+            if (is_queued) queue.insert(node);
             is_finished = serve_under_locks(chain);
         }
         if (!is_finished) serve_all(chain);
-        return mine;
+        if (served == Served::yes) return Entered::ended;
+        return is_queued || served == Served::elsewhere ? Entered::queued : Entered::not_at_all;
     }
 
     // Takes `node` out of line if it still stands in it.
