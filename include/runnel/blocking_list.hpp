@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <runnel/version.hpp>
+
 #include <runnel/clock.hpp>
 #include <runnel/detail/base/handle.hpp>
 #include <runnel/detail/base/mutex.hpp>
@@ -19,6 +21,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <limits>
+#include <ranges>
 #include <span>
 #include <stop_token>
 #include <utility>
@@ -97,6 +100,8 @@ public:
     explicit BlockingList(const ListOptions& options) : state_{made(options)} {}
 
     // ------------------------------------------------------------------ one element
+    //
+    // An lvalue is copied before the call takes a lock, and is not touched.
 
     /// Appends `message`. If the list is full, the push waits, is refused or drops the front
     /// element, as ListOptions::when_full says. Redis: RPUSH.
@@ -109,16 +114,34 @@ public:
     Push push_back(T&& message, const WaitOptions& options = wait_for_ever) const {
         return detail::push_back(*state_, message, &options);
     }
+    Push push_back(const T& message, const WaitOptions& options =
+                                         wait_for_ever) const requires std::copy_constructible<T> {
+        T copy(message);
+        return push_back(std::move(copy), options);
+    }
 
     /// The same at the front; a full list may drop its back element. Redis: LPUSH.
     Push push_front(T&& message, const WaitOptions& options = wait_for_ever) const {
         return detail::push_one_in_turn(*state_, End::front, message, &options);
     }
+    Push push_front(const T& message, const WaitOptions& options =
+                                          wait_for_ever) const requires std::copy_constructible<T> {
+        T copy(message);
+        return push_front(std::move(copy), options);
+    }
 
     /// As push_back(), push_front(), but never wait.
     Push try_push_back(T&& message) const { return detail::push_back(*state_, message, nullptr); }
+    Push try_push_back(const T& message) const requires std::copy_constructible<T> {
+        T copy(message);
+        return try_push_back(std::move(copy));
+    }
     Push try_push_front(T&& message) const {
         return detail::push_one_in_turn(*state_, End::front, message, nullptr);
+    }
+    Push try_push_front(const T& message) const requires std::copy_constructible<T> {
+        T copy(message);
+        return try_push_front(std::move(copy));
     }
 
     /// Appends `message` if the list is not empty; else returns Push::absent. Never waits: if the
@@ -128,10 +151,18 @@ public:
     Push push_back_if_exists(T&& message) const {
         return detail::push_if_exists(*state_, End::back, message);
     }
+    Push push_back_if_exists(const T& message) const requires std::copy_constructible<T> {
+        T copy(message);
+        return push_back_if_exists(std::move(copy));
+    }
 
     /// The same at the front. Redis: LPUSHX.
     Push push_front_if_exists(T&& message) const {
         return detail::push_if_exists(*state_, End::front, message);
+    }
+    Push push_front_if_exists(const T& message) const requires std::copy_constructible<T> {
+        T copy(message);
+        return push_front_if_exists(std::move(copy));
     }
 
     /// Takes the first element. Redis: BLPOP.
@@ -263,6 +294,11 @@ public:
         return {list.size(), list.back.poppers.size(), list.pushers.size(), list.dropped};
     }
 
+    /// What it was made with. The clock is never null.
+    [[nodiscard]] ListOptions options() const noexcept {
+        return {state_->capacity, state_->when_full, &state_->clock};
+    }
+
     // ------------------------------------------------------------------ closing
 
     /// Refuses every push from now on. The elements that are in the list can still be taken. Ends
@@ -330,9 +366,11 @@ PoppedFrom<T> pop_first(std::span<const BlockingList<T>> lists, const FirstOptio
     return BlockingList<T>::first_of(lists, options);
 }
 
-template <Message T>
-PoppedFrom<T> pop_first(const std::vector<BlockingList<T>>& lists,
-                        const FirstOptions& options = {}) {
+/// `lists` may be any contiguous range of lists, such as a std::vector.
+template <std::ranges::contiguous_range Lists,
+          typename T = typename std::ranges::range_value_t<Lists>::value_type>
+PoppedFrom<T> pop_first(const Lists& lists, const FirstOptions& options = {}) requires
+    std::same_as<std::ranges::range_value_t<Lists>, BlockingList<T>> {
     return pop_first(std::span<const BlockingList<T>>{lists}, options);
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <runnel/version.hpp>
+
 #include <runnel/blocking_list.hpp>
 #include <runnel/channel.hpp>
 #include <runnel/channel_options.hpp>
@@ -99,25 +101,41 @@ public:
 
     // ------------------------------------------------------------------ lists and streams
 
-    /// The list of that name. If there is none, makes it as the options say; else the options are
-    /// ignored.
+    /// The list of that name. If there is none, makes it as the options say. If there is one, it
+    /// must have been made with the same options; a null clock stands for any. Without options any
+    /// list of that name will do.
     ///
     /// Throws: Error{wrong_type}, which names both types, if the name stands for a stream or for a
-    /// list of another type. Error{closed} if there is none and the broker is closed. What the
+    /// list of another type. Error{invalid_argument}, which names both values, if the list was made
+    /// with other options. Error{closed} if there is none and the broker is closed. What the
     /// constructor of BlockingList throws.
     template <Message T>
-    [[nodiscard]] BlockingList<T> list(std::string_view name,
-                                       const ListOptions& options = {}) const {
-        return state_->find_or_make<BlockingList<T>>(Space::keys, name, kind<T>(Model::list), [&] {
-            return BlockingList<T>{on_clock(options)};
-        });
+    [[nodiscard]] BlockingList<T> list(std::string_view name, const ListOptions& options) const {
+        auto list = found_or_made<T>(name, options);
+        const ListOptions made = list.options();
+        refuse_if_other("list", name, "capacity", made.capacity, options.capacity);
+        refuse_if_other("list", name, "when_full", made.when_full, options.when_full);
+        refuse_if_other_clock("list", name, made.clock, options.clock);
+        return list;
+    }
+    template <Message T>
+    [[nodiscard]] BlockingList<T> list(std::string_view name) const {
+        return found_or_made<T>(name, ListOptions{});
     }
 
     /// The same for a stream. Throws: as list().
     template <Message T>
-    [[nodiscard]] Stream<T> stream(std::string_view name, const StreamOptions& options = {}) const {
-        return state_->find_or_make<Stream<T>>(Space::keys, name, kind<T>(Model::stream),
-                                               [&] { return Stream<T>{on_clock(options)}; });
+    [[nodiscard]] Stream<T> stream(std::string_view name, const StreamOptions& options) const {
+        auto stream = found_or_made<T>(name, options);
+        const StreamOptions made = stream.options();
+        refuse_if_other("stream", name, "keep.count", made.keep.count, options.keep.count);
+        refuse_if_other("stream", name, "block_entries", made.block_entries, options.block_entries);
+        refuse_if_other_clock("stream", name, made.clock, options.clock);
+        return stream;
+    }
+    template <Message T>
+    [[nodiscard]] Stream<T> stream(std::string_view name) const {
+        return found_or_made<T>(name, StreamOptions{});
     }
 
     /// The list or stream of that name, if there is one, also when the broker is closed. Makes
@@ -161,8 +179,9 @@ public:
     // ------------------------------------------------------------------ channels
 
     /// The channel of that name. If there is none, makes it as the options say, and joins it to the
-    /// inboxes that have a matching pattern of the same type; see subscribe(). Else the options are
-    /// ignored.
+    /// inboxes that have a matching pattern of the same type; see subscribe(). If there is one, it
+    /// must have the clock of the options, unless that is null; `weigh` cannot be compared, and is
+    /// ignored then.
     ///
     /// Throws: as list().
     /// Complexity: to make a channel, for each byte of the name logarithmic in the number of
@@ -267,6 +286,13 @@ public:
             name, [&](const Channel<T>& channel) { return channel.publish(message, options); });
     }
 
+    /// A string literal is published as a std::string.
+    template <std::size_t size>
+    Published publish(std::string_view name, const char (&text)[size],
+                      const WaitOptions& options = wait_for_ever) const {
+        return publish(name, std::string{text}, options);
+    }
+
     // ------------------------------------------------------------------ time and closing
 
     /// Disconnects the subscribers that have been over their soft limit of bytes for too long; see
@@ -308,11 +334,49 @@ private:
     }
 
     template <Message T>
+    [[nodiscard]] BlockingList<T> found_or_made(std::string_view name,
+                                                const ListOptions& options) const {
+        return state_->find_or_make<BlockingList<T>>(Space::keys, name, kind<T>(Model::list), [&] {
+            return BlockingList<T>{on_clock(options)};
+        });
+    }
+    template <Message T>
+    [[nodiscard]] Stream<T> found_or_made(std::string_view name,
+                                          const StreamOptions& options) const {
+        return state_->find_or_make<Stream<T>>(Space::keys, name, kind<T>(Model::stream),
+                                               [&] { return Stream<T>{on_clock(options)}; });
+    }
+    template <Message T>
     [[nodiscard]] Channel<T> channel(Space space, std::string_view name,
                                      const ChannelOptions<T>& options) const {
-        return state_->find_or_make<Channel<T>>(space, name, kind<T>(Model::channel), [&] {
+        auto channel = state_->find_or_make<Channel<T>>(space, name, kind<T>(Model::channel), [&] {
             return Channel<T>{on_clock(options), std::string{name}};
         });
+        if (options.clock != nullptr)
+            refuse_if_other_clock("channel", name, channel.options().clock, options.clock);
+        return channel;
+    }
+
+    // Called with an option of an object that was made now or earlier, and with the one that is
+    // asked for. Throws: Error{invalid_argument}.
+    template <typename Value>
+    static void refuse_if_other(const char* what, std::string_view name, const char* option,
+                                Value made, Value asked) {
+        using std::to_string;
+        if (made == asked) return;
+        refuse_options(what, name,
+                       std::string{option} + " is " + std::string{to_string(made)} + ", not " +
+                           std::string{to_string(asked)});
+    }
+    static void refuse_if_other_clock(const char* what, std::string_view name, const Clock* made,
+                                      const Clock* asked) {
+        if (asked != nullptr && asked != made) refuse_options(what, name, "it has another clock");
+    }
+    [[noreturn]] static void refuse_options(const char* what, std::string_view name,
+                                            const std::string& why) {
+        throw Error{ErrorCode::invalid_argument, std::string{"Broker: the "} + what + " \"" +
+                                                     std::string{name} +
+                                                     "\" is there with other options: " + why};
     }
 
     template <Message T>

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <runnel/version.hpp>
+
 #include <runnel/channel_options.hpp>
 #include <runnel/clock.hpp>
 #include <runnel/connection.hpp>
@@ -199,6 +201,9 @@ public:
         return state_->name;
     }
     [[nodiscard]] std::string name() const&& { return state_->name; }
+
+    /// What it was made with. The clock is never null.
+    [[nodiscard]] ChannelOptions<T> options() const { return {state_->weigh, &state_->clock}; }
 
     // ------------------------------------------------------------------ closing
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <runnel/version.hpp>
+
 #include <runnel/abstract_clock.hpp>
 #include <runnel/duration.hpp>
 #include <runnel/error.hpp>

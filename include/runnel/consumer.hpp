@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <runnel/version.hpp>
+
 #include <runnel/ack.hpp>
 #include <runnel/delivery.hpp>
 #include <runnel/detail/base/annotations.hpp>
@@ -79,7 +81,7 @@ public:
     /// Ends with: Ending::gone if the group is removed; Ending::closed once the stream is closed
     /// and the group has delivered all entries.
     /// Throws: Error{invalid_argument} if `count` is 0.
-    /// Complexity: linear in the result.
+    /// Complexity: linear in the result, under the stream's lock.
     Deliveries<T> read(const GroupReadOptions& options = {}) const {
         return read(&options, options);
     }

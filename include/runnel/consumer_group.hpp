@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <runnel/version.hpp>
+
 #include <runnel/ack.hpp>
 #include <runnel/clock.hpp>
 #include <runnel/consumer.hpp>
@@ -80,7 +82,8 @@ public:
     /// The pending entries, in the order of ids. Redis: XPENDING … IDLE start end count consumer.
     ///
     /// Throws: Error{invalid_argument} if `min_idle` is negative.
-    /// Complexity: linear in the number of pending entries between the two ids.
+    /// Complexity: linear in the number of pending entries between the two ids, under the stream's
+    /// lock: of very many, ask for a part at a time.
     [[nodiscard]] std::vector<PendingEntry> pending(const PendingOptions& options) const;
 
     /// The consumers, in the order of their names. Redis: XINFO CONSUMERS.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <runnel/version.hpp>
+
 #include <runnel/detail/base/handle.hpp>
 #include <runnel/detail/base/mutex.hpp>
 #include <runnel/detail/base/watched.hpp>
@@ -73,8 +75,8 @@ private:
     Entries<T> at_hand(std::size_t count) noexcept {
         Entries<T> entries{Entries<T>::Order::ascending};
         detail::PinnedSlots<T> part = cursor_->take(count);
-        if (part.slots == 0) return entries;
-        streak_ += detail::count_slots(part.slots);
+        if (part.mask == 0) return entries;
+        streak_ += detail::count_slots(part.mask);
         entries.add(std::move(part));
         if (cursor_->has_missed()) [[unlikely]]
             entries.tell(cursor_->take_missed());

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <runnel/version.hpp>
+
 #include <runnel/ack.hpp>
 #include <runnel/detail/base/annotations.hpp>
 #include <runnel/detail/base/assert.hpp>

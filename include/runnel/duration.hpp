@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <runnel/version.hpp>
+
 #include <runnel/detail/base/saturated.hpp>
 
 #include <chrono>
 #include <compare>
+#include <type_traits>
 
 namespace runnel::inline v0 {
 
@@ -21,6 +24,11 @@ public:
         std::chrono::duration<Rep, Period> duration) noexcept  // NOLINT(*-explicit-*)
         : nanoseconds_{
               detail::saturated<std::chrono::nanoseconds>(duration, detail::Rounding::up)} {}
+
+    /// A number is no duration: write `10ms`, with `using namespace std::chrono_literals`.
+    template <typename Number>
+    requires std::is_arithmetic_v<Number> Duration(Number needs_a_unit_such_as_ms)
+    = delete;
 
     [[nodiscard]] constexpr std::chrono::nanoseconds nanoseconds() const noexcept {
         return nanoseconds_;

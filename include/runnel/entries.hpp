@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <runnel/version.hpp>
+
 #include <runnel/detail/base/annotations.hpp>
 #include <runnel/detail/base/assert.hpp>
 #include <runnel/detail/base/reserve.hpp>
@@ -15,6 +17,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
+#include <memory>
 #include <optional>
 #include <tuple>
 #include <type_traits>
@@ -45,7 +48,9 @@ public:
     [[nodiscard]] StreamId id() const noexcept { return entry_.id(); }
     [[nodiscard]] const T& value() const& noexcept RUNNEL_LIFETIMEBOUND { return entry_.value(); }
     [[nodiscard]] const T& operator*() const& noexcept RUNNEL_LIFETIMEBOUND { return value(); }
-    [[nodiscard]] const T* operator->() const& noexcept RUNNEL_LIFETIMEBOUND { return &value(); }
+    [[nodiscard]] const T* operator->() const& noexcept RUNNEL_LIFETIMEBOUND {
+        return std::addressof(value());
+    }
     const T& value() const&& = delete;
     const T& operator*() const&& = delete;
     const T* operator->() const&& = delete;
@@ -170,8 +175,8 @@ public:
 
     /// Complexity: linear, one step for 64 entries.
     [[nodiscard]] std::size_t size() const noexcept {
-        std::size_t count = detail::count_slots(first_.slots);
-        for (const auto& part : others_) count += detail::count_slots(part.slots);
+        std::size_t count = detail::count_slots(first_.mask);
+        for (const auto& part : others_) count += detail::count_slots(part.mask);
         return count;
     }
 
@@ -180,14 +185,14 @@ public:
     [[nodiscard]] Reference operator[](std::size_t index) const& noexcept RUNNEL_LIFETIMEBOUND {
         const detail::PinnedSlots<T>* part = &first_;
         for (const auto& other : others_) {
-            const std::size_t count = detail::count_slots(part->slots);
+            const std::size_t count = detail::count_slots(part->mask);
             if (index < count) break;
             index -= count;
             part = &other;
         }
-        RUNNEL_ASSERT(index < detail::count_slots(part->slots));
-        if (is_reverse_) index = detail::count_slots(part->slots) - 1 - index;
-        return {*part->block(), detail::slot_at(part->slots, index)};
+        RUNNEL_ASSERT(index < detail::count_slots(part->mask));
+        if (is_reverse_) index = detail::count_slots(part->mask) - 1 - index;
+        return {*part->block(), detail::slot_at(part->mask, index)};
     }
     Reference operator[](std::size_t index) const&& = delete;
 
@@ -199,15 +204,14 @@ public:
     /// The first one and the last one. They require: not empty.
     [[nodiscard]] Reference front() const& noexcept RUNNEL_LIFETIMEBOUND {
         RUNNEL_ASSERT(!empty());
-        const auto slots = first_.slots;
-        return {*first_.block(),
-                is_reverse_ ? detail::last_slot(slots) : detail::first_slot(slots)};
+        const auto mask = first_.mask;
+        return {*first_.block(), is_reverse_ ? detail::last_slot(mask) : detail::first_slot(mask)};
     }
     [[nodiscard]] Reference back() const& noexcept RUNNEL_LIFETIMEBOUND {
         RUNNEL_ASSERT(!empty());
         const auto& part = others_.empty() ? first_ : others_.back();
         return {*part.block(),
-                is_reverse_ ? detail::first_slot(part.slots) : detail::last_slot(part.slots)};
+                is_reverse_ ? detail::first_slot(part.mask) : detail::last_slot(part.mask)};
     }
     Reference front() const&& = delete;
     Reference back() const&& = delete;
@@ -262,7 +266,7 @@ public:
 
     Iterator() = default;
     explicit Iterator(const Entries& of RUNNEL_LIFETIMEBOUND) noexcept
-        : of_{&of}, block_{of.first_.block()}, slots_{of.first_.slots} {}
+        : of_{&of}, block_{of.first_.block()}, slots_{of.first_.mask} {}
 
     [[nodiscard]] Reference operator*() const noexcept { return {*block_, slot()}; }
 
@@ -271,7 +275,7 @@ public:
         if (slots_ != 0) return *this;
         const bool is_last = part_ == of_->others_.size();
         block_ = is_last ? nullptr : of_->others_[part_].block();
-        slots_ = is_last ? 0 : of_->others_[part_].slots;
+        slots_ = is_last ? 0 : of_->others_[part_].mask;
         ++part_;
         return *this;
     }

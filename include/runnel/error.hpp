@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <runnel/detail/base/annotations.hpp>
 #include <runnel/version.hpp>
+
+#include <runnel/detail/base/annotations.hpp>
 
 #include <cstddef>
 #include <stdexcept>

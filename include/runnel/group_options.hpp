@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <runnel/version.hpp>
+
 #include <runnel/duration.hpp>
 #include <runnel/outcome.hpp>
 #include <runnel/stream_id.hpp>

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <runnel/version.hpp>
+
 #include <runnel/channel.hpp>
 #include <runnel/channel_options.hpp>
 #include <runnel/clock.hpp>

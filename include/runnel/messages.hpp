@@ -3,4 +3,6 @@
 
 // The old name of subscription.hpp.
 
+#include <runnel/version.hpp>
+
 #include <runnel/subscription.hpp>  // IWYU pragma: export

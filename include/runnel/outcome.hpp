@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <runnel/version.hpp>
+
 #include <runnel/detail/base/annotations.hpp>
 #include <runnel/detail/base/assert.hpp>
 #include <runnel/duration.hpp>
@@ -12,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <stop_token>
 #include <type_traits>
@@ -33,6 +36,11 @@ public:
     template <typename Rep, typename Period>
     constexpr Timeout(std::chrono::duration<Rep, Period> duration) noexcept  // NOLINT(*-explicit-*)
         : Timeout{Duration{duration}} {}
+
+    /// A number is no time-out: write `10ms`, with `using namespace std::chrono_literals`.
+    template <typename Number>
+    requires std::is_arithmetic_v<Number> Timeout(Number needs_a_unit_such_as_ms)
+    = delete;
 
     /// std::nullopt means for ever.
     [[nodiscard]] constexpr std::optional<std::chrono::nanoseconds> duration() const noexcept {
@@ -136,8 +144,12 @@ public:
     [[nodiscard]] T& operator*() & noexcept RUNNEL_LIFETIMEBOUND { return checked(); }
     [[nodiscard]] const T& operator*() const& noexcept RUNNEL_LIFETIMEBOUND { return checked(); }
     [[nodiscard]] T operator*() && noexcept { return std::move(checked()); }
-    [[nodiscard]] T* operator->() & noexcept RUNNEL_LIFETIMEBOUND { return &checked(); }
-    [[nodiscard]] const T* operator->() const& noexcept RUNNEL_LIFETIMEBOUND { return &checked(); }
+    [[nodiscard]] T* operator->() & noexcept RUNNEL_LIFETIMEBOUND {
+        return std::addressof(checked());
+    }
+    [[nodiscard]] const T* operator->() const& noexcept RUNNEL_LIFETIMEBOUND {
+        return std::addressof(checked());
+    }
     T operator*() const&& = delete;
     const T* operator->() const&& = delete;
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <runnel/version.hpp>
+
 #include <runnel/clock.hpp>
 #include <runnel/detail/wait/await.hpp>
 #include <runnel/detail/wait/times.hpp>
@@ -11,9 +13,11 @@
 #include <runnel/stream.hpp>
 #include <runnel/wait_any.hpp>
 
+#include <concepts>
 #include <cstddef>
 #include <initializer_list>
 #include <optional>
+#include <ranges>
 #include <span>
 #include <utility>
 #include <vector>
@@ -23,6 +27,8 @@ namespace runnel::inline v0 {
 /// A stream, and where to read in it.
 template <Message T>
 struct ReadPlace {
+    using value_type = T;
+
     Stream<T> stream;
     From after = From::start;
 };
@@ -100,9 +106,11 @@ Batch<EntriesOf<T>> read_first(std::span<const ReadPlace<T>> places,
     return detail::ReadSeveral<T>{places, options.count}.read({options.timeout, options.stop});
 }
 
-template <Message T>
-Batch<EntriesOf<T>> read_first(const std::vector<ReadPlace<T>>& places,
-                               const ReadOptions& options = {}) {
+/// `places` may be any contiguous range of places, such as a std::vector.
+template <std::ranges::contiguous_range Places,
+          typename T = typename std::ranges::range_value_t<Places>::value_type>
+Batch<EntriesOf<T>> read_first(const Places& places, const ReadOptions& options = {}) requires
+    std::same_as<std::ranges::range_value_t<Places>, ReadPlace<T>> {
     return read_first(std::span<const ReadPlace<T>>{places}, options);
 }
 

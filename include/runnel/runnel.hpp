@@ -3,6 +3,8 @@
 
 // All of runnel.
 
+#include <runnel/version.hpp>
+
 #include <runnel/abstract_clock.hpp>
 #include <runnel/ack.hpp>
 #include <runnel/blocking_list.hpp>
@@ -33,5 +35,4 @@
 #include <runnel/stream_id.hpp>
 #include <runnel/stream_options.hpp>
 #include <runnel/subscription.hpp>
-#include <runnel/version.hpp>
 #include <runnel/wait_any.hpp>

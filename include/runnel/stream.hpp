@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <runnel/version.hpp>
+
 #include <runnel/clock.hpp>
 #include <runnel/consumer_group.hpp>
 #include <runnel/cursor.hpp>
@@ -19,6 +21,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
@@ -114,6 +117,8 @@ public:
     explicit Stream(const StreamOptions& options) : state_{made(options)} {}
 
     // ------------------------------------------------------------------ adding
+    //
+    // An lvalue is copied before the call takes a lock, and is not touched.
 
     /// Adds `message` at the end and returns its id: the millisecond of the wall clock, read at
     /// most two microseconds ago, and a number within that millisecond. Ids never go back, even
@@ -133,6 +138,10 @@ public:
             return *id;
         });
     }
+    StreamId add(const T& message) const requires std::copy_constructible<T> {
+        T copy(message);
+        return add(std::move(copy));
+    }
 
     /// Adds `message` under the given id. Redis: XADD <ms>-<seq>.
     ///
@@ -143,6 +152,10 @@ public:
             if (id <= last) refuse_id(id, last);
             return id;
         });
+    }
+    StreamId add(StreamId id, const T& message) const requires std::copy_constructible<T> {
+        T copy(message);
+        return add(id, std::move(copy));
     }
 
     /// Adds `message` under the next free id of the given millisecond. Redis: XADD <ms>-*.
@@ -158,13 +171,20 @@ public:
             return *id;
         });
     }
+    template <typename Unit>
+    StreamId add(std::chrono::sys_time<Unit> at,
+                 const T& message) const requires std::copy_constructible<T> {
+        T copy(message);
+        return add(at, std::move(copy));
+    }
 
     // ------------------------------------------------------------------ reading
 
     /// The entries between two ids, in the order of ids. Both ids are included unless made by
     /// Bound::exclusive(). Redis: XRANGE.
     ///
-    /// Complexity: logarithmic in the size, plus one step for every 64 entries of the result.
+    /// Complexity: logarithmic in the size, plus one step for every 64 entries of the result, all
+    /// of it under the stream's lock: of very many, ask for a part at a time.
     Entries<T> range(const RangeOptions& options = {}) const {
         return range(options, Entries<T>::Order::ascending);
     }
@@ -282,6 +302,11 @@ public:
         const detail::LogFacts facts = state_->log.facts();
         return {facts.length,        facts.first_id,        facts.last_id, facts.max_deleted_id,
                 facts.entries_added, state_->groups.size(), state_->waits};
+    }
+
+    /// What it was made with. The clock is never null.
+    [[nodiscard]] StreamOptions options() const noexcept {
+        return {state_->keep, state_->block_entries, &state_->clock};
     }
 
     // ------------------------------------------------------------------ closing

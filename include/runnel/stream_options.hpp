@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <runnel/version.hpp>
+
 #include <runnel/abstract_clock.hpp>
 
 #include <cstddef>
@@ -14,6 +16,8 @@ namespace runnel::inline v0 {
 struct Keep {
     /// How many entries.
     std::size_t count = std::numeric_limits<std::size_t>::max();
+
+    friend bool operator==(const Keep&, const Keep&) = default;
 };
 
 struct StreamOptions {
@@ -23,6 +27,8 @@ struct StreamOptions {
     std::uint32_t block_entries = 64;
     /// Null means the SystemClock. Must outlive the stream, its cursors and its batches.
     Clock* clock = nullptr;
+
+    friend bool operator==(const StreamOptions&, const StreamOptions&) = default;
 };
 
 }  // namespace runnel::inline v0

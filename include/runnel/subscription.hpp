@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <runnel/version.hpp>
+
 #include <runnel/channel_options.hpp>
 #include <runnel/detail/base/annotations.hpp>
 #include <runnel/detail/base/assert.hpp>
@@ -51,17 +53,17 @@ public:
 
     [[nodiscard]] explicit operator bool() const noexcept { return !empty(); }
     [[nodiscard]] bool empty() const noexcept { return part_.block() == nullptr; }
-    [[nodiscard]] std::size_t size() const noexcept { return detail::count_slots(part_.slots); }
+    [[nodiscard]] std::size_t size() const noexcept { return detail::count_slots(part_.mask); }
 
     /// Requires: index < size().
     [[nodiscard]] const T& operator[](std::size_t index) const& noexcept RUNNEL_LIFETIMEBOUND {
         RUNNEL_ASSERT(index < size());
-        return part_.block()->value(detail::slot_at(part_.slots, index)).value;
+        return part_.block()->value(detail::slot_at(part_.mask, index)).value;
     }
     const T& operator[](std::size_t index) const&& = delete;
 
     [[nodiscard]] Iterator begin() const& noexcept RUNNEL_LIFETIMEBOUND {
-        return {part_.block(), part_.slots};
+        return {part_.block(), part_.mask};
     }
     [[nodiscard]] Iterator end() const& noexcept { return {}; }
     Iterator begin() const&& = delete;
@@ -70,11 +72,11 @@ public:
     /// The first one and the last one. They require: not empty.
     [[nodiscard]] const T& front() const& noexcept RUNNEL_LIFETIMEBOUND {
         RUNNEL_ASSERT(!empty());
-        return part_.block()->value(detail::first_slot(part_.slots)).value;
+        return part_.block()->value(detail::first_slot(part_.mask)).value;
     }
     [[nodiscard]] const T& back() const& noexcept RUNNEL_LIFETIMEBOUND {
         RUNNEL_ASSERT(!empty());
-        return part_.block()->value(detail::last_slot(part_.slots)).value;
+        return part_.block()->value(detail::last_slot(part_.mask)).value;
     }
     const T& front() const&& = delete;
     const T& back() const&& = delete;
@@ -109,13 +111,13 @@ public:
     using difference_type = std::ptrdiff_t;
 
     Iterator() = default;
-    Iterator(const detail::LogBlock<detail::Logged<T>>* block, detail::SlotMask slots) noexcept
-        : block_{block}, slots_{slots} {}
+    Iterator(const detail::LogBlock<detail::Logged<T>>* block, detail::SlotMask mask) noexcept
+        : block_{block}, slots_{mask} {}
 
     [[nodiscard]] const T& operator*() const noexcept {
         return block_->value(detail::first_slot(slots_)).value;
     }
-    [[nodiscard]] const T* operator->() const noexcept { return &**this; }
+    [[nodiscard]] const T* operator->() const noexcept { return std::addressof(**this); }
 
     Iterator& operator++() noexcept {
         slots_ &= slots_ - 1;
@@ -203,7 +205,7 @@ private:
     Messages<T> read(const ReadOptions& options, detail::WaitLimits limits) {
         detail::check_count(options.count, "Subscription: a read");
         auto part = at_hand(options.count);
-        if (part.slots != 0) return {std::move(part), 0};
+        if (part.mask != 0) return {std::move(part), 0};
         return go_on(options.count, limits);
     }
 
@@ -215,7 +217,7 @@ private:
         if (!seat.cursor.look_for_next() || !channel_->is_within_window(seat)) return {};
         const std::uint64_t before = seat.position();
         auto part = seat.cursor.take(count);
-        const std::size_t taken = detail::count_slots(part.slots);
+        const std::size_t taken = detail::count_slots(part.mask);
         if (seat.position() - before != taken) [[unlikely]] {
             // Some fell behind the window meanwhile. Under the lock it is clear how many.
             seat.cursor.reset(detail::ChannelLog<T>::id(before));
@@ -240,7 +242,7 @@ private:
         detail::try_or_wait(request, detail::ChannelPlace{request, channel, &State::readers},
                             limits);
         request.wake_others();
-        if (request.messages.slots == 0) return Messages<T>{request.ending(), request.missed};
+        if (request.messages.mask == 0) return Messages<T>{request.ending(), request.missed};
         wake_publishers();
         return {std::move(request.messages), request.missed};
     }

@@ -17,13 +17,22 @@
 #    define RUNNEL_LANGUAGE __cplusplus
 #endif
 
+// What is missing is told once: compilers go on after an #error, but not after a header that is not
+// there.
 #if RUNNEL_LANGUAGE < 202002L
 #    error "runnel needs C++20: compile with -std=c++20 or later"
+#    include <the_error_above_ends_this>
 #endif
 #undef RUNNEL_LANGUAGE
 
 #if !defined(__cpp_exceptions)
 #    error "runnel needs exceptions: compile without -fno-exceptions"
+#    include <the_error_above_ends_this>
+#endif
+
+#if defined(__SIZEOF_POINTER__) && __SIZEOF_POINTER__ < 8
+#    error "runnel needs a 64-bit target: compile without -m32 and -mx32"
+#    include <the_error_above_ends_this>
 #endif
 
 #if __has_include(<version>)
@@ -31,4 +40,5 @@
 #endif
 #if !defined(__cpp_lib_jthread)
 #    error "runnel needs std::jthread: use libstdc++ 12 or newer"
+#    include <the_error_above_ends_this>
 #endif

@@ -31,6 +31,14 @@ struct alignas(128) Wide {
     std::uint64_t number = 0;
 };
 
+// Its address is what std::addressof() says.
+struct NoAddress {
+    int number = 0;
+
+    void operator&() const = delete;
+    void operator,(int) const = delete;
+};
+
 // Functions that are called with a message.
 struct Look {
     template <typename T>
@@ -92,7 +100,9 @@ namespace runnel::inline v0 {
     template class InboxMessages<T>;                                                               \
                                                                                                    \
     template BlockingList<T> Broker::list(std::string_view, const ListOptions&) const;             \
+    template BlockingList<T> Broker::list(std::string_view) const;                                 \
     template Stream<T> Broker::stream(std::string_view, const StreamOptions&) const;               \
+    template Stream<T> Broker::stream(std::string_view) const;                                     \
     template std::optional<BlockingList<T>> Broker::find_list(std::string_view) const;             \
     template std::optional<Stream<T>> Broker::find_stream(std::string_view) const;                 \
     template Channel<T> Broker::channel(std::string_view, const ChannelOptions<T>&) const;         \
@@ -112,6 +122,7 @@ namespace runnel::inline v0 {
 RUNNEL_INSTANTIATE(checks::MoveOnly)
 RUNNEL_INSTANTIATE(checks::Copyable)
 RUNNEL_INSTANTIATE(checks::Wide)
+RUNNEL_INSTANTIATE(checks::NoAddress)
 
 template class Popped<bool>;  // an element of a vector of them is no object
 template class Batch<bool>;

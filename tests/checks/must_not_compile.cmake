@@ -1,5 +1,5 @@
-# Fails unless COMPILE refuses FILE and says something that matches WORDS; where lines of FILE are
-# marked `// refused`, unless it refuses just those.
+# Fails unless COMPILE refuses FILE and says something that matches WORDS; if AT_ONCE, unless it ends
+# there; where lines of FILE are marked `// refused`, unless it refuses just those.
 cmake_minimum_required(VERSION 3.21)
 
 execute_process(COMMAND ${COMPILE} -std=c++20 -fsyntax-only ${FLAGS} -I${ROOT}/include ${FILE}
@@ -8,6 +8,13 @@ if(status EQUAL 0)
     message(FATAL_ERROR "${FILE} compiles")
 elseif(NOT said MATCHES "${WORDS}")
     message(FATAL_ERROR "${FILE}: the compiler does not say '${WORDS}', but:\n${said}")
+endif()
+
+# An #error, and the header that is not there and ends it.
+string(REGEX MATCHALL "error: " errors "${said}")
+list(LENGTH errors count)
+if(AT_ONCE AND count GREATER 2)
+    message(FATAL_ERROR "${FILE}: the compiler goes on:\n${said}")
 endif()
 
 file(READ ${FILE} text)

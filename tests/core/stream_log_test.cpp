@@ -173,7 +173,7 @@ TEST_CASE_METHOD(Log, "a cursor keeps its block, and lets it go when it goes on 
     CHECK(AlignedMemory::live_blocks == 0);
     add_range(5, 12);  // as many as the next block holds
     CHECK(cursor->seek(log).id() == StreamId{5});
-    CHECK(cursor->take(2).slots == 0b11);
+    CHECK(cursor->take(2).mask == 0b11);
     CHECK(cursor->position() == StreamId{6});
     cursor.reset();
     {
@@ -190,7 +190,7 @@ TEST_CASE_METHOD(Log, "a cursor takes what is at hand in its block without the l
     add_range(1, 2);
     REQUIRE(cursor.seek(log));
     add_range(3, 5);
-    CHECK(cursor.take(9).slots == 0b1111);
+    CHECK(cursor.take(9).mask == 0b1111);
     CHECK(cursor.is_at_end_of_block());
     CHECK_FALSE(cursor.take(9).block());
     CHECK(cursor.seek(log).id() == StreamId{5});
@@ -204,7 +204,7 @@ TEST_CASE_METHOD(Log, "a cursor passes over an entry, and over erased ones", "[l
     CHECK(cursor.position() == StreamId{1});
     erase(2);
     erase(4);
-    CHECK(cursor.take(9).slots == 0b100);
+    CHECK(cursor.take(9).mask == 0b100);
     CHECK_FALSE(cursor.take(9).block());
     cursor.reset({2}, log);
     CHECK(cursor.seek(log).id() == StreamId{3});

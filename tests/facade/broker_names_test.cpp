@@ -3,8 +3,10 @@
 #include <runnel/broker.hpp>
 #include <runnel/clock.hpp>
 #include <runnel/error.hpp>
+#include <runnel/list_options.hpp>
 #include <runnel/outcome.hpp>
 #include <runnel/stream.hpp>
+#include <runnel/stream_options.hpp>
 
 #include "support/calls.hpp"
 #include "support/catch.hpp"
@@ -27,10 +29,13 @@ using runnel::Ending;
 using runnel::Error;
 using runnel::ErrorCode;
 using runnel::Full;
+using runnel::ListOptions;
 using runnel::ManualClock;
 using runnel::Model;
 using runnel::Push;
 using runnel::Stream;
+using runnel::StreamOptions;
+using runnel::SystemClock;
 using runnel::test::elements;
 using runnel::test::ending;
 using runnel::test::error_of;
@@ -102,15 +107,63 @@ TEST_CASE("to look for a name makes nothing", "[broker]") {
 
 TEST_CASE("what the first one asks for is made by its options", "[broker]") {
     const Broker broker;
-    const auto jobs = broker.list<int>("jobs", {.capacity = 1, .when_full = Full::reject});
-    const auto same = broker.list<int>("jobs", {.capacity = 100});
+    const ListOptions one_or_none{.capacity = 1, .when_full = Full::reject};
+    const auto jobs = broker.list<int>("jobs", one_or_none);
+    const auto same = broker.list<int>("jobs");
     CHECK(same.push_back(1) == Push::done);
     CHECK(same.push_back(2) == Push::full);
+    CHECK(broker.list<int>("jobs", one_or_none) == jobs);
+    CHECK(same.options() == ListOptions{1, Full::reject, &SystemClock::instance()});
 
-    const auto orders = broker.stream<int>("orders", {.keep = {.count = 1}});
+    const StreamOptions last_one{.keep = {.count = 1}, .block_entries = 8};
+    const auto orders = broker.stream<int>("orders", last_one);
     CHECK(broker.stream<int>("orders") == orders);
     for (const int number : {1, 2, 3}) orders.add(int{number});
     CHECK(orders.size() == 1);
+    CHECK(broker.stream<int>("orders", last_one) == orders);
+    CHECK(orders.options() == StreamOptions{{1}, 8, &SystemClock::instance()});
+}
+
+TEST_CASE("who asks for other options than something was made with is told so", "[broker]") {
+    const Broker broker;
+    ManualClock clock;
+    (void)broker.list<int>("jobs", {.capacity = 10});
+    CHECK(error_of([&] { return broker.list<int>("jobs", {.capacity = 20}); }) ==
+          ErrorCode::invalid_argument);
+    CHECK(text_of([&] { (void)broker.list<int>("jobs", {.capacity = 20}); }) ==
+          R"(Broker: the list "jobs" is there with other options: capacity is 10, not 20)");
+    CHECK_THAT(text_of([&] {
+                   (void)broker.list<int>("jobs", {.capacity = 10, .when_full = Full::reject});
+               }),
+               Contains("when_full is block, not reject"));
+    CHECK_THAT(text_of([&] { (void)broker.list<int>("jobs", {.capacity = 10, .clock = &clock}); }),
+               Contains("it has another clock"));
+
+    (void)broker.stream<int>("orders", {.keep = {.count = 5}});
+    CHECK(text_of([&] { (void)broker.stream<int>("orders", {}); })
+              .starts_with(
+                  R"(Broker: the stream "orders" is there with other options: keep.count is 5, )"));
+    CHECK_THAT(text_of([&] {
+                   (void)broker.stream<int>("orders", {.keep = {.count = 5}, .block_entries = 8});
+               }),
+               Contains("block_entries is 64, not 8"));
+
+    (void)broker.channel<int>("ticks");
+    CHECK(text_of([&] { (void)broker.channel<int>("ticks", {.clock = &clock}); }) ==
+          R"(Broker: the channel "ticks" is there with other options: it has another clock)");
+    CHECK(broker.names() == Names{"jobs", "orders"});
+}
+
+TEST_CASE("options without a clock fit whatever clock there is", "[broker][time]") {
+    const Broker broker;
+    ManualClock clock;
+    const auto jobs = broker.list<int>("jobs", {.capacity = 2, .clock = &clock});
+    CHECK(broker.list<int>("jobs", {.capacity = 2}) == jobs);
+    const auto orders = broker.stream<int>("orders", {.clock = &clock});
+    CHECK(broker.stream<int>("orders", {.keep = {}}) == orders);
+    const auto ticks = broker.channel<int>("ticks", {.clock = &clock});
+    CHECK(broker.channel<int>("ticks", {}) == ticks);
+    CHECK(ticks.options().clock == &clock);
 }
 
 TEST_CASE("options that cannot be meant make nothing", "[broker]") {
@@ -121,7 +174,8 @@ TEST_CASE("options that cannot be meant make nothing", "[broker]") {
           ErrorCode::invalid_argument);
     CHECK(broker.names().empty());
     (void)broker.list<int>("jobs");
-    CHECK_FALSE(error_of([&] { return broker.list<int>("jobs", {.capacity = 0}); }));
+    CHECK(error_of([&] { return broker.list<int>("jobs", {.capacity = 0}); }) ==
+          ErrorCode::invalid_argument);
 }
 
 TEST_CASE("what can only be moved goes through a broker", "[broker]") {

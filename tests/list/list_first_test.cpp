@@ -9,6 +9,7 @@
 #include "support/elements.hpp"
 #include "support/eventually.hpp"
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <memory>
@@ -30,6 +31,7 @@ using runnel::ManualClock;
 using runnel::pop_first;
 using runnel::PoppedFrom;
 using runnel::Push;
+using runnel::test::Call;
 using runnel::test::elements;
 using runnel::test::ending;
 using runnel::test::fill;
@@ -80,11 +82,29 @@ TEST_CASE_METHOD(ThreeLists,
     CHECK(from(pop_first({a, b, c})) == From{0, "later"});
 }
 
-TEST_CASE_METHOD(ThreeLists, "the lists may come in a vector or in a span", "[list][first]") {
-    fill<std::string>(c, {"1", "2"});
+TEST_CASE_METHOD(ThreeLists, "the lists may come in any contiguous range", "[list][first]") {
+    fill<std::string>(c, {"1", "2", "3", "4", "5"});
     CHECK(from(pop_first(all)) == From{2, "1"});
     CHECK(from(pop_first(std::span<const BlockingList<std::string>>{all}, FirstOptions{})) ==
           From{2, "2"});
+    CHECK(from(pop_first(std::span{all})) == From{2, "3"});
+    CHECK(from(pop_first(std::array{a, c})) == From{1, "4"});
+    const BlockingList<std::string> some[] = {b, a, c};
+    CHECK(from(pop_first(some)) == From{2, "5"});
+}
+
+TEST_CASE("a wait for many lists takes each of them once, whichever is named twice",
+          "[list][first]") {
+    ManualClock clock;
+    std::vector<BlockingList<std::string>> many;
+    for (int i = 0; i != 40; ++i) many.emplace_back(runnel::ListOptions{.clock = &clock});
+    for (int i = 0; i != 40; ++i) many.push_back(many[static_cast<std::size_t>(i)]);
+    Call pop{clock, [&](const std::stop_token& stop) { return pop_first(many, {.stop = stop}); }};
+    REQUIRE(pop.waits());
+    for (const auto& list : many) CHECK(list.stats().blocked_pops == 1);
+    fill<std::string>(many[77], {"x"});
+    CHECK(from(pop.result()) == From{37, "x"});
+    for (const auto& list : many) CHECK(list.stats().blocked_pops == 0);
 }
 
 TEST_CASE_METHOD(ThreeLists, "the last element of the first list can be taken", "[list][first]") {

@@ -70,6 +70,28 @@ TEST_CASE("pushed and popped at the same end, a list is a stack", "[list]") {
     CHECK(value(list.pop_front()) == 1);
 }
 
+template <typename T>
+constexpr bool takes_lvalues = requires(const BlockingList<T>& list, const T& message) {
+    list.push_back(message);
+};
+
+TEST_CASE("an lvalue is copied, and stays what it is", "[list]") {
+    const BlockingList<std::string> list;
+    std::string word = "a word that is too long for its object";
+    const std::string same = word;
+    CHECK(list.push_back(word) == Push::done);
+    CHECK(list.push_front(same) == Push::done);
+    CHECK(list.try_push_back(word) == Push::done);
+    CHECK(list.try_push_front(word) == Push::done);
+    CHECK(list.push_back_if_exists(word) == Push::done);
+    CHECK(list.push_front_if_exists(word) == Push::done);
+    CHECK(word == same);
+    CHECK(list.range() == std::vector<std::string>(6, same));
+
+    STATIC_REQUIRE(takes_lvalues<int>);
+    STATIC_REQUIRE_FALSE(takes_lvalues<std::unique_ptr<int>>);
+}
+
 TEST_CASE("a list grows at both ends", "[list]") {
     const BlockingList<int> list;
     for (const int number : {3, 2, 1}) REQUIRE(list.push_front(int{number}) == Push::done);

@@ -53,6 +53,17 @@ TEST_CASE_METHOD(NumberStream, "an entry is given the millisecond of the wall cl
     CHECK(stream.last_id() == StreamId{now_ms(), 0});
 }
 
+TEST_CASE_METHOD(TextStream, "an lvalue is copied, and stays what it is", "[stream][add]") {
+    const std::string same = message;
+    (void)stream.add(message);
+    (void)stream.add(same);
+    (void)stream.add(StreamId{2'000'000'000'000, 0}, message);
+    (void)stream.add(Millisecond{2'000'000'000'000ms}, message);
+    CHECK(message == same);
+    for (const auto& [id, text] : stream.range()) CHECK(text == same);
+    CHECK(stream.size() == 4);
+}
+
 TEST_CASE_METHOD(NumberStream, "entries of one millisecond are numbered", "[stream][add]") {
     for (std::uint64_t number = 0; number != 200; ++number)
         REQUIRE(stream.add(1) == StreamId{now_ms(), number});

@@ -26,7 +26,7 @@ public:
 
     // These require: there is one.
     [[nodiscard]] T& value() noexcept { return *std::launder(place()); }
-    void destroy() noexcept { std::destroy_at(&value()); }
+    void destroy() noexcept { std::destroy_at(std::addressof(value())); }
 
 private:
     [[nodiscard]] T* place() noexcept { return reinterpret_cast<T*>(memory_.data()); }

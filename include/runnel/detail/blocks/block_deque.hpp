@@ -169,7 +169,7 @@ public:
 
 private:
     struct alignas(std::max(alignof(T), alignof(void*))) Block {
-        explicit Block(std::uint32_t slots) noexcept : capacity{slots} {}
+        explicit Block(std::uint32_t count) noexcept : capacity{count} {}
 
         [[nodiscard]] bool empty() const noexcept { return begin == end; }
         [[nodiscard]] std::size_t size() const noexcept { return end - begin; }
@@ -235,20 +235,20 @@ private:
                (blocks_.first()->begin != 0 || blocks_.first()->empty());
     }
 
-    static std::size_t bytes(std::uint32_t slots) noexcept {
-        return sizeof(Block) + slots * sizeof(T);
+    static std::size_t bytes(std::uint32_t count) noexcept {
+        return sizeof(Block) + count * sizeof(T);
     }
 
     Block* allocate() {
-        const auto slots = BlockGrowth::after(
+        const auto count = BlockGrowth::after(
             blocks_.last() != nullptr ? blocks_.last()->capacity : 0, most_slots);
-        return ::new (BlockMemory::allocate(bytes(slots), alignof(Block))) Block{slots};
+        return ::new (BlockMemory::allocate(bytes(count), alignof(Block))) Block{count};
     }
 
     static void release(Block* block) noexcept {
-        const auto slots = block->capacity;
+        const auto count = block->capacity;
         std::destroy_at(block);
-        BlockMemory::release(block, bytes(slots), alignof(Block));
+        BlockMemory::release(block, bytes(count), alignof(Block));
     }
 
     // Counts, as they are few: a field would take space on the cache line shared with a lock.

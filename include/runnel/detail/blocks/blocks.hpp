@@ -66,9 +66,9 @@ public:
         return static_cast<std::uint32_t>(std::max<std::size_t>(1, room / slot_bytes));
     }
 
-    static constexpr std::uint32_t after(std::uint32_t slots, std::uint32_t most,
+    static constexpr std::uint32_t after(std::uint32_t count, std::uint32_t most,
                                          std::uint32_t first = first_slots) noexcept {
-        return std::min(most, slots == 0 ? first : 2 * slots);
+        return std::min(most, count == 0 ? first : 2 * count);
     }
 };
 

@@ -45,10 +45,10 @@ public:
     }
 
     // How many slots the block after one of `slots` has; 0 stands for none.
-    [[nodiscard]] static constexpr std::uint32_t capacity_after(std::uint32_t slots,
+    [[nodiscard]] static constexpr std::uint32_t capacity_after(std::uint32_t count,
                                                                 std::uint32_t limit) noexcept {
         const auto most = BlockGrowth::most(sizeof(LogBlock), sizeof(T) + sizeof(std::uint64_t));
-        return BlockGrowth::after(slots, std::min(most, limit), first_capacity);
+        return BlockGrowth::after(count, std::min(most, limit), first_capacity);
     }
 
     // ---- any owner
@@ -147,8 +147,8 @@ public:
     }
 
     // Called before erase(), which publishes it.
-    void note_trimmed(SlotMask slots) noexcept {
-        trimmed_.store(trimmed() | slots, std::memory_order_relaxed);
+    void note_trimmed(SlotMask mask) noexcept {
+        trimmed_.store(trimmed() | mask, std::memory_order_relaxed);
     }
 
     // Whether the block has owners besides the log and the thread that reaps. Under the log's lock
@@ -160,8 +160,8 @@ public:
 
     // Hides `slots` from all later pins. True: the caller has to call finish_reap() after releasing
     // the lock.
-    [[nodiscard]] bool erase(SlotMask slots) noexcept {
-        gone_.fetch_or(slots, std::memory_order_seq_cst);
+    [[nodiscard]] bool erase(SlotMask mask) noexcept {
+        gone_.fetch_or(mask, std::memory_order_seq_cst);
         word_.fetch_or(garbage, std::memory_order_seq_cst);
         if (!begin_reap()) return false;
         add_owner();
@@ -221,17 +221,17 @@ private:
         while (has_garbage()) {
             auto word = word_.load(std::memory_order_seq_cst);
             if ((word & (all_pins | reaping)) != 0) return false;
-            const SlotMask slots = gone_.load(std::memory_order_seq_cst);
+            const SlotMask mask = gone_.load(std::memory_order_seq_cst);
             if (!word_.compare_exchange_strong(word, word | reaping, std::memory_order_seq_cst))
                 continue;
-            reapable_ = slots;
+            reapable_ = mask;
             return true;
         }
         return false;
     }
 
-    void destroy_values(SlotMask slots) noexcept {
-        for (; slots != 0; slots &= slots - 1) std::destroy_at(place(first_slot(slots)));
+    void destroy_values(SlotMask mask) noexcept {
+        for (; mask != 0; mask &= mask - 1) std::destroy_at(place(first_slot(mask)));
     }
 
     // A thread that reaps is an owner. So while the bit is set, this is called by finish_reap().

@@ -42,12 +42,12 @@ private:
 template <Message T>
 struct PinnedSlots {
     PinnedSlots() = default;
-    PinnedSlots(Pin<T> on, SlotMask which) noexcept : pin{std::move(on)}, slots{which} {}
+    PinnedSlots(Pin<T> on, SlotMask which) noexcept : pin{std::move(on)}, mask{which} {}
     PinnedSlots(PinnedSlots&& other) noexcept
-        : pin{std::move(other.pin)}, slots{std::exchange(other.slots, 0)} {}
+        : pin{std::move(other.pin)}, mask{std::exchange(other.mask, 0)} {}
     PinnedSlots& operator=(PinnedSlots other) noexcept {
         std::swap(pin, other.pin);
-        std::swap(slots, other.slots);
+        std::swap(mask, other.mask);
         return *this;
     }
     ~PinnedSlots() = default;
@@ -55,7 +55,7 @@ struct PinnedSlots {
     [[nodiscard]] LogBlock<T>* block() const noexcept { return pin.block(); }
 
     Pin<T> pin;
-    SlotMask slots = 0;
+    SlotMask mask = 0;
 };
 
 // One entry under a pin of its own. Copies share the entry.

@@ -30,8 +30,8 @@ public:
     }
 
     // Erases `slots` of `block`. Requires: the log's lock.
-    void erase(LogBlock<T>& block, SlotMask slots) noexcept {
-        if (block.erase(slots)) block.set_next_to_reap(std::exchange(reaps_, &block));
+    void erase(LogBlock<T>& block, SlotMask mask) noexcept {
+        if (block.erase(mask)) block.set_next_to_reap(std::exchange(reaps_, &block));
     }
 
     // Takes over the log's ownership of a block that has left it.
@@ -52,7 +52,7 @@ public:
     using Block = LogBlock<T>;
 
     // Blocks grow up to `slots`.
-    explicit SegmentedLog(std::uint32_t slots = Block::most_slots) noexcept : most_{slots} {}
+    explicit SegmentedLog(std::uint32_t count = Block::most_slots) noexcept : most_{count} {}
     SegmentedLog(const SegmentedLog&) = delete;
     SegmentedLog& operator=(const SegmentedLog&) = delete;
 

@@ -21,40 +21,40 @@ using SlotMask = std::uint64_t;
     return slot >= 64 ? ~SlotMask{0} : slot_bit(slot) - 1;
 }
 
-[[nodiscard]] constexpr std::uint32_t first_slot(SlotMask slots) noexcept {
-    return static_cast<std::uint32_t>(std::countr_zero(slots));
+[[nodiscard]] constexpr std::uint32_t first_slot(SlotMask mask) noexcept {
+    return static_cast<std::uint32_t>(std::countr_zero(mask));
 }
-[[nodiscard]] constexpr std::uint32_t last_slot(SlotMask slots) noexcept {
-    return 63U - static_cast<std::uint32_t>(std::countl_zero(slots));
+[[nodiscard]] constexpr std::uint32_t last_slot(SlotMask mask) noexcept {
+    return 63U - static_cast<std::uint32_t>(std::countl_zero(mask));
 }
-[[nodiscard]] constexpr std::uint32_t count_slots(SlotMask slots) noexcept {
-    return count_bits(slots);
+[[nodiscard]] constexpr std::uint32_t count_slots(SlotMask mask) noexcept {
+    return count_bits(mask);
 }
 
 // All but the lowest `count` of `slots`.
-[[nodiscard]] constexpr SlotMask without_lowest_slots(SlotMask slots, std::size_t count) noexcept {
-    for (; count != 0; --count) slots &= slots - 1;
-    return slots;
+[[nodiscard]] constexpr SlotMask without_lowest_slots(SlotMask mask, std::size_t count) noexcept {
+    for (; count != 0; --count) mask &= mask - 1;
+    return mask;
 }
 
 // The lowest `count` of `slots`. Does not count the bits, which would take longer than the rest.
-[[nodiscard]] constexpr SlotMask lowest_slots(SlotMask slots, std::size_t count) noexcept {
-    return count >= 64 ? slots : slots & ~without_lowest_slots(slots, count);
+[[nodiscard]] constexpr SlotMask lowest_slots(SlotMask mask, std::size_t count) noexcept {
+    return count >= 64 ? mask : mask & ~without_lowest_slots(mask, count);
 }
 
 // The slot at position `index` of `slots`, the lowest first. Requires: there is one.
-[[nodiscard]] constexpr std::uint32_t slot_at(SlotMask slots, std::size_t index) noexcept {
-    const std::uint32_t first = first_slot(slots);
-    const SlotMask from_first = slots >> first;
+[[nodiscard]] constexpr std::uint32_t slot_at(SlotMask mask, std::size_t index) noexcept {
+    const std::uint32_t first = first_slot(mask);
+    const SlotMask from_first = mask >> first;
     const bool has_no_gap = (from_first & (from_first + 1)) == 0;
     if (has_no_gap) return first + static_cast<std::uint32_t>(index);
-    return first_slot(without_lowest_slots(slots, index));
+    return first_slot(without_lowest_slots(mask, index));
 }
 
 // The highest `count` of `slots`.
-[[nodiscard]] constexpr SlotMask highest_slots(SlotMask slots, std::size_t count) noexcept {
-    const std::size_t all = count_slots(slots);
-    return count >= all ? slots : slots & ~lowest_slots(slots, all - count);
+[[nodiscard]] constexpr SlotMask highest_slots(SlotMask mask, std::size_t count) noexcept {
+    const std::size_t all = count_slots(mask);
+    return count >= all ? mask : mask & ~lowest_slots(mask, all - count);
 }
 
 }  // namespace runnel::inline v0::detail

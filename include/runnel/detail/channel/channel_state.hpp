@@ -526,7 +526,7 @@ private:
             serve_publishers(chain);
         }
         chain.resume_all();
-        if (batch.messages.slots == 0) {
+        if (batch.messages.mask == 0) {
             dead = std::move(batch.dead);
             return false;
         }
@@ -549,8 +549,8 @@ private:
     [[gnu::noinline]] void run_batch(const Batch& batch, const HandlerFrame<>& frame)
         RUNNEL_EXCLUDES(mutex) {
         LogBlock<Entry>& block = *batch.messages.block();
-        for (SlotMask slots = batch.messages.slots; slots != 0; slots &= slots - 1) {
-            const std::uint32_t slot = first_slot(slots);
+        for (SlotMask mask = batch.messages.mask; mask != 0; mask &= mask - 1) {
+            const std::uint32_t slot = first_slot(mask);
             const std::uint64_t number = block.id(slot).seq;
             begin_with(number);
             if (batch.first != nullptr)
@@ -589,7 +589,7 @@ private:
         batch.last = handlers.last();
         batch.do_others_publish = std::exchange(do_others_publish_, false);
         is_run_on_offer_ = until_offer_ == 0 && successor_ == 0;
-        until_offer_ -= std::min<std::size_t>(until_offer_, count_slots(batch.messages.slots));
+        until_offer_ -= std::min<std::size_t>(until_offer_, count_slots(batch.messages.mask));
     }
 
     // Goes to the first message after the one in hand that is left to the handlers. False: none is.

@@ -67,13 +67,13 @@ public:
         Pin<T> pin{*block_};
         if (end_ - slot_ < count) end_ = block_->count();
         const SlotMask at_hand = slots_before(end_) & ~slots_before(slot_);
-        const SlotMask slots = lowest_slots(block_->live(at_hand), count);
-        slot_ = slots != 0 ? last_slot(slots) + 1 : end_;
+        const SlotMask mask = lowest_slots(block_->live(at_hand), count);
+        slot_ = mask != 0 ? last_slot(mask) + 1 : end_;
         position_ = block_->id(slot_ - 1);
-        if (const SlotMask gone = at_hand & slots_before(slot_) & ~slots; gone != 0) [[unlikely]]
+        if (const SlotMask gone = at_hand & slots_before(slot_) & ~mask; gone != 0) [[unlikely]]
             missed_.count += count_slots(gone & block_->trimmed());
-        if (slots == 0) return {};
-        return {std::move(pin), slots};
+        if (mask == 0) return {};
+        return {std::move(pin), mask};
     }
 
     // Whether take() may find something; that may have been erased. Reads the writer's count only

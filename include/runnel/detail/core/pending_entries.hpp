@@ -55,9 +55,9 @@ public:
     static constexpr std::uint32_t nobody = PendingRecord::nobody;
 
     // Leaves grow up to `slots`.
-    explicit PendingEntries(std::uint32_t slots = PendingLeaf::most_slots) noexcept
-        : most_slots_{slots} {
-        RUNNEL_ASSERT(slots >= 2 && slots <= PendingLeaf::most_slots);
+    explicit PendingEntries(std::uint32_t count = PendingLeaf::most_slots) noexcept
+        : most_slots_{count} {
+        RUNNEL_ASSERT(count >= 2 && count <= PendingLeaf::most_slots);
     }
     PendingEntries(const PendingEntries&) = delete;
     PendingEntries& operator=(const PendingEntries&) = delete;

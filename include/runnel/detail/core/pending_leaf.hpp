@@ -194,8 +194,8 @@ private:
         ++count_;
     }
 
-    [[nodiscard]] static constexpr std::uint32_t last_of(std::uint64_t slots) noexcept {
-        return slots == 0 ? no_slot : static_cast<std::uint32_t>(std::bit_width(slots)) - 1;
+    [[nodiscard]] static constexpr std::uint32_t last_of(std::uint64_t mask) noexcept {
+        return mask == 0 ? no_slot : static_cast<std::uint32_t>(std::bit_width(mask)) - 1;
     }
 
     [[nodiscard]] static constexpr std::size_t records_bytes(std::uint32_t capacity) noexcept {

@@ -47,7 +47,7 @@ public:
     using Block = LogBlock<T>;
     using Place = LogPlace<T>;
 
-    explicit StreamLog(std::uint32_t slots = Block::most_slots) noexcept : blocks_{slots} {}
+    explicit StreamLog(std::uint32_t count = Block::most_slots) noexcept : blocks_{count} {}
 
     [[nodiscard]] std::size_t size() const noexcept { return size_; }
     [[nodiscard]] StreamId last_id() const noexcept { return last_id_; }
@@ -63,8 +63,8 @@ public:
     // The greatest id that was trimmed; 0-0 if none was.
     [[nodiscard]] StreamId last_trimmed() const noexcept {
         const Block* const block = blocks_.first();
-        const SlotMask slots = block != nullptr ? block->trimmed() : 0;
-        return slots != 0 ? block->id(last_slot(slots)) : last_trimmed_;
+        const SlotMask mask = block != nullptr ? block->trimmed() : 0;
+        return mask != 0 ? block->id(last_slot(mask)) : last_trimmed_;
     }
 
     // ---- appending: prepare, commit
@@ -131,8 +131,8 @@ public:
     // The first entry at or behind `slot`, which may be the end of its block.
     [[nodiscard]] static Place from(Block* block, std::uint32_t slot) noexcept {
         for (; block != nullptr; block = block->next, slot = 0) {
-            const SlotMask slots = block->live() & ~slots_before(slot);
-            if (slots != 0) return {block, first_slot(slots)};
+            const SlotMask mask = block->live() & ~slots_before(slot);
+            if (mask != 0) return {block, first_slot(mask)};
         }
         return {};
     }
@@ -176,10 +176,10 @@ public:
         std::size_t removed = 0;
         while (size_ > length) {
             Block& block = *first().block;
-            const SlotMask slots = lowest_slots(block.live(), size_ - length);
-            removed += count_slots(slots);
-            block.note_trimmed(slots);
-            erase(block, slots, disposal);
+            const SlotMask mask = lowest_slots(block.live(), size_ - length);
+            removed += count_slots(mask);
+            block.note_trimmed(mask);
+            erase(block, mask, disposal);
         }
         return {.removed = removed};
     }
@@ -187,10 +187,10 @@ public:
         std::size_t removed = 0;
         for (Place place = first(); place && place.id() < id; place = first()) {
             Block& block = *place.block;
-            const SlotMask slots = block.live() & slots_before(block.lower_bound(id));
-            removed += count_slots(slots);
-            block.note_trimmed(slots);
-            erase(block, slots, disposal);
+            const SlotMask mask = block.live() & slots_before(block.lower_bound(id));
+            removed += count_slots(mask);
+            block.note_trimmed(mask);
+            erase(block, mask, disposal);
         }
         return {.removed = removed};
     }
@@ -238,15 +238,15 @@ private:
     // The last live entry before `end`.
     [[nodiscard]] static Place back_from(Block* block, std::uint32_t end) noexcept {
         for (; block != nullptr; block = block->previous, end = Block::most_slots) {
-            const SlotMask slots = block->live() & slots_before(end);
-            if (slots != 0) return {block, last_slot(slots)};
+            const SlotMask mask = block->live() & slots_before(end);
+            if (mask != 0) return {block, last_slot(mask)};
         }
         return {};
     }
 
-    void erase(Block& block, SlotMask slots, Disposal<T>& disposal) noexcept {
-        size_ -= count_slots(slots);
-        disposal.erase(block, slots);
+    void erase(Block& block, SlotMask mask, Disposal<T>& disposal) noexcept {
+        size_ -= count_slots(mask);
+        disposal.erase(block, mask);
         if (block.live() == 0 && !may_grow(block)) remove_empty(block, disposal);
     }
 

@@ -35,11 +35,11 @@ void collect(const StreamLog<T>& log, StreamId first, StreamId last, std::size_t
         if (in_range == 0 && block->live() == 0) continue;  // of those somebody stands in
         ahead &= in_range;
         if (ahead == 0) return;
-        const SlotMask slots = forward ? lowest_slots(ahead, count) : highest_slots(ahead, count);
+        const SlotMask mask = forward ? lowest_slots(ahead, count) : highest_slots(ahead, count);
         entries.reserve();
-        entries.add({Pin{*block}, slots});
-        if (slots != ahead) return;
-        count -= std::min<std::size_t>(count, count_slots(slots));
+        entries.add({Pin{*block}, mask});
+        if (mask != ahead) return;
+        count -= std::min<std::size_t>(count, count_slots(mask));
         ahead = ~SlotMask{0};
     }
 }

@@ -130,7 +130,7 @@ public:
 private:
     void add_block() {
         PinnedSlots<T> part = cursor_.take(count_);
-        count_ -= count_slots(part.slots);
+        count_ -= count_slots(part.mask);
         entries.add(std::move(part));
         if (cursor_.has_missed()) entries.tell(cursor_.take_missed());
     }
@@ -193,7 +193,7 @@ public:
         const Milliseconds now = stream.now();
         ConsumerRecord& consumer = group.rules.consumer(wait_.consumer, now);
         consumer.seen = now;
-        wait_.signals = stream.signals;
+        wait_.signals_seen = stream.signals_sent;
         if (!acknowledged_ && consumer.pending >= wait_.max_pending) [[unlikely]]
             drop_lost(stream, group, consumer);
         const LogPlace<T> first = group.next.seek(stream.log);

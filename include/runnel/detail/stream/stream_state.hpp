@@ -36,9 +36,9 @@ class StreamState;
 struct GroupWait {
     ConsumerKey consumer;
     std::size_t max_pending = 0;
-    bool is_read = false;       // a call of the consumer; false: it only looks
-    bool is_for_room = false;   // there was something, but the consumer had enough pending
-    std::uint64_t signals = 0;  // how many of the stream's signals it has seen
+    bool is_read = false;            // a call of the consumer; false: it only looks
+    bool is_for_room = false;        // there was something, but the consumer had enough pending
+    std::uint64_t signals_seen = 0;  // of those of the stream
 };
 
 // A group, and the waits for what it delivers next. Guarded by the lock of its stream, which it
@@ -64,8 +64,8 @@ public:
         return std::exchange(streak, streak * 3 / 4) > stream_length;
     }
 
-    std::size_t streak = 0;     // entries delivered lately
-    std::uint64_t signals = 0;  // how many of the stream's signals all that wait have seen
+    std::size_t streak = 0;          // entries delivered lately
+    std::uint64_t signals_seen = 0;  // by all that wait
 };
 
 // The place of a wait in the queue of a stream's readers or, with `group`, of those of a group.
@@ -107,6 +107,7 @@ public:
         : clock{options.clock != nullptr ? *options.clock : SystemClock::instance()},
           is_real{clock.is_real()},
           keep{options.keep},
+          block_entries{options.block_entries},
           log{options.block_entries} {}
 
     // The entries are destroyed before the stream: their destructors find it closed and empty.
@@ -283,17 +284,17 @@ public:
 
     // An entry was added, a group was removed, or entries were released.
     void signal() noexcept RUNNEL_REQUIRES(mutex) {
-        ++signals;
+        ++signals_sent;
         signalled = now();
     }
 
     // Counts the last signal as a call of each consumer that waits: its idle time began anew then,
     // and a removed consumer is there again. Throws: std::bad_alloc.
     void catch_up(Group& group) RUNNEL_REQUIRES(mutex) {
-        if (group.signals == signals) return;
+        if (group.signals_seen == signals_sent) return;
         for (WaitNode* node = group.readers.first(); node != nullptr; node = node->next)
             catch_up(group, wait_of(*node));
-        group.signals = signals;
+        group.signals_seen = signals_sent;
     }
 
     // ---- groups
@@ -339,13 +340,14 @@ public:
 
     mutable Mutex mutex;
     bool closed RUNNEL_GUARDED_BY(mutex) = false;
-    bool is_abandoned RUNNEL_GUARDED_BY(mutex) = false;  // the last handle has gone
-    std::uint32_t waits RUNNEL_GUARDED_BY(mutex) = 0;    // all that stand in a queue here
-    std::uint64_t signals RUNNEL_GUARDED_BY(mutex) = 0;  // sent while there were waits
+    bool is_abandoned RUNNEL_GUARDED_BY(mutex) = false;       // the last handle has gone
+    std::uint32_t waits RUNNEL_GUARDED_BY(mutex) = 0;         // all that stand in a queue here
+    std::uint64_t signals_sent RUNNEL_GUARDED_BY(mutex) = 0;  // while there were waits
     Milliseconds signalled RUNNEL_GUARDED_BY(mutex) = 0;
     Clock& clock;
     const bool is_real;
     const Keep keep;
+    const std::uint32_t block_entries;
     StreamLog<T> log RUNNEL_GUARDED_BY(mutex);
     WaitQueue readers RUNNEL_GUARDED_BY(mutex);
     Groups groups RUNNEL_GUARDED_BY(mutex);
@@ -376,10 +378,10 @@ private:
     }
 
     void catch_up(Group& group, GroupWait& wait) RUNNEL_REQUIRES(mutex) {
-        if (!wait.is_read || wait.signals == signals) return;
+        if (!wait.is_read || wait.signals_seen == signals_sent) return;
         ConsumerRecord& consumer = group.rules.consumer(wait.consumer, signalled);
         consumer.seen = std::max(consumer.seen, signalled);
-        wait.signals = signals;
+        wait.signals_seen = signals_sent;
     }
 
     // Runs the request of `node`; returns the node behind it.

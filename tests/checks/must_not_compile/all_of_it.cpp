@@ -1,0 +1,3 @@
+// SPDX-License-Identifier: MIT
+// Compiled without something that runnel needs.
+#include <runnel/runnel.hpp>
