@@ -370,7 +370,8 @@ private:
     }
     static void refuse_if_other_clock(const char* what, std::string_view name, const Clock* made,
                                       const Clock* asked) {
-        if (asked != nullptr && asked != made) refuse_options(what, name, "it has another clock");
+        if (asked != nullptr && !asked->is_same_as(*made))
+            refuse_options(what, name, "it has another clock");
     }
     [[noreturn]] static void refuse_options(const char* what, std::string_view name,
                                             const std::string& why) {

@@ -154,6 +154,25 @@ TEST_CASE("who asks for other options than something was made with is told so", 
     CHECK(broker.names() == Names{"jobs", "orders"});
 }
 
+TEST_CASE("the system clock of a plug-in is no other clock", "[broker][time]") {
+    struct OfPlugIn final : runnel::Clock {
+        [[nodiscard]] Deadline now() const noexcept override {
+            return SystemClock::instance().now();
+        }
+        [[nodiscard]] WallTime wall() const noexcept override {
+            return SystemClock::instance().wall();
+        }
+        [[nodiscard]] bool is_real() const noexcept override { return true; }
+        [[nodiscard]] bool is_system() const noexcept override { return true; }
+    };
+    OfPlugIn clock;
+    const Broker broker;
+    const auto jobs = broker.list<int>("jobs");
+    CHECK(broker.list<int>("jobs", {.clock = &clock}) == jobs);
+    const auto ticks = broker.channel<int>("ticks");
+    CHECK(broker.channel<int>("ticks", {.clock = &clock}) == ticks);
+}
+
 TEST_CASE("options without a clock fit whatever clock there is", "[broker][time]") {
     const Broker broker;
     ManualClock clock;
