@@ -26,6 +26,7 @@
 #include <algorithm>
 #include <concepts>
 #include <cstddef>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -102,8 +103,9 @@ public:
     // ------------------------------------------------------------------ lists and streams
 
     /// The list of that name. If there is none, makes it as the options say. If there is one, it
-    /// must have been made with the same options; a null clock stands for any. Without options any
-    /// list of that name will do.
+    /// must have been made with the same options. Options that are not written count as their
+    /// defaults, but a null clock stands for any. Without options any list of that name will do: so
+    /// all who may come first give the options, or the others use find_list().
     ///
     /// Throws: Error{wrong_type}, which names both types, if the name stands for a stream or for a
     /// list of another type. Error{invalid_argument}, which names both values, if the list was made
@@ -286,12 +288,16 @@ public:
             name, [&](const Channel<T>& channel) { return channel.publish(message, options); });
     }
 
-    /// A string literal is published as a std::string.
+    /// A string literal is published as a std::string. For another array of characters, say how
+    /// much of it you mean.
     template <std::size_t size>
-    Published publish(std::string_view name, const char (&text)[size],
+    Published publish(std::string_view name, const char (&literal)[size],
                       const WaitOptions& options = wait_for_ever) const {
-        return publish(name, std::string{text}, options);
+        return publish(name, std::string(literal, size - 1), options);
     }
+    template <std::size_t size>
+    Published publish(std::string_view name, char (&no_literal)[size],
+                      const WaitOptions& options = wait_for_ever) const = delete;
 
     // ------------------------------------------------------------------ time and closing
 
@@ -352,8 +358,7 @@ private:
         auto channel = state_->find_or_make<Channel<T>>(space, name, kind<T>(Model::channel), [&] {
             return Channel<T>{on_clock(options), std::string{name}};
         });
-        if (options.clock != nullptr)
-            refuse_if_other_clock("channel", name, channel.options().clock, options.clock);
+        refuse_if_other_clock("channel", name, &channel.state_->clock, options.clock);
         return channel;
     }
 
@@ -362,12 +367,15 @@ private:
     template <typename Value>
     static void refuse_if_other(const char* what, std::string_view name, const char* option,
                                 Value made, Value asked) {
-        using std::to_string;
         if (made == asked) return;
         refuse_options(what, name,
-                       std::string{option} + " is " + std::string{to_string(made)} + ", not " +
-                           std::string{to_string(asked)});
+                       std::string{option} + " is " + shown(made) + ", not " + shown(asked));
     }
+    static std::string shown(std::size_t count) {
+        const bool is_limit = count != std::numeric_limits<std::size_t>::max();
+        return is_limit ? std::to_string(count) : "unlimited";
+    }
+    static std::string shown(Full when_full) { return std::string{to_string(when_full)}; }
     static void refuse_if_other_clock(const char* what, std::string_view name, const Clock* made,
                                       const Clock* asked) {
         if (asked != nullptr && !asked->is_same_as(*made))

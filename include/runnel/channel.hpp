@@ -230,6 +230,7 @@ public:
         : state_{new State{options, std::move(name)}} {}
 
 private:
+    friend class Broker;
     friend class Inbox<T>;
     template <typename Handle>
     friend class detail::NamedHandle;

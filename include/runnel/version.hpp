@@ -31,7 +31,7 @@
 #endif
 
 #if defined(__SIZEOF_POINTER__) && __SIZEOF_POINTER__ < 8
-#    error "runnel needs a 64-bit target: compile without -m32 and -mx32"
+#    error "runnel needs a 64-bit target"
 #    include <the_error_above_ends_this>
 #endif
 

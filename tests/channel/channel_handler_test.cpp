@@ -840,25 +840,6 @@ TEST_CASE_METHOD(Gate, "disconnecting waits inside a handler of another channel,
     CHECK(channel.info().retained == 0);
 }
 
-TEST_CASE("what a publish trims dies before the handlers run", "[channel][handler][lifetime]") {
-    const Channel<std::shared_ptr<int>> channel;
-    std::vector<std::weak_ptr<int>> all;
-    const auto alive = [&] {
-        return std::ranges::count_if(all, [](const auto& one) { return !one.expired(); });
-    };
-    auto alive_inside = alive();
-    const Connection handler = channel.on_message(
-        [&](const std::shared_ptr<int>&) { alive_inside = alive(); }, {.bound = 1});
-    const auto view = channel.subscribe({.bound = 1});
-    for (int i = 0; i != 300; ++i) {
-        auto message = std::make_shared<int>(i);
-        all.emplace_back(message);
-        CHECK(channel.publish(std::move(message)));
-        REQUIRE(alive_inside == alive());
-    }
-    CHECK(alive() < 300);
-}
-
 TEST_CASE_METHOD(Gate, "a disconnect inside the very handler says that it runs",
                  "[channel][handler][disconnect][reentrant]") {
     const Channel<std::string> other;

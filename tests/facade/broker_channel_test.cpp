@@ -119,6 +119,17 @@ TEST_CASE("an inbox subscribes to channels by name, and makes them", "[broker][c
     CHECK(received(inbox) == Received{"news 1", "weather 2"});
 }
 
+TEST_CASE("a string literal is published as a string", "[broker][channel]") {
+    const Broker broker;
+    std::vector<std::string> texts;
+    const auto reader = broker.channel<std::string>("news").on_message(
+        [&](const std::string& text) { texts.push_back(text); });
+    CHECK(broker.publish("news", "text").reached == 1);
+    CHECK(broker.publish("news", "a\0b", {.timeout = 0s}).reached == 1);
+    CHECK(broker.publish("news", "").reached == 1);
+    CHECK(texts == std::vector<std::string>{"text", {"a\0b", 3}, ""});
+}
+
 TEST_CASE("a pattern subscribes to channels that are there, and to those to come",
           "[broker][pattern]") {
     const Broker broker;

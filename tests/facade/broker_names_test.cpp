@@ -132,6 +132,8 @@ TEST_CASE("who asks for other options than something was made with is told so", 
           ErrorCode::invalid_argument);
     CHECK(text_of([&] { (void)broker.list<int>("jobs", {.capacity = 20}); }) ==
           R"(Broker: the list "jobs" is there with other options: capacity is 10, not 20)");
+    CHECK_THAT(text_of([&] { (void)broker.list<int>("jobs", {}); }),
+               Contains("capacity is 10, not unlimited"));
     CHECK_THAT(text_of([&] {
                    (void)broker.list<int>("jobs", {.capacity = 10, .when_full = Full::reject});
                }),

@@ -38,7 +38,6 @@ using runnel::detail::ListState;
 using runnel::detail::Lock;
 using runnel::detail::MoveOne;
 using runnel::detail::Owner;
-using runnel::detail::PopFirst;
 using runnel::detail::PopOne;
 using runnel::detail::PushMany;
 using runnel::detail::WaitLimits;
@@ -103,9 +102,6 @@ TEST_CASE("a call that may not wait, and finds nothing for it, stands in no line
     CHECK(finds_nothing(pop, ListPlace{pop, *list.get(), Line::pops}));
     PushMany<int> push{End::back, std::span{&number, 1}, full->clock};
     CHECK(finds_nothing(push, ListPlace{push, *full.get(), Line::pushes}));
-    PopFirst<int> first{End::front, list->clock};
-    first.add(*list.get(), 0);
-    CHECK(finds_nothing(first, first));
     MoveOne<int> from_empty{*list.get(), End::front, *full.get(), End::back};
     CHECK(finds_nothing(from_empty, from_empty));
     const Owner<ListState<int>> source(std::in_place, runnel::ListOptions{});

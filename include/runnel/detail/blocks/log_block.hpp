@@ -44,7 +44,7 @@ public:
         return ::new (memory) LogBlock{first_id, capacity};
     }
 
-    // How many slots the block after one of `slots` has; 0 stands for none.
+    // How many slots the block after one of `count` slots has; 0 stands for none.
     [[nodiscard]] static constexpr std::uint32_t capacity_after(std::uint32_t count,
                                                                 std::uint32_t limit) noexcept {
         const auto most = BlockGrowth::most(sizeof(LogBlock), sizeof(T) + sizeof(std::uint64_t));
@@ -158,8 +158,8 @@ public:
         return owners(word) != ((word & reaping) != 0 ? 2 : 1);
     }
 
-    // Hides `slots` from all later pins. True: the caller has to call finish_reap() after releasing
-    // the lock.
+    // Hides the slots of `mask` from all later pins. True: the caller has to call finish_reap()
+    // after releasing the lock.
     [[nodiscard]] bool erase(SlotMask mask) noexcept {
         gone_.fetch_or(mask, std::memory_order_seq_cst);
         word_.fetch_or(garbage, std::memory_order_seq_cst);

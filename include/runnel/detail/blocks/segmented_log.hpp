@@ -29,7 +29,7 @@ public:
         while (!blocks_.empty()) blocks_.pop().remove_owner();
     }
 
-    // Erases `slots` of `block`. Requires: the log's lock.
+    // Erases the slots of `mask` of `block`. Requires: the log's lock.
     void erase(LogBlock<T>& block, SlotMask mask) noexcept {
         if (block.erase(mask)) block.set_next_to_reap(std::exchange(reaps_, &block));
     }
@@ -51,7 +51,7 @@ class SegmentedLog {
 public:
     using Block = LogBlock<T>;
 
-    // Blocks grow up to `slots`.
+    // Blocks grow up to `count` slots.
     explicit SegmentedLog(std::uint32_t count = Block::most_slots) noexcept : most_{count} {}
     SegmentedLog(const SegmentedLog&) = delete;
     SegmentedLog& operator=(const SegmentedLog&) = delete;

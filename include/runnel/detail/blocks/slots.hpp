@@ -31,18 +31,18 @@ using SlotMask = std::uint64_t;
     return count_bits(mask);
 }
 
-// All but the lowest `count` of `slots`.
+// All but the lowest `count` of `mask`.
 [[nodiscard]] constexpr SlotMask without_lowest_slots(SlotMask mask, std::size_t count) noexcept {
     for (; count != 0; --count) mask &= mask - 1;
     return mask;
 }
 
-// The lowest `count` of `slots`. Does not count the bits, which would take longer than the rest.
+// The lowest `count` of `mask`. Does not count the bits, which would take longer than the rest.
 [[nodiscard]] constexpr SlotMask lowest_slots(SlotMask mask, std::size_t count) noexcept {
     return count >= 64 ? mask : mask & ~without_lowest_slots(mask, count);
 }
 
-// The slot at position `index` of `slots`, the lowest first. Requires: there is one.
+// The slot at position `index` of `mask`, the lowest first. Requires: there is one.
 [[nodiscard]] constexpr std::uint32_t slot_at(SlotMask mask, std::size_t index) noexcept {
     const std::uint32_t first = first_slot(mask);
     const SlotMask from_first = mask >> first;
@@ -51,7 +51,7 @@ using SlotMask = std::uint64_t;
     return first_slot(without_lowest_slots(mask, index));
 }
 
-// The highest `count` of `slots`.
+// The highest `count` of `mask`.
 [[nodiscard]] constexpr SlotMask highest_slots(SlotMask mask, std::size_t count) noexcept {
     const std::size_t all = count_slots(mask);
     return count >= all ? mask : mask & ~lowest_slots(mask, all - count);

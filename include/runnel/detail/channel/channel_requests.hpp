@@ -179,48 +179,42 @@ template <Message T>
                                           const WaitOptions* options) {
     const WaitOptions& how = options != nullptr ? *options : wait_for_ever;
     const auto deadline = deadline_of(how.timeout, channel.clock);
-    Sent<T> sent;
-    {
-        PublishOne<T> request{message, bytes, options != nullptr, channel};
-        try_or_wait(request, ChannelPlace{request, channel, &ChannelState<T>::publishers},
-                    WaitLimits::of(options));
-        request.chain.resume_all();
-        sent = request.sent;
-        if (sent.number == 0) return {0, refusal_of(request.ending())};
-    }
-    if (sent.runs_handlers) channel.run_handlers(sent, message);
-    if (sent.goes_on) {
+    PublishOne<T> request{message, bytes, options != nullptr, channel};
+    try_or_wait(request, ChannelPlace{request, channel, &ChannelState<T>::publishers},
+                WaitLimits::of(options));
+    request.chain.resume_all();
+    if (request.sent.runs_handlers) channel.run_handlers(request.sent, message);
+    if (request.sent.goes_on) {
         const WaitOptions rest{time_left(deadline, channel.clock), how.stop};
-        go_on_with_run(channel, sent, message, rest);
+        go_on_with_run(channel, request.sent, message, rest);
     }
-    return {sent.reached};
+    if (request.sent.number != 0) return {request.sent.reached};
+    return {0, refusal_of(request.ending())};
 }
 
 template <Message T>
 Published publish(ChannelState<T>& channel, T& message, const WaitOptions* options) {
     constexpr auto calls = ChannelState<T>::CallsDirectly::yes;
     const std::size_t bytes = channel.weigh ? channel.weigh(message) : sizeof(T);
+    Disposal<Logged<T>> disposal;  // these outlive the lock
     WakeChain chain;
     Sent<T> sent;
     bool has_room = false;
     {
-        Disposal<Logged<T>> disposal;  // outlives the lock, but not the run of the handlers
-        {
-            const Lock lock{channel.mutex};
-            if (channel.closed) return {0, Push::closed};
-            has_room = channel.publishers.empty() && !channel.hold_back(bytes);
-            if (has_room) [[likely]] {
-                channel.prepare(calls, disposal);
-                channel.send(message, bytes, calls, sent, disposal, chain);
-                if (channel.is_run_on_offer() && options != nullptr && !is_inside_handler(channel))
-                    [[unlikely]]
-                    accept_run(channel, sent);
-            }
+        const Lock lock{channel.mutex};
+        if (channel.closed) return {0, Push::closed};
+        has_room = channel.publishers.empty() && !channel.hold_back(bytes);
+        if (has_room) [[likely]] {
+            channel.prepare(calls, disposal);
+            channel.send(message, bytes, calls, sent, disposal, chain);
+            if (channel.is_run_on_offer() && options != nullptr && !is_inside_handler(channel))
+                [[unlikely]]
+                accept_run(channel, sent);
         }
-        chain.resume_all();
     }
     if (!has_room) [[unlikely]]
         return publish_later(channel, message, bytes, options);
+    chain.resume_all();
     if (sent.runs_handlers)
         channel.run_handlers(sent, message);
     else if (sent.goes_on) [[unlikely]]

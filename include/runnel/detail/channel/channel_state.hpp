@@ -537,10 +537,11 @@ private:
 
     // While other threads publish, each batch takes the lock, and what it guards, from core to core
     // and back. So the runner waits for more messages, about as long as ten publishes take, unless
-    // a thread waits for the run.
+    // a thread waits for the run, or for room.
     [[gnu::noinline]] void let_messages_gather() const noexcept {
         for (int i = 0; i != pauses_between_batches; ++i) {
             if (is_run_wanted_.load(std::memory_order_relaxed)) return;
+            if (has_publishers.load(std::memory_order_relaxed)) return;
             pause();
         }
     }

@@ -54,7 +54,7 @@ public:
 
     static constexpr std::uint32_t nobody = PendingRecord::nobody;
 
-    // Leaves grow up to `slots`.
+    // Leaves grow up to `count` slots.
     explicit PendingEntries(std::uint32_t count = PendingLeaf::most_slots) noexcept
         : most_slots_{count} {
         RUNNEL_ASSERT(count >= 2 && count <= PendingLeaf::most_slots);

@@ -127,7 +127,7 @@ Push push_if_exists(ListState<T>& list, End end, T& message) {
 
 // ---------------------------------------------------------------------- pop
 
-// Stands in line like all others.
+// Stands in line like all others, unless it may not wait and there is nothing.
 template <Message T>
 [[gnu::noinline]] Popped<T> pop_in_turn(ListState<T>& list, End end, const WaitOptions* options) {
     PopOne<T> request{end, list.clock};

@@ -105,18 +105,15 @@ public:
         open_sources = static_cast<std::uint32_t>(nodes_.size());
     }
 
-    [[nodiscard]] bool try_or_queue(WaitLimits limits, WakeChain& chain) noexcept {
+    [[nodiscard]] bool try_or_queue(WaitLimits /*it may wait*/, WakeChain& chain) noexcept {
         using Entered = typename ListState<T>::Entered;
         for (ListNode<T>& node : nodes_) {
-            const auto entered = node.list()->enter(node, Line::pops, limits.may_wait(), chain);
-            if (entered == Entered::ended) return true;
-            is_queued_ = is_queued_ || entered == Entered::queued;
+            if (node.list()->enter(node, Line::pops, true, chain) == Entered::ended) return true;
             if (claimed()) return false;
         }
         return false;
     }
     void leave() noexcept {
-        if (!is_queued_) return;
         for (ListNode<T>& node : nodes_) node.list()->leave(node);
     }
     [[nodiscard]] SpinBudget& spin() const noexcept { return nodes_.front().list()->spin; }
@@ -183,7 +180,6 @@ private:
     ListState<T>* other_ = nullptr;
     std::deque<ListNode<T>> nodes_;
     std::set<const ListState<T>*, std::less<>> named_;
-    bool is_queued_ = false;  // somewhere
 };
 
 template <Message T>

@@ -298,9 +298,9 @@ public:
 
     // What became of a request that came to a line.
     enum class Entered : std::uint8_t {
-        ended,   // this thread has claimed it, and no other thread will end it
-        queued,  // it stands in line, or another thread has claimed it
-        not_at_all,
+        ended,       // this thread has claimed it, and no other thread will end it
+        queued,      // it stands in line; or another thread has claimed it, or this list is closed
+        not_at_all,  // it may not wait, and there is nothing for it
     };
 
     // Carries out the request of `node` if it is the first one and can be carried out at once. Else
