@@ -26,6 +26,7 @@
 #include <algorithm>
 #include <concepts>
 #include <cstddef>
+#include <iterator>
 #include <limits>
 #include <optional>
 #include <string>
@@ -290,14 +291,16 @@ public:
 
     /// A string literal is published as a std::string. For another array of characters, say how
     /// much of it you mean.
-    template <std::size_t size>
-    Published publish(std::string_view name, const char (&literal)[size],
+    // NOLINTBEGIN(*-avoid-c-arrays)
+    template <std::size_t Size>
+    Published publish(std::string_view name, const char (&literal)[Size],
                       const WaitOptions& options = wait_for_ever) const {
-        return publish(name, std::string(literal, size - 1), options);
+        return publish(name, std::string(std::data(literal), Size - 1), options);
     }
-    template <std::size_t size>
-    Published publish(std::string_view name, char (&no_literal)[size],
+    template <std::size_t Size>
+    Published publish(std::string_view name, char (&no_literal)[Size],
                       const WaitOptions& options = wait_for_ever) const = delete;
+    // NOLINTEND(*-avoid-c-arrays)
 
     // ------------------------------------------------------------------ time and closing
 

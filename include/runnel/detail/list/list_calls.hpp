@@ -22,6 +22,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -139,18 +140,23 @@ template <Message T>
 inline Popped<T> pop_front(ListState<T>& list, const WaitOptions* options, bool may_pause = true);
 
 // How a pop goes on that has found nothing, or other waits: it stands in line already, pauses
-// first, or takes its turn.
+// first, has ended as it may not wait, or takes its turn.
 template <Message T>
 struct PopLater {
     PopInLine<T>* in_line = nullptr;
     bool pauses = false;
+    std::optional<Ending> ending{};
 };
 
 // Gets into line at once if the list is empty and no other request waits.
 template <Message T>
-[[gnu::noinline]] PopLater<T> pop_later(ListState<T>& list, bool may_pause,
-                                        Unmade<PopInLine<T>>& memory) noexcept
+[[gnu::noinline]] PopLater<T> pop_later(ListState<T>& list, const WaitOptions* options,
+                                        bool may_pause, Unmade<PopInLine<T>>& memory) noexcept
     RUNNEL_REQUIRES(list.back.mutex) {
+    if (options == nullptr) {
+        if (list.size() != 0) return {};
+        return {nullptr, false, list.closed ? Ending::closed : Ending::timed_out};
+    }
     if (!list.nobody_waits()) return {};
     if (may_pause && list.end_streak()) return {nullptr, true};
     if (list.closed) return {};
@@ -173,6 +179,7 @@ template <Message T>
         pause_for_a_batch();
         return pop_front(list, options, false);
     }
+    if (later.ending) return *later.ending;
     if (later.in_line == nullptr) return pop_in_turn(list, End::front, options);
     const auto destroy = [](PopInLine<T>* made) { std::destroy_at(made); };
     const std::unique_ptr<PopInLine<T>, decltype(destroy)> in_line{later.in_line};
@@ -201,10 +208,7 @@ template <Message T>
             }
             if (!list.back.part.items.empty()) return list.take_first_of_back();
         }
-        if (options != nullptr)
-            later = pop_later(list, may_pause, memory);
-        else if (list.size() == 0)
-            return list.closed ? Ending::closed : Ending::timed_out;
+        later = pop_later(list, options, may_pause, memory);
     }
     return finish_pop(list, options, later);
 }
