@@ -114,31 +114,32 @@ public:
     /// constructor of BlockingList throws.
     template <Message T>
     [[nodiscard]] BlockingList<T> list(std::string_view name, const ListOptions& options) const {
-        auto list = found_or_made<T>(name, options);
+        auto list = found_or_made<BlockingList<T>>(Model::list, name, options);
         const ListOptions made = list.options();
-        refuse_if_other("list", name, "capacity", made.capacity, options.capacity);
-        refuse_if_other("list", name, "when_full", made.when_full, options.when_full);
-        refuse_if_other_clock("list", name, made.clock, options.clock);
+        refuse_if_other(Model::list, name, "capacity", made.capacity, options.capacity);
+        refuse_if_other(Model::list, name, "when_full", made.when_full, options.when_full);
+        refuse_if_other_clock(Model::list, name, made.clock, options.clock);
         return list;
     }
     template <Message T>
     [[nodiscard]] BlockingList<T> list(std::string_view name) const {
-        return found_or_made<T>(name, ListOptions{});
+        return found_or_made<BlockingList<T>>(Model::list, name, ListOptions{});
     }
 
     /// The same for a stream. Throws: as list().
     template <Message T>
     [[nodiscard]] Stream<T> stream(std::string_view name, const StreamOptions& options) const {
-        auto stream = found_or_made<T>(name, options);
+        auto stream = found_or_made<Stream<T>>(Model::stream, name, options);
         const StreamOptions made = stream.options();
-        refuse_if_other("stream", name, "keep.count", made.keep.count, options.keep.count);
-        refuse_if_other("stream", name, "block_entries", made.block_entries, options.block_entries);
-        refuse_if_other_clock("stream", name, made.clock, options.clock);
+        refuse_if_other(Model::stream, name, "keep.count", made.keep.count, options.keep.count);
+        refuse_if_other(Model::stream, name, "block_entries", made.block_entries,
+                        options.block_entries);
+        refuse_if_other_clock(Model::stream, name, made.clock, options.clock);
         return stream;
     }
     template <Message T>
     [[nodiscard]] Stream<T> stream(std::string_view name) const {
-        return found_or_made<T>(name, StreamOptions{});
+        return found_or_made<Stream<T>>(Model::stream, name, StreamOptions{});
     }
 
     /// The list or stream of that name, if there is one, also when the broker is closed. Makes
@@ -342,18 +343,13 @@ private:
         return {model, detail::type_key<T>()};
     }
 
-    template <Message T>
-    [[nodiscard]] BlockingList<T> found_or_made(std::string_view name,
-                                                const ListOptions& options) const {
-        return state_->find_or_make<BlockingList<T>>(Space::keys, name, kind<T>(Model::list), [&] {
-            return BlockingList<T>{on_clock(options)};
-        });
-    }
-    template <Message T>
-    [[nodiscard]] Stream<T> found_or_made(std::string_view name,
-                                          const StreamOptions& options) const {
-        return state_->find_or_make<Stream<T>>(Space::keys, name, kind<T>(Model::stream),
-                                               [&] { return Stream<T>{on_clock(options)}; });
+    // A list or a stream.
+    template <typename Handle, typename Options>
+    [[nodiscard]] Handle found_or_made(Model model, std::string_view name,
+                                       const Options& options) const {
+        const detail::Kind wanted = kind<typename Handle::value_type>(model);
+        return state_->find_or_make<Handle>(Space::keys, name, wanted,
+                                            [&] { return Handle{on_clock(options)}; });
     }
     template <Message T>
     [[nodiscard]] Channel<T> channel(Space space, std::string_view name,
@@ -361,17 +357,17 @@ private:
         auto channel = state_->find_or_make<Channel<T>>(space, name, kind<T>(Model::channel), [&] {
             return Channel<T>{on_clock(options), std::string{name}};
         });
-        refuse_if_other_clock("channel", name, &channel.state_->clock, options.clock);
+        refuse_if_other_clock(Model::channel, name, &channel.state_->clock, options.clock);
         return channel;
     }
 
     // Called with an option of an object that was made now or earlier, and with the one that is
     // asked for. Throws: Error{invalid_argument}.
     template <typename Value>
-    static void refuse_if_other(const char* what, std::string_view name, const char* option,
-                                Value made, Value asked) {
+    static void refuse_if_other(Model model, std::string_view name, const char* option, Value made,
+                                Value asked) {
         if (made == asked) return;
-        refuse_options(what, name,
+        refuse_options(model, name,
                        std::string{option} + " is " + shown(made) + ", not " + shown(asked));
     }
     static std::string shown(std::size_t count) {
@@ -379,15 +375,15 @@ private:
         return is_limit ? std::to_string(count) : "unlimited";
     }
     static std::string shown(Full when_full) { return std::string{to_string(when_full)}; }
-    static void refuse_if_other_clock(const char* what, std::string_view name, const Clock* made,
+    static void refuse_if_other_clock(Model model, std::string_view name, const Clock* made,
                                       const Clock* asked) {
         if (asked != nullptr && !asked->is_same_as(*made))
-            refuse_options(what, name, "it has another clock");
+            refuse_options(model, name, "it has another clock");
     }
-    [[noreturn]] static void refuse_options(const char* what, std::string_view name,
+    [[noreturn]] static void refuse_options(Model model, std::string_view name,
                                             const std::string& why) {
-        throw Error{ErrorCode::invalid_argument, std::string{"Broker: the "} + what + " \"" +
-                                                     std::string{name} +
+        throw Error{ErrorCode::invalid_argument, "Broker: the " + std::string{to_string(model)} +
+                                                     " \"" + std::string{name} +
                                                      "\" is there with other options: " + why};
     }
 

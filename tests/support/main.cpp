@@ -21,19 +21,19 @@ struct ConsoleOfOneThread : Catch::ConsoleReporter {
     }
 
     void assertionStarting(const Catch::AssertionInfo& info) override {
-        check_thread(info);
+        check_thread(info.lineInfo);
         ConsoleReporter::assertionStarting(info);
     }
 
     bool assertionEnded(const Catch::AssertionStats& stats) override {
-        check_thread({{}, stats.assertionResult.getSourceInfo(), {}, {}});
+        check_thread(stats.assertionResult.getSourceInfo());
         return ConsoleReporter::assertionEnded(stats);
     }
 
 private:
-    void check_thread(const Catch::AssertionInfo& info) const {
+    void check_thread(const Catch::SourceLineInfo& place) const {
         if (std::this_thread::get_id() == started_by_) return;
-        std::cerr << info.lineInfo << ": an assertion in another thread than the test's\n";
+        std::cerr << place << ": an assertion in another thread than the test's\n";
         std::_Exit(EXIT_FAILURE);
     }
 
