@@ -291,7 +291,8 @@ public:
     [[nodiscard]] ListStats stats() const {
         detail::ListState<T>& list = *state_;
         const detail::Lock lock{list.back.mutex};
-        return {list.size(), list.back.poppers.size(), list.pushers.size(), list.dropped};
+        return {list.size(), list.back.poppers.size() + list.outgoing.size(),
+                list.pushers.size() + list.incoming.size(), list.dropped};
     }
 
     /// What it was made with. The clock is never null.

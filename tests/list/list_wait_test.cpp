@@ -36,10 +36,12 @@ using runnel::detail::Line;
 using runnel::detail::ListPlace;
 using runnel::detail::ListState;
 using runnel::detail::Lock;
+using runnel::detail::LockAll;
 using runnel::detail::MoveOne;
 using runnel::detail::Owner;
 using runnel::detail::PopOne;
 using runnel::detail::PushMany;
+using runnel::detail::WaitEnd;
 using runnel::detail::WaitLimits;
 using runnel::detail::WakeChain;
 using runnel::test::elements;
@@ -109,6 +111,36 @@ TEST_CASE("a call that may not wait, and finds nothing for it, stands in no line
     MoveOne<int> to_full{*source.get(), End::front, *full.get(), End::back};
     CHECK(finds_nothing(to_full, to_full));
     CHECK(nobody_waits(*source.get()));
+}
+
+TEST_CASE("a move that waits costs the calls of the list where it lacks nothing no detour",
+          "[list][wait][move]") {
+    const Owner<ListState<int>> source(std::in_place, runnel::ListOptions{});
+    const Owner<ListState<int>> target(std::in_place, runnel::ListOptions{.capacity = 2});
+    const auto is_quick = [](ListState<int>& list) {
+        const LockAll lock{list};
+        return list.nobody_waits() && list.back.part.room != 0 && !list.front.attention;
+    };
+    MoveOne<int> move{*source.get(), End::front, *target.get(), End::back};
+    const runnel::WaitOptions for_ever;
+    WakeChain chain;
+    REQUIRE_FALSE(move.try_or_queue(WaitLimits::of(&for_ever), chain));
+    CHECK(is_quick(*target.get()));
+    CHECK_FALSE(is_quick(*source.get()));
+
+    int number = 7;
+    for (int filled = 0; filled != 2; ++filled)
+        REQUIRE(runnel::detail::push_back(*target.get(), number, nullptr) == Push::done);
+    for (int more = 0; more != 3; ++more)
+        REQUIRE(runnel::detail::push_back(*source.get(), number, nullptr) == Push::done);
+    CHECK(is_quick(*source.get()));
+    CHECK_FALSE(is_quick(*target.get()));
+
+    REQUIRE(move.claim(WaitEnd::timed_out));
+    move.leave();
+    CHECK(runnel::detail::pop_front(*target.get(), nullptr));
+    CHECK(runnel::detail::push_back(*target.get(), number, nullptr) == Push::done);
+    CHECK(is_quick(*source.get()));
 }
 
 // ------------------------------------------------------------------ waiting for an element

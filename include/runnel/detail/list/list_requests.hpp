@@ -247,7 +247,10 @@ public:
           from_{from},
           to_{to},
           at_source_{*this, source},
-          at_target_{*this, target} {}
+          at_target_{*this, target} {
+        at_source_.twin = &at_target_;
+        at_target_.twin = &at_source_;
+    }
 
     // In the target's line it is attempted only when the target closes. In the source's line it is
     // attempted without the target's lock if the source is closed and drained.
@@ -257,14 +260,12 @@ public:
         if (source_.core().empty() && source_.closed) return end_if_last_source();
         target_.assert_held();
         if (target_.closed && !onto_itself()) return end_if_last_source();
-        if (source_.core().empty()) return Served::no;
+        if (source_.core().empty()) return lack(Line::pops);
         if (onto_itself()) return carry_out();
         const bool is_full = target_.free_room() == 0;
         if (is_full && target_.when_full == Full::reject) return reject();
-        if (target_.when_full == Full::block && (is_full || target_.has_push_before(*this))) {
-            at_target_.awaits_room = true;
-            return Served::no;
-        }
+        if (target_.when_full == Full::block && (is_full || target_.has_push_before(*this)))
+            return lack(Line::pushes);
         return carry_out();
     }
 
@@ -336,11 +337,20 @@ private:
         return !at_target || !at_source;
     }
 
+    // What it lacks, and so where it stands in line. Requires: the locks of both lists.
+    Served lack(Line line) noexcept {
+        lacks_ = line;
+        if (stands_in_line_ && !onto_itself())
+            ListState<T>::line_up(at_source_, at_target_, lacks_);
+        return Served::no;
+    }
+
     void queue_up() noexcept RUNNEL_REQUIRES(source_.back.mutex, target_.back.mutex) {
         stands_in_line_ = true;
-        source_.back.poppers.insert(at_source_);
+        const bool lacks_room = lacks_ == Line::pushes;
+        (lacks_room ? source_.outgoing : source_.back.poppers).insert(at_source_);
         if (onto_itself()) return;
-        target_.pushers.insert(at_target_);
+        (lacks_room ? target_.pushers : target_.incoming).insert(at_target_);
         at_source_.other = &target_;
         at_target_.other = &source_;
     }
@@ -381,6 +391,7 @@ private:
     ListNode<T> at_source_;
     ListNode<T> at_target_;
     bool stands_in_line_ = false;
+    Line lacks_ = Line::pops;
     std::vector<T> dropped_;
 };
 

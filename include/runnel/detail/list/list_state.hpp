@@ -50,9 +50,8 @@ struct ListNode : WaitNode {
     ListState<T>* other = nullptr;
     // For a pop of several lists: its place at the list that was named before this one.
     const ListNode* earlier = nullptr;
-    // For a move, at its target: whether only room may be missing. If it waits for an element, room
-    // does not help it. Guarded by the lock of that list.
-    bool awaits_room = false;
+    // For a move: its place at the other list.
+    ListNode* twin = nullptr;
 };
 
 // Locks the rest of a list, for a holder of the back's lock: the front's lock, unless the front is
@@ -190,8 +189,9 @@ public:
     [[nodiscard]] std::size_t free_room() const noexcept RUNNEL_REQUIRES(back.mutex) {
         return back.part.free_room(capacity, front_size());
     }
+    // Nobody whom an element more or less could concern.
     [[nodiscard]] bool nobody_waits() const noexcept RUNNEL_REQUIRES(back.mutex) {
-        return back.poppers.empty() && pushers.empty();
+        return back.poppers.empty() && pushers.empty() && (!closed || outgoing.empty());
     }
 
     // ---- taking and putting, one lock
@@ -289,11 +289,9 @@ public:
     [[nodiscard]] bool has_something_for(Line line) const noexcept RUNNEL_REQUIRES(back.mutex) {
         return closed || (line == Line::pops ? size() != 0 : free_room() != 0);
     }
-    // Whether a request that comes now is the first in line. In a list that does not block, a
-    // request in the line for room is a move, which waits for something else.
+    // Whether a request that comes now is the first in line.
     [[nodiscard]] bool is_first(Line line) const noexcept RUNNEL_REQUIRES(back.mutex) {
-        return line == Line::pops ? back.poppers.empty()
-                                  : pushers.empty() || when_full != Full::block;
+        return line == Line::pops ? back.poppers.empty() : pushers.empty();
     }
 
     // What became of a request that came to a line.
@@ -322,6 +320,20 @@ public:
         if (!is_finished) serve_all(chain);
         if (served == Served::yes) return Entered::ended;
         return is_queued || served == Served::elsewhere ? Entered::queued : Entered::not_at_all;
+    }
+
+    // Puts a waiting move into the line in which it lacks something: for elements of its source, or
+    // for room in its target. Where it does not stand any more it has left: it has ended.
+    static void line_up(ListNode<T>& at_source, ListNode<T>& at_target, Line line) noexcept {
+        ListState& source = *at_source.list();
+        ListState& target = *at_target.list();
+        source.assert_held();
+        target.assert_held();
+        const bool lacks_room = line == Line::pushes;
+        change_line(at_source, lacks_room ? source.outgoing : source.back.poppers);
+        change_line(at_target, lacks_room ? target.pushers : target.incoming);
+        source.update_attention();
+        target.update_attention();
     }
 
     // Takes `node` out of line if it still stands in it.
@@ -353,7 +365,7 @@ public:
                 if (missing.at == nullptr) return;
                 other = Owner{*missing.at};
             }
-            if (missing.is_source) missing.at->serve_poppers_alone(chain);
+            if (missing.is_source) serve_move_from(*missing.at, chain);
             pass.also = missing.is_source ? nullptr : missing.at;
             also = std::move(other);
         }
@@ -418,7 +430,12 @@ public:
     const Full when_full;
     Clock& clock;
     const bool is_real;
-    WaitQueue pushers RUNNEL_GUARDED_BY(back.mutex);
+    WaitQueue pushers RUNNEL_GUARDED_BY(back.mutex);  // for room
+    // A waiting move lacks an element or room. It stands in line where it lacks it, and costs the
+    // calls of the other list nothing. There it stands in one of these, and learns only that the
+    // list is closed.
+    WaitQueue incoming RUNNEL_GUARDED_BY(back.mutex);  // to this list; lack an element
+    WaitQueue outgoing RUNNEL_GUARDED_BY(back.mutex);  // from this list; lack room
     bool closed RUNNEL_GUARDED_BY(back.mutex) = false;
     std::uint64_t dropped RUNNEL_GUARDED_BY(back.mutex) = 0;
     // Whether a request waits for an element though there is one. A waker that has carried out a
@@ -447,6 +464,23 @@ private:
         bool is_source = false;
     };
 
+    // There is room here for a move from `source`, of those that stand in line for it the first.
+    // Now it waits for an element, in its turn, as all others do there.
+    void serve_move_from(ListState& source, WakeChain& chain) noexcept
+        RUNNEL_EXCLUDES(back.mutex, front.mutex) {
+        {
+            const LockPair lock{*this, &source};
+            for (WaitNode* at = free_room() != 0 ? pushers.first() : nullptr; at != nullptr;
+                 at = at->next) {
+                if (other_list(*at) != &source) continue;
+                auto& node = static_cast<ListNode<T>&>(*at);
+                line_up(*node.twin, node, Line::pops);
+                break;
+            }
+        }
+        source.serve_poppers_alone(chain);
+    }
+
     void serve_poppers_alone(WakeChain& chain) noexcept RUNNEL_EXCLUDES(back.mutex, front.mutex) {
         Pass pass;
         Owner<ListState> also;
@@ -460,6 +494,12 @@ private:
             }
             also = std::move(other);
         } while (pass.also != nullptr);
+    }
+
+    static void change_line(WaitNode& node, WaitQueue& to) noexcept {
+        if (node.queue == nullptr || node.queue == &to) return;
+        node.queue->remove(node);
+        to.insert(node);
     }
 
     [[nodiscard]] static ListState* other_list(const WaitNode& node) noexcept {
@@ -498,7 +538,10 @@ private:
             }
         }
         // Nothing can come any more: this ends all of them, also those that were passed over.
-        while (closed && core().empty() && !queue.empty()) ask(queue, *queue.first(), chain);
+        if (closed && core().empty()) {
+            ask_all(queue, chain);
+            ask_all(outgoing, chain);
+        }
         return nullptr;
     }
 
@@ -514,14 +557,17 @@ private:
 
     [[nodiscard]] ListState* serve_pushers(Pass& pass, WakeChain& chain) noexcept
         RUNNEL_REQUIRES(back.mutex, front.mutex) {
-        for (WaitNode* node = pushers.first(); node != nullptr;) {
+        if (closed) {
+            ask_all(pushers, chain);
+            ask_all(incoming, chain);
+            return nullptr;
+        }
+        for (WaitNode* node = pushers.first(); node != nullptr && free_room() != 0;) {
             WaitNode* const next = node->next;
             ListState* const source = other_list(*node);
-            const bool may_push = free_room() != 0 && when_full == Full::block;
-            if (closed || (source == nullptr && may_push)) {
+            if (source == nullptr) {
                 ask(pushers, *node, chain);
-            } else if (may_push && static_cast<ListNode<T>*>(node)->awaits_room &&
-                       node->waiter->place() > pass.last_pusher) {
+            } else if (node->waiter->place() > pass.last_pusher) {
                 pass.last_pusher = node->waiter->place();
                 return source;
             }
