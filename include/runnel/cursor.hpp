@@ -86,17 +86,16 @@ private:
     [[gnu::noinline]] Entries<T> go_on(std::size_t count, const ReadOptions* waiting) {
         detail::StreamState<T>& stream = *stream_.get();
         const std::size_t streak = std::exchange(streak_, 0);
+        const auto limits = detail::WaitLimits::of(waiting);
         if (cursor_->is_at_end_of_block()) {
             const detail::Lock lock{stream.mutex};
             cursor_->seek(stream.log);
-        } else if (streak >= detail::stream_length && stream.is_real &&
-                   detail::WaitLimits::of(waiting).may_take_time()) {
-            detail::leave_for_a_batch(streak, [this] { return cursor_->look_for_next(); });
+        } else if (streak >= detail::stream_length && stream.is_real && limits.may_take_time()) {
+            detail::leave_for_a_batch(*cursor_, streak, stream.spin, limits.may_offer_core());
         }
         if (auto entries = at_hand(count)) return entries;
         detail::ReadOn<T, Entries<T>> request{*cursor_, count, false, stream.clock};
-        detail::try_or_wait(request, detail::StreamPlace{request, stream},
-                            detail::WaitLimits::of(waiting));
+        detail::try_or_wait(request, detail::StreamPlace{request, stream}, limits);
         if (!request.entries) return request.result();
         streak_ = detail::stream_length;  // one that comes to who waits may be the first of many
         return std::move(request.entries);

@@ -86,6 +86,12 @@ public:
         return slot_ < end_;
     }
 
+    // How many entries may be at hand: those of this block, or a whole block if more may follow it.
+    [[nodiscard]] std::size_t look_for_many() noexcept {
+        if (!look_for_next()) return 0;
+        return block_->is_full() ? Block::most_slots : end_ - slot_;
+    }
+
     // Whether to go on needs the log's lock: nothing more comes in this block.
     [[nodiscard]] bool is_at_end_of_block() const noexcept {
         return block_ == nullptr || (block_->is_full() && slot_ >= block_->count());

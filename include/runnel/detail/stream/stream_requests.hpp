@@ -37,10 +37,10 @@ public:
         : request_{request}, stream_{stream}, group_{group} {}
 
     [[nodiscard]] bool try_or_queue(WaitLimits limits, WakeChain& chain) {
-        const bool may_pause = group_ != nullptr && stream_.is_real && limits.may_take_time();
-        Tried tried = attempt(limits.may_wait(), may_pause, chain);
-        if (may_pause && tried == Tried::put_off) tried = attempt_after_a_moment(chain);
-        return tried == Tried::ended;
+        const bool has_ended = attempt(limits.may_wait(), chain);
+        if (was_stream_ && stream_.is_real && limits.may_offer_core()) [[unlikely]]
+            offer_core_in_line();
+        return has_ended;
     }
 
     // May throw what StreamState::leave() does.
@@ -51,40 +51,38 @@ public:
     [[nodiscard]] SpinBudget& spin() const noexcept { return stream_.spin; }
 
 private:
-    enum class Tried : std::uint8_t {
-        ended,
-        queued,
-        put_off,  // it may not wait, or is to pause first
-    };
-
-    [[nodiscard]] Tried attempt(bool may_wait, bool may_pause, WakeChain& chain) {
+    // True: it has ended the request.
+    [[nodiscard]] bool attempt(bool may_wait, WakeChain& chain) {
         const Lock lock{stream_.mutex};
         if (request_.attempt(stream_, group_) == Served::no) {
-            if (!may_wait || (may_pause && group_->fade_streak())) return Tried::put_off;
+            if (!may_wait) return false;
             request_.prepare_to_wait();
             stream_.queue_up(node_.emplace(request_, stream_, group_, request_.group_wait()));
-            return Tried::queued;
+            was_stream_ = group_ != nullptr && group_->fade_streak();
+            added_ = stream_.log.facts().entries_added;
+            return false;
         }
         const bool is_news = stream_.waits != 0 && (request_.frees_pending() || stream_.closed);
         if (is_news && group_ != nullptr) [[unlikely]]
             stream_.serve_those_for_room(*group_, chain);
-        return Tried::ended;
+        return true;
     }
 
-    // Leaves the writer alone for a moment and tries again. After that it stands in line.
-    [[gnu::noinline]] [[nodiscard]] Tried attempt_after_a_moment(WakeChain& chain) {
-        Tried tried = Tried::put_off;
-        leave_for_a_batch(0, [&] {
-            tried = attempt(true, true, chain);
-            return tried != Tried::put_off;
-        });
-        return tried != Tried::put_off ? tried : attempt(true, false, chain);
+    // Consumers of a group keep their order, so they offer the core only where they stand in line.
+    [[gnu::noinline]] void offer_core_in_line() {
+        const auto gathered = [this] {
+            const Lock lock{stream_.mutex};
+            return stream_.log.facts().entries_added - added_;
+        };
+        stream_.spin.offer_core([this] { return request_.ended(); }, gathered);
     }
 
     Kind& request_;
     StreamState<T>& stream_;
     StreamGroup<T>* const group_;
     std::optional<StreamNode<T>> node_;  // once it stands in line
+    bool was_stream_ = false;            // what was delivered before that
+    std::uint64_t added_ = 0;            // entries that the stream had then
 };
 
 // Reads on from where a cursor stands: up to `count` entries, of one block or of as many as it

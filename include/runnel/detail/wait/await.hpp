@@ -51,6 +51,11 @@ struct WaitLimits {
         return may_wait() && timeout->duration() != std::chrono::nanoseconds{0} &&
                !stop->stop_requested();
     }
+    // Whether it may offer its core to others meanwhile: they may use it for a long time.
+    [[nodiscard]] bool may_offer_core() const noexcept {
+        constexpr std::chrono::milliseconds long_time{10};
+        return may_take_time() && timeout->duration().value_or(long_time) >= long_time;
+    }
 
     const Timeout* timeout = nullptr;
     const std::stop_token* stop = nullptr;

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT
+// A read of a stream of messages may offer its core before it blocks. These tests stand in for the
+// system's call that does so.
+#include <runnel/channel.hpp>
+#include <runnel/consumer_group.hpp>
+#include <runnel/group_options.hpp>
+#include <runnel/stream.hpp>
+
+#include "support/catch.hpp"
+#include "support/eventually.hpp"
+#include "support/scale.hpp"
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <sched.h>
+#include <sys/syscall.h>
+#include <thread>
+#include <unistd.h>
+#include <utility>
+
+using namespace std::chrono_literals;
+using runnel::Channel;
+using runnel::Consumer;
+using runnel::Stream;
+using runnel::StreamId;
+using runnel::test::eventually;
+
+namespace {
+
+// Called in place of the system, in the thread that has set it.
+thread_local std::function<void()> on_offer;
+
+class Offers {
+public:
+    explicit Offers(std::function<void()> call) { on_offer = std::move(call); }
+    Offers(const Offers&) = delete;
+    Offers& operator=(const Offers&) = delete;
+    ~Offers() { on_offer = nullptr; }
+};
+
+}  // namespace
+
+extern "C" int sched_yield() noexcept {
+    if (on_offer) {
+        on_offer();
+        return 0;
+    }
+    return static_cast<int>(syscall(SYS_sched_yield));
+}
+
+namespace {
+
+constexpr std::size_t many = 100;
+
+const runnel::GroupReadOptions one{.count = 1, .acknowledged = true};
+
+// So the group sees a stream of entries.
+void stream_through(const Stream<int>& stream, const Consumer<int>& consumer) {
+    for (std::size_t left = many; left != 0; --left) stream.add(0);
+    while (auto batch = consumer.try_read()) batch.ack();
+}
+
+StreamId next_for(const Consumer<int>& consumer) {
+    const auto batch = consumer.read(one);
+    return batch.front().id;
+}
+
+// How often reads offer the core until one of them times out.
+template <typename Read>
+std::size_t offers(Read read) {
+    std::size_t count = 0;
+    const Offers counted{[&] { ++count; }};
+    while (auto batch = read()) {
+    }
+    return count;
+}
+
+}  // namespace
+
+TEST_CASE("a consumer that comes later gets nothing before one that offers its core") {
+    const Stream<int> stream;
+    const auto group = stream.group("workers");
+    const auto others = group.consumer("others");
+    std::size_t overtaken = 0;
+    std::size_t offered = 0;
+    const std::size_t rounds = runnel::test::scaled(1'000, 50);
+    for (std::size_t round = 0; round != rounds; ++round) {
+        stream_through(stream, others);
+        std::atomic<bool> has_offered = false;
+        std::atomic<bool> goes_on = false;
+        StreamId of_first;
+        StreamId of_second;
+        std::jthread first{[&] {
+            const Offers stop_there{[&] {
+                if (!has_offered.exchange(true)) eventually([&] { return goes_on.load(); });
+            }};
+            of_first = next_for(group.consumer("first"));
+        }};
+        eventually([&] { return has_offered.load() || stream.info().waiting == 1; });
+        const std::size_t before = stream.info().waiting;
+        std::jthread second{[&] { of_second = next_for(group.consumer("second")); }};
+        eventually([&] { return stream.info().waiting == before + 1; });
+        for (std::size_t left = many; left != 0; --left) stream.add(0);  // it is worth an offer
+        offered += has_offered.load() ? 1U : 0U;
+        goes_on = true;
+        first.join();
+        second.join();
+        overtaken += of_second < of_first ? 1U : 0U;
+    }
+    CHECK(overtaken == 0);
+    CHECK(offered > rounds / 2);
+}
+
+TEST_CASE("a read offers its core only if it may wait for long") {
+    const Stream<int> stream;
+    const Channel<int> channel;
+    const auto consumer = stream.group("workers").consumer("one");
+    auto cursor = stream.cursor();
+    auto subscription = channel.subscribe();
+    for (std::size_t left = many; left != 0; --left) {
+        stream.add(0);
+        (void)channel.publish(0);
+    }
+    const auto [timeout, is_long] = GENERATE(std::pair{1ms, false}, std::pair{20ms, true});
+    CHECK((offers([&, for_so_long = timeout] { return cursor.read({.timeout = for_so_long}); }) !=
+           0) == is_long);
+    CHECK((offers([&, for_so_long = timeout] {
+               return subscription.read({.timeout = for_so_long});
+           }) != 0) == is_long);
+    CHECK((offers([&, for_so_long = timeout] {
+               return consumer.read({.timeout = for_so_long, .acknowledged = true});
+           }) != 0) == is_long);
+}
