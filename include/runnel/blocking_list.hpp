@@ -291,7 +291,7 @@ public:
     [[nodiscard]] ListStats stats() const {
         detail::ListState<T>& list = *state_;
         const detail::Lock lock{list.back.mutex};
-        return {list.size(), list.back.poppers.size() + list.outgoing.size(),
+        return {list.size(), list.back.poppers.size() + list.outgoing.size() + list.lookers.size(),
                 list.pushers.size() + list.incoming.size(), list.dropped};
     }
 

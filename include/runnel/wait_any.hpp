@@ -8,9 +8,11 @@
 #include <runnel/clock.hpp>
 #include <runnel/consumer_group.hpp>
 #include <runnel/detail/base/assert.hpp>
+#include <runnel/detail/base/thread_id.hpp>
 #include <runnel/detail/facade/source.hpp>
 #include <runnel/detail/wait/await.hpp>
 #include <runnel/detail/wait/request.hpp>
+#include <runnel/detail/wait/turn.hpp>
 #include <runnel/detail/wait/wait_queue.hpp>
 #include <runnel/detail/wait/waiter.hpp>
 #include <runnel/error.hpp>
@@ -92,6 +94,11 @@ private:
 };
 
 /// Which of several objects has something, or the reason why none has.
+///
+/// Of many that wait for a list or a group, each element tells one. As long as this lives, the
+/// element that has ended the wait tells nobody else; unless the thread that waited takes something
+/// from that list or group, then the next one is told of what is left. So do not keep it for longer
+/// than it takes to come for the element.
 class [[nodiscard]] WaitedAny {
 public:
     WaitedAny(Ending ending) noexcept : ending_{ending} {}  // NOLINT(*-explicit-*)
@@ -112,22 +119,27 @@ public:
     }
 
 private:
+    friend class detail::Look;
+
     std::size_t which_ = 0;
     bool has_one_ = false;
     Ending ending_ = Ending::timed_out;
+    detail::Turn turn_{detail::this_thread()};
 };
 
 namespace detail {
 
 // Asks several objects which of them has something, and takes nothing. It stands in their lines
-// like anybody else; a hand-over that comes to it ends it and goes on to who stands behind.
+// like anybody else; a hand-over that comes to it ends it and goes on to who stands behind, but to
+// nobody else who only looks.
 class Look : public Request {
 public:
     static constexpr Behaviour behaviour{serve_as<Look, WaitNode>, unpark};
 
+    // The turn goes into `result`, which outlives it.
     // Throws: Error{invalid_argument} if there is none, or they have not one clock.
-    explicit Look(std::span<const Watch> at)
-        : Request{behaviour, WaitsOn::several, common_clock(at)}, sources_{at} {
+    Look(std::span<const Watch> at, WaitedAny& result)
+        : Request{behaviour, WaitsOn::several, common_clock(at)}, sources_{at}, result_{result} {
         open_sources = static_cast<std::uint32_t>(at.size());
     }
 
@@ -145,14 +157,14 @@ public:
             break;
         }
         if (!claim()) return Served::elsewhere;
-        which_ = node.which;
+        result_.which_ = node.which;
         return Served::yes;
     }
 
     // It is its own place: in a line of each.
     [[nodiscard]] bool try_or_queue(WaitLimits /*any*/, WakeChain& chain) noexcept {
         for (std::size_t at = 0; at != sources_.size() && !claimed(); ++at)
-            if (source(at).enter(*this, at, chain)) return true;
+            if (source(at).enter(*this, at, result_.turn_, chain)) return true;
         return false;
     }
     void leave() {
@@ -160,10 +172,10 @@ public:
     }
     [[nodiscard]] SpinBudget& spin() const noexcept { return source(0).spin; }
 
-    WaitedAny wait(const WaitOptions& options) {
+    void wait(const WaitOptions& options) {
         try_or_wait(*this, *this, WaitLimits::of(&options));
-        if (how() == WaitEnd::served) return WaitedAny{which_};
-        return ending();
+        result_.has_one_ = how() == WaitEnd::served;
+        if (!result_.has_one_) result_.ending_ = ending();
     }
 
     static Clock& common_clock(std::span<const Watch> sources) {
@@ -183,7 +195,7 @@ private:
     }
 
     const std::span<const Watch> sources_;
-    std::size_t which_ = 0;
+    WaitedAny& result_;
 };
 
 }  // namespace detail
@@ -201,8 +213,11 @@ private:
 ///     }
 ///
 /// Nothing is reserved for the caller: another thread may take the element first, and then a try_…
-/// finds nothing. Other waits are served as if this one did not exist. To wait and take in one
+/// finds nothing. Calls that take are served as if this one did not exist. To wait and take in one
 /// call, use pop_first() for lists of one type and read_first() for streams of one type.
+///
+/// Wakes: of those that wait here for one list, or one group, each element one; see WaitedAny. All
+/// that wait for a cursor, subscription or inbox, which has one reader.
 ///
 /// Blocks: while none has anything.
 /// Ends with: Ending::closed once all are closed and have nothing left. Ending::gone as soon as the
@@ -212,7 +227,9 @@ private:
 /// Complexity: linear in the number of objects.
 inline WaitedAny wait_any(std::span<const Watch> objects,
                           const WaitOptions& options = wait_for_ever) {
-    return detail::Look{objects}.wait(options);
+    WaitedAny result{Ending::timed_out};
+    detail::Look{objects, result}.wait(options);
+    return result;
 }
 
 inline WaitedAny wait_any(std::initializer_list<Watch> objects,

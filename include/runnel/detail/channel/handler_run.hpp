@@ -4,32 +4,13 @@
 #include <runnel/detail/base/annotations.hpp>
 #include <runnel/detail/base/handle.hpp>
 #include <runnel/detail/base/mutex.hpp>
+#include <runnel/detail/base/thread_id.hpp>
 #include <runnel/detail/base/type_key.hpp>
 
 #include <atomic>
-#include <bit>
-#include <cstdint>
-#include <pthread.h>
 #include <utility>
 
 namespace runnel::inline v0::detail {
-
-// Identifies a thread, in the same way in every image (program or shared object) of the process.
-// The address of a thread_local variable would differ.
-using ThreadId = std::uintptr_t;
-inline constexpr ThreadId no_thread = 0;
-
-[[nodiscard]] inline ThreadId this_thread() noexcept {
-#if defined(__x86_64__) && defined(__LP64__)
-    // The thread pointer; a call of pthread_self() would cost each publish to handlers some
-    // nanoseconds.
-    ThreadId self = 0;
-    asm("movq %%fs:0, %0" : "=r"(self));
-    return self;
-#else
-    return std::bit_cast<ThreadId>(pthread_self());
-#endif
-}
 
 // The run of a channel's handlers, as channels of other types and other images see it: the thread
 // it is in, and the handler of another run that this thread waits for inside a handler.

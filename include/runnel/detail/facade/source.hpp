@@ -14,6 +14,7 @@
 #include <runnel/detail/list/list_state.hpp>
 #include <runnel/detail/stream/stream_state.hpp>
 #include <runnel/detail/wait/spin.hpp>
+#include <runnel/detail/wait/turn.hpp>
 #include <runnel/detail/wait/wait_queue.hpp>
 #include <runnel/detail/wait/waiter.hpp>
 #include <runnel/message.hpp>
@@ -51,8 +52,8 @@ public:
     [[nodiscard]] virtual Supply supply() noexcept = 0;
 
     // Puts the waiter into line, as the `which`th of its places, unless it ends at once. True if
-    // this thread has claimed it.
-    [[nodiscard]] virtual bool enter(Waiter& waiter, std::size_t which,
+    // this thread has claimed it. A list or group that ends it later gives it the turn.
+    [[nodiscard]] virtual bool enter(Waiter& waiter, std::size_t which, Turn& turn,
                                      WakeChain& chain) noexcept = 0;
 
     // Takes the waiter out of line if it still stands in it. Does nothing if it was never there.
@@ -74,10 +75,11 @@ public:
         return list.closed ? Supply::over : Supply::none;
     }
 
-    [[nodiscard]] bool enter(Waiter& waiter, std::size_t which,
+    [[nodiscard]] bool enter(Waiter& waiter, std::size_t which, Turn& turn,
                              WakeChain& chain) noexcept override {
         ListNode<T>& node = node_.emplace(waiter, *list_.get(), which);
-        return list_->enter(node, Line::pops, true, chain) == ListState<T>::Entered::ended;
+        node.turn = &turn;
+        return list_->enter(node, Line::looks, true, chain) == ListState<T>::Entered::ended;
     }
 
     void leave() noexcept override {
@@ -99,10 +101,12 @@ public:
           stream_{stream},
           group_{of != nullptr ? Owner{*of} : Owner<StreamGroup<T>>{}} {}
 
-    [[nodiscard]] bool enter(Waiter& waiter, std::size_t which,
+    [[nodiscard]] bool enter(Waiter& waiter, std::size_t which, Turn& turn,
                              WakeChain& /*nobody else*/) noexcept override {
-        node_.emplace(waiter, stream(), group_.get(), group_wait()).which = which;
-        return stream().enter(*node_);
+        StreamNode<T>& node = node_.emplace(waiter, stream(), group_.get(), group_wait());
+        node.which = which;
+        node.turn = &turn;
+        return stream().enter(node);
     }
 
     void leave() noexcept override {
@@ -188,7 +192,7 @@ public:
         return is_over ? Supply::over : Supply::none;
     }
 
-    [[nodiscard]] bool enter(Waiter& waiter, std::size_t which,
+    [[nodiscard]] bool enter(Waiter& waiter, std::size_t which, Turn& /*none*/,
                              WakeChain& /*nobody else*/) noexcept override {
         node_.emplace(waiter, *channel_.get()).which = which;
         return channel_->enter(*node_);
@@ -220,7 +224,7 @@ public:
         return inbox.sources == 0 ? Supply::over : Supply::none;
     }
 
-    [[nodiscard]] bool enter(Waiter& waiter, std::size_t which,
+    [[nodiscard]] bool enter(Waiter& waiter, std::size_t which, Turn& /*none*/,
                              WakeChain& /*nobody else*/) noexcept override {
         node_.emplace(waiter, *inbox_.get()).which = which;
         return inbox_->enter(*node_);

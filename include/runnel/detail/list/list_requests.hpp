@@ -3,6 +3,7 @@
 
 #include <runnel/abstract_clock.hpp>
 #include <runnel/detail/base/annotations.hpp>
+#include <runnel/detail/base/thread_id.hpp>
 #include <runnel/detail/list/list_state.hpp>
 #include <runnel/detail/wait/await.hpp>
 #include <runnel/detail/wait/request.hpp>
@@ -292,6 +293,7 @@ public:
             others = !source_.back.poppers.empty() || !target_.pushers.empty();
             const Served served = others ? Served::no : serve(at_source_);
             mine = served == Served::yes;
+            if (moved) source_.turns.end_of(this_thread());
             if (served == Served::no && (limits.may_wait() || may_come_to_its_turn())) queue_up();
             others = serve_at_once(chain) || others;
         }

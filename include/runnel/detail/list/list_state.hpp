@@ -6,10 +6,12 @@
 #include <runnel/detail/base/assert.hpp>
 #include <runnel/detail/base/handle.hpp>
 #include <runnel/detail/base/mutex.hpp>
+#include <runnel/detail/base/thread_id.hpp>
 #include <runnel/detail/base/unmade.hpp>
 #include <runnel/detail/list/list_core.hpp>
 #include <runnel/detail/wait/spin.hpp>
 #include <runnel/detail/wait/system_clock.hpp>
+#include <runnel/detail/wait/turn.hpp>
 #include <runnel/detail/wait/wait_queue.hpp>
 #include <runnel/list_options.hpp>
 #include <runnel/message.hpp>
@@ -33,8 +35,12 @@ class ListState;
 // some requests need more locks.
 enum class HandOver : std::uint8_t { no, finished, unfinished };
 
-// The two queues of a list: for elements, and for room.
-enum class Line : std::uint8_t { pops, pushes };
+// The queues of a list: for elements, for room, and for a look at elements.
+enum class Line : std::uint8_t {
+    pops,
+    pushes,
+    looks,  // who only wants to know of an element
+};
 
 // The place of a wait in one of the two queues of a list. Keeps the list's memory meanwhile.
 template <Message T>
@@ -140,7 +146,7 @@ private:
 // second list. To take them in order, the waker has to release those of the first. Until it has
 // them again, a call that comes here finds a queue, joins it, and serves it.
 template <Message T>
-class ListState final : public Shared {
+class ListState final : public Shared, public TurnGiver {
 public:
     explicit ListState(const ListOptions& options) noexcept
         : capacity{options.capacity},
@@ -191,7 +197,8 @@ public:
     }
     // Nobody whom an element more or less could concern.
     [[nodiscard]] bool nobody_waits() const noexcept RUNNEL_REQUIRES(back.mutex) {
-        return back.poppers.empty() && pushers.empty() && (!closed || outgoing.empty());
+        return back.poppers.empty() && pushers.empty() && lookers.empty() && turns.empty() &&
+               (!closed || outgoing.empty());
     }
 
     // ---- taking and putting, one lock
@@ -236,8 +243,8 @@ public:
     // finish().
     [[nodiscard]] [[gnu::noinline]] HandOver hand_over(T& message, Unmade<WakeChain>& memory)
         RUNNEL_REQUIRES(back.mutex) {
-        const bool is_wanted = !closed && !back.poppers.empty() && pushers.empty() &&
-                               front_size() == 0 && free_room() != 0;
+        const bool is_wanted =
+            !closed && !nobody_waits() && pushers.empty() && front_size() == 0 && free_room() != 0;
         if (!is_wanted) return HandOver::no;
         WakeChain& chain = memory.make();
         back.part.items.push_back(std::move(message));
@@ -287,11 +294,21 @@ public:
 
     // An element, or room, or the end of all waits.
     [[nodiscard]] bool has_something_for(Line line) const noexcept RUNNEL_REQUIRES(back.mutex) {
-        return closed || (line == Line::pops ? size() != 0 : free_room() != 0);
+        return closed || (line == Line::pushes ? free_room() != 0 : size() != 0);
     }
-    // Whether a request that comes now is the first in line.
-    [[nodiscard]] bool is_first(Line line) const noexcept RUNNEL_REQUIRES(back.mutex) {
-        return line == Line::pops ? back.poppers.empty() : pushers.empty();
+    // Whether a request that comes now is the first in line. Looks take nothing from each other.
+    [[nodiscard]] bool is_first(Line line) noexcept RUNNEL_REQUIRES(back.mutex) {
+        return line == Line::looks || queue_of(line).empty();
+    }
+    [[nodiscard]] WaitQueue& queue_of(Line line) noexcept RUNNEL_REQUIRES(back.mutex) {
+        switch (line) {
+        case Line::pops:
+            return back.poppers;
+        case Line::pushes:
+            return pushers;
+        default:
+            return lookers;
+        }
     }
 
     // What became of a request that came to a line.
@@ -311,10 +328,10 @@ public:
         bool is_finished = false;
         {
             const LockAll lock{*this};
-            WaitQueue& queue = line == Line::pops ? back.poppers : pushers;
             if (is_first(line)) served = node.waiter->serve(node);
             is_queued = served == Served::no && (may_wait || has_something_for(line));
-            if (is_queued) queue.insert(node);
+            if (is_queued) queue_of(line).insert(node);
+            if (line == Line::pops && served == Served::yes) turns.end_of(this_thread());
             is_finished = serve_under_locks(chain);
         }
         if (!is_finished) serve_all(chain);
@@ -341,6 +358,21 @@ public:
         const LockAll lock{*this};
         if (node.queue != nullptr) node.queue->remove(node);
         update_attention();
+    }
+
+    void end_turn(Turn& turn) noexcept override RUNNEL_EXCLUDES(back.mutex, front.mutex) {
+        WakeChain chain;
+        bool is_finished = true;
+        {
+            const LockAll lock{*this};
+            if (turns.end(turn)) is_finished = serve_under_locks(chain);
+        }
+        finish(is_finished, chain);
+    }
+    void move_turn(Turn& from, Turn& to) noexcept override
+        RUNNEL_EXCLUDES(back.mutex, front.mutex) {
+        const LockAll lock{*this};
+        turns.move(from, to);
     }
 
     // Carries out the requests for which the held locks suffice: those of this list and of `also`.
@@ -436,6 +468,10 @@ public:
     // list is closed.
     WaitQueue incoming RUNNEL_GUARDED_BY(back.mutex);  // to this list; lack an element
     WaitQueue outgoing RUNNEL_GUARDED_BY(back.mutex);  // from this list; lack room
+    // Each element tells one of those who look, as long as that one has its turn. So there are no
+    // more turns than elements, and nobody waits here while there are fewer.
+    WaitQueue lookers RUNNEL_GUARDED_BY(back.mutex);
+    Turns turns RUNNEL_GUARDED_BY(back.mutex);
     bool closed RUNNEL_GUARDED_BY(back.mutex) = false;
     std::uint64_t dropped RUNNEL_GUARDED_BY(back.mutex) = 0;
     // Whether a request waits for an element though there is one. A waker that has carried out a
@@ -518,7 +554,8 @@ private:
             missing = {serve_poppers(pass, chain), false};
             before = size();
             if (missing.at == nullptr) missing = {serve_pushers(pass, chain), true};
-        } while (missing.at == nullptr && size() > before && !back.poppers.empty());
+        } while (missing.at == nullptr && size() > before && awaits_elements());
+        turns.end_all_but(size(), this_thread());
         update_attention();
         return missing;
     }
@@ -526,7 +563,9 @@ private:
     [[nodiscard]] ListState* serve_poppers(Pass& pass, WakeChain& chain) noexcept
         RUNNEL_REQUIRES(back.mutex, front.mutex) {
         WaitQueue& queue = back.poppers;
-        for (WaitNode* at = queue.first(); at != nullptr && !core().empty();) {
+        for (WaitNode* at = queue.first(); !core().empty();) {
+            tell_those_before(at, chain);
+            if (at == nullptr) break;
             auto& node = static_cast<ListNode<T>&>(*at);
             at = at->next;
             if (node.earlier != nullptr) node.other = first_owing(node, pass);
@@ -541,8 +580,27 @@ private:
         if (closed && core().empty()) {
             ask_all(queue, chain);
             ask_all(outgoing, chain);
+            ask_all(lookers, chain);
         }
         return nullptr;
+    }
+
+    [[nodiscard]] bool awaits_elements() const noexcept RUNNEL_REQUIRES(back.mutex) {
+        return !back.poppers.empty() || !lookers.empty();
+    }
+
+    // Tells those who look and stand before `popper`, or all if that is null, of the elements of
+    // which nobody was told yet.
+    void tell_those_before(const WaitNode* popper, WakeChain& chain) noexcept
+        RUNNEL_REQUIRES(back.mutex, front.mutex) {
+        while (!lookers.empty() && size() > turns.size()) {
+            WaitNode& first = *lookers.first();
+            if (popper != nullptr && popper->waiter->place() < first.waiter->place()) return;
+            Turn* const turn = first.turn;
+            const std::size_t before = chain.size();
+            ask(lookers, first, chain);
+            if (chain.size() != before) turns.give(*turn, *this, *this);
+        }
     }
 
     // Of the lists that were named earlier, the first one that owes an element. Null unless its

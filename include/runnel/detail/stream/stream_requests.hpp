@@ -4,6 +4,7 @@
 #include <runnel/abstract_clock.hpp>
 #include <runnel/detail/base/annotations.hpp>
 #include <runnel/detail/base/mutex.hpp>
+#include <runnel/detail/base/thread_id.hpp>
 #include <runnel/detail/core/group_state.hpp>
 #include <runnel/detail/core/log_cursor.hpp>
 #include <runnel/detail/core/stream_log.hpp>
@@ -65,6 +66,10 @@ private:
         const bool is_news = stream_.waits != 0 && (request_.frees_pending() || stream_.closed);
         if (is_news && group_ != nullptr) [[unlikely]]
             stream_.serve_those_for_room(*group_, chain);
+        if (group_ != nullptr && !group_->turns.empty()) [[unlikely]] {
+            group_->turns.end_of(this_thread());
+            stream_.tell_lookers(*group_, chain);
+        }
         return true;
     }
 

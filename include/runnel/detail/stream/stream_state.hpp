@@ -5,11 +5,13 @@
 #include <runnel/detail/base/annotations.hpp>
 #include <runnel/detail/base/handle.hpp>
 #include <runnel/detail/base/mutex.hpp>
+#include <runnel/detail/base/thread_id.hpp>
 #include <runnel/detail/core/group_state.hpp>
 #include <runnel/detail/core/log_cursor.hpp>
 #include <runnel/detail/core/stream_log.hpp>
 #include <runnel/detail/wait/spin.hpp>
 #include <runnel/detail/wait/system_clock.hpp>
+#include <runnel/detail/wait/turn.hpp>
 #include <runnel/detail/wait/wait_queue.hpp>
 #include <runnel/error.hpp>
 #include <runnel/message.hpp>
@@ -44,7 +46,7 @@ struct GroupWait {
 // A group, and the waits for what it delivers next. Guarded by the lock of its stream, which it
 // keeps in memory: the stream drops its groups when its last handle goes.
 template <Message T>
-class StreamGroup final : public Owned {
+class StreamGroup final : public Owned, public TurnGiver {
 public:
     StreamGroup(StreamState<T>& of, std::string_view called, StreamId after,
                 std::optional<std::uint64_t> entries_read, const LogFacts& log)
@@ -54,7 +56,23 @@ public:
     const std::string name;
     GroupState rules;
     LogCursor<T> next;  // reads behind rules.last_delivered(); reset() it when that is set
+    void end_turn(Turn& turn) noexcept override {
+        WakeChain chain;
+        {
+            const Lock lock{stream->mutex};
+            if (turns.end(turn)) stream->tell_lookers(*this, chain);
+        }
+        chain.resume_all();
+    }
+    void move_turn(Turn& from, Turn& to) noexcept override {
+        const Lock lock{stream->mutex};
+        turns.move(from, to);
+    }
+
     WaitQueue readers;
+    // Each entry tells one of those who only look, as long as that one has its turn.
+    WaitQueue lookers;
+    Turns turns;
     bool is_removed = false;
 
     // For a consumer that finds nothing: whether entries have come in a stream lately. Then it pays
@@ -259,7 +277,14 @@ public:
             before = waits;
             ask_in_line(group, chain, has_room);
         } while (waits != before);
-        if (closed && !group.next.seek(log)) ask(group.readers, chain);
+        if (closed && !group.next.seek(log)) ask(group, chain);
+    }
+
+    // After a turn has ended, or entries were taken by the calling thread: tells the next of those
+    // who look if there is an entry of which nobody was told.
+    void tell_lookers(Group& group, WakeChain& chain) noexcept RUNNEL_REQUIRES(mutex) {
+        ask_in_line(group, chain, [](WaitNode& node) { return !wait_of(node).is_read; });
+        group.turns.end_all_but(count_up_to(group.turns.size(), group), this_thread());
     }
 
     // The same after a step of a group.
@@ -328,7 +353,7 @@ public:
             removed = std::move(found->second);
             groups.erase(found);
             removed.get()->is_removed = true;
-            ask(removed.get()->readers, chain);
+            ask(*removed.get(), chain);
             if (waits != 0) {
                 signal();
                 serve_all(chain);
@@ -363,8 +388,37 @@ private:
     template <typename Predicate>
     void ask_in_line(Group& group, WakeChain& chain, Predicate is_to_be_asked) noexcept
         RUNNEL_REQUIRES(mutex) {
-        for (WaitNode* node = group.readers.first(); node != nullptr && group.next.seek(log);)
-            node = is_to_be_asked(*node) ? ask(group.readers, *node, chain) : node->next;
+        WaitNode* looker = group.lookers.first();
+        for (WaitNode* reader = group.readers.first(); group.next.seek(log);) {
+            const bool is_look = looker != nullptr && is_before(*looker, reader) &&
+                                 count_up_to(group.turns.size() + 1, group) > group.turns.size();
+            WaitNode*& at = is_look ? looker : reader;
+            if (at == nullptr) break;
+            WaitNode& node = *std::exchange(at, at->next);
+            if (!is_to_be_asked(node)) continue;
+            const std::size_t before = chain.size();
+            ask(is_look ? group.lookers : group.readers, node, chain);
+            if (is_look && chain.size() != before) group.turns.give(*node.turn, group, group);
+        }
+    }
+    [[nodiscard]] static bool is_before(const WaitNode& looker, const WaitNode* reader) noexcept {
+        return reader == nullptr || looker.waiter->place() < reader->waiter->place();
+    }
+
+    // How many entries the group has not delivered, but at most `most`.
+    [[nodiscard]] std::size_t count_up_to(std::size_t most, Group& group) noexcept
+        RUNNEL_REQUIRES(mutex) {
+        std::size_t count = 0;
+        if (most == 0) return count;
+        for (auto place = group.next.seek(log); place && count != most; ++count)
+            place = StreamLog<T>::next(place);
+        return count;
+    }
+
+    // All that wait in the lines of a group.
+    void ask(Group& group, WakeChain& chain) noexcept RUNNEL_REQUIRES(mutex) {
+        ask(group.readers, chain);
+        ask(group.lookers, chain);
     }
 
     [[nodiscard]] static GroupWait& wait_of(WaitNode& node) noexcept {
@@ -393,7 +447,8 @@ private:
     }
 
     [[nodiscard]] WaitQueue& queue_of(StreamNode<T>& node) noexcept RUNNEL_REQUIRES(mutex) {
-        return node.group.get() != nullptr ? node.group.get()->readers : readers;
+        if (node.group.get() == nullptr) return readers;
+        return node.wait->is_read ? node.group.get()->readers : node.group.get()->lookers;
     }
 };
 

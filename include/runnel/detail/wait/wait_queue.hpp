@@ -13,6 +13,7 @@
 namespace runnel::inline v0::detail {
 
 class WaitQueue;
+class Turn;
 
 // The place of one waiter in one queue. A wait over k objects has k of them.
 struct WaitNode {
@@ -24,6 +25,7 @@ struct WaitNode {
 
     Waiter* waiter;
     std::size_t which;             // which of the k objects
+    Turn* turn = nullptr;          // what it gets when it is told of an element
     WaitQueue* queue = nullptr;    // where it stands; guarded by the lock of that queue's owner
     WaitNode* previous = nullptr;  // of the first one: the last one
     WaitNode* next = nullptr;

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <runnel/detail/base/assert.hpp>
+#include <runnel/detail/base/handle.hpp>
+#include <runnel/detail/base/linked.hpp>
+#include <runnel/detail/base/process.hpp>
+#include <runnel/detail/base/thread_id.hpp>
+
+#include <cstddef>
+#include <sys/types.h>
+#include <utility>
+
+namespace runnel::inline v0::detail {
+
+class Turn;
+
+// A list or group that tells one of those who wait for an element that there is one.
+class TurnGiver {
+public:
+    TurnGiver() = default;
+    TurnGiver(const TurnGiver&) = delete;
+    TurnGiver& operator=(const TurnGiver&) = delete;
+
+    // They take the lock of the giver.
+
+    // Ends the turn, if it is not over, and tells the next one if something is left.
+    virtual void end_turn(Turn& turn) noexcept = 0;
+    // The turn goes on in another place, which is empty.
+    virtual void move_turn(Turn& from, Turn& to) noexcept = 0;
+
+protected:
+    ~TurnGiver() = default;
+};
+
+// What one has who was told of an element and has not come for it yet: meanwhile that element tells
+// nobody else. It ends when it is destroyed, with the next element that its thread takes, or if
+// others have taken the element. Without one, whoever is told of an element wakes all the others.
+class Turn {
+public:
+    explicit Turn(ThreadId of) noexcept : holder_{of} {}
+    Turn(Turn&& other) noexcept : holder_{other.holder_} {
+        if (other.giver_ != nullptr) other.giver_->move_turn(other, *this);
+    }
+    Turn& operator=(Turn&& other) noexcept {
+        if (this == &other) return *this;
+        end();
+        holder_ = other.holder_;
+        if (other.giver_ != nullptr) other.giver_->move_turn(other, *this);
+        return *this;
+    }
+    ~Turn() { end(); }
+
+private:
+    friend class Turns;
+    friend class LinkedList<Turn>;
+
+    void end() noexcept {
+        if (TurnGiver* const giver = std::exchange(giver_, nullptr)) giver->end_turn(*this);
+        keep_ = {};
+    }
+
+    ThreadId holder_;
+    TurnGiver* giver_ = nullptr;  // null: it was never given, or has been moved
+    Owner<Owned> keep_;           // of the giver's memory
+    // Guarded by the giver's lock. 0: it is over.
+    pid_t process_ = 0;
+    Turn* previous = nullptr;
+    Turn* next = nullptr;
+};
+
+// The turns that are not over. Guarded by their giver's lock; allocates nothing.
+//
+// In a child of fork() it is empty, as a WaitQueue is.
+class Turns {
+public:
+    Turns() = default;
+    Turns(const Turns&) = delete;
+    Turns& operator=(const Turns&) = delete;
+    ~Turns() { RUNNEL_ASSERT(empty()); }
+
+    [[nodiscard]] bool empty() const noexcept { return size() == 0; }
+    [[nodiscard]] std::size_t size() const noexcept {
+        return size_ == 0 || process_ != Process::id() ? 0 : size_;
+    }
+
+    // `keep` keeps the memory of `giver`.
+    void give(Turn& turn, TurnGiver& giver, Owned& keep) noexcept {
+        turn.giver_ = &giver;
+        turn.keep_ = Owner{keep};
+        add(turn);
+    }
+
+    // False: it is over already.
+    bool end(Turn& turn) noexcept {
+        if (std::exchange(turn.process_, 0) != Process::id()) return false;
+        turns_.remove(turn);
+        --size_;
+        return true;
+    }
+
+    // Ends the first turn of that thread. False: there is none.
+    bool end_of(ThreadId holder) noexcept {
+        if (empty()) return false;
+        Turn* turn = turns_.first();
+        while (turn != nullptr && turn->holder_ != holder) turn = turn->next;
+        return turn != nullptr && end(*turn);
+    }
+
+    // Ends turns until there are no more than `most`: first those of the thread that has taken
+    // something, then the last ones.
+    void end_all_but(std::size_t most, ThreadId taker) noexcept {
+        while (size() > most)
+            if (!end_of(taker)) end(*turns_.last());
+    }
+
+    void move(Turn& from, Turn& to) noexcept {
+        to.giver_ = std::exchange(from.giver_, nullptr);
+        to.keep_ = std::move(from.keep_);
+        if (end(from)) add(to);
+    }
+
+private:
+    void add(Turn& turn) noexcept {
+        if (empty()) {
+            turns_.forget();
+            size_ = 0;
+            process_ = Process::id();
+        }
+        turn.process_ = process_;
+        turns_.push_back(turn);
+        ++size_;
+    }
+
+    LinkedList<Turn> turns_;
+    std::size_t size_ = 0;
+    pid_t process_ = 0;  // in which it was last empty
+};
+
+}  // namespace runnel::inline v0::detail
