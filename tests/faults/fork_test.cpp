@@ -149,14 +149,22 @@ TEST_CASE_METHOD(Clocked, "a child of fork() delivers to itself alone", "[stream
         auto other = group.consumer("other");
         return bool{other.read({.stop = stop})};
     });
+    auto left = stream.group("left");
+    auto also_takes = call([&](const auto& stop) {
+        auto other = left.consumer("other");
+        return bool{other.read({.stop = stop})};
+    });
     auto hears = call([&](const auto& stop) { return bool{subscription.read({.stop = stop})}; });
     auto gets = call([&](const auto& stop) { return bool{inbox.read({.stop = stop})}; });
     auto counts =
         call([&](const auto& stop) { return channel.wait_for_subscribers(10, {.stop = stop}); });
     const int status = status_of_child([&] {
         use_stacks();
+        const bool has_gone = stream.remove_group("left");
+        left = group;
         (void)stream.add("a");
-        bool good = mine.try_read().size() == 1 && stream.cursor(runnel::From::start).try_read();
+        bool good = has_gone && mine.try_read().size() == 1 &&
+                    stream.cursor(runnel::From::start).try_read();
         good = good && channel.publish("b") == 3 && second.try_read() && inbox.try_read();
         stream.close();
         channel.close();

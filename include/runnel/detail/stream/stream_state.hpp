@@ -4,6 +4,7 @@
 #include <runnel/abstract_clock.hpp>
 #include <runnel/detail/base/annotations.hpp>
 #include <runnel/detail/base/handle.hpp>
+#include <runnel/detail/base/linked.hpp>
 #include <runnel/detail/base/mutex.hpp>
 #include <runnel/detail/base/thread_id.hpp>
 #include <runnel/detail/core/group_state.hpp>
@@ -73,6 +74,15 @@ public:
     // Each entry tells one of those who only look, as long as that one has its turn.
     WaitQueue lookers;
     Turns turns;
+    // Those that stand in its lines. While there are any, it is linked with other such groups.
+    struct Waits {
+        explicit Waits(StreamGroup& in) noexcept : group{in} {}
+
+        StreamGroup& group;
+        std::size_t count = 0;
+        Waits* previous = nullptr;
+        Waits* next = nullptr;
+    } waits{*this};
     bool is_removed = false;
 
     // For a consumer that finds nothing: whether entries have come in a stream lately. Then it pays
@@ -207,7 +217,10 @@ public:
             effect = step(log, disposal);
             // Waits for room may have room now, or nothing left to wait for.
             if (effect && waits != 0) [[unlikely]]
-                for (auto& [name, group] : groups) serve_those_for_room(*group.get(), chain);
+                for_each_awaited([&](Group& group) {
+                    mutex.assert_held();
+                    serve_those_for_room(group, chain);
+                });
         }
         chain.resume_all();
         return effect.removed;
@@ -235,14 +248,14 @@ public:
     [[nodiscard]] bool enter(StreamNode<T>& node) noexcept RUNNEL_EXCLUDES(mutex) {
         const Lock lock{mutex};
         const bool mine = join(queue_of(node), node);
-        if (node.queue != nullptr) ++waits;
+        if (node.queue != nullptr) count_wait(node);
         return mine;
     }
 
     // Puts `node` into line: its request cannot be carried out now.
     void queue_up(StreamNode<T>& node) noexcept RUNNEL_REQUIRES(mutex) {
         queue_of(node).insert(node);
-        ++waits;
+        count_wait(node);
     }
 
     // Takes `node` out of line if it still stands in it; then this may throw what catch_up()
@@ -251,7 +264,7 @@ public:
         const Lock lock{mutex};
         if (node.queue == nullptr) return;
         node.queue->remove(node);
-        --waits;
+        uncount_wait(node);
         if (node.wait != nullptr) catch_up(*node.group.get(), *node.wait);
     }
 
@@ -259,10 +272,11 @@ public:
     // to as many as it is enough for.
     void serve_all(WakeChain& chain) noexcept RUNNEL_REQUIRES(mutex) {
         ask(readers, chain);
-        for (auto& [name, group] : groups) {
-            ask_in_line(*group.get(), chain, [](const WaitNode&) { return true; });
-            serve_those_for_room(*group.get(), chain);
-        }
+        for_each_awaited([&](Group& group) {
+            mutex.assert_held();
+            ask_in_line(group, chain, [](const WaitNode&) { return true; });
+            serve_those_for_room(group, chain);
+        });
     }
 
     // After a change that may have made room for a consumer of the group. Only a wait that will end
@@ -354,6 +368,8 @@ public:
             groups.erase(found);
             removed.get()->is_removed = true;
             ask(*removed.get(), chain);
+            // What still waits there are threads of the parent process.
+            if (std::exchange(removed->waits.count, 0) != 0) awaited_.remove(removed->waits);
             if (waits != 0) {
                 signal();
                 serve_all(chain);
@@ -442,14 +458,38 @@ private:
     WaitNode* ask(WaitQueue& queue, WaitNode& node, WakeChain& chain) noexcept
         RUNNEL_REQUIRES(mutex) {
         WaitNode* const next = node.next;
-        if (detail::ask(queue, node, chain)) --waits;
+        if (detail::ask(queue, node, chain)) uncount_wait(static_cast<StreamNode<T>&>(node));
         return next;
+    }
+
+    // Calls function(group) for each group in which somebody waits; the function may end waits of
+    // that group.
+    template <typename Function>
+    void for_each_awaited(Function function) noexcept RUNNEL_REQUIRES(mutex) {
+        for (auto* one = awaited_.first(); one != nullptr;) {
+            Group& group = one->group;
+            one = one->next;
+            function(group);
+        }
+    }
+
+    void count_wait(const StreamNode<T>& node) noexcept RUNNEL_REQUIRES(mutex) {
+        ++waits;
+        Group* const group = node.group.get();
+        if (group != nullptr && group->waits.count++ == 0) awaited_.push_back(group->waits);
+    }
+    void uncount_wait(const StreamNode<T>& node) noexcept RUNNEL_REQUIRES(mutex) {
+        --waits;
+        Group* const group = node.group.get();
+        if (group != nullptr && --group->waits.count == 0) awaited_.remove(group->waits);
     }
 
     [[nodiscard]] WaitQueue& queue_of(StreamNode<T>& node) noexcept RUNNEL_REQUIRES(mutex) {
         if (node.group.get() == nullptr) return readers;
         return node.wait->is_read ? node.group.get()->readers : node.group.get()->lookers;
     }
+
+    LinkedList<typename Group::Waits> awaited_ RUNNEL_GUARDED_BY(mutex);  // groups
 };
 
 }  // namespace runnel::inline v0::detail
