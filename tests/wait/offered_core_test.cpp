@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A read of a stream of messages may offer its core before it blocks. These tests stand in for the
-// system's call that does so.
+// A read of a stream of messages may offer its core before it blocks.
 #include <runnel/channel.hpp>
 #include <runnel/consumer_group.hpp>
 #include <runnel/group_options.hpp>
@@ -8,16 +7,13 @@
 
 #include "support/catch.hpp"
 #include "support/eventually.hpp"
+#include "support/offers.hpp"
 #include "support/scale.hpp"
 
 #include <atomic>
 #include <chrono>
 #include <cstddef>
-#include <functional>
-#include <sched.h>
-#include <sys/syscall.h>
 #include <thread>
-#include <unistd.h>
 #include <utility>
 
 using namespace std::chrono_literals;
@@ -26,29 +22,7 @@ using runnel::Consumer;
 using runnel::Stream;
 using runnel::StreamId;
 using runnel::test::eventually;
-
-namespace {
-
-// Called in place of the system, in the thread that has set it.
-thread_local std::function<void()> on_offer;
-
-class Offers {
-public:
-    explicit Offers(std::function<void()> call) { on_offer = std::move(call); }
-    Offers(const Offers&) = delete;
-    Offers& operator=(const Offers&) = delete;
-    ~Offers() { on_offer = nullptr; }
-};
-
-}  // namespace
-
-extern "C" int sched_yield() noexcept {
-    if (on_offer) {
-        on_offer();
-        return 0;
-    }
-    return static_cast<int>(syscall(SYS_sched_yield));
-}
+using runnel::test::Offers;
 
 namespace {
 
