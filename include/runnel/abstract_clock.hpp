@@ -67,8 +67,8 @@ public:
     [[nodiscard]] bool claim_as_timed_out() noexcept { return claim(detail::WaitEnd::timed_out); }
 
     /// Ends the wait: its thread goes on. Requires: the caller has claimed it.
-    void end() noexcept {
-        RUNNEL_ASSERT(claimed());
+    void end(detail::Caller caller = {}) noexcept {
+        RUNNEL_EXPECT(claimed(), "end() of a Wait that nobody has claimed", caller);
         // Release: pairs with ended(); whoever waits sees how_ and what the claimer wrote.
         if ((word_.exchange(over, std::memory_order_acq_rel) & parked) != 0)
             detail::futex_wake_one(word_);

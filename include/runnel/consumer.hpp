@@ -6,6 +6,7 @@
 #include <runnel/ack.hpp>
 #include <runnel/delivery.hpp>
 #include <runnel/detail/base/annotations.hpp>
+#include <runnel/detail/base/assert.hpp>
 #include <runnel/detail/base/handle.hpp>
 #include <runnel/detail/base/mutex.hpp>
 #include <runnel/detail/base/saturated.hpp>
@@ -56,9 +57,10 @@ namespace detail {
 ///         for (auto& delivery : batch)
 ///             charge(delivery.value) ? delivery.ack() : delivery.nack();
 ///
-/// A handle by name: copies, and other handles of the same name, are the same consumer. The group
-/// knows the consumer from its first call on, and forgets it with ConsumerGroup::remove_consumer().
-/// The next call after that makes it anew.
+/// A handle by name: copies, and other handles of the same name, are the same consumer. A handle
+/// that was moved from can only be assigned to or destroyed. The group knows the consumer from its
+/// first call on, and forgets it with ConsumerGroup::remove_consumer(). The next call after that
+/// makes it anew.
 ///
 /// Thread safety: every member may be called from any thread at any time.
 /// Guarantee: a call that throws has changed nothing, except that the group may know the consumer
@@ -67,8 +69,15 @@ template <Message T>
 class Consumer {
 public:
     /// The name of the consumer; a temporary handle returns it by value.
-    [[nodiscard]] const std::string& name() const& noexcept RUNNEL_LIFETIMEBOUND { return name_; }
-    [[nodiscard]] std::string name() const&& { return name_; }
+    [[nodiscard]] const std::string&
+    name(detail::Caller caller = {}) const& noexcept RUNNEL_LIFETIMEBOUND {
+        RUNNEL_EXPECT(has_group(), "name() of a Consumer that was moved from", caller);
+        return name_;
+    }
+    [[nodiscard]] std::string name(detail::Caller caller = {}) const&& {
+        RUNNEL_EXPECT(has_group(), "name() of a Consumer that was moved from", caller);
+        return name_;
+    }
 
     /// The next entries that the group has not delivered to any consumer. They are pending until
     /// they are acknowledged. Waiting reads are served first come, first served.
@@ -82,12 +91,14 @@ public:
     /// and the group has delivered all entries.
     /// Throws: Error{invalid_argument} if `count` is 0.
     /// Complexity: linear in the result, under the stream's lock.
-    Deliveries<T> read(const GroupReadOptions& options = {}) const {
+    Deliveries<T> read(const GroupReadOptions& options = {}, detail::Caller caller = {}) const {
+        RUNNEL_EXPECT(has_group(), "read() of a Consumer that was moved from", caller);
         return read(&options, options);
     }
 
     /// As read(), but never waits; `timeout` and `stop` are not looked at.
-    Deliveries<T> try_read(const GroupReadOptions& options = {}) const {
+    Deliveries<T> try_read(const GroupReadOptions& options = {}, detail::Caller caller = {}) const {
+        RUNNEL_EXPECT(has_group(), "try_read() of a Consumer that was moved from", caller);
         return read(static_cast<const GroupReadOptions*>(nullptr), options);
     }
 
@@ -100,7 +111,7 @@ public:
     /// Ends with: Ending::gone if the group was removed.
     /// Throws: Error{invalid_argument} if `count` is 0.
     /// Complexity: linear in the number of entries that are pending in the group after `after`.
-    Deliveries<T> history(const HistoryOptions& options = {}) const;
+    Deliveries<T> history(const HistoryOptions& options = {}, detail::Caller caller = {}) const;
 
     /// Takes over those of these entries that were given back, or that are pending with any
     /// consumer and have been idle for at least `min_idle`: so long ago was their last delivery. A
@@ -112,9 +123,11 @@ public:
     /// Ends with: Ending::gone if the group was removed.
     /// Throws: Error{invalid_argument} if `min_idle` is negative.
     /// Complexity: for each id, logarithmic in the number of pending entries of the group.
-    Deliveries<T> claim(std::span<const StreamId> ids, const ClaimOptions& options) const;
-    Deliveries<T> claim(std::initializer_list<StreamId> ids, const ClaimOptions& options) const {
-        return claim(std::span{ids.begin(), ids.size()}, options);
+    Deliveries<T> claim(std::span<const StreamId> ids, const ClaimOptions& options,
+                        detail::Caller caller = {}) const;
+    Deliveries<T> claim(std::initializer_list<StreamId> ids, const ClaimOptions& options,
+                        detail::Caller caller = {}) const {
+        return claim(std::span{ids.begin(), ids.size()}, options, caller);
     }
 
     /// Looks through the pending entries of the group, in the order of ids, and takes over those
@@ -125,7 +138,7 @@ public:
     /// Ends with: Ending::gone if the group was removed; next() is 0-0 then, too.
     /// Throws: Error{invalid_argument} if `count` is 0 or `min_idle` is negative.
     /// Complexity: linear in the number of entries it looks at, at most ten times `count`.
-    Deliveries<T> autoclaim(const AutoclaimOptions& options) const;
+    Deliveries<T> autoclaim(const AutoclaimOptions& options, detail::Caller caller = {}) const;
 
 private:
     friend class ConsumerGroup<T>;
@@ -137,6 +150,9 @@ private:
     Consumer(const detail::Handle<State>& stream, const detail::Owner<Group>& group,
              std::string_view name, std::size_t max_pending)
         : stream_{stream}, group_{group}, name_{name}, max_pending_{max_pending} {}
+
+    // False once it was moved from.
+    [[nodiscard]] bool has_group() const noexcept { return group_.get() != nullptr; }
 
     Deliveries<T> read(const GroupReadOptions* waiting, const GroupReadOptions& options) const;
 
@@ -259,7 +275,8 @@ Deliveries<T> Consumer<T>::locked(Step step) const {
 }
 
 template <Message T>
-Deliveries<T> Consumer<T>::history(const HistoryOptions& options) const {
+Deliveries<T> Consumer<T>::history(const HistoryOptions& options, detail::Caller caller) const {
+    RUNNEL_EXPECT(has_group(), "history() of a Consumer that was moved from", caller);
     detail::check_count(options.count, "Consumer: a history");
     return locked([&](const auto& log, detail::ConsumerRecord& me, auto now, auto& result) {
         detail::GroupState& rules = group_->rules;
@@ -284,7 +301,9 @@ Deliveries<T> Consumer<T>::history(const HistoryOptions& options) const {
 }
 
 template <Message T>
-Deliveries<T> Consumer<T>::claim(std::span<const StreamId> ids, const ClaimOptions& options) const {
+Deliveries<T> Consumer<T>::claim(std::span<const StreamId> ids, const ClaimOptions& options,
+                                 detail::Caller caller) const {
+    RUNNEL_EXPECT(has_group(), "claim() of a Consumer that was moved from", caller);
     const auto min_idle = detail::checked_min_idle(options.min_idle, "Consumer: a claim");
     const auto wanted = std::chrono::floor<std::chrono::milliseconds>(options.idle.nanoseconds());
     return locked([&](const auto& log, detail::ConsumerRecord& me, auto now, auto& result) {
@@ -319,7 +338,8 @@ bool Consumer<T>::claim_one(const StreamId& id, const detail::StreamLog<T>& log,
 }
 
 template <Message T>
-Deliveries<T> Consumer<T>::autoclaim(const AutoclaimOptions& options) const {
+Deliveries<T> Consumer<T>::autoclaim(const AutoclaimOptions& options, detail::Caller caller) const {
+    RUNNEL_EXPECT(has_group(), "autoclaim() of a Consumer that was moved from", caller);
     detail::check_count(options.count, "Consumer: an autoclaim");
     const auto min_idle = detail::checked_min_idle(options.min_idle, "Consumer: an autoclaim");
     return locked([&](const auto& log, detail::ConsumerRecord& me, auto now, auto& result) {

@@ -33,14 +33,19 @@ namespace runnel::inline v0 {
 /// pending with that consumer until somebody acknowledges it, or another consumer claims it. The
 /// group has a position: the id of the last entry that it has delivered. Redis: consumer groups.
 ///
-/// A handle: copies refer to the same group. If the group is removed, the handle still refers to
-/// it: there is nothing to read any more, but pending entries can still be acknowledged.
+/// A handle: copies refer to the same group. A handle is never empty: moving from it copies it. If
+/// the group is removed, the handle still refers to it: there is nothing to read any more, but
+/// pending entries can still be acknowledged.
 ///
 /// Thread safety: every member may be called from any thread at any time.
 /// Guarantee: a call that throws has changed nothing.
 template <Message T>
 class ConsumerGroup {
 public:
+    ConsumerGroup(const ConsumerGroup& other) noexcept = default;
+    ConsumerGroup& operator=(const ConsumerGroup& other) noexcept = default;
+    ~ConsumerGroup() = default;
+
     /// The name of the group; a temporary handle returns it by value.
     [[nodiscard]] const std::string& name() const& noexcept RUNNEL_LIFETIMEBOUND {
         return group_->name;

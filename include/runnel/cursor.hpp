@@ -3,6 +3,7 @@
 
 #include <runnel/version.hpp>
 
+#include <runnel/detail/base/assert.hpp>
 #include <runnel/detail/base/handle.hpp>
 #include <runnel/detail/base/mutex.hpp>
 #include <runnel/detail/base/watched.hpp>
@@ -47,14 +48,16 @@ public:
     /// Ends with: Ending::closed once the stream is closed and has nothing more.
     /// Throws: Error{invalid_argument} if `count` is 0.
     /// Complexity: constant. If its place was trimmed meanwhile, logarithmic in the size, once.
-    Entries<T> read(const ReadOptions& options = {}) {
+    Entries<T> read(const ReadOptions& options = {}, detail::Caller caller = {}) {
+        RUNNEL_EXPECT(has_stream(), "read() of a Cursor that was moved from", caller);
         detail::check_count(options.count, "Stream: a read");
         if (auto entries = at_hand(options.count)) return entries;
         return go_on(options.count, &options);
     }
 
     /// As read(), but never waits; `timeout` and `stop` are not looked at.
-    Entries<T> try_read(const ReadOptions& options = {}) {
+    Entries<T> try_read(const ReadOptions& options = {}, detail::Caller caller = {}) {
+        RUNNEL_EXPECT(has_stream(), "try_read() of a Cursor that was moved from", caller);
         detail::check_count(options.count, "Stream: a read");
         if (auto entries = at_hand(options.count)) return entries;
         return go_on(options.count, nullptr);
@@ -63,7 +66,10 @@ public:
     /// The next read returns entries after this id. It is the id of the last entry that the cursor
     /// has read, or of a later entry that was erased; before the first read, the id where the
     /// cursor began.
-    [[nodiscard]] StreamId position() const noexcept { return cursor_->position(); }
+    [[nodiscard]] StreamId position(detail::Caller caller = {}) const noexcept {
+        RUNNEL_EXPECT(has_stream(), "position() of a Cursor that was moved from", caller);
+        return cursor_->position();
+    }
 
 private:
     friend class Stream<T>;
@@ -71,6 +77,9 @@ private:
 
     Cursor(detail::StreamState<T>& stream, detail::LogCursor<T> at) noexcept
         : stream_{stream}, cursor_{std::move(at)} {}
+
+    // False once it was moved from.
+    [[nodiscard]] bool has_stream() const noexcept { return stream_.get() != nullptr; }
 
     Entries<T> at_hand(std::size_t count) noexcept {
         Entries<T> entries{Entries<T>::Order::ascending};

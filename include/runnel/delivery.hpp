@@ -172,6 +172,7 @@ public:
     /// Requires: index < size().
     [[nodiscard]] const Delivery<T>&
     operator[](std::size_t index) const& noexcept RUNNEL_LIFETIMEBOUND {
+        RUNNEL_EXPECT(index < size(), "[] of Deliveries behind their end", detail::Caller{});
         return all_[index];
     }
     const Delivery<T>& operator[](std::size_t index) const&& = delete;
@@ -182,14 +183,18 @@ public:
     Iterator end() const&& = delete;
 
     /// The first one and the last one. They require: not empty.
-    [[nodiscard]] const Delivery<T>& front() const& noexcept RUNNEL_LIFETIMEBOUND {
+    [[nodiscard]] const Delivery<T>&
+    front(detail::Caller caller = {}) const& noexcept RUNNEL_LIFETIMEBOUND {
+        RUNNEL_EXPECT(!empty(), "front() of empty Deliveries", caller);
         return all_[0];
     }
-    [[nodiscard]] const Delivery<T>& back() const& noexcept RUNNEL_LIFETIMEBOUND {
+    [[nodiscard]] const Delivery<T>&
+    back(detail::Caller caller = {}) const& noexcept RUNNEL_LIFETIMEBOUND {
+        RUNNEL_EXPECT(!empty(), "back() of empty Deliveries", caller);
         return all_.back();
     }
-    const Delivery<T>& front() const&& = delete;
-    const Delivery<T>& back() const&& = delete;
+    const Delivery<T>& front(detail::Caller caller = {}) const&& = delete;
+    const Delivery<T>& back(detail::Caller caller = {}) const&& = delete;
 
     /// Acknowledges all entries of the batch at once, each as Delivery::ack() does. Returns how
     /// many were done; the others are stale. The entries in lost() are not acknowledged.
@@ -222,8 +227,8 @@ public:
 
     /// Why there are no entries: Ending::timed_out also where a call that does not wait found none.
     /// Requires: there are none.
-    [[nodiscard]] Ending ending() const noexcept {
-        RUNNEL_ASSERT(empty());
+    [[nodiscard]] Ending ending(detail::Caller caller = {}) const noexcept {
+        RUNNEL_EXPECT(empty(), "ending() of Deliveries that have entries", caller);
         return ending_;
     }
 

@@ -45,13 +45,23 @@ public:
     ~KeptEntry() = default;
 
     /// The id in the stream that the entry was read from; the value. They require: not moved from.
-    [[nodiscard]] StreamId id() const noexcept { return entry_.id(); }
-    [[nodiscard]] const T& value() const& noexcept RUNNEL_LIFETIMEBOUND { return entry_.value(); }
-    [[nodiscard]] const T& operator*() const& noexcept RUNNEL_LIFETIMEBOUND { return value(); }
-    [[nodiscard]] const T* operator->() const& noexcept RUNNEL_LIFETIMEBOUND {
-        return std::addressof(value());
+    [[nodiscard]] StreamId id(detail::Caller caller = {}) const noexcept {
+        RUNNEL_EXPECT(has_entry(), "id() of a KeptEntry that was moved from", caller);
+        return entry_.id();
     }
-    const T& value() const&& = delete;
+    [[nodiscard]] const T& value(detail::Caller caller = {}) const& noexcept RUNNEL_LIFETIMEBOUND {
+        RUNNEL_EXPECT(has_entry(), "value() of a KeptEntry that was moved from", caller);
+        return entry_.value();
+    }
+    [[nodiscard]] const T& operator*() const& noexcept RUNNEL_LIFETIMEBOUND {
+        RUNNEL_EXPECT(has_entry(), "* of a KeptEntry that was moved from", detail::Caller{});
+        return entry_.value();
+    }
+    [[nodiscard]] const T* operator->() const& noexcept RUNNEL_LIFETIMEBOUND {
+        RUNNEL_EXPECT(has_entry(), "-> of a KeptEntry that was moved from", detail::Caller{});
+        return std::addressof(entry_.value());
+    }
+    const T& value(detail::Caller caller = {}) const&& = delete;
     const T& operator*() const&& = delete;
     const T* operator->() const&& = delete;
 
@@ -60,6 +70,8 @@ public:
         : entry_{detail::Pin{block}, slot} {}
 
 private:
+    [[nodiscard]] bool has_entry() const noexcept { return entry_.pin.block() != nullptr; }
+
     detail::PinnedEntry<T> entry_;
 };
 
@@ -79,14 +91,22 @@ public:
     [[nodiscard]] explicit operator bool() const noexcept { return entry_.has_value(); }
     [[nodiscard]] bool has_value() const noexcept { return entry_.has_value(); }
 
-    /// The entry. They require: there is one; checked if RUNNEL_ASSERTS is defined as 1.
-    [[nodiscard]] KeptEntry<T>& operator*() & noexcept RUNNEL_LIFETIMEBOUND { return checked(); }
-    [[nodiscard]] const KeptEntry<T>& operator*() const& noexcept RUNNEL_LIFETIMEBOUND {
-        return checked();
+    /// The entry. They require: there is one.
+    [[nodiscard]] KeptEntry<T>& operator*() & noexcept RUNNEL_LIFETIMEBOUND {
+        RUNNEL_EXPECT(has_value(), "* of a FoundEntry without an entry", detail::Caller{});
+        return *entry_;
     }
-    [[nodiscard]] KeptEntry<T> operator*() && noexcept { return std::move(checked()); }
+    [[nodiscard]] const KeptEntry<T>& operator*() const& noexcept RUNNEL_LIFETIMEBOUND {
+        RUNNEL_EXPECT(has_value(), "* of a FoundEntry without an entry", detail::Caller{});
+        return *entry_;
+    }
+    [[nodiscard]] KeptEntry<T> operator*() && noexcept {
+        RUNNEL_EXPECT(has_value(), "* of a FoundEntry without an entry", detail::Caller{});
+        return std::move(*entry_);
+    }
     [[nodiscard]] const KeptEntry<T>* operator->() const& noexcept RUNNEL_LIFETIMEBOUND {
-        return &checked();
+        RUNNEL_EXPECT(has_value(), "-> of a FoundEntry without an entry", detail::Caller{});
+        return &*entry_;
     }
     KeptEntry<T> operator*() const&& = delete;
     const KeptEntry<T>* operator->() const&& = delete;
@@ -95,15 +115,6 @@ public:
     operator std::optional<KeptEntry<T>>() const noexcept { return entry_; }
 
 private:
-    [[nodiscard]] KeptEntry<T>& checked() noexcept {
-        RUNNEL_ASSERT(entry_);
-        return *entry_;
-    }
-    [[nodiscard]] const KeptEntry<T>& checked() const noexcept {
-        RUNNEL_ASSERT(entry_);
-        return *entry_;
-    }
-
     std::optional<KeptEntry<T>> entry_;
 };
 
@@ -190,7 +201,8 @@ public:
             index -= count;
             part = &other;
         }
-        RUNNEL_ASSERT(index < detail::count_slots(part->mask));
+        RUNNEL_EXPECT(index < detail::count_slots(part->mask), "[] of Entries behind their end",
+                      detail::Caller{});
         if (is_reverse_) index = detail::count_slots(part->mask) - 1 - index;
         return {*part->block(), detail::slot_at(part->mask, index)};
     }
@@ -202,19 +214,19 @@ public:
     Iterator end() const&& = delete;
 
     /// The first one and the last one. They require: not empty.
-    [[nodiscard]] Reference front() const& noexcept RUNNEL_LIFETIMEBOUND {
-        RUNNEL_ASSERT(!empty());
+    [[nodiscard]] Reference front(detail::Caller caller = {}) const& noexcept RUNNEL_LIFETIMEBOUND {
+        RUNNEL_EXPECT(!empty(), "front() of empty Entries", caller);
         const auto mask = first_.mask;
         return {*first_.block(), is_reverse_ ? detail::last_slot(mask) : detail::first_slot(mask)};
     }
-    [[nodiscard]] Reference back() const& noexcept RUNNEL_LIFETIMEBOUND {
-        RUNNEL_ASSERT(!empty());
+    [[nodiscard]] Reference back(detail::Caller caller = {}) const& noexcept RUNNEL_LIFETIMEBOUND {
+        RUNNEL_EXPECT(!empty(), "back() of empty Entries", caller);
         const auto& part = others_.empty() ? first_ : others_.back();
         return {*part.block(),
                 is_reverse_ ? detail::first_slot(part.mask) : detail::last_slot(part.mask)};
     }
-    Reference front() const&& = delete;
-    Reference back() const&& = delete;
+    Reference front(detail::Caller caller = {}) const&& = delete;
+    Reference back(detail::Caller caller = {}) const&& = delete;
 
     /// How many entries, just before these, were trimmed before the reader got to them. With
     /// Ending::closed, how many at the end. Entries that were erased by id do not count. Always 0
@@ -227,8 +239,8 @@ public:
     [[nodiscard]] bool missed_is_exact() const noexcept { return missed_.is_exact; }
 
     /// Why there is nothing. Requires: there is nothing.
-    [[nodiscard]] Ending ending() const noexcept {
-        RUNNEL_ASSERT(empty());
+    [[nodiscard]] Ending ending(detail::Caller caller = {}) const noexcept {
+        RUNNEL_EXPECT(empty(), "ending() of Entries that have entries", caller);
         return ending_;
     }
 
@@ -268,9 +280,13 @@ public:
     explicit Iterator(const Entries& of RUNNEL_LIFETIMEBOUND) noexcept
         : of_{&of}, block_{of.first_.block()}, slots_{of.first_.mask} {}
 
-    [[nodiscard]] Reference operator*() const noexcept { return {*block_, slot()}; }
+    [[nodiscard]] Reference operator*() const noexcept {
+        RUNNEL_EXPECT(block_ != nullptr, "* of the end of Entries", detail::Caller{});
+        return {*block_, slot()};
+    }
 
     Iterator& operator++() noexcept {
+        RUNNEL_EXPECT(block_ != nullptr, "++ of the end of Entries", detail::Caller{});
         slots_ &= ~detail::slot_bit(slot());
         if (slots_ != 0) return *this;
         const bool is_last = part_ == of_->others_.size();

@@ -4,6 +4,7 @@
 #include <runnel/version.hpp>
 
 #include <runnel/detail/base/annotations.hpp>
+#include <runnel/detail/base/assert.hpp>
 
 #include <cstddef>
 #include <stdexcept>
@@ -74,8 +75,10 @@ namespace detail {
                 std::string{call} + " with count 0; it must be at least 1"};
 }
 
-[[noreturn]] [[gnu::noinline]] inline void refuse_no_value() {
-    throw Error{ErrorCode::no_value, "Popped: it has no value; ending() tells why"};
+[[noreturn]] [[gnu::noinline]] inline void refuse_no_value(Caller caller) {
+    throw Error{ErrorCode::no_value,
+                std::string{"Popped: value(), but it has none; ending() tells why; called at "} +
+                    caller.file + ':' + std::to_string(caller.line)};
 }
 
 // Of a call that asks for up to `count` things; `call` says whose it is: "Stream: a read".

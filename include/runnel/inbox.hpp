@@ -53,7 +53,7 @@ public:
 
     /// Requires: index < size().
     [[nodiscard]] Reference operator[](std::size_t index) const& noexcept RUNNEL_LIFETIMEBOUND {
-        RUNNEL_ASSERT(index < size());
+        RUNNEL_EXPECT(index < size(), "[] of InboxMessages behind their end", detail::Caller{});
         const detail::InboxEntry<T>& entry = entries_[index];
         return {entry.message.value().value, entry.link->channel->name, entry.link->pattern,
                 entry.missed};
@@ -61,12 +61,16 @@ public:
     Reference operator[](std::size_t index) const&& = delete;
 
     /// The first one and the last one. They require: not empty.
-    [[nodiscard]] Reference front() const& noexcept RUNNEL_LIFETIMEBOUND { return (*this)[0]; }
-    [[nodiscard]] Reference back() const& noexcept RUNNEL_LIFETIMEBOUND {
+    [[nodiscard]] Reference front(detail::Caller caller = {}) const& noexcept RUNNEL_LIFETIMEBOUND {
+        RUNNEL_EXPECT(!empty(), "front() of empty InboxMessages", caller);
+        return (*this)[0];
+    }
+    [[nodiscard]] Reference back(detail::Caller caller = {}) const& noexcept RUNNEL_LIFETIMEBOUND {
+        RUNNEL_EXPECT(!empty(), "back() of empty InboxMessages", caller);
         return (*this)[size() - 1];
     }
-    Reference front() const&& = delete;
-    Reference back() const&& = delete;
+    Reference front(detail::Caller caller = {}) const&& = delete;
+    Reference back(detail::Caller caller = {}) const&& = delete;
 
     [[nodiscard]] Iterator begin() const& noexcept RUNNEL_LIFETIMEBOUND { return {*this, 0}; }
     [[nodiscard]] Iterator end() const& noexcept RUNNEL_LIFETIMEBOUND { return {*this, size()}; }
@@ -81,8 +85,8 @@ public:
     }
 
     /// Why there is nothing. Requires: there is nothing.
-    [[nodiscard]] Ending ending() const noexcept {
-        RUNNEL_ASSERT(empty());
+    [[nodiscard]] Ending ending(detail::Caller caller = {}) const noexcept {
+        RUNNEL_EXPECT(empty(), "ending() of InboxMessages that have messages", caller);
         return ending_;
     }
 
@@ -161,7 +165,7 @@ public:
     }
     /// Leaves all channels. The messages that wait in the inbox are released here.
     ~Inbox() {
-        if (state_.get() == nullptr) return;  // moved from
+        if (!has_state()) return;
         state_->abandon();
         const auto any = [](const auto& /*link*/) { return true; };
         for (const auto& channel : channels_) channel->remove_links(*state_.get(), any);
@@ -172,7 +176,8 @@ public:
     /// Redis: SUBSCRIBE.
     ///
     /// Throws: Error{closed}.
-    void join(const Channel<T>& channel) {
+    void join(const Channel<T>& channel, detail::Caller caller = {}) {
+        RUNNEL_EXPECT(has_state(), "join() of an Inbox that was moved from", caller);
         detail::Owner<detail::ChannelState<T>> owner{*channel.state_};
         detail::reserve_one_more(channels_);
         detail::Owner<detail::InboxLink<T>> link(std::in_place, owner, state_, nullptr);
@@ -182,7 +187,8 @@ public:
 
     /// Gets no new messages of `channel` any more; those that wait in the inbox already stay.
     /// Returns false if the inbox had not joined, or the channel is closed. Redis: UNSUBSCRIBE.
-    bool leave(const Channel<T>& channel) noexcept {
+    bool leave(const Channel<T>& channel, detail::Caller caller = {}) noexcept {
+        RUNNEL_EXPECT(has_state(), "leave() of an Inbox that was moved from", caller);
         const auto* const meant = &*channel.state_;
         std::erase_if(channels_, [&](const auto& one) { return one.get() == meant; });
         const auto is_direct = [](const auto& link) { return link.is_direct; };
@@ -197,23 +203,29 @@ public:
     /// it has no patterns of an open broker.
     /// Throws: Error{invalid_argument} if `count` is 0.
     /// Complexity: linear in the result.
-    InboxMessages<T> read(const ReadOptions& options = {}) {
+    InboxMessages<T> read(const ReadOptions& options = {}, detail::Caller caller = {}) {
+        RUNNEL_EXPECT(has_state(), "read() of an Inbox that was moved from", caller);
         return read(options, detail::WaitLimits::of(&options));
     }
 
     /// As read(), but never waits; `timeout` and `stop` are not looked at.
-    InboxMessages<T> try_read(const ReadOptions& options = {}) {
+    InboxMessages<T> try_read(const ReadOptions& options = {}, detail::Caller caller = {}) {
+        RUNNEL_EXPECT(has_state(), "try_read() of an Inbox that was moved from", caller);
         return read(options, detail::WaitLimits{});
     }
 
     /// How many messages it has missed, all in all.
-    [[nodiscard]] std::uint64_t missed() const {
+    [[nodiscard]] std::uint64_t missed(detail::Caller caller = {}) const {
+        RUNNEL_EXPECT(has_state(), "missed() of an Inbox that was moved from", caller);
         const detail::Lock lock{state_->mutex};
         return state_->missed;
     }
 
     /// False once it was disconnected because too much was waiting.
-    [[nodiscard]] bool connected() const { return state_->is_connected(); }
+    [[nodiscard]] bool connected(detail::Caller caller = {}) const {
+        RUNNEL_EXPECT(has_state(), "connected() of an Inbox that was moved from", caller);
+        return state_->is_connected();
+    }
 
 private:
     friend class Broker;
@@ -227,6 +239,9 @@ private:
             refuse("when_behind must be drop_newest or disconnect; a Subscription does the others");
         return detail::Owner<State>(std::in_place, options);
     }
+
+    // False once it was moved from.
+    [[nodiscard]] bool has_state() const noexcept { return state_.get() != nullptr; }
 
     [[noreturn]] static void refuse(const char* why) {
         throw Error{ErrorCode::invalid_argument, std::string{"Inbox: "} + why};

@@ -140,35 +140,41 @@ public:
     [[nodiscard]] explicit operator bool() const noexcept { return has_value(); }
     [[nodiscard]] bool has_value() const noexcept { return value_.has_value(); }
 
-    /// Requires: there is a value. Checked if RUNNEL_ASSERTS is defined as 1.
-    [[nodiscard]] T& operator*() & noexcept RUNNEL_LIFETIMEBOUND { return checked(); }
-    [[nodiscard]] const T& operator*() const& noexcept RUNNEL_LIFETIMEBOUND { return checked(); }
-    [[nodiscard]] T operator*() && noexcept { return std::move(checked()); }
+    /// Requires: there is a value.
+    [[nodiscard]] T& operator*() & noexcept RUNNEL_LIFETIMEBOUND {
+        return checked("* of a Popped without a value");
+    }
+    [[nodiscard]] const T& operator*() const& noexcept RUNNEL_LIFETIMEBOUND {
+        return checked("* of a Popped without a value");
+    }
+    [[nodiscard]] T operator*() && noexcept {
+        return std::move(checked("* of a Popped without a value"));
+    }
     [[nodiscard]] T* operator->() & noexcept RUNNEL_LIFETIMEBOUND {
-        return std::addressof(checked());
+        return std::addressof(checked("-> of a Popped without a value"));
     }
     [[nodiscard]] const T* operator->() const& noexcept RUNNEL_LIFETIMEBOUND {
-        return std::addressof(checked());
+        return std::addressof(checked("-> of a Popped without a value"));
     }
     T operator*() const&& = delete;
     const T* operator->() const&& = delete;
 
-    /// As `*`, but checked.
+    /// As `*`, but always checked.
     ///
     /// Throws: Error{no_value} if there is none.
-    [[nodiscard]] T& value() & RUNNEL_LIFETIMEBOUND {
-        require_value();
+    [[nodiscard]] T& value(detail::Caller caller = {}) & RUNNEL_LIFETIMEBOUND {
+        require_value(caller);
         return *value_;
     }
-    [[nodiscard]] const T& value() const& RUNNEL_LIFETIMEBOUND {
-        require_value();
+    [[nodiscard]] const T& value(detail::Caller caller = {}) const& RUNNEL_LIFETIMEBOUND {
+        require_value(caller);
         return *value_;
     }
-    [[nodiscard]] T value() && {
-        require_value();
+    [[nodiscard]] T value(detail::Caller caller = {}) && {
+        require_value(caller);
         return std::move(*value_);
     }
-    T value() const&& = delete;
+    T value(detail::Caller caller = {}) const&& = delete;
 
     /// The value, copied, or moved out of a temporary; `other` if there is none.
     template <std::convertible_to<T> Other = T>
@@ -181,22 +187,22 @@ public:
     }
 
     /// Why there is no value. Requires: there is none.
-    [[nodiscard]] Ending ending() const noexcept {
-        RUNNEL_ASSERT(!value_);
+    [[nodiscard]] Ending ending(detail::Caller caller = {}) const noexcept {
+        RUNNEL_EXPECT(!has_value(), "ending() of a Popped that has a value", caller);
         return ending_;
     }
 
 private:
-    void require_value() const {
+    void require_value(detail::Caller caller) const {
         if (!value_) [[unlikely]]
-            detail::refuse_no_value();
+            detail::refuse_no_value(caller);
     }
-    [[nodiscard]] T& checked() noexcept {
-        RUNNEL_ASSERT(value_);
+    [[nodiscard]] T& checked([[maybe_unused]] const char* mistake) noexcept {
+        RUNNEL_EXPECT(has_value(), mistake, detail::Caller{});
         return *value_;
     }
-    [[nodiscard]] const T& checked() const noexcept {
-        RUNNEL_ASSERT(value_);
+    [[nodiscard]] const T& checked([[maybe_unused]] const char* mistake) const noexcept {
+        RUNNEL_EXPECT(has_value(), mistake, detail::Caller{});
         return *value_;
     }
 
@@ -213,8 +219,8 @@ public:
         : Popped<T>(std::in_place, std::move(value)), which_{which} {}
 
     /// The position of the list among the arguments. Requires: there is a value.
-    [[nodiscard]] std::size_t which() const noexcept {
-        RUNNEL_ASSERT(*this);
+    [[nodiscard]] std::size_t which(detail::Caller caller = {}) const noexcept {
+        RUNNEL_EXPECT(this->has_value(), "which() of a PoppedFrom without a value", caller);
         return which_;
     }
 
@@ -245,31 +251,49 @@ public:
 
     /// Requires: index < size().
     [[nodiscard]] Reference operator[](std::size_t index) & noexcept RUNNEL_LIFETIMEBOUND {
-        RUNNEL_ASSERT(index < size());
+        RUNNEL_EXPECT(index < size(), "[] of a Batch behind its end", detail::Caller{});
         return values_[index];
     }
     [[nodiscard]] ConstReference
     operator[](std::size_t index) const& noexcept RUNNEL_LIFETIMEBOUND {
-        RUNNEL_ASSERT(index < size());
+        RUNNEL_EXPECT(index < size(), "[] of a Batch behind its end", detail::Caller{});
         return values_[index];
     }
     [[nodiscard]] T operator[](std::size_t index) && noexcept {
-        RUNNEL_ASSERT(index < size());
+        RUNNEL_EXPECT(index < size(), "[] of a Batch behind its end", detail::Caller{});
         return std::move(values_[index]);
     }
     T operator[](std::size_t index) const&& = delete;
 
     /// The first one and the last one. They require: not empty.
-    [[nodiscard]] Reference front() & noexcept RUNNEL_LIFETIMEBOUND { return (*this)[0]; }
-    [[nodiscard]] Reference back() & noexcept RUNNEL_LIFETIMEBOUND { return (*this)[size() - 1]; }
-    [[nodiscard]] ConstReference front() const& noexcept RUNNEL_LIFETIMEBOUND { return (*this)[0]; }
-    [[nodiscard]] ConstReference back() const& noexcept RUNNEL_LIFETIMEBOUND {
-        return (*this)[size() - 1];
+    [[nodiscard]] Reference front(detail::Caller caller = {}) & noexcept RUNNEL_LIFETIMEBOUND {
+        RUNNEL_EXPECT(!empty(), "front() of an empty Batch", caller);
+        return values_.front();
     }
-    [[nodiscard]] T front() && noexcept { return std::move(*this)[0]; }
-    [[nodiscard]] T back() && noexcept { return std::move(*this)[size() - 1]; }
-    T front() const&& = delete;
-    T back() const&& = delete;
+    [[nodiscard]] Reference back(detail::Caller caller = {}) & noexcept RUNNEL_LIFETIMEBOUND {
+        RUNNEL_EXPECT(!empty(), "back() of an empty Batch", caller);
+        return values_.back();
+    }
+    [[nodiscard]] ConstReference
+    front(detail::Caller caller = {}) const& noexcept RUNNEL_LIFETIMEBOUND {
+        RUNNEL_EXPECT(!empty(), "front() of an empty Batch", caller);
+        return values_.front();
+    }
+    [[nodiscard]] ConstReference
+    back(detail::Caller caller = {}) const& noexcept RUNNEL_LIFETIMEBOUND {
+        RUNNEL_EXPECT(!empty(), "back() of an empty Batch", caller);
+        return values_.back();
+    }
+    [[nodiscard]] T front(detail::Caller caller = {}) && noexcept {
+        RUNNEL_EXPECT(!empty(), "front() of an empty Batch", caller);
+        return std::move(values_.front());
+    }
+    [[nodiscard]] T back(detail::Caller caller = {}) && noexcept {
+        RUNNEL_EXPECT(!empty(), "back() of an empty Batch", caller);
+        return std::move(values_.back());
+    }
+    T front(detail::Caller caller = {}) const&& = delete;
+    T back(detail::Caller caller = {}) const&& = delete;
 
     [[nodiscard]] auto begin() & noexcept RUNNEL_LIFETIMEBOUND { return values_.begin(); }
     [[nodiscard]] auto end() & noexcept RUNNEL_LIFETIMEBOUND { return values_.end(); }
@@ -279,8 +303,8 @@ public:
     void end() const&& = delete;
 
     /// Why there are no values. Requires: there are none.
-    [[nodiscard]] Ending ending() const noexcept {
-        RUNNEL_ASSERT(empty());
+    [[nodiscard]] Ending ending(detail::Caller caller = {}) const noexcept {
+        RUNNEL_EXPECT(empty(), "ending() of a Batch that has values", caller);
         return ending_;
     }
 

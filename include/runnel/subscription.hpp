@@ -57,7 +57,7 @@ public:
 
     /// Requires: index < size().
     [[nodiscard]] const T& operator[](std::size_t index) const& noexcept RUNNEL_LIFETIMEBOUND {
-        RUNNEL_ASSERT(index < size());
+        RUNNEL_EXPECT(index < size(), "[] of Messages behind their end", detail::Caller{});
         return part_.block()->value(detail::slot_at(part_.mask, index)).value;
     }
     const T& operator[](std::size_t index) const&& = delete;
@@ -70,24 +70,24 @@ public:
     Iterator end() const&& = delete;
 
     /// The first one and the last one. They require: not empty.
-    [[nodiscard]] const T& front() const& noexcept RUNNEL_LIFETIMEBOUND {
-        RUNNEL_ASSERT(!empty());
+    [[nodiscard]] const T& front(detail::Caller caller = {}) const& noexcept RUNNEL_LIFETIMEBOUND {
+        RUNNEL_EXPECT(!empty(), "front() of empty Messages", caller);
         return part_.block()->value(detail::first_slot(part_.mask)).value;
     }
-    [[nodiscard]] const T& back() const& noexcept RUNNEL_LIFETIMEBOUND {
-        RUNNEL_ASSERT(!empty());
+    [[nodiscard]] const T& back(detail::Caller caller = {}) const& noexcept RUNNEL_LIFETIMEBOUND {
+        RUNNEL_EXPECT(!empty(), "back() of empty Messages", caller);
         return part_.block()->value(detail::last_slot(part_.mask)).value;
     }
-    const T& front() const&& = delete;
-    const T& back() const&& = delete;
+    const T& front(detail::Caller caller = {}) const&& = delete;
+    const T& back(detail::Caller caller = {}) const&& = delete;
 
     /// How many messages the subscription has skipped just before these. If the subscription was
     /// disconnected, how many messages it has lost.
     [[nodiscard]] std::uint64_t missed() const noexcept { return missed_; }
 
     /// Why there is nothing. Requires: there is nothing.
-    [[nodiscard]] Ending ending() const noexcept {
-        RUNNEL_ASSERT(empty());
+    [[nodiscard]] Ending ending(detail::Caller caller = {}) const noexcept {
+        RUNNEL_EXPECT(empty(), "ending() of Messages that have messages", caller);
         return ending_;
     }
 
@@ -115,6 +115,7 @@ public:
         : block_{block}, slots_{mask} {}
 
     [[nodiscard]] const T& operator*() const noexcept {
+        RUNNEL_EXPECT(slots_ != 0, "* of the end of Messages", detail::Caller{});
         return block_->value(detail::first_slot(slots_)).value;
     }
     [[nodiscard]] const T* operator->() const noexcept { return std::addressof(**this); }
@@ -163,7 +164,7 @@ public:
         return *this;
     }
     ~Subscription() {
-        if (*seat_ != nullptr) channel_->remove_seat(seat());
+        if (has_seat()) channel_->remove_seat(seat());
     }
 
     /// The next messages, at most those of one block of memory, and how many were missed just
@@ -175,21 +176,27 @@ public:
     /// Throws: Error{invalid_argument} if `count` is 0.
     /// Complexity: constant. After it has missed messages, logarithmic in the bound; with a limit
     /// of bytes, linear in the number of messages that it skips.
-    Messages<T> read(const ReadOptions& options = {}) {
+    Messages<T> read(const ReadOptions& options = {}, detail::Caller caller = {}) {
+        RUNNEL_EXPECT(has_seat(), "read() of a Subscription that was moved from", caller);
         return read(options, detail::WaitLimits::of(&options));
     }
 
     /// As read(), but never waits; `timeout` and `stop` are not looked at.
-    Messages<T> try_read(const ReadOptions& options = {}) {
+    Messages<T> try_read(const ReadOptions& options = {}, detail::Caller caller = {}) {
+        RUNNEL_EXPECT(has_seat(), "try_read() of a Subscription that was moved from", caller);
         return read(options, detail::WaitLimits{});
     }
 
     /// How many messages it has missed, all in all.
-    [[nodiscard]] std::uint64_t missed() const noexcept { return seat().missed; }
+    [[nodiscard]] std::uint64_t missed(detail::Caller caller = {}) const noexcept {
+        RUNNEL_EXPECT(has_seat(), "missed() of a Subscription that was moved from", caller);
+        return seat().missed;
+    }
 
     /// False once it was disconnected because it was too far behind. Stays true when the channel is
     /// closed.
-    [[nodiscard]] bool connected() const noexcept {
+    [[nodiscard]] bool connected(detail::Caller caller = {}) const noexcept {
+        RUNNEL_EXPECT(has_seat(), "connected() of a Subscription that was moved from", caller);
         return !seat().is_disconnected.load(std::memory_order_acquire);
     }
 
@@ -209,6 +216,8 @@ private:
         return go_on(options.count, limits);
     }
 
+    // False once it was moved from.
+    [[nodiscard]] bool has_seat() const noexcept { return *seat_ != nullptr; }
     [[nodiscard]] detail::Seat<T>& seat() const noexcept { return **seat_; }
 
     // What can be read without the lock.

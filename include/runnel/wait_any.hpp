@@ -54,27 +54,37 @@ public:
 
     /// Waits for an entry that the cursor has not read.
     template <Message T>
-    Watch(Cursor<T>& cursor)  // NOLINT(*-explicit-*)
-        : source_{std::make_unique<detail::CursorSource<T>>(*cursor.stream_.get(),
-                                                            cursor.cursor_.whereabouts())} {}
+    Watch(Cursor<T>& cursor, detail::Caller caller = {})  // NOLINT(*-explicit-*)
+        : source_{(
+              RUNNEL_EXPECT(cursor.has_stream(), "a Watch of a Cursor that was moved from", caller),
+              std::make_unique<detail::CursorSource<T>>(*cursor.stream_.get(),
+                                                        cursor.cursor_.whereabouts()))} {}
 
     /// Waits for an entry that the group has not delivered, and until the consumer has fewer than
     /// `max_pending` entries pending. The wait does not count as a call of the consumer.
     template <Message T>
-    Watch(const Consumer<T>& consumer)  // NOLINT(*-explicit-*)
-        : source_{std::make_unique<detail::ConsumerSource<T>>(
-              *consumer.stream_, *consumer.group_.get(), consumer.name_, consumer.max_pending_)} {}
+    Watch(const Consumer<T>& consumer, detail::Caller caller = {})  // NOLINT(*-explicit-*)
+        : source_{(
+              RUNNEL_EXPECT(consumer.has_group(), "a Watch of a Consumer that was moved from",
+                            caller),
+              std::make_unique<detail::ConsumerSource<T>>(*consumer.stream_, *consumer.group_.get(),
+                                                          consumer.name_, consumer.max_pending_))} {
+    }
 
     /// Waits for a message that the subscription has not read.
     template <Message T>
-    Watch(Subscription<T>& subscription)  // NOLINT(*-explicit-*)
-        : source_{std::make_unique<detail::SubscriptionSource<T>>(
-              *subscription.channel_.get(), subscription.seat_.whereabouts())} {}
+    Watch(Subscription<T>& subscription, detail::Caller caller = {})  // NOLINT(*-explicit-*)
+        : source_{(RUNNEL_EXPECT(subscription.has_seat(),
+                                 "a Watch of a Subscription that was moved from", caller),
+                   std::make_unique<detail::SubscriptionSource<T>>(
+                       *subscription.channel_.get(), subscription.seat_.whereabouts()))} {}
 
     /// Waits for a message in the inbox.
     template <Message T>
-    Watch(Inbox<T>& inbox)  // NOLINT(*-explicit-*)
-        : source_{std::make_unique<detail::InboxSource<T>>(*inbox.state_.get())} {}
+    Watch(Inbox<T>& inbox, detail::Caller caller = {})  // NOLINT(*-explicit-*)
+        : source_{
+              (RUNNEL_EXPECT(inbox.has_state(), "a Watch of an Inbox that was moved from", caller),
+               std::make_unique<detail::InboxSource<T>>(*inbox.state_.get()))} {}
 
     /// The wait uses the object, so it must be neither const nor temporary.
     template <Message T>
@@ -85,7 +95,10 @@ public:
     Watch(const Inbox<T>&) = delete;
 
     /// The clock of the object.
-    [[nodiscard]] Clock& clock() const noexcept { return source_->clock; }
+    [[nodiscard]] Clock& clock(detail::Caller caller = {}) const noexcept {
+        RUNNEL_EXPECT(source_ != nullptr, "clock() of a Watch that was moved from", caller);
+        return source_->clock;
+    }
 
 private:
     friend class detail::Look;
@@ -107,14 +120,14 @@ public:
     [[nodiscard]] explicit operator bool() const noexcept { return has_one_; }
 
     /// The position of that object among the arguments. Requires: there is one.
-    [[nodiscard]] std::size_t which() const noexcept {
-        RUNNEL_ASSERT(has_one_);
+    [[nodiscard]] std::size_t which(detail::Caller caller = {}) const noexcept {
+        RUNNEL_EXPECT(has_one_, "which() of a WaitedAny without an object", caller);
         return which_;
     }
 
     /// Why there is none. Requires: there is none.
-    [[nodiscard]] Ending ending() const noexcept {
-        RUNNEL_ASSERT(!has_one_);
+    [[nodiscard]] Ending ending(detail::Caller caller = {}) const noexcept {
+        RUNNEL_EXPECT(!has_one_, "ending() of a WaitedAny that has an object", caller);
         return ending_;
     }
 

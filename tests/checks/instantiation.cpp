@@ -113,10 +113,10 @@ namespace runnel::inline v0 {
     template Published Broker::publish(std::string_view, T&&, const WaitOptions&) const;           \
                                                                                                    \
     template Watch::Watch(const BlockingList<T>&);                                                 \
-    template Watch::Watch(Cursor<T>&);                                                             \
-    template Watch::Watch(const Consumer<T>&);                                                     \
-    template Watch::Watch(Subscription<T>&);                                                       \
-    template Watch::Watch(Inbox<T>&);
+    template Watch::Watch(Cursor<T>&, detail::Caller);                                             \
+    template Watch::Watch(const Consumer<T>&, detail::Caller);                                     \
+    template Watch::Watch(Subscription<T>&, detail::Caller);                                       \
+    template Watch::Watch(Inbox<T>&, detail::Caller);
 // NOLINTEND(bugprone-macro-parentheses)
 
 RUNNEL_INSTANTIATE(checks::MoveOnly)

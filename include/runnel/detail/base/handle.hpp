@@ -45,13 +45,17 @@ public:
     Owned() = default;
     // Fails if an object that died with this state copied a handle to it and kept the copy, which
     // would dangle.
-    ~Owned() override { RUNNEL_ASSERT(owners_.is_over()); }
+    ~Owned() override { RUNNEL_EXPECT(owners_.is_over(), kept, Caller{}); }
 
     void add_owner() noexcept { owners_.add(); }
 
     void remove_owner() noexcept {
         if (owners_.remove()) destroy_nested(*this);
     }
+
+protected:
+    static constexpr auto kept =
+        "an object died, and what died with it has put a handle to it elsewhere";
 
 private:
     void destroy() noexcept override { delete this; }
@@ -64,7 +68,7 @@ private:
 // other threads wait through it.
 class Shared : public Owned {
 public:
-    ~Shared() override { RUNNEL_ASSERT(handles_.is_over()); }
+    ~Shared() override { RUNNEL_EXPECT(handles_.is_over(), kept, Caller{}); }
 
     // Called when the last handle is gone, without any lock.
     virtual void last_handle_gone() noexcept = 0;
