@@ -66,15 +66,19 @@ inline std::size_t number_in_environment(const char* name, std::size_t otherwise
     return error == std::errc{} && end == digits.data() + digits.size() ? number : 0;
 }
 
+/// How many repetitions the environment asks for. Complains and returns 0 if that is no number.
+inline std::size_t repetitions_wanted(const char* program) {
+    const std::size_t repetitions = number_in_environment("REPS", 7);
+    if (repetitions == 0) std::fprintf(stderr, "%s: REPS must be a number from 1\n", program);
+    return repetitions;
+}
+
 /// Measures those of the groups that add_groups(suite) adds and `filter` lets through. Returns what
 /// main() is to return.
 template <class AddGroups>
 int run_program(const char* name, std::string filter, AddGroups add_groups) {
-    const std::size_t repetitions = number_in_environment("REPS", 7);
-    if (repetitions == 0) {
-        std::fprintf(stderr, "%s: REPS must be a number from 1\n", name);
-        return 2;
-    }
+    const std::size_t repetitions = repetitions_wanted(name);
+    if (repetitions == 0) return 2;
     Suite suite{std::move(filter)};
     add_groups(suite);
     if (suite.empty()) {
