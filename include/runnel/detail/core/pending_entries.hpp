@@ -35,13 +35,12 @@ struct PendingPlace {
     [[nodiscard]] explicit operator bool() const noexcept { return leaf != nullptr; }
 };
 
-// The entries that one consumer group has delivered and that are not acknowledged, in two orders:
-// by id, and the time list. Knows no messages and no names: an owner is a number.
+// The entries that one consumer group has delivered and that are not acknowledged, in the order of
+// ids. Knows no messages and no names: an owner is a number.
 //
 //     tree       [ 5-0 . . . . . 7-2 . . . . . . . 9-0 ]     indexes the leaves by their keys
 //                   |             |                 |
 //     leaves     [ 5-0 - 6-0 ] [ 7-2 7-9 8-0 - ] [ 9-0 - - - ]
-//                       ^---------------^-----------^            the time list runs through them
 //
 // Nearly all ids are inserted at the end, and many are erased in their order. A leaf that becomes
 // empty is dropped, except the last one. A sparse leaf is merged with a neighbour, except the first
@@ -64,8 +63,8 @@ public:
     ~PendingEntries() { clear(); }
 
     [[nodiscard]] std::size_t size() const noexcept { return size_; }
-    // How many entries in the time list have no owner.
-    [[nodiscard]] std::size_t released() const noexcept { return times_.released(); }
+    // How many entries have no owner.
+    [[nodiscard]] std::size_t released() const noexcept { return size_ - owned_; }
 
     [[nodiscard]] Pending operator[](Place place) const noexcept {
         const PendingRecord& record = record_of(place);
@@ -131,22 +130,14 @@ public:
         return {};
     }
 
-    // ---- by time
-
-    [[nodiscard]] Place oldest() const noexcept { return place_of(times_.oldest()); }
-    [[nodiscard]] Place newest() const noexcept { return place_of(times_.newest()); }
-    [[nodiscard]] Place newer(Place place) const noexcept {
-        RUNNEL_ASSERT(has(place) && record_of(place).is_placed());
-        return place_of(record_of(place).next);
-    }
-
     // ---- changing
 
-    // A new entry that has no owner and is not in the time list. The caller has to deliver(),
-    // release() or erase() it. Throws: std::bad_alloc. Requires: the id is not here.
+    // A new entry that has no owner and was never delivered. Throws: std::bad_alloc. Requires: the
+    // id is not here.
     [[nodiscard]] Place insert(StreamId id) {
+        const std::size_t before = size_;
         const Place place = find_or_insert(id);
-        RUNNEL_ASSERT(!record_of(place).is_placed());
+        RUNNEL_ASSERT(size_ == before + 1);
         return place;
     }
 
@@ -161,35 +152,32 @@ public:
 
     void erase(Place place) noexcept {
         PendingLeaf& leaf = *place.leaf;
-        take_from_times(place);
+        take_from_owner(place);
         leaf.vacate(place.slot);
         --size_;
         if (is_sparse(leaf)) [[unlikely]]
             thin_out(leaf);
     }
 
-    // Gives the entry to `owner`. Its place in the time list is that of `delivered_ms`, behind
-    // equal times. Complexity: O(1) for the latest time; else O(entries between it and either the
-    // end or the last one that was put before the end).
+    // Gives the entry to `owner`. Complexity: O(1).
     void deliver(Place place, std::uint32_t owner, std::int64_t delivered_ms,
                  std::uint64_t deliveries) noexcept {
-        take_from_times(place);
+        take_from_owner(place);
         PendingRecord& record = place.leaf->record(place.slot);
         record.delivered_ms = Halves{static_cast<std::uint64_t>(delivered_ms)};
         record.deliveries = Halves{deliveries};
         record.owner = owner;
         place.leaf->note_owner(owner);
-        times_.add_delivered(place.leaf->reference(place.slot), record);
+        ++owned_;
     }
 
-    // Takes the entry from its owner and puts it behind the other released ones, even if it is one.
+    // Takes the entry from its owner, if it has one.
     void release(Place place, std::uint64_t deliveries) noexcept {
-        take_from_times(place);
+        take_from_owner(place);
         PendingRecord& record = place.leaf->record(place.slot);
         record.delivered_ms = Halves{};
         record.deliveries = Halves{deliveries};
         record.owner = nobody;
-        times_.add_released(place.leaf->reference(place.slot), record);
     }
 
     // Also gives back all memory.
@@ -197,29 +185,21 @@ public:
         while (PendingLeaf* const leaf = leaves_.pop_front()) PendingLeaf::release(*leaf);
         if (spare_ != nullptr) PendingLeaf::release(*std::exchange(spare_, nullptr));
         found_leaf_ = nullptr;
-        size_ = 0;
+        size_ = owned_ = 0;
         tree_.clear();
-        times_.clear();
     }
 
 private:
-    [[nodiscard]] bool has(Place place) const noexcept {
-        return place && place.leaf->is_live(place.slot) &&
-               times_.leaves().leaf(place.leaf->reference(place.slot)) == place.leaf;
+    [[nodiscard]] static bool has(Place place) noexcept {
+        return place && place.leaf->is_live(place.slot);
     }
     [[nodiscard]] static const PendingRecord& record_of(Place place) noexcept {
         return std::as_const(*place.leaf).record(place.slot);
     }
 
-    [[nodiscard]] Place place_of(PendingRef at) const noexcept {
-        if (at == PendingRecord::none) return {};
-        return {times_.leaves().leaf(at), at % PendingLeaf::most_slots};
-    }
-
-    void take_from_times(Place place) noexcept {
+    void take_from_owner(Place place) noexcept {
         RUNNEL_ASSERT(has(place));
-        PendingRecord& record = place.leaf->record(place.slot);
-        if (record.is_placed()) times_.remove(place.leaf->reference(place.slot), record);
+        if (owner(place) != nobody) --owned_;
     }
 
     // ---- finding
@@ -353,7 +333,6 @@ private:
     // Adds an empty leaf behind `leaf`, of the size that follows `capacity`: see BlockGrowth. The
     // caller has to put something into it.
     PendingLeaf& add_leaf(PendingLeaf* leaf, StreamId key, std::uint32_t capacity) {
-        times_.leaves().reserve();
         PendingLeaf& made = take_spare(BlockGrowth::after(capacity, most_slots_));
         made.reset(key);
         try {
@@ -362,7 +341,6 @@ private:
             keep(made);
             throw;
         }
-        times_.leaves().add(made);
         leaves_.insert_behind(leaf, made);
         return made;
     }
@@ -382,9 +360,8 @@ private:
     }
 
     [[gnu::noinline]] void thin_out(PendingLeaf& leaf) noexcept {
-        if (&leaf == leaves_.last()) {
-            if (size_ == 0 && times_.leaves().is_large()) clear();
-        } else if (leaf.empty()) {
+        if (&leaf == leaves_.last()) return;
+        if (leaf.empty()) {
             drop(leaf);
         } else if (&leaf != leaves_.first() && !merge(*leaf.previous, leaf)) {
             merge(leaf, *leaf.next);
@@ -408,7 +385,6 @@ private:
     void drop(PendingLeaf& leaf) noexcept {
         RUNNEL_ASSERT(leaf.empty());
         tree_.erase(leaf);
-        times_.leaves().remove(leaf);
         if (found_leaf_ == &leaf) {
             found_leaf_ = leaf.next;
             found_end_ = 0;
@@ -424,7 +400,7 @@ private:
         if (other != nullptr) PendingLeaf::release(*other);
     }
 
-    // ---- moving entries; the time list goes with them
+    // ---- moving entries
 
     void move(PendingLeaf& from, std::uint32_t slot, PendingLeaf& to,
               std::uint32_t to_slot) noexcept {
@@ -433,7 +409,6 @@ private:
         from.vacate(slot);
         to.insert(to_slot, id);
         to.record(to_slot) = record;
-        times_.move(from.reference(slot), to.reference(to_slot), record);
     }
 
     // From `slot` on to the end of `to`, which has room.
@@ -452,9 +427,9 @@ private:
     }
 
     LinkedList<PendingLeaf> leaves_;
-    PendingTimes times_;
     RadixTree tree_;
     std::size_t size_ = 0;
+    std::size_t owned_ = 0;  // of them, how many have an owner
     PendingLeaf* spare_ = nullptr;
     mutable PendingLeaf* found_leaf_ = nullptr;
     mutable std::uint32_t found_end_ = 0;  // behind the slot that was found

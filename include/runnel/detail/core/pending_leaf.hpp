@@ -2,7 +2,6 @@
 #pragma once
 
 #include <runnel/detail/base/assert.hpp>
-#include <runnel/detail/base/reserve.hpp>
 #include <runnel/detail/blocks/blocks.hpp>
 #include <runnel/detail/blocks/id_offset.hpp>
 #include <runnel/detail/blocks/radix_tree.hpp>
@@ -16,8 +15,6 @@
 #include <limits>
 #include <memory>
 #include <new>
-#include <utility>
-#include <vector>
 
 namespace runnel::inline v0::detail {
 
@@ -37,18 +34,10 @@ private:
     Both halves_{};
 };
 
-// An entry: the number of its leaf and its slot there.
-using PendingRef = std::uint32_t;
-
 // What is known of a pending entry besides its id.
 struct PendingRecord {
     static constexpr std::uint32_t nobody = std::numeric_limits<std::uint32_t>::max();
-    // Links that lead nowhere: at the end of the time list, and of an entry that is not in that
-    // list.
-    static constexpr PendingRef none = std::numeric_limits<PendingRef>::max();
-    static constexpr PendingRef unplaced = none - 1;
 
-    [[nodiscard]] bool is_placed() const noexcept { return previous != unplaced; }
     [[nodiscard]] std::int64_t time() const noexcept {
         return static_cast<std::int64_t>(delivered_ms.value());
     }
@@ -56,10 +45,8 @@ struct PendingRecord {
     Halves delivered_ms;
     Halves deliveries;
     std::uint32_t owner = nobody;
-    PendingRef previous = unplaced;
-    PendingRef next = unplaced;
 };
-static_assert(sizeof(PendingRecord) == 28);
+static_assert(sizeof(PendingRecord) == 20);
 
 // Up to 64 pending entries, in slots ordered by id.
 //
@@ -136,9 +123,6 @@ public:
     [[nodiscard]] const PendingRecord& record(std::uint32_t slot) const noexcept {
         return *place(slot);
     }
-    [[nodiscard]] PendingRef reference(std::uint32_t slot) const noexcept {
-        return number * most_slots + slot;
-    }
 
     // The first slot, live or not, whose id is not less than `bound`; end() if there is none.
     [[nodiscard]] std::uint32_t lower_bound(const StreamId& bound) const noexcept {
@@ -180,7 +164,6 @@ public:
 
     PendingLeaf* previous = nullptr;
     PendingLeaf* next = nullptr;
-    std::uint32_t number = 0;
 
 private:
     explicit PendingLeaf(std::uint32_t capacity) noexcept
@@ -231,160 +214,5 @@ private:
     std::uint64_t owners_ = 0;
 };
 static_assert(sizeof(PendingLeaf) == 56);
-
-// Leaves by their numbers, which are small and reused.
-class PendingTable {
-public:
-    // Makes the next add() noexcept. Throws: std::bad_alloc.
-    void reserve() {
-        if (free_ != no_number) return;
-        if (places_.size() == most_leaves) throw std::bad_alloc{};
-        reserve_one_more(places_);
-    }
-
-    void add(PendingLeaf& leaf) noexcept {
-        if (free_ == no_number) {
-            leaf.number = static_cast<std::uint32_t>(places_.size());
-            places_.push_back({&leaf});
-        } else {
-            leaf.number = free_;
-            free_ = static_cast<std::uint32_t>(places_[free_].next_free);
-            places_[leaf.number].leaf = &leaf;
-        }
-    }
-
-    void remove(const PendingLeaf& leaf) noexcept {
-        places_[leaf.number].next_free = std::exchange(free_, leaf.number);
-    }
-
-    [[nodiscard]] PendingLeaf* leaf(PendingRef at) const noexcept {
-        return places_[at / PendingLeaf::most_slots].leaf;
-    }
-    [[nodiscard]] PendingRecord& record(PendingRef at) const noexcept {
-        return leaf(at)->record(at % PendingLeaf::most_slots);
-    }
-
-    // Whether it takes more memory than an empty container should keep.
-    [[nodiscard]] bool is_large() const noexcept { return places_.capacity() > most_kept; }
-
-    void clear() noexcept {
-        std::vector<Place>{}.swap(places_);
-        free_ = no_number;
-    }
-
-private:
-    union Place {
-        PendingLeaf* leaf;
-        std::uintptr_t next_free;
-    };
-
-    static constexpr std::uint32_t no_number = std::numeric_limits<std::uint32_t>::max();
-    // So that no reference equals a link that leads nowhere.
-    static constexpr std::size_t most_leaves = PendingRecord::unplaced / PendingLeaf::most_slots;
-    static constexpr std::size_t most_kept = 1024;
-
-    std::vector<Place> places_;
-    std::uint32_t free_ = no_number;
-};
-
-// The time list: released entries first, in the order of their release, then those that have an
-// owner, by the time of their delivery. Its links are references, and lie in the records.
-class PendingTimes {
-public:
-    static constexpr PendingRef none = PendingRecord::none;
-
-    [[nodiscard]] PendingTable& leaves() noexcept { return leaves_; }
-    [[nodiscard]] const PendingTable& leaves() const noexcept { return leaves_; }
-
-    [[nodiscard]] PendingRef oldest() const noexcept { return oldest_; }
-    [[nodiscard]] PendingRef newest() const noexcept { return newest_; }
-    [[nodiscard]] std::size_t released() const noexcept { return released_; }
-
-    // Puts it behind all that were not delivered later. That is the end, unless the clock was set
-    // back or a claim gives another time than the present.
-    void add_delivered(PendingRef at, PendingRecord& record) noexcept {
-        RUNNEL_ASSERT(record.owner != PendingRecord::nobody);
-        if (newest_ == none || !is_later(newest_, record.time())) [[likely]] {
-            link(at, record, newest_);
-        } else {
-            link(at, record, last_until(record.time()));
-            recent_ = at;
-        }
-    }
-
-    // Puts it behind the other released ones.
-    void add_released(PendingRef at, PendingRecord& record) noexcept {
-        RUNNEL_ASSERT(record.owner == PendingRecord::nobody);
-        link(at, record, last_released_);
-        last_released_ = at;
-        ++released_;
-    }
-
-    // The links of `record` stay as they were. Requires: record.is_placed().
-    void remove(PendingRef at, PendingRecord& record) noexcept {
-        if (record.owner == PendingRecord::nobody) {
-            --released_;
-            if (last_released_ == at) last_released_ = record.previous;
-        }
-        if (recent_ == at) recent_ = record.previous;
-        point_neighbours(record, record.next, record.previous);
-    }
-
-    // The entry of `record` now has the reference `to`.
-    void move(PendingRef from, PendingRef to, const PendingRecord& record) noexcept {
-        if (!record.is_placed()) return;
-        if (last_released_ == from) last_released_ = to;
-        if (recent_ == from) recent_ = to;
-        point_neighbours(record, to, to);
-    }
-
-    void clear() noexcept {
-        leaves_.clear();
-        oldest_ = newest_ = last_released_ = recent_ = none;
-        released_ = 0;
-    }
-
-private:
-    [[nodiscard]] bool is_later(PendingRef at, std::int64_t time) const noexcept {
-        const PendingRecord& record = leaves_.record(at);
-        return record.owner != PendingRecord::nobody && record.time() > time;
-    }
-
-    // The last entry that was not delivered later. Searches from the end and, at the same pace,
-    // from the last entry that was added before the end, as others may follow there, or from the
-    // beginning. Requires: the newest one was delivered later.
-    [[gnu::noinline]] [[nodiscard]] PendingRef last_until(std::int64_t time) const noexcept {
-        const bool is_before = recent_ != none && !is_later(recent_, time);
-        PendingRef forwards = is_before ? recent_ : last_released_;
-        PendingRef backwards = newest_;
-        while (backwards != none && is_later(backwards, time)) {
-            const PendingRef next = forwards != none ? leaves_.record(forwards).next : oldest_;
-            if (is_later(next, time)) return forwards;
-            forwards = next;
-            backwards = leaves_.record(backwards).previous;
-        }
-        return backwards;
-    }
-
-    void link(PendingRef at, PendingRecord& record, PendingRef after) noexcept {
-        record.previous = after;
-        record.next = after != none ? leaves_.record(after).next : oldest_;
-        point_neighbours(record, at, at);
-    }
-
-    // Makes the neighbours of `record` lead to these.
-    void point_neighbours(const PendingRecord& record, PendingRef forwards,
-                          PendingRef backwards) noexcept {
-        (record.previous != none ? leaves_.record(record.previous).next : oldest_) = forwards;
-        (record.next != none ? leaves_.record(record.next).previous : newest_) = backwards;
-    }
-
-    PendingTable leaves_;
-    PendingRef oldest_ = none;
-    PendingRef newest_ = none;
-    PendingRef last_released_ = none;
-    PendingRef recent_ = none;  // added before the end
-    std::size_t released_ = 0;
-};
 
 }  // namespace runnel::inline v0::detail
