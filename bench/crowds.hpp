@@ -314,35 +314,50 @@ inline Series pushes(std::size_t count) {
 
 /// Workers that wait for the same two lists.
 inline Series waits_for_any(std::size_t count) {
+    constexpr std::size_t bursts = 20;
     const BlockingList<uint64_t> one;
     const BlockingList<uint64_t> other;
     std::atomic<uint64_t> sum{0};
+    std::atomic<std::size_t> popped{0};
     uint64_t pushed = 0;
+    nanoseconds popping{};
     Series costs;
     {
         Crowd crowd{count, [&](std::size_t /*thread*/) {
                         const auto any = wait_any({one, other});
                         if (!any) return false;
-                        const auto popped =
-                            any.which() == 0 ? one.try_pop_front() : other.try_pop_front();
-                        if (popped) sum += *popped;
+                        const auto& list = any.which() == 0 ? one : other;
+                        if (const auto number = list.try_pop_front()) {
+                            sum += *number;
+                            ++popped;
+                        }
                         return true;
                     }};
         const auto settle = [&] {
             crowd.settle([&] { return one.stats().blocked_pops; });
             crowd.settle([&] { return other.stats().blocked_pops; });
         };
+        const auto push = [&] {
+            const auto& list = pushed % 2 == 0 ? one : other;
+            check(list.push_back(pushed + 1) == Push::done, "a push failed");
+            ++pushed;
+        };
         settle();
         costs.push_back(cost([&] {
             check(!wait_any({one, other}, {.timeout = moment}), "nobody has pushed");
         }));
-        costs.push_back(cost(settle, [&] {
-            check((pushed % 2 == 0 ? one : other).push_back(pushed + 1) == Push::done,
-                  "a push failed");
-            ++pushed;
-        }));
+        costs.push_back(cost(settle, push));
         settle();
         costs.push_back(static_cast<double>(crowd.served()) / static_cast<double>(pushed));
+        for (std::size_t burst = 0; burst < bursts; ++burst) {
+            settle();
+            const std::uint64_t start = now();
+            for (std::size_t index = 0; index < count; ++index) push();
+            yield_until([&] { return popped == pushed; });
+            popping += nanoseconds{now() - start};
+        }
+        costs.push_back(per_message(popping, bursts * count));
+        settle();
         one.close();
         other.close();
     }

@@ -376,9 +376,10 @@ void add_waits(GrowthTable& table) {
                moves_to_one_target});
     table.add({{"push and pop of the source of moves to full lists", "pop that ends such a move"},
                moves_to_full_targets});
-    table.add({{"wait_any of two lists waits a moment", "push that ends a wait_any",
-                "workers that such a push wakes, number"},
-               waits_for_any});
+    table.add(
+        {{"wait_any of two lists waits a moment", "push that ends a wait_any",
+          "workers that such a push wakes, number", "until all workers have popped one, for each"},
+         waits_for_any});
     table.add({{"add that ends a wait_any for a group", "workers that such an add wakes, number"},
                waits_for_group});
     table.add({{"read of a cursor waits a moment", "add, for each read of a cursor that it ends",
