@@ -61,6 +61,9 @@ public:
 
     /// Removes a consumer. Its pending entries are dropped and not delivered again, so claim them
     /// before. Returns how many entries were dropped. Redis: XGROUP DELCONSUMER.
+    ///
+    /// Complexity: logarithmic. If the consumer has entries pending, also linear in what the group
+    /// has pending from the first of them to the last, under the stream's lock.
     std::size_t remove_consumer(std::string_view name) const;
 
     /// Acknowledges those of these entries that are pending, whichever consumer has them. Returns

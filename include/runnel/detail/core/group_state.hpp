@@ -35,8 +35,9 @@ struct ConsumerRecord {
     Milliseconds active = never;
     std::size_t pending = 0;
 
-    // How far first_lost() has come. The consumer has nothing pending before `pending_from`. It has
-    // nothing pending that was erased before `erased_from`; without that, nothing that was erased.
+    // Where to look for what the consumer has pending: there is nothing before `pending_from`. It
+    // has nothing pending that was erased before `erased_from`; without that, nothing that was
+    // erased.
     StreamId pending_from{};
     std::optional<StreamId> erased_from{};
 };
@@ -144,13 +145,14 @@ public:
         return number < numbers_.size() ? numbers_[number].consumer : nullptr;
     }
 
-    // Also drops what the consumer has pending, as if it were acknowledged.
+    // Also drops what the consumer has pending, as if it were acknowledged. Complexity: logarithmic
+    // for each such entry, and linear in what is pending between them and `pending_from`.
     Effect remove_consumer(std::string_view name) noexcept {
         const auto found = consumers_.find(name);
         if (found == consumers_.end()) return {};
         const std::uint32_t number = found->second.number;
         const std::size_t dropped = found->second.pending;
-        StreamId id;
+        StreamId id = found->second.pending_from;
         for (auto left = dropped; left != 0; --left) {
             const auto place = pending_.next_of(number, pending_.lower_bound(id));
             id = pending_.id(place);
@@ -463,9 +465,7 @@ private:
               Milliseconds delivered, std::uint64_t deliveries) noexcept {
         const bool had_owner = take_from_owner(place);
         pending_.deliver(place, to.number, delivered, deliveries);
-        ++to.pending;
-        if (id < to.pending_from) [[unlikely]]
-            to.pending_from = id;
+        if (to.pending++ == 0 || id < to.pending_from) to.pending_from = id;
         return had_owner;
     }
 
