@@ -239,6 +239,67 @@ TEST_CASE("of the blocks that are emptied at most two are kept, the others given
     CHECK(Blocks::live - before <= 3);  // the one it stands in, and two
 }
 
+namespace {
+
+// The positions below `size`, but those that are to be kept.
+template <typename Keeps>
+std::vector<std::size_t> positions_but(int size, Keeps keeps) {
+    std::vector<std::size_t> positions;
+    for (int at = 0; at != size; ++at)
+        if (!keeps(at)) positions.push_back(static_cast<std::size_t>(at));
+    return positions;
+}
+
+}  // namespace
+
+TEST_CASE("what few elements are left of many are moved together, and blocks given back",
+          "[block_deque]") {
+    constexpr int count = 100'000;
+    const int one_in = GENERATE(1'000, 100, 3);
+    const long before = Blocks::live;
+    BlockDeque<Countable> queue;
+    push(queue, 0, count);
+    const long blocks = Blocks::live - before;
+    const auto positions = positions_but(count, [&](int at) { return at % one_in == 0; });
+    std::vector<Countable> out;
+    out.reserve(positions.size());
+    queue.extract(positions, out);
+    std::vector<int> left;
+    for (int value = 0; value < count; value += one_in) left.push_back(value);
+    CHECK(contents(queue) == left);
+    // At most half a block is empty, and two are spare.
+    CHECK(Blocks::live - before <= 2 * blocks / one_in + 4);
+    push(queue, count, 1);
+    CHECK(queue.back().get() == count);
+}
+
+TEST_CASE("blocks that become sparse in turns are merged, too", "[block_deque]") {
+    constexpr int count = 100'000;
+    const long before = Blocks::live;
+    BlockDeque<Countable> queue;
+    push(queue, 0, count);
+    // Each time one in ten of what is left, so that no block loses much at once.
+    while (queue.size() > 100) {
+        const auto positions =
+            positions_but(static_cast<int>(queue.size()), [](int at) { return at % 10 != 0; });
+        std::vector<Countable> out;
+        out.reserve(positions.size());
+        queue.extract(positions, out);
+    }
+    CHECK(Blocks::live - before <= 4);
+}
+
+TEST_CASE("an element moves when its neighbours go, and those far away do not", "[block_deque]") {
+    BlockDeque<Countable> queue;
+    push(queue, 0, 10 * many);
+    const Countable* const last = &queue.back();
+    std::vector<Countable> out;
+    out.reserve(1);
+    queue.extract({0}, out);
+    CHECK(&queue.back() == last);
+    CHECK(contents(queue) == counting(1, 10 * many - 1));
+}
+
 TEST_CASE("blocks that are handed to a queue with spare ones are not more than before",
           "[block_deque]") {
     const long before = Blocks::live;

@@ -146,17 +146,23 @@ public:
     }
 
     // Moves the elements at `positions`, which ascend, to the end of `out`, and closes the gaps.
-    // Requires: out.capacity() suffices. Complexity: O(size).
+    // Neighbouring blocks that have become sparse are merged. Requires: out.capacity() suffices.
+    // Complexity: O(size).
     void extract(const std::vector<std::size_t>& positions, std::vector<T>& out) noexcept {
         auto next = positions.begin();
         std::size_t at = 0;
-        for (Block* block = blocks_.first(); block != nullptr && next != positions.end();) {
+        bool has_room = false;  // whether the block before has more room now
+        for (Block* block = blocks_.first();
+             block != nullptr && (next != positions.end() || has_room);) {
             Block* const following = block->next;
             const std::size_t size_before = block->size();
             const auto end = std::lower_bound(next, positions.end(), at + size_before);
             extract(*block, {next, end}, at, out);
+            const bool has_changed = block->size() != size_before;
             size_ -= size_before - block->size();
+            const bool is_merged = (has_changed || has_room) && merge_into_previous(*block);
             unlink_if_empty(*block);
+            has_room = has_changed || is_merged;
             next = end;
             at += size_before;
             block = following;
@@ -206,6 +212,15 @@ private:
             }
         }
         block.end = kept;
+    }
+
+    // Moves all elements behind those of the block before, if they fit there.
+    static bool merge_into_previous(Block& block) noexcept {
+        Block* const to = block.previous;
+        if (to == nullptr || to->capacity - to->end < block.size()) return false;
+        for (; !block.empty(); ++block.begin, ++to->end)
+            relocate(*block.slot(block.begin), to->place(to->end));
+        return true;
     }
 
     // Requires: out.capacity() suffices.
