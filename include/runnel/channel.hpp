@@ -133,6 +133,8 @@ public:
     ///
     /// Throws: Error{invalid_argument} for a bound of 0, for Behind::drop_newest, and for a soft
     /// limit without Behind::disconnect. Error{closed}.
+    /// Complexity: logarithmic in the number of different bounds, whatever the number of
+    /// subscriptions. So is the end of a subscription.
     [[nodiscard]] Subscription<T> subscribe(const SubscribeOptions& options = {}) const;
 
     /// Calls `handler` with each message that is published from now on: one call at a time, in the
@@ -152,7 +154,8 @@ public:
     /// handlers with them. While a thread waits in a call of runnel, it is not cancelled.
     ///
     /// Throws: Error{invalid_argument} for a bound of 0; Error{closed}.
-    /// Complexity: linear in the handlers.
+    /// Complexity: logarithmic in the number of different bounds, whatever the number of handlers.
+    /// So is a disconnect.
     template <MessageHandler<T> Function>
     Connection on_message(Function handler, HandlerOptions options = {}) const;
 

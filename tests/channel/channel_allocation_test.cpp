@@ -273,6 +273,33 @@ TEST_CASE("a subscription without memory is not made", "[channel][allocation]") 
         [](World& world) { REQUIRE_FALSE(world.view.try_read()); });
 }
 
+TEST_CASE("a subscription whose bounds get no memory is not made", "[channel][allocation]") {
+    in_all_settings(
+        [](World& world) {
+            const auto made = world.channel.subscribe(
+                {.bound = 5'000, .when_behind = Behind::block, .bytes = {.hard = 1'000'000}});
+        },
+        [](World& world) { REQUIRE(world.channel.publish(word(1)).ending == Push::done); });
+}
+
+TEST_CASE("a subscription that was not made keeps nothing in the channel",
+          "[channel][allocation]") {
+    at_every_request([](long granted, Shortage shortage) {
+        const Channel<int> channel;
+        const auto view = channel.subscribe({.bound = 1});
+        {
+            const MemoryRunsOut limit{granted, shortage};
+            try {
+                const auto made = channel.subscribe({.bound = 5'000, .bytes = {.hard = 1'000'000}});
+            } catch (const std::bad_alloc&) {
+                REQUIRE(channel.subscribers() == 1);
+            }
+        }
+        for (int number = 0; number != 500; ++number) channel.publish(number);
+        REQUIRE(channel.info().retained <= 65);
+    });
+}
+
 TEST_CASE("a handler without memory is not connected", "[channel][allocation]") {
     in_all_settings(
         [](World& world) {
@@ -283,6 +310,21 @@ TEST_CASE("a handler without memory is not connected", "[channel][allocation]") 
             const std::size_t before = world.handled;
             world.channel.publish(word(1));
             REQUIRE(world.handled == before + 5);
+        });
+}
+
+TEST_CASE("a handler whose bound gets no memory is not connected", "[channel][allocation]") {
+    in_all_settings(
+        [](World& world) {
+            world.connection = world.channel.on_message(
+                [&world](const std::string&) { world.handled += 7; }, {.bound = 5'000});
+        },
+        [](World& world) {
+            const std::size_t before = world.handled;
+            world.channel.publish(word(1));
+            REQUIRE(world.handled == before + 7);
+            world.connection.disconnect();
+            REQUIRE(world.channel.info().handlers == 0);
         });
 }
 

@@ -164,7 +164,8 @@ public:
             while (run_next_batch(frame, dead)) {
             }
         } catch (const ForcedUnwind&) {
-            let_go();
+            let_go(dead);
+            Handlers<T>::disown(dead);
             throw;
         }
         Handlers<T>::disown(dead);
@@ -263,10 +264,10 @@ public:
         return seat.is_within_window(log);
     }
 
-    void add_seat(Seat<T>& seat, WakeChain& chain) noexcept RUNNEL_REQUIRES(mutex) {
-        seat.begin(log.last());
-        seats.add(seat);
-        widen_window(seat.window);
+    // Throws: std::bad_alloc, and then nothing has changed.
+    void add_seat(Seat<T>& seat, WakeChain& chain) RUNNEL_REQUIRES(mutex) {
+        seats.add(seat, log);
+        update_window();
         ask_all(watchers, chain);
     }
 
@@ -331,8 +332,7 @@ public:
             refuse_if_closed();
             handler.from = log.last();
             handlers.add(handler);
-            handlers_bound_ = handlers.least_bound();
-            widen_window(window_of_handler(handler.bound()));
+            update_handlers_bound();
             ask_all(watchers, chain);
         }
         chain.resume_all();
@@ -348,12 +348,11 @@ public:
             const Lock lock{mutex};
             if (handler.is_live()) {
                 handlers.kill(handler);
-                handlers_bound_ = handlers.least_bound();
-                update_window();
+                update_handlers_bound();
                 log.trim(disposal);
             }
             if (!is_on()) {
-                dead = handlers.take_out_dead();
+                handlers.take_out_dead(dead);
             } else {
                 if (!is_mine() && !handlers.synchronize()) handler.unsure_in = batch_number_;
                 runs = may_run(handler);
@@ -511,25 +510,22 @@ private:
         Handler<T>* first = nullptr;
         Handler<T>* last = nullptr;
         bool do_others_publish = false;
-        LinkedStack<Handler<T>> dead{};  // when the run ends
     };
 
     // Runs the handlers with some of the messages that were left to them. False: the run is over or
-    // another thread's; this state may be gone, and the caller owns `dead`.
+    // another thread's, and this state may be gone when the caller disowns `dead`: until then, they
+    // own it.
     [[nodiscard]] bool run_next_batch(const HandlerFrame<>& frame, LinkedStack<Handler<T>>& dead)
         RUNNEL_EXCLUDES(mutex) {
         Batch batch;
         WakeChain chain;
         {
             const Lock lock{mutex};
-            next_batch(batch, chain);
+            next_batch(batch, chain, dead);
             serve_publishers(chain);
         }
         chain.resume_all();
-        if (batch.messages.mask == 0) {
-            dead = std::move(batch.dead);
-            return false;
-        }
+        if (batch.messages.mask == 0) return false;
         run_batch(batch, frame);
         if (batch.do_others_publish) let_messages_gather();
         return true;
@@ -569,12 +565,12 @@ private:
             wake_publishers();
     }
 
-    void next_batch(Batch& batch, WakeChain& chain) noexcept RUNNEL_REQUIRES(mutex) {
-        if (seek_unhandled()) {
-            take_batch(batch, chain);
-        } else {
-            batch.dead = end_run(chain);
-        }
+    void next_batch(Batch& batch, WakeChain& chain, LinkedStack<Handler<T>>& dead) noexcept
+        RUNNEL_REQUIRES(mutex) {
+        const bool is_any_left = seek_unhandled();
+        if (!is_any_left) end_run(chain);
+        handlers.take_out_dead(dead);  // this thread does not walk the list now
+        if (is_any_left) take_batch(batch, chain);
         if (!leavers.empty()) [[unlikely]]
             ask_all(leavers, chain);  // some wait for the next batch
     }
@@ -604,13 +600,10 @@ private:
         return static_cast<bool>(unhandled_.seek(log.entries()));
     }
 
-    // The caller owns what is returned.
-    [[nodiscard]] LinkedStack<Handler<T>> end_run(WakeChain& chain) noexcept
-        RUNNEL_REQUIRES(mutex) {
+    void end_run(WakeChain& chain) noexcept RUNNEL_REQUIRES(mutex) {
         set_thread(no_thread);
         if (until_offer_ != most_before_offer) [[unlikely]]
             end_batches(chain);
-        return handlers.take_out_dead();
     }
 
     // Only a run that has taken messages of others is ever offered, and accepted.
@@ -642,26 +635,24 @@ private:
 
     // Called when the runner is cancelled. The message in hand was handled. The publisher that
     // waits for the run goes on with the others or, if none waits, the next publisher.
-    [[gnu::noinline]] void let_go() noexcept RUNNEL_EXCLUDES(mutex) {
-        LinkedStack<Handler<T>> dead;
+    [[gnu::noinline]] void let_go(LinkedStack<Handler<T>>& dead) noexcept RUNNEL_EXCLUDES(mutex) {
         WakeChain chain;
         {
             const Lock lock{mutex};
+            handlers.take_out_dead(dead);
             is_left_over_ = seek_unhandled();
             if (is_left_over_) {
                 set_thread(no_thread);
                 is_run_on_offer_ = false;
                 is_run_wanted_.store(false, std::memory_order_relaxed);
                 ask_all(successors, chain);
-                if (!is_on()) dead = handlers.take_out_dead();
             } else {
-                dead = end_run(chain);
+                end_run(chain);
             }
             ask_all(leavers, chain);
             serve_publishers(chain);
         }
         chain.resume_all();
-        Handlers<T>::disown(dead);
     }
 
     // Not analysed, as it needs no lock: from `first` to `last` the list stays as it is while a
@@ -689,15 +680,22 @@ private:
         return handler.is_left_to_runner;
     }
 
-    void widen_window(const Window& window) noexcept RUNNEL_REQUIRES(mutex) {
-        window_.messages = std::max(window_.messages, window.messages);
-        window_.bytes = std::max(window_.bytes, window.bytes);
-        log.keep(window_);
+    // To be called after a handler has come or gone.
+    void update_handlers_bound() noexcept RUNNEL_REQUIRES(mutex) {
+        handlers_bound_ = handlers.least_bound();
+        update_window();
     }
+    // To be called after a subscriber with a window has come or gone.
     void update_window() noexcept RUNNEL_REQUIRES(mutex) {
-        window_ = seats.window();
-        if (handlers.size() != 0) widen_window(window_of_handler(handlers.greatest_bound()));
-        log.keep(window_);
+        Window all = seats.window();
+        if (handlers.size() != 0) {
+            const Window window = window_of_handler(handlers.greatest_bound());
+            all.messages = std::max(all.messages, window.messages);
+            all.bytes = std::max(all.bytes, window.bytes);
+        }
+        if (all == window_) return;
+        window_ = all;
+        log.keep(all);
     }
     // One more than its bound: a publisher that takes up a released run logs its own message before
     // the others are handled.

@@ -8,6 +8,7 @@
 #include <runnel/detail/base/forced_unwind.hpp>
 #include <runnel/detail/base/handle.hpp>
 #include <runnel/detail/base/linked.hpp>
+#include <runnel/detail/channel/bounds.hpp>
 #include <runnel/detail/channel/handler_run.hpp>
 #include <runnel/message.hpp>
 
@@ -60,6 +61,7 @@ public:
     // Guarded by the lock of the channel, except for the walk described above.
     Handler* previous = nullptr;
     Handler* next = nullptr;
+    Handler* next_dead = nullptr;
     std::uint64_t from = 0;          // the number of the last message before it was connected
     std::uint64_t unsure_in = 0;     // the batch in which it may have been started unseen
     bool is_left_to_runner = false;  // the thread that runs it drops it, and then clears this
@@ -98,18 +100,8 @@ public:
     [[nodiscard]] Handler<T>* last() const noexcept { return handlers_.last(); }
 
     // The least number of messages that may be left to a handler, and the greatest.
-    [[nodiscard]] std::uint64_t least_bound() const noexcept {
-        std::uint64_t least = ~std::uint64_t{0};
-        for (const Handler<T>* one = first(); one != nullptr; one = one->next)
-            if (one->is_live()) least = std::min(least, one->bound());
-        return least;
-    }
-    [[nodiscard]] std::uint64_t greatest_bound() const noexcept {
-        std::uint64_t greatest = 0;
-        for (const Handler<T>* one = first(); one != nullptr; one = one->next)
-            if (one->is_live()) greatest = std::max(greatest, one->bound());
-        return greatest;
-    }
+    [[nodiscard]] std::uint64_t least_bound() const noexcept { return bounds_.least(); }
+    [[nodiscard]] std::uint64_t greatest_bound() const noexcept { return bounds_.greatest(); }
 
     // Whether a handler has as many messages left as its bound. Messages from before it was
     // connected do not count.
@@ -119,8 +111,9 @@ public:
         return false;
     }
 
-    // Becomes one of its owners.
-    void add(Handler<T>& handler) noexcept {
+    // Becomes one of its owners. Throws: std::bad_alloc, and then nothing has changed.
+    void add(Handler<T>& handler) {
+        bounds_.add(handler.bound());
         has_barrier_ = AsymmetricBarrier::is_available();
         handler.add_owner();
         handlers_.push_back(handler);
@@ -130,14 +123,16 @@ public:
     // The handler is not started again. It stays in the list until take_out_dead().
     void kill(Handler<T>& handler) noexcept {
         handler.leave();
+        bounds_.remove(handler.bound());
         --size_;
-        has_dead_ = true;
+        dead_.push_back(handler);
     }
 
     // Takes out the killed handlers. The caller has to disown() them without a lock.
     // Requires: no thread walks the list.
-    [[nodiscard]] LinkedStack<Handler<T>> take_out_dead() noexcept {
-        return has_dead_ ? take_out_some() : LinkedStack<Handler<T>>{};
+    void take_out_dead(LinkedStack<Handler<T>>& into) noexcept {
+        if (!dead_.empty()) [[unlikely]]
+            take_out_some(into);
     }
 
     static void disown(LinkedStack<Handler<T>>& dead) noexcept {
@@ -217,25 +212,20 @@ private:
         running_.store(handler, std::memory_order_seq_cst);
     }
 
-    [[gnu::noinline]] LinkedStack<Handler<T>> take_out_some() noexcept {
-        has_dead_ = false;
-        LinkedStack<Handler<T>> dead;
-        for (Handler<T>* one = first(); one != nullptr;) {
-            Handler<T>* const next = one->next;
-            if (!one->is_live()) {
-                handlers_.remove(*one);
-                dead.push(*one);
-            }
-            one = next;
+    [[gnu::noinline]] void take_out_some(LinkedStack<Handler<T>>& into) noexcept {
+        while (!dead_.empty()) {
+            Handler<T>& one = dead_.pop_front();
+            handlers_.remove(one);
+            into.push(one);
         }
-        return dead;
     }
 
     LinkedList<Handler<T>> handlers_;
+    LinkedQueue<Handler<T>, &Handler<T>::next_dead> dead_;  // killed, and still in the list
     std::size_t size_ = 0;
-    bool has_dead_ = false;
     bool has_barrier_ = false;
     bool uses_barrier_ = false;  // in this batch: written by the runner under the lock
+    Bounds bounds_;
     // On a cache line of its own: the runner writes it before and after each handler, and
     // publishers read what stands above.
     alignas(64) std::atomic<const Handler<T>*> running_ = nullptr;

@@ -4,6 +4,7 @@
 #include <runnel/abstract_clock.hpp>
 #include <runnel/channel_options.hpp>
 #include <runnel/detail/base/linked.hpp>
+#include <runnel/detail/channel/bounds.hpp>
 #include <runnel/detail/channel/overdue.hpp>
 #include <runnel/detail/core/channel_log.hpp>
 #include <runnel/detail/core/log_cursor.hpp>
@@ -89,8 +90,8 @@ private:
 };
 
 // The seats of a channel, and when a publisher has to look at them. Seats that skip by themselves
-// cost it nothing, however many there are. The others cost it nothing until the first of them could
-// be behind. Guarded by the channel's lock.
+// cost it nothing, however many there are. The others cost it nothing until the first of their kind
+// could be behind; then it looks at all of that kind. Guarded by the channel's lock.
 template <Message T>
 class Seats {
 public:
@@ -100,25 +101,33 @@ public:
 
     [[nodiscard]] std::size_t size() const noexcept { return size_; }
 
-    void add(Seat<T>& seat) noexcept {
-        seats_.push_back(seat);
+    // The seat takes part in the messages that come now. Throws: std::bad_alloc, and then nothing
+    // has changed.
+    void add(Seat<T>& seat, const ChannelLog<T>& log) {
+        add_bounds(seat.window);
         ++size_;
-        look_again();
+        seat.begin(log.last());
+        if (seat.when_behind == Behind::block) {
+            blocking_.push_back(seat);
+            lower(hold_at_, seat.window.messages, seat.window.bytes, log);
+        } else if (seat.when_behind == Behind::disconnect) {
+            disconnecting_.push_back(seat);
+            const auto soft = static_cast<std::uint64_t>(seat.overdue.soft_limit());
+            lower(cut_at_, seat.window.messages, std::min(seat.window.bytes, soft), log);
+        }
     }
+    // The limits stay: they are lower bounds.
     void remove(Seat<T>& seat) noexcept {
-        seats_.remove(seat);
+        messages_.remove(seat.window.messages);
+        bytes_.remove(seat.window.bytes);
         --size_;
-        look_again();
+        if (seat.when_behind == Behind::block) blocking_.remove(seat);
+        if (seat.when_behind == Behind::disconnect) disconnecting_.remove(seat);
     }
 
-    // The window that all of them together need. Linear.
+    // The window that all of them together need.
     [[nodiscard]] Window window() const noexcept {
-        Window all{0, 0};
-        for (const Seat<T>* seat = seats_.first(); seat != nullptr; seat = seat->next) {
-            all.messages = std::max(all.messages, seat->window.messages);
-            all.bytes = std::max(all.bytes, seat->window.bytes);
-        }
-        return all;
+        return {messages_.greatest(), bytes_.greatest()};
     }
 
     // Whether a message of `bytes` has to wait for a reader with back-pressure (Behind::block).
@@ -142,9 +151,9 @@ public:
                                std::size_t added = 0) noexcept {
         std::size_t count = 0;
         cut_at_ = {Window::unlimited, Window::unlimited};
-        for (Seat<T>* seat = seats_.first(); seat != nullptr;) {
+        for (Seat<T>* seat = disconnecting_.first(); seat != nullptr;) {
             Seat<T>* const next = seat->next;
-            if (seat->when_behind == Behind::disconnect && note_limits(*seat, log, added, clock)) {
+            if (note_limits(*seat, log, added, clock)) {
                 cut(*seat, log);
                 ++count;
             }
@@ -154,11 +163,25 @@ public:
     }
 
 private:
-    // How many messages and bytes there may be in all before a seat is behind.
+    // How many messages and bytes there may be in all before a seat could be behind.
     using Limit = Window;
 
-    void look_again() noexcept { hold_at_ = cut_at_ = {0, 0}; }
+    void add_bounds(const Window& window) {
+        messages_.add(window.messages);
+        try {
+            bytes_.add(window.bytes);
+        } catch (...) {
+            messages_.remove(window.messages);
+            throw;
+        }
+    }
 
+    // For a seat for which nothing waits yet.
+    static void lower(Limit& limit, std::uint64_t messages, std::uint64_t bytes,
+                      const ChannelLog<T>& log) noexcept {
+        lower(limit.messages, messages, log.last());
+        lower(limit.bytes, bytes, log.bytes());
+    }
     static void lower(std::uint64_t& limit, std::uint64_t by, std::uint64_t from) noexcept {
         limit = std::min(limit, by < Window::unlimited - from ? from + by : Window::unlimited);
     }
@@ -172,8 +195,7 @@ private:
     [[gnu::noinline]] bool find_holder(const ChannelLog<T>& log, std::size_t bytes) noexcept {
         hold_at_ = {Window::unlimited, Window::unlimited};
         bool held = false;
-        for (const Seat<T>* seat = seats_.first(); seat != nullptr; seat = seat->next) {
-            if (seat->when_behind != Behind::block) continue;
+        for (const Seat<T>* seat = blocking_.first(); seat != nullptr; seat = seat->next) {
             const std::uint64_t read = seat->read_up_to();
             lower(hold_at_.messages, seat->window.messages, read);
             held = held || log.last() - read >= seat->window.messages;
@@ -211,10 +233,13 @@ private:
         seat.is_disconnected.store(true, std::memory_order_release);
     }
 
-    LinkedList<Seat<T>> seats_;
     std::size_t size_ = 0;
-    Limit hold_at_{0, 0};
-    Limit cut_at_{0, 0};
+    Limit hold_at_{Window::unlimited, Window::unlimited};
+    Limit cut_at_{Window::unlimited, Window::unlimited};
+    LinkedList<Seat<T>> blocking_;
+    LinkedList<Seat<T>> disconnecting_;
+    Bounds messages_;  // of the windows
+    Bounds bytes_;
 };
 
 }  // namespace runnel::inline v0::detail
