@@ -4,6 +4,7 @@
 #include <runnel/abstract_clock.hpp>
 #include <runnel/channel_options.hpp>
 #include <runnel/detail/base/annotations.hpp>
+#include <runnel/detail/base/asymmetric.hpp>
 #include <runnel/detail/base/forced_unwind.hpp>
 #include <runnel/detail/base/futex.hpp>
 #include <runnel/detail/base/handle.hpp>
@@ -341,6 +342,8 @@ public:
     // From now on `handler` is not started. True: it may still run.
     [[nodiscard]] bool kill(Handler<T>& handler) noexcept RUNNEL_EXCLUDES(mutex) {
         bool runs = false;
+        bool needs_barrier = false;
+        std::uint64_t batch = 0;
         LinkedStack<Handler<T>> dead;
         Disposal<Entry> disposal;
         WakeChain chain;
@@ -351,17 +354,15 @@ public:
                 update_handlers_bound();
                 log.trim(disposal);
             }
-            if (!is_on()) {
-                handlers.take_out_dead(dead);
-            } else {
-                if (!is_mine() && !handlers.synchronize()) handler.unsure_in = batch_number_;
-                runs = may_run(handler);
-            }
+            if (!is_on()) handlers.take_out_dead(dead);
+            needs_barrier = is_on() && !is_mine() && handlers.needs_barrier();
+            batch = batch_number_;
+            runs = may_run(handler);
             serve_publishers(chain);
         }
         chain.resume_all();
         Handlers<T>::disown(dead);
-        return runs;
+        return needs_barrier ? pass_barrier(handler, batch) : runs;
     }
 
     // Whether a handler that was killed may still run, or be dropped by its runner.
@@ -461,6 +462,20 @@ public:
     SpinBudget spin;
 
 private:
+    // For a thread that has killed `handler` during that batch of another thread. From the next
+    // batch on, the runner knows of it from the lock. True: it may still run.
+    [[gnu::noinline]] [[nodiscard]] bool pass_barrier(Handler<T>& handler,
+                                                      std::uint64_t batch) noexcept
+        RUNNEL_EXCLUDES(mutex) {
+        const bool is_sure = AsymmetricBarrier::heavy();  // a system call: not under the lock
+        const Lock lock{mutex};
+        if (!is_sure) {
+            handlers.do_without_barrier();
+            handler.unsure_in = batch;
+        }
+        return may_run(handler);
+    }
+
     [[nodiscard]] bool goes_into_log(CallsDirectly calls) const noexcept RUNNEL_REQUIRES(mutex) {
         if (seats.size() != 0 || !links.empty()) return true;
         if (handlers.size() == 0) return false;

@@ -143,17 +143,14 @@ public:
     void begin_batch() noexcept { uses_barrier_ = has_barrier_; }
 
     // Whether `handler` runs, or is about to. Once it has been killed, false means: never again.
-    // Other threads must call synchronize() between kill() and this. If synchronize() fails, the
-    // answer counts only from the next batch on.
+    // If needs_barrier(), other threads must pass the heavy half of the AsymmetricBarrier between
+    // kill() and this. If the kernel refuses it, the answer counts only from the next batch on.
     [[nodiscard]] bool is_running(const Handler<T>& handler) const noexcept {
         return running_.load(std::memory_order_seq_cst) == &handler;
     }
-    // Called between kill() and is_running(): a barrier for the runner, too.
-    [[nodiscard]] bool synchronize() noexcept {
-        if (!uses_barrier_ || AsymmetricBarrier::heavy()) return true;
-        has_barrier_ = false;
-        return false;
-    }
+    [[nodiscard]] bool needs_barrier() const noexcept { return uses_barrier_; }
+    // Called when the kernel has refused it.
+    void do_without_barrier() noexcept { has_barrier_ = false; }
 
     // Runs those from `first` to `last` that were connected before the message `number`. Calls
     // left(handler) for those that were killed by the time they have run.
@@ -199,7 +196,7 @@ private:
     }
 
     // Store-load ordering: what is loaded after this is loaded after other threads can see it. If
-    // the light half is used, they wait for that in synchronize().
+    // the light half is used, they pass the heavy one.
     void set_running(Handler<T>* handler) noexcept {
         if (uses_barrier_) [[likely]] {
             running_.store(handler, std::memory_order_release);
