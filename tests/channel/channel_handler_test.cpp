@@ -552,6 +552,149 @@ TEST_CASE_METHOD(Gate, "a publish inside a handler of another channel is no bett
     CHECK(log == Words{"a1", "a2", "a3"});
 }
 
+namespace {
+
+// A message that does something when it dies.
+struct Farewell {
+    explicit Farewell(int made) noexcept : number{made} {}
+    Farewell(Farewell&& other) noexcept : number{std::exchange(other.number, 0)} {}
+    Farewell& operator=(Farewell&&) = delete;
+    ~Farewell() {
+        if (number != 0 && act) act(number);
+    }
+
+    int number;
+    static inline std::function<void(int)> act;
+};
+
+// A channel with a handler, whose next message but `left` pushes out the first block of four.
+struct Farewells {
+    explicit Farewells(int left = 0) : last{6 - left} {
+        for (int number = 1; number <= last; ++number) (void)channel.publish(Farewell{number});
+        log.clear();
+        Farewell::act = [this](int number) { log.push_back("dead" + std::to_string(number)); };
+    }
+    Farewells(const Farewells&) = delete;
+    Farewells& operator=(const Farewells&) = delete;
+    ~Farewells() { Farewell::act = nullptr; }
+
+    [[nodiscard]] Connection connect(const std::string& name) {
+        return channel.on_message(
+            [this, name](const Farewell& message) {
+                log.push_back(name + std::to_string(message.number));
+            },
+            {.bound = 1});
+    }
+    [[nodiscard]] Call<Published> publishing() {
+        return {clock, [this, number = ++last](const std::stop_token& stop) {
+                    return channel.publish(Farewell{number}, {.stop = stop});
+                }};
+    }
+
+    ManualClock clock;
+    Channel<Farewell> channel{{.clock = &clock}};
+    Words log;
+    int last;
+    const Subscription<Farewell> view = channel.subscribe({.bound = 1});
+    Connection handler = connect("a");
+};
+
+}  // namespace
+
+TEST_CASE_METHOD(Farewells, "what a message pushes out dies before the handlers are called",
+                 "[channel][handler][lifetime]") {
+    CHECK(publishing().result() == 2);
+    CHECK(log == Words{"dead1", "dead2", "dead3", "dead4", "a7"});
+}
+
+TEST_CASE("what a message that has waited for room pushes out dies before the handlers are called",
+          "[channel][handler][lifetime]") {
+    Farewells scene{1};
+    std::optional blocker{scene.channel.subscribe({.bound = 1, .when_behind = Behind::block})};
+    CHECK(scene.publishing().result() == 3);
+    auto publish = scene.publishing();
+    REQUIRE(publish.waits());
+    blocker.reset();
+    CHECK(publish.result() == 2);
+    CHECK(scene.log == Words{"a6", "dead1", "dead2", "dead3", "dead4", "a7"});
+}
+
+TEST_CASE_METHOD(Farewells, "what a message pushes out may disconnect the handlers that are next",
+                 "[channel][handler][lifetime][deadlock]") {
+    Connection second = connect("b");
+    Connection third = connect("c");
+    Farewell::act = [&](int number) {
+        if (number != 1) return;
+        handler.disconnect();
+        third.disconnect();
+        log.emplace_back("dead");
+    };
+    CHECK(publishing().result() == 4);
+    CHECK(channel.info().handlers == 1);
+    Farewell::act = nullptr;
+    CHECK(publishing().result() == 2);
+    CHECK(log == Words{"dead", "b7", "b8"});
+}
+
+TEST_CASE_METHOD(Farewells, "what dies in the thread that runs handlers publishes as inside them",
+                 "[channel][handler][lifetime][deadlock]") {
+    // A handler of another channel is busy; its thread may wait for this one.
+    const Channel<int> other{{.clock = &clock}};
+    BlockingList<int> gate{{.clock = &clock}};
+    const Connection busy =
+        other.on_message([&](const int&) { (void)gate.pop_front(); }, {.bound = 1});
+    Call runner{clock, [&](const std::stop_token& stop) {
+                    const std::stop_callback at_the_end{stop, [&] { gate.close(); }};
+                    return other.publish(1);
+                }};
+    REQUIRE(runner.waits());
+    REQUIRE(other.publish(2) == 1);
+    std::vector<Push> results;
+    Farewell::act = [&](int /*number*/) { results.push_back(other.publish(3).ending); };
+    CHECK(publishing().result() == 2);
+    CHECK(results == std::vector(4, Push::full));
+    gate.close();
+    CHECK(runner.result() == 1);
+}
+
+TEST_CASE("what the message of a publisher that takes over pushes out dies before it waits",
+          "[channel][handler][lifetime]") {
+    ManualClock clock;
+    const Channel<Farewell> channel{{.clock = &clock}};
+    BlockingList<int> gate{{.clock = &clock}};
+    const Connection handler = channel.on_message(
+        [&](const Farewell& message) {
+            if (message.number == 1 || message.number == 100) (void)gate.pop_front();
+        },
+        {.bound = 150});
+    const auto publishing = [&](int number) {
+        return Call{clock, [&, number](const std::stop_token& stop) {
+                        const std::stop_callback at_the_end{stop, [&] { gate.close(); }};
+                        return channel.publish(Farewell{number}, {.stop = stop});
+                    }};
+    };
+    auto first = publishing(1);
+    REQUIRE(first.waits());
+    const auto publish = [&](int from, int to) {
+        for (; from <= to; ++from) REQUIRE(channel.try_publish(Farewell{from}) == 1);
+    };
+    publish(2, 150);
+    (void)gate.push_back(1);
+    REQUIRE(first.waits());
+    publish(151, 212);
+    const std::size_t retained = channel.info().retained;
+    std::size_t dead = 0;
+    Farewell::act = [&](int /*number*/) { ++dead; };
+    auto second = publishing(213);
+    REQUIRE(second.waits());
+    CHECK(channel.info().retained < retained);
+    CHECK(dead == retained + 1 - channel.info().retained);
+    Farewell::act = nullptr;
+    (void)gate.push_back(1);
+    CHECK(first.result() == 1);
+    CHECK(second.result() == 1);
+}
+
 TEST_CASE_METHOD(Gate, "a publish inside a handler does not queue up behind those who wait for it",
                  "[channel][handler][deadlock]") {
     std::optional<Push> result;

@@ -13,7 +13,7 @@
 namespace runnel::inline v0::detail {
 
 // Collects what must not be destroyed under a lock. It is made before the lock is taken, so it is
-// destroyed after the lock is released. Allocates nothing.
+// destroyed after the lock is released, unless dispose() is called earlier. Allocates nothing.
 template <Message T>
 class Disposal {
 public:
@@ -21,7 +21,10 @@ public:
     Disposal(const Disposal&) = delete;
     Disposal& operator=(const Disposal&) = delete;
 
-    ~Disposal() {
+    ~Disposal() { dispose(); }
+
+    // Destroys what was collected. To be called without a lock.
+    void dispose() noexcept {
         while (reaps_ != nullptr) {
             LogBlock<T>* const next = reaps_->next_to_reap();
             std::exchange(reaps_, next)->finish_reap();

@@ -104,6 +104,7 @@ public:
 
     Sent<T> sent;
     WakeChain chain;  // waiters that the message has woken; the publisher resumes them
+    Disposal<Logged<T>> disposal;
 
 private:
     Served carry_out(ChannelState<T>& channel, bool is_first) RUNNEL_REQUIRES(channel.mutex) {
@@ -112,9 +113,9 @@ private:
         // Even when others are before it in line: they wait for the handlers, too.
         if (is_inside_handler_ && channel.are_handlers_behind()) return refuse(channel);
         if (!is_first || channel.hold_back(bytes_)) return Served::no;
-        channel.prepare(calls, disposal_);
+        channel.prepare(calls, disposal);
         if (!claim()) return Served::elsewhere;
-        channel.send(message_, bytes_, calls, sent, disposal_, chain);
+        channel.send(message_, bytes_, calls, sent, disposal, chain);
         if (sent.runs_handlers) channel.set_thread(thread_);
         if (may_go_on_ && channel.is_run_on_offer()) accept_run(channel, sent);
         return Served::yes;
@@ -131,7 +132,6 @@ private:
     const ThreadId thread_ = this_thread();
     const bool is_inside_handler_;
     const bool may_go_on_;
-    Disposal<Logged<T>> disposal_;
 };
 
 // Waits until the thread that runs the handlers releases the run, to go on with it.
@@ -163,13 +163,16 @@ private:
 // Throws: ForcedUnwind, out of a handler.
 template <Message T>
 [[gnu::noinline]] void go_on_with_run(ChannelState<T>& channel, const Sent<T>& sent,
-                                      const T& message, const WaitOptions& options) {
+                                      const T& message, Disposal<Logged<T>>& disposal,
+                                      const WaitOptions& options) {
     const Owner<ChannelState<T>> kept{channel};
     channel.remove_owner();  // of accept_run()
+    // Before it stands in line: what the destructors wait for, the runner may have to do.
+    disposal.dispose();
     GoOnWithRun<T> request{sent.number, channel.clock};
     try_or_wait(request, ChannelPlace{request, channel, &ChannelState<T>::successors},
                 WaitLimits::of(&options));
-    if (request.has_run) return channel.run_handlers({}, message);
+    if (request.has_run) return channel.run_handlers({}, message, disposal);
     channel.decline_run(sent.number);
 }
 
@@ -183,10 +186,10 @@ template <Message T>
     try_or_wait(request, ChannelPlace{request, channel, &ChannelState<T>::publishers},
                 WaitLimits::of(options));
     request.chain.resume_all();
-    if (request.sent.runs_handlers) channel.run_handlers(request.sent, message);
+    if (request.sent.runs_handlers) channel.run_handlers(request.sent, message, request.disposal);
     if (request.sent.goes_on) {
         const WaitOptions rest{time_left(deadline, channel.clock), how.stop};
-        go_on_with_run(channel, request.sent, message, rest);
+        go_on_with_run(channel, request.sent, message, request.disposal, rest);
     }
     if (request.sent.number != 0) return {request.sent.reached};
     return {0, refusal_of(request.ending())};
@@ -216,9 +219,9 @@ Published publish(ChannelState<T>& channel, T& message, const WaitOptions* optio
         return publish_later(channel, message, bytes, options);
     chain.resume_all();
     if (sent.runs_handlers)
-        channel.run_handlers(sent, message);
+        channel.run_handlers(sent, message, disposal);
     else if (sent.goes_on) [[unlikely]]
-        go_on_with_run(channel, sent, message, *options);
+        go_on_with_run(channel, sent, message, disposal, *options);
     return {sent.reached};
 }
 

@@ -154,13 +154,17 @@ public:
     }
 
     // Runs the handlers, in the publisher's thread, until nothing is left to them or another
-    // publisher goes on. `message` is the one that was sent, if it was not logged.
+    // publisher goes on. `message` is the one that was sent, if it was not logged. What it has
+    // pushed out of the log dies before that, but in the frame: a destructor of T may disconnect
+    // handlers, and must find out that this thread runs them.
     // Requires: the run is this thread's. Throws: ForcedUnwind.
-    RUNNEL_CATCHES_FORCED_UNWIND void run_handlers(const Sent<T>& sent, const T& message)
+    RUNNEL_CATCHES_FORCED_UNWIND void run_handlers(const Sent<T>& sent, const T& message,
+                                                   Disposal<Entry>& disposal)
         RUNNEL_EXCLUDES(mutex) {
         LinkedStack<Handler<T>> dead;  // destroyed outside of the run
         try {
             const HandlerFrame<> frame{*this};
+            disposal.dispose();
             if (sent.first != nullptr) run_all(sent.first, sent.last, message, sent.number, frame);
             while (run_next_batch(frame, dead)) {
             }
