@@ -10,7 +10,6 @@
 #include <runnel/detail/base/assert.hpp>
 #include <runnel/detail/base/handle.hpp>
 #include <runnel/detail/base/mutex.hpp>
-#include <runnel/detail/base/reserve.hpp>
 #include <runnel/detail/channel/channel_state.hpp>
 #include <runnel/detail/channel/inbox_state.hpp>
 #include <runnel/detail/wait/await.hpp>
@@ -20,8 +19,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <iterator>
-#include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -167,8 +167,7 @@ public:
     ~Inbox() {
         if (!has_state()) return;
         state_->abandon();
-        const auto any = [](const auto& /*link*/) { return true; };
-        for (const auto& channel : channels_) channel->remove_links(*state_.get(), any);
+        for (const auto& channel : channels_) channel->remove_direct_links(*state_.get());
     }
 
     /// Gets the messages that `channel` publishes from now on. If it has joined already, each
@@ -176,23 +175,29 @@ public:
     /// Redis: SUBSCRIBE.
     ///
     /// Throws: Error{closed}.
+    /// Complexity: logarithmic in the number of channels that it has joined, and in the number of
+    /// inboxes that have joined `channel`.
     void join(const Channel<T>& channel, detail::Caller caller = {}) {
         RUNNEL_EXPECT(has_state(), "join() of an Inbox that was moved from", caller);
-        detail::Owner<detail::ChannelState<T>> owner{*channel.state_};
-        detail::reserve_one_more(channels_);
-        detail::Owner<detail::InboxLink<T>> link(std::in_place, owner, state_, nullptr);
-        owner->add_link(std::move(link));
-        channels_.push_back(std::move(owner));
+        const detail::Owner<ChannelState> owner{*channel.state_};
+        const detail::Owner<detail::InboxLink<T>> link(std::in_place, owner, state_, nullptr);
+        Channels joined;
+        joined.insert(owner);
+        owner->add_link(link);
+        channels_.merge(joined);  // allocates nothing
     }
 
     /// Gets no new messages of `channel` any more; those that wait in the inbox already stay.
     /// Returns false if the inbox had not joined, or the channel is closed. Redis: UNSUBSCRIBE.
+    ///
+    /// Complexity: as join(), and linear in how often it had joined.
     bool leave(const Channel<T>& channel, detail::Caller caller = {}) noexcept {
         RUNNEL_EXPECT(has_state(), "leave() of an Inbox that was moved from", caller);
-        const auto* const meant = &*channel.state_;
-        std::erase_if(channels_, [&](const auto& one) { return one.get() == meant; });
-        const auto is_direct = [](const auto& link) { return link.is_direct; };
-        return channel.state_->remove_links(*state_.get(), is_direct) != 0;
+        ChannelState& left = *channel.state_;
+        const auto found = channels_.find(left);
+        if (found == channels_.end()) return false;
+        channels_.erase(found);
+        return left.remove_direct_links(*state_.get()) != 0;
     }
 
     /// The next messages, at most `count`.
@@ -232,6 +237,25 @@ private:
     friend class Watch;
 
     using State = detail::InboxState<T>;
+    using ChannelState = detail::ChannelState<T>;
+
+    struct ByAddress {
+        using is_transparent = void;
+
+        template <typename One, typename Other>
+        [[nodiscard]] bool operator()(const One& one, const Other& other) const noexcept {
+            return std::less<>{}(address(one), address(other));
+        }
+
+        static const ChannelState* address(const ChannelState& channel) noexcept {
+            return &channel;
+        }
+        static const ChannelState* address(const detail::Owner<ChannelState>& owner) noexcept {
+            return owner.get();
+        }
+    };
+
+    using Channels = std::set<detail::Owner<ChannelState>, ByAddress>;
 
     static detail::Owner<State> made(const InboxOptions& options) {
         detail::check_bounds("Inbox", options.bound, options.bytes, options.when_behind);
@@ -257,7 +281,7 @@ private:
     }
 
     detail::Owner<State> state_;
-    std::vector<detail::Owner<detail::ChannelState<T>>> channels_;
+    Channels channels_;
     detail::Owner<detail::Owned> patterns_;  // of a Broker; unsubscribed when it goes
 };
 

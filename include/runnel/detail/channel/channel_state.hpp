@@ -96,7 +96,7 @@ public:
             ask_all(publishers, chain);
             ask_all(watchers, chain);
             note_publishers();
-            std::swap(gone, links);
+            gone.swap(links);
         }
         gone.visit([&](Link& link) { link.inbox->remove_source(chain); });
         chain.resume_all();
@@ -291,41 +291,32 @@ public:
     }
 
     // False if it is closed. Throws: std::bad_alloc.
-    [[nodiscard]] bool add_link(Owner<Link> link, WakeChain& chain) RUNNEL_EXCLUDES(mutex) {
+    [[nodiscard]] bool add_link(const Owner<Link>& link, WakeChain& chain) RUNNEL_EXCLUDES(mutex) {
         const Lock lock{mutex};
         if (closed) return false;
-        InboxState<T>& inbox = *link->inbox.get();
-        links.add(std::move(link));
-        inbox.add_source();
+        links.add(link);
+        link->inbox->add_source();
         ask_all(watchers, chain);
         return true;
     }
 
     // Throws: std::bad_alloc; Error{closed}.
-    void add_link(Owner<Link> link) RUNNEL_EXCLUDES(mutex) {
+    void add_link(const Owner<Link>& link) RUNNEL_EXCLUDES(mutex) {
         WakeChain chain;
-        const bool is_open = add_link(std::move(link), chain);
+        const bool is_open = add_link(link, chain);
         chain.resume_all();
         if (!is_open) refuse();
     }
 
-    // Takes out the links to `inbox` for which is_meant(link) is true; returns how many.
-    template <typename IsMeant>
-    std::size_t remove_links(const InboxState<T>& inbox, IsMeant is_meant,
+    // Takes out the links to `inbox` by that pattern (null: the direct ones); returns how many.
+    std::size_t remove_links(const InboxState<T>& inbox, const std::string* by,
                              WakeChain& chain) noexcept RUNNEL_EXCLUDES(mutex) {
         const Lock lock{mutex};
-        const auto goes = [&](const Owner<Link>& link) {
-            if (link->inbox.get() != &inbox || !is_meant(*link.get())) return false;
-            link->inbox->remove_source(chain);
-            return true;
-        };
-        return links.erase_if(goes);
+        return links.remove(inbox, by, [&](Link& link) { link.inbox->remove_source(chain); });
     }
-    template <typename IsMeant>
-    std::size_t remove_links(const InboxState<T>& inbox, IsMeant is_meant) noexcept
-        RUNNEL_EXCLUDES(mutex) {
+    std::size_t remove_direct_links(const InboxState<T>& inbox) noexcept RUNNEL_EXCLUDES(mutex) {
         WakeChain chain;
-        const std::size_t count = remove_links(inbox, is_meant, chain);
+        const std::size_t count = remove_links(inbox, nullptr, chain);
         chain.resume_all();
         return count;
     }
@@ -427,11 +418,8 @@ public:
 
     // Inboxes that are linked by a pattern do not count.
     [[nodiscard]] bool has_direct_subscribers() const noexcept RUNNEL_REQUIRES(mutex) {
-        const auto is_connected = [](const Owner<Link>& link) {
-            return link->inbox->is_connected();
-        };
-        return seats.size() + handlers.size() != 0 ||
-               std::ranges::any_of(links.direct(), is_connected);
+        const auto is_connected = [](const Link& link) { return link.inbox->is_connected(); };
+        return seats.size() + handlers.size() != 0 || links.any_direct(is_connected);
     }
 
     void refuse_if_closed() const RUNNEL_REQUIRES(mutex) {

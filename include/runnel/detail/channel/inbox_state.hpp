@@ -5,6 +5,7 @@
 #include <runnel/channel_options.hpp>
 #include <runnel/detail/base/annotations.hpp>
 #include <runnel/detail/base/handle.hpp>
+#include <runnel/detail/base/linked.hpp>
 #include <runnel/detail/base/mutex.hpp>
 #include <runnel/detail/blocks/block_deque.hpp>
 #include <runnel/detail/blocks/pin.hpp>
@@ -21,8 +22,10 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <new>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -45,54 +48,109 @@ struct InboxNode : WaitNode {
 // A link from a channel to an inbox: direct, or by a pattern.
 template <Message T>
 struct InboxLink final : Owned {
-    // `by`: the pattern; null: direct.
-    InboxLink(Owner<ChannelState<T>> from, Owner<InboxState<T>> to, const std::string* by)
+    // `text`: of the pattern; null: direct.
+    InboxLink(Owner<ChannelState<T>> from, Owner<InboxState<T>> to, const std::string* text)
         : channel{std::move(from)},
           inbox{std::move(to)},
-          pattern(by != nullptr ? *by : std::string{}),
-          is_direct{by == nullptr} {}
+          pattern(text != nullptr ? *text : std::string{}),
+          by{text} {}
 
     const Owner<ChannelState<T>> channel;
     const Owner<InboxState<T>> inbox;
     const std::string pattern;
-    const bool is_direct;
+    // Identifies the pattern, which may be gone; null: direct.
+    const std::string* const by;
+
+    // Guarded by the channel's lock.
+    InboxLink* previous = nullptr;
+    InboxLink* next = nullptr;
 };
 
 // The links from a channel to inboxes, in the order in which a message takes them: first the direct
-// ones, then those by patterns, as in Redis; each kind in the order of joining.
+// ones, then those by patterns, as in Redis; each kind in the order of joining. They are found by
+// their inbox and pattern in logarithmic time.
 template <Message T>
 class InboxLinks {
 public:
-    using Link = Owner<InboxLink<T>>;
+    using Link = InboxLink<T>;
 
-    [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
-    [[nodiscard]] const std::vector<Link>& direct() const noexcept { return direct_; }
+    [[nodiscard]] std::size_t size() const noexcept { return found_.size(); }
+    [[nodiscard]] bool empty() const noexcept { return found_.empty(); }
 
-    // Throws: std::bad_alloc.
-    void add(Link link) {
-        (link->is_direct ? direct_ : by_pattern_).push_back(std::move(link));
-        ++size_;
+    // Throws: std::bad_alloc, and then nothing has changed.
+    void add(const Owner<Link>& link) {
+        found_.insert(link);
+        list_of(*link.get()).push_back(*link.get());
     }
 
-    // Takes out those for which goes(link) is true; returns how many.
-    template <typename Goes>
-    std::size_t erase_if(Goes goes) noexcept {
-        const std::size_t count = std::erase_if(direct_, goes) + std::erase_if(by_pattern_, goes);
-        size_ -= count;
+    // Takes out those to `inbox` by that pattern, or its direct ones, and calls gone(link) for
+    // each; returns how many.
+    template <typename Gone>
+    std::size_t remove(const InboxState<T>& inbox, const std::string* by, Gone gone) noexcept {
+        const auto [first, last] = found_.equal_range(Key{&inbox, by});
+        std::size_t count = 0;
+        for (auto one = first; one != last; ++one, ++count) {
+            list_of(*one->get()).remove(*one->get());
+            gone(*one->get());
+        }
+        found_.erase(first, last);
         return count;
     }
 
     // Calls visit(InboxLink<T>&) for each.
     template <typename Visit>
     void visit(Visit visit) const {
-        for (const Link& link : direct_) visit(*link.get());
-        for (const Link& link : by_pattern_) visit(*link.get());
+        visit_all(direct_, visit);
+        visit_all(by_pattern_, visit);
+    }
+
+    // Whether is_meant(InboxLink<T>&) is true for a direct one.
+    template <typename IsMeant>
+    [[nodiscard]] bool any_direct(IsMeant is_meant) const {
+        const Link* one = direct_.first();
+        while (one != nullptr && !is_meant(*one)) one = one->next;
+        return one != nullptr;
+    }
+
+    void swap(InboxLinks& other) noexcept {
+        found_.swap(other.found_);
+        direct_.swap(other.direct_);
+        by_pattern_.swap(other.by_pattern_);
     }
 
 private:
-    std::vector<Link> direct_;
-    std::vector<Link> by_pattern_;
-    std::size_t size_ = 0;  // of both: every publish reads it
+    struct Key {
+        explicit Key(const Owner<Link>& link) noexcept : inbox{link->inbox.get()}, by{link->by} {}
+        Key(const InboxState<T>* to, const std::string* pattern) noexcept
+            : inbox{to}, by{pattern} {}
+
+        const InboxState<T>* inbox;
+        const std::string* by;
+    };
+    struct Before {
+        using is_transparent = void;
+
+        template <typename One, typename Other>
+        [[nodiscard]] bool operator()(const One& one, const Other& other) const noexcept {
+            const Key a{one};
+            const Key b{other};
+            if (a.inbox != b.inbox) return std::less<>{}(a.inbox, b.inbox);
+            return std::less<>{}(a.by, b.by);
+        }
+    };
+
+    [[nodiscard]] LinkedList<Link>& list_of(const Link& link) noexcept {
+        return link.by == nullptr ? direct_ : by_pattern_;
+    }
+
+    template <typename Visit>
+    static void visit_all(const LinkedList<Link>& links, Visit& visit) {
+        for (Link* one = links.first(); one != nullptr; one = one->next) visit(*one);
+    }
+
+    std::multiset<Owner<Link>, Before> found_;
+    LinkedList<Link> direct_;
+    LinkedList<Link> by_pattern_;
 };
 
 // A message that waits in an inbox, by reference.

@@ -4,7 +4,6 @@
 #include <runnel/detail/base/annotations.hpp>
 #include <runnel/detail/base/handle.hpp>
 #include <runnel/detail/base/mutex.hpp>
-#include <runnel/detail/base/reserve.hpp>
 #include <runnel/detail/base/type_key.hpp>
 #include <runnel/detail/channel/channel_state.hpp>
 #include <runnel/detail/channel/inbox_state.hpp>
@@ -14,12 +13,10 @@
 #include <runnel/detail/wait/wait_queue.hpp>
 #include <runnel/message.hpp>
 
-#include <algorithm>
 #include <cstddef>
-#include <string>
+#include <map>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 namespace runnel::inline v0::detail {
 
@@ -50,15 +47,12 @@ public:
 
     void attach(const Named& channel, WakeChain& chain) override {
         ChannelState<T>& state = state_of(channel);
-        Owner<InboxLink<T>> link(std::in_place, Owner{state}, inbox_, &text);
-        (void)state.add_link(std::move(link), chain);  // unless it is closed
+        const Owner<InboxLink<T>> link(std::in_place, Owner{state}, inbox_, &text);
+        (void)state.add_link(link, chain);  // unless it is closed
     }
 
     void detach(const Named& channel, WakeChain& chain) noexcept override {
-        const auto by_this = [&](const InboxLink<T>& link) {
-            return !link.is_direct && link.pattern == text;
-        };
-        state_of(channel).remove_links(*inbox_.get(), by_this, chain);
+        state_of(channel).remove_links(*inbox_.get(), &text, chain);
     }
 
     [[nodiscard]] bool is_connected() const noexcept override { return inbox_->is_connected(); }
@@ -78,23 +72,21 @@ class RUNNEL_VISIBLE PatternSubscription final : public Owned {
 public:
     explicit PatternSubscription(BrokerState& broker) noexcept : broker_{broker} {}
     ~PatternSubscription() override {
-        for (const Owner<Pattern>& pattern : patterns_) broker_->remove(*pattern.get());
+        for (const auto& [text, pattern] : patterns_) broker_->remove(*pattern.get());
     }
 
     // Does nothing if the pattern is there already.
     template <Message T>
     void add(std::string_view pattern, const Owner<InboxState<T>>& inbox) {
-        const auto is_it = [&](const auto& one) { return one.get()->text == pattern; };
-        if (std::ranges::any_of(patterns_, is_it)) return;
-        reserve_one_more(patterns_);
+        if (patterns_.contains(pattern)) return;
         const Owner<PatternOf<T>> made(std::in_place, pattern, inbox);
-        patterns_.emplace_back(*made.get());
-        broker_->add(patterns_.back());
+        const auto [at, is_new] = patterns_.emplace(made->text, Owner<Pattern>{*made.get()});
+        broker_->add(at->second);
     }
 
 private:
     const Owner<BrokerState> broker_;
-    std::vector<Owner<Pattern>> patterns_;
+    std::map<std::string_view, Owner<Pattern>> patterns_;  // by their texts
 };
 
 }  // namespace runnel::inline v0::detail

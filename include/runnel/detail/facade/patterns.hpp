@@ -8,8 +8,9 @@
 #include <runnel/detail/wait/wait_queue.hpp>
 #include <runnel/glob.hpp>
 
-#include <algorithm>
+#include <compare>
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <set>
 #include <string>
@@ -44,6 +45,7 @@ public:
 
     const std::string text;
     const TypeKey message;
+    std::uint64_t number = 0;  // in the order of coming; guarded by the broker's lock
 };
 
 // The patterns of a broker, by the literal text they begin with. So a name is compared only with
@@ -51,19 +53,14 @@ public:
 // lock, under which no pattern that it held may be destroyed.
 class Patterns {
 public:
+    // To be called once for each. Throws: std::bad_alloc.
     void insert(const Owner<Pattern>& pattern) {
-        by_prefix_.emplace(pattern.get()->prefix(), pattern);
+        pattern->number = ++count_;
+        by_prefix_.emplace(key(*pattern.get()), pattern);
     }
 
     // False if it is not there.
-    bool erase(const Pattern& pattern) noexcept {
-        const auto [first, last] = by_prefix_.equal_range(pattern.prefix());
-        const auto found = std::find_if(
-            first, last, [&](const auto& one) { return one.second.get() == &pattern; });
-        if (found == last) return false;
-        by_prefix_.erase(found);
-        return true;
-    }
+    bool erase(const Pattern& pattern) noexcept { return by_prefix_.erase(key(pattern)) != 0; }
 
     // Nothing if there are none left.
     [[nodiscard]] Owner<Pattern> extract_any() noexcept {
@@ -77,16 +74,17 @@ public:
     void visit_matching(std::string_view name, TypeKey message, Visit visit) const {
         if (by_prefix_.empty()) return;
         for (std::size_t size = 0; size <= name.size(); ++size) {
-            const auto [first, last] = by_prefix_.equal_range(name.substr(0, size));
-            for (auto one = first; one != last; ++one)
-                if (one->second.get()->matches(name, message)) visit(*one->second.get());
+            const std::string_view prefix = name.substr(0, size);
+            auto one = by_prefix_.lower_bound({prefix, 0});
+            for (; one != by_prefix_.end() && one->first.prefix == prefix; ++one)
+                if (one->second->matches(name, message)) visit(*one->second.get());
         }
     }
 
     // The text of each pattern, once, in order.
     [[nodiscard]] std::vector<std::string> texts() const {
         std::set<std::string> all;
-        for (const auto& [prefix, pattern] : by_prefix_) all.insert(pattern.get()->text);
+        for (const auto& [key, pattern] : by_prefix_) all.insert(pattern->text);
         return {all.begin(), all.end()};
     }
 
@@ -99,7 +97,19 @@ public:
     }
 
 private:
-    std::multimap<std::string_view, Owner<Pattern>> by_prefix_;
+    struct Key {
+        std::string_view prefix;
+        std::uint64_t number;
+
+        friend auto operator<=>(const Key&, const Key&) noexcept = default;
+    };
+
+    [[nodiscard]] static Key key(const Pattern& pattern) noexcept {
+        return {pattern.prefix(), pattern.number};
+    }
+
+    std::map<Key, Owner<Pattern>> by_prefix_;
+    std::uint64_t count_ = 0;  // of all that there were
 };
 
 }  // namespace runnel::inline v0::detail
