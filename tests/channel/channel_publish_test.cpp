@@ -455,6 +455,30 @@ TEST_CASE_METHOD(NumberChannel, "one can wait for subscribers of any kind", "[ch
     CHECK(channel.wait_for_subscribers(3));
 }
 
+TEST_CASE_METHOD(NumberChannel, "a wait for subscribers does not count inboxes that are gone",
+                 "[channel][wait]") {
+    Inbox<int> full{{.bound = 1, .when_behind = Behind::disconnect}};
+    full.join(channel);
+    full.join(channel);
+    publish(1);
+    REQUIRE_FALSE(full.connected());
+    auto for_three = awaiting_subscribers(clock, channel, 3);
+    auto for_four = awaiting_subscribers(clock, channel, 4);
+    std::vector<Subscription<int>> views;
+    for (int number = 0; number != 2; ++number) views.push_back(channel.subscribe());
+    REQUIRE(for_three.waits());
+    views.pop_back();
+    Inbox<int> inbox;
+    inbox.join(channel);
+    REQUIRE(for_three.waits());
+    inbox.join(channel);
+    CHECK(for_three.result());
+    REQUIRE(for_four.waits());
+    full.leave(channel);
+    views.push_back(channel.subscribe());
+    CHECK(for_four.result());
+}
+
 TEST_CASE_METHOD(NumberChannel, "waiting for subscribers ends by time-out, stop or close",
                  "[channel][wait]") {
     CHECK_FALSE(channel.wait_for_subscribers(1, {.timeout = 0s}));

@@ -314,9 +314,10 @@ public:
 
     Served attempt(ChannelNode<T>& node) noexcept { return attempt_as_waker(*this, node); }
     Served attempt(ChannelState<T>& channel) noexcept RUNNEL_REQUIRES(channel.mutex) {
-        if (channel.subscribers() < count_)
-            return channel.closed ? end_if_last_source() : Served::no;
-        return claim() ? Served::yes : Served::elsewhere;
+        if (channel.has_subscribers(count_)) return claim() ? Served::yes : Served::elsewhere;
+        if (channel.closed) return end_if_last_source();
+        channel.await_subscribers(count_);
+        return Served::no;
     }
 
 private:

@@ -29,6 +29,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <optional>
 #include <string>
 #include <utility>
@@ -273,7 +274,7 @@ public:
     void add_seat(Seat<T>& seat, WakeChain& chain) RUNNEL_REQUIRES(mutex) {
         seats.add(seat, log);
         update_window();
-        ask_all(watchers, chain);
+        ask_watchers(chain);
     }
 
     void remove_seat(Seat<T>& seat) noexcept RUNNEL_EXCLUDES(mutex) {
@@ -296,7 +297,7 @@ public:
         if (closed) return false;
         links.add(link);
         link->inbox->add_source();
-        ask_all(watchers, chain);
+        ask_watchers(chain);
         return true;
     }
 
@@ -329,7 +330,7 @@ public:
             handler.from = log.last();
             handlers.add(handler);
             update_handlers_bound();
-            ask_all(watchers, chain);
+            ask_watchers(chain);
         }
         chain.resume_all();
     }
@@ -408,6 +409,17 @@ public:
 
     [[nodiscard]] std::size_t subscribers() const noexcept RUNNEL_REQUIRES(mutex) {
         return seats.size() + handlers.size() + inboxes();
+    }
+    // Whether there are at least so many. Walks the inboxes only if it depends on how many of them
+    // were disconnected.
+    [[nodiscard]] bool has_subscribers(std::size_t count) const noexcept RUNNEL_REQUIRES(mutex) {
+        const std::size_t others = seats.size() + handlers.size();
+        if (others >= count) return true;
+        return others + links.size() >= count && subscribers() >= count;
+    }
+    // Called for a wait that goes on: comings do not ask it before there may be so many.
+    void await_subscribers(std::size_t count) noexcept RUNNEL_REQUIRES(mutex) {
+        least_awaited_ = std::min(least_awaited_, count);
     }
     // The links to inboxes that were not disconnected. Linear.
     [[nodiscard]] std::size_t inboxes() const noexcept RUNNEL_REQUIRES(mutex) {
@@ -710,6 +722,13 @@ private:
         return {bound + (bound != Window::unlimited ? 1 : 0)};
     }
 
+    // After a subscriber has come. Those that go on waiting lower the bound again.
+    void ask_watchers(WakeChain& chain) noexcept RUNNEL_REQUIRES(mutex) {
+        if (seats.size() + handlers.size() + links.size() < least_awaited_) return;
+        least_awaited_ = nobody_waits;
+        ask_all(watchers, chain);
+    }
+
     // In the order in which they came: the first one without room holds up the others.
     void serve_publishers(WakeChain& chain) noexcept RUNNEL_REQUIRES(mutex) {
         if (!publishers.empty()) [[unlikely]]
@@ -735,8 +754,10 @@ private:
     // After this many messages of others the runner offers the run.
     static constexpr std::size_t most_before_offer = 64;
     static constexpr int pauses_between_batches = 64;
+    static constexpr std::size_t nobody_waits = std::numeric_limits<std::size_t>::max();
 
     Window window_ RUNNEL_GUARDED_BY(mutex){0, 0};
+    std::size_t least_awaited_ RUNNEL_GUARDED_BY(mutex) = nobody_waits;  // a lower bound
     // The run of the handlers: how far it has got, and which publisher goes on with it.
     std::uint64_t handlers_bound_ RUNNEL_GUARDED_BY(mutex) = 0;
     LogCursor<Entry> unhandled_ RUNNEL_GUARDED_BY(mutex);
