@@ -25,11 +25,8 @@ public:
 
     // Destroys what was collected. To be called without a lock.
     void dispose() noexcept {
-        while (reaps_ != nullptr) {
-            LogBlock<T>* const next = reaps_->next_to_reap();
-            std::exchange(reaps_, next)->finish_reap();
-        }
-        while (!blocks_.empty()) blocks_.pop().remove_owner();
+        if (reaps_ != nullptr || !blocks_.empty()) [[unlikely]]
+            dispose_now();
     }
 
     // Erases the slots of `mask` of `block`. Requires: the log's lock.
@@ -44,6 +41,14 @@ public:
     }
 
 private:
+    [[gnu::noinline]] void dispose_now() noexcept {
+        while (reaps_ != nullptr) {
+            LogBlock<T>* const next = reaps_->next_to_reap();
+            std::exchange(reaps_, next)->finish_reap();
+        }
+        while (!blocks_.empty()) blocks_.pop().remove_owner();
+    }
+
     LogBlock<T>* reaps_ = nullptr;
     LinkedStack<LogBlock<T>> blocks_;
 };
