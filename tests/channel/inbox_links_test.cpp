@@ -20,7 +20,6 @@ using runnel::InboxOptions;
 using runnel::detail::InboxLinks;
 using runnel::detail::Owner;
 using runnel::test::at_every_request;
-using runnel::test::Memory;
 using runnel::test::MemoryRunsOut;
 using runnel::test::Shortage;
 
@@ -65,8 +64,7 @@ struct Reference {
     void add(const Link& link) {
         auto at = all.end();
         if (link.by == nullptr)
-            at = std::find_if(all.begin(), all.end(),
-                              [](const Link* one) { return one->by != nullptr; });
+            at = std::ranges::find_if(all, [](const Link* one) { return one->by != nullptr; });
         all.insert(at, &link);
     }
     std::size_t remove(const Inbox& inbox, const std::string* by) {
