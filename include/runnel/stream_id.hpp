@@ -160,6 +160,6 @@ struct std::hash<runnel::StreamId> {
         // Ids differ in few low bits of either number; multiplying by an odd constant (2^64 over
         // the golden ratio) keeps the two from cancelling out, the shift folds the top back in.
         const std::uint64_t mixed = (id.ms * 0x9E3779B97F4A7C15U) ^ id.seq;
-        return static_cast<std::size_t>(mixed ^ (mixed >> 32U));
+        return mixed ^ (mixed >> 32U);
     }
 };

@@ -38,8 +38,8 @@ inline void futex_wait_until(FutexWord& word, std::uint32_t expected,
     timespec until{};
     until.tv_sec = static_cast<time_t>(
         std::min<std::int64_t>(seconds.count(), std::numeric_limits<time_t>::max()));
-    until.tv_nsec = static_cast<long>(
-        std::chrono::duration_cast<std::chrono::nanoseconds>(since_boot - seconds).count());
+    until.tv_nsec =
+        std::chrono::duration_cast<std::chrono::nanoseconds>(since_boot - seconds).count();
     syscall(SYS_futex, &word, FUTEX_WAIT_BITSET_PRIVATE, expected, &until, nullptr,
             FUTEX_BITSET_MATCH_ANY);
 }

@@ -62,12 +62,11 @@ public:
     void erase(RadixLeaf& leaf) noexcept {
         Child* parent = nullptr;
         Child* child = &root_;
-        while (child->is_node()) {
+        while (child != nullptr && child->is_node()) {
             parent = child;
             child = parent->node().find(leaf.key);
-            RUNNEL_ASSERT(child != nullptr);
         }
-        RUNNEL_ASSERT(child->leaf() == &leaf);
+        RUNNEL_ASSERT(child != nullptr && child->leaf() == &leaf);
         if (parent != nullptr) {
             remove(*parent, leaf.key);
         } else {

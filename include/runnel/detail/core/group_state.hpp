@@ -227,8 +227,7 @@ public:
         if (!place) return {};
         const std::uint32_t number = PendingEntries::owner(place);
         pending_.deliver(place, number, now, fence.deliveries);
-        ConsumerRecord& owner = *find(number);
-        owner.active = owner.seen = now;
+        if (ConsumerRecord* const owner = find(number)) owner->active = owner->seen = now;
         return {.extended = 1};
     }
 

@@ -485,8 +485,9 @@ private:
     }
 
     [[nodiscard]] WaitQueue& queue_of(StreamNode<T>& node) noexcept RUNNEL_REQUIRES(mutex) {
-        if (node.group.get() == nullptr) return readers;
-        return node.wait->is_read ? node.group.get()->readers : node.group.get()->lookers;
+        Group* const group = node.group.get();
+        if (group == nullptr || node.wait == nullptr) return readers;
+        return node.wait->is_read ? group->readers : group->lookers;
     }
 
     LinkedList<typename Group::Waits> awaited_ RUNNEL_GUARDED_BY(mutex);  // groups
