@@ -267,6 +267,7 @@ void ConsumerGroup<T>::set_position(From from, std::optional<std::uint64_t> entr
         group_->next.reset(position, stream.log);
         // As in Redis it wakes nobody. But the stream may be drained now: then it ends the reads
         // that were waiting for room.
+        stream.end_turns(*group_.get());
         if (stream.closed) stream.serve_those_for_room(*group_.get(), chain);
     }
     chain.resume_all();

@@ -100,7 +100,7 @@ private:
             const detail::Lock lock{stream.mutex};
             cursor_->seek(stream.log);
         } else if (streak >= detail::stream_length && stream.is_real && limits.may_take_time()) {
-            detail::leave_for_a_batch(*cursor_, streak, stream.spin, limits.may_offer_core());
+            detail::await_batch(*cursor_, streak, stream.offers, limits);
         }
         if (auto entries = at_hand(count)) return entries;
         detail::ReadOn<T, Entries<T>> request{*cursor_, count, false, stream.clock};

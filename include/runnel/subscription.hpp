@@ -262,7 +262,7 @@ private:
         if (streak < detail::stream_length || !channel_->is_real) return;
         if (!limits.may_take_time()) return;
         if (seat().cursor.look_for_next() || seat().cursor.is_at_end_of_block()) return;
-        detail::leave_for_a_batch(seat().cursor, streak, channel_->spin, limits.may_offer_core());
+        detail::await_batch(seat().cursor, streak, channel_->offers, limits);
     }
 
     detail::Owner<State> channel_;

@@ -109,11 +109,20 @@ private:
 /// Which of several objects has something, or the reason why none has.
 ///
 /// Of many that wait for a list or a group, each element tells one. As long as this lives, the
-/// element that has ended the wait tells nobody else; unless the thread that waited takes something
-/// from that list or group, then the next one is told of what is left. So do not keep it for longer
-/// than it takes to come for the element.
+/// element that has ended the wait tells nobody else. Once the thread that waited has taken
+/// something from that list or group, the next one is told of what is left. So give it a name, and
+/// keep it until you have come for the element: if you come for something else first, assign
+/// Ending::timed_out to it. A copy has the answer only.
 class [[nodiscard]] WaitedAny {
 public:
+    WaitedAny(const WaitedAny& other) noexcept
+        : which_{other.which_}, has_one_{other.has_one_}, ending_{other.ending_} {}
+    WaitedAny& operator=(const WaitedAny& other) noexcept { return *this = WaitedAny{other}; }
+    // A move takes the lock of the list. So by its type it is no Message, which lists move under
+    // their locks.
+    WaitedAny(WaitedAny&&) noexcept(false) = default;
+    WaitedAny& operator=(WaitedAny&&) noexcept(false) = default;
+    ~WaitedAny() = default;
     WaitedAny(Ending ending) noexcept : ending_{ending} {}  // NOLINT(*-explicit-*)
     explicit WaitedAny(std::size_t which) noexcept : which_{which}, has_one_{true} {}
 

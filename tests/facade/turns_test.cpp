@@ -212,6 +212,78 @@ TEMPLATE_TEST_CASE("closing ends the waits of all who are not told", "[turns]", 
     CHECK(second.result().ending() == runnel::Ending::closed);
 }
 
+// What ends turns of a group besides a take.
+TEST_CASE("a turn ends when its entry is gone, and the next entry tells the next one", "[turns]") {
+    ThreeWorkers<OfGroup> workers;
+    const auto& stream = workers.source.stream;
+    const auto group = stream.group("group");
+    const auto other = group.consumer("other");
+    auto read = [&] {
+        return runnel::test::Call{workers.clock, [&](const std::stop_token& stop) {
+                                      return static_cast<bool>(other.read({.stop = stop}));
+                                  }};
+    };
+    SECTION("taken by a read that waits") {
+        auto waits = read();
+        workers.source.add();
+        CHECK(waits.result());
+    }
+    SECTION("trimmed") {
+        workers.source.add();
+        CHECK(stream.trim({.count = 0}) == 1);
+    }
+    SECTION("erased") {
+        CHECK(stream.erase({stream.add(1)}) == 1);
+    }
+    SECTION("passed over") {
+        workers.source.add();
+        group.set_position(runnel::From::end);
+    }
+    REQUIRE(workers.told() == "100");
+    workers.source.add();
+    CHECK(workers.told() == "110");
+}
+
+TEST_CASE("who waits again, and lacks room, does not keep its turn", "[turns]") {
+    ManualClock clock;
+    const Stream<int> stream{{.clock = &clock}};
+    const auto group = stream.group("group");
+    const auto one = group.consumer("one", {.max_pending = 1});
+    const auto other = group.consumer("other");
+    runnel::test::ClockThread looks = clock.thread([&](const std::stop_token& stop) {
+        auto any = wait_any({one}, {.stop = stop});
+        (void)one.try_read({.count = 1});
+        any = wait_any({one}, {.stop = stop});
+        any = wait_any({one}, {.stop = stop});
+    });
+    std::vector<Watch> watches;
+    watches.emplace_back(other);
+    auto waits = runnel::test::waiting_for_any(clock, watches);
+    stream.add(1);
+    CHECK(waits.waits());
+    stream.add(2);
+    CHECK_FALSE(waits.waits());
+}
+
+TEST_CASE("a copy of a result has the answer and no turn", "[turns]") {
+    STATIC_REQUIRE_FALSE(runnel::Message<WaitedAny>);
+    ManualClock clock;
+    const BlockingList<int> list{{.clock = &clock}};
+    std::vector<Watch> watches[2];
+    for (auto& one : watches) one.emplace_back(list);
+    auto first = runnel::test::waiting_for_any(clock, watches[0]);
+    auto second = runnel::test::waiting_for_any(clock, watches[1]);
+    REQUIRE(list.push_back(1) == Push::done);
+    WaitedAny copy{first.result()};
+    CHECK(copy.which() == 0);
+    CHECK(second.waits());
+    const WaitedAny& of_first = first.result();
+    copy = of_first;
+    CHECK(second.waits());
+    first.result() = copy;
+    CHECK_FALSE(second.waits());
+}
+
 TEST_CASE("a turn goes where its result is moved", "[turns]") {
     ManualClock clock;
     const BlockingList<int> list{{.clock = &clock}};

@@ -134,6 +134,34 @@ TEST_CASE_METHOD(Clocked, "a child of fork() gets what a thread of its parent wa
     CHECK(looks.result());
 }
 
+TEST_CASE_METHOD(Clocked, "a child of fork() knows none of the turns of its parent",
+                 "[list][fork]") {
+    const List jobs{{.clock = &clock}};
+    std::vector<runnel::Watch> watches[3];
+    for (auto& one : watches) one.emplace_back(jobs);
+    const auto looking = [&](std::size_t which) {
+        return runnel::test::Call{clock, [&, which](const std::stop_token& stop) {
+                                      return runnel::wait_any(watches[which], {.stop = stop});
+                                  }};
+    };
+    auto first = looking(0);
+    auto second = looking(1);
+    auto third = looking(2);
+    REQUIRE(jobs.push_back("a") == Push::done);
+    REQUIRE(jobs.push_back("b") == Push::done);
+    runnel::WaitedAny kept{std::move(first.result())};
+    const int status = status_of_child([&] {
+        bool good = jobs.size() == 2 && *jobs.pop_front() == "a";
+        kept = runnel::Ending::timed_out;
+        good = good && *jobs.pop_front() == "b";
+        return good && jobs.push_back("c") == Push::done;
+    });
+    CHECK(status == 0);
+    CHECK(third.waits());
+    kept = runnel::Ending::timed_out;
+    CHECK_FALSE(third.waits());
+}
+
 TEST_CASE_METHOD(Clocked, "a child of fork() delivers to itself alone", "[stream][channel][fork]") {
     const Stream<std::string> stream{{.clock = &clock}};
     auto cursor = stream.cursor();

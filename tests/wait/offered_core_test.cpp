@@ -97,7 +97,7 @@ TEST_CASE("a read offers its core only if it may wait for long") {
         stream.add(0);
         (void)channel.publish(0);
     }
-    const auto [timeout, is_long] = GENERATE(std::pair{1ms, false}, std::pair{20ms, true});
+    const auto [timeout, is_long] = GENERATE(std::pair{1ms, false}, std::pair{100ms, true});
     CHECK((offers([&, for_so_long = timeout] { return cursor.read({.timeout = for_so_long}); }) !=
            0) == is_long);
     CHECK((offers([&, for_so_long = timeout] {

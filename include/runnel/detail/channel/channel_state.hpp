@@ -16,6 +16,7 @@
 #include <runnel/detail/channel/seat.hpp>
 #include <runnel/detail/core/channel_log.hpp>
 #include <runnel/detail/core/log_cursor.hpp>
+#include <runnel/detail/wait/core_offers.hpp>
 #include <runnel/detail/wait/request.hpp>
 #include <runnel/detail/wait/spin.hpp>
 #include <runnel/detail/wait/system_clock.hpp>
@@ -464,6 +465,7 @@ public:
     // begin_with().
     std::atomic<bool> has_publishers = false;
     SpinBudget spin;
+    CoreOffers offers;
 
 private:
     // For a thread that has killed `handler` during that batch of another thread. From the next

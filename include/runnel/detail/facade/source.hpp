@@ -102,11 +102,11 @@ public:
           group_{of != nullptr ? Owner{*of} : Owner<StreamGroup<T>>{}} {}
 
     [[nodiscard]] bool enter(Waiter& waiter, std::size_t which, Turn& turn,
-                             WakeChain& /*nobody else*/) noexcept override {
+                             WakeChain& chain) noexcept override {
         StreamNode<T>& node = node_.emplace(waiter, stream(), group_.get(), group_wait());
         node.which = which;
         node.turn = &turn;
-        return stream().enter(node);
+        return stream().enter(node, chain);
     }
 
     void leave() noexcept override {

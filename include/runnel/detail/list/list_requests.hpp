@@ -265,7 +265,7 @@ public:
         if (onto_itself()) return carry_out();
         const bool is_full = target_.free_room() == 0;
         if (is_full && target_.when_full == Full::reject) return reject();
-        if (target_.when_full == Full::block && (is_full || target_.has_push_before(*this)))
+        if (target_.when_full == Full::block && (is_full || target_.is_room_awaited_before(*this)))
             return lack(Line::pushes);
         return carry_out();
     }

@@ -42,7 +42,7 @@ enum class Line : std::uint8_t {
     looks,  // who only wants to know of an element
 };
 
-// The place of a wait in one of the two queues of a list. Keeps the list's memory meanwhile.
+// The place of a wait in one of the queues of a list. Keeps the list's memory meanwhile.
 template <Message T>
 struct ListNode : WaitNode {
     ListNode(Waiter& of, ListState<T>& in, std::size_t position = 0) noexcept
@@ -411,14 +411,14 @@ public:
         chain.resume_all();
     }
 
-    // Whether a push with a smaller ticket waits for room here.
-    [[nodiscard]] bool has_push_before(const Waiter& waiter) const noexcept
+    // Whether another request that began before `waiter` waits for room here. There may be room:
+    // another thread is about to serve that request.
+    [[nodiscard]] bool is_room_awaited_before(const Waiter& waiter) const noexcept
         RUNNEL_REQUIRES(back.mutex) {
-        for (const WaitNode* node = pushers.first();
-             node != nullptr && node->waiter->ticket() < waiter.ticket(); node = node->next) {
-            if (other_list(*node) == nullptr && !node->waiter->claimed()) return true;
-        }
-        return false;
+        const WaitNode* node = pushers.first();
+        while (node != nullptr && node->waiter->place() < waiter.place() && node->waiter->claimed())
+            node = node->next;
+        return node != nullptr && node->waiter->place() < waiter.place();
     }
 
     // For a request, which is carried out with the locks of all its lists held.
@@ -463,17 +463,17 @@ public:
     Clock& clock;
     const bool is_real;
     WaitQueue pushers RUNNEL_GUARDED_BY(back.mutex);  // for room
-    // A waiting move lacks an element or room. It stands in line where it lacks it, and costs the
-    // calls of the other list nothing. There it stands in one of these, and learns only that the
-    // list is closed.
-    WaitQueue incoming RUNNEL_GUARDED_BY(back.mutex);  // to this list; lack an element
-    WaitQueue outgoing RUNNEL_GUARDED_BY(back.mutex);  // from this list; lack room
     // Each element tells one of those who look, as long as that one has its turn. So there are no
     // more turns than elements, and nobody waits here while there are fewer.
     WaitQueue lookers RUNNEL_GUARDED_BY(back.mutex);
     Turns turns RUNNEL_GUARDED_BY(back.mutex);
     bool closed RUNNEL_GUARDED_BY(back.mutex) = false;
     std::uint64_t dropped RUNNEL_GUARDED_BY(back.mutex) = 0;
+    // A waiting move lacks an element or room. It stands in line where it lacks it, and costs the
+    // calls of the other list nothing. There it stands in one of these, and learns only that the
+    // list is closed.
+    WaitQueue incoming RUNNEL_GUARDED_BY(back.mutex);  // to this list; lack an element
+    WaitQueue outgoing RUNNEL_GUARDED_BY(back.mutex);  // from this list; lack room
     // Whether a request waits for an element though there is one. A waker that has carried out a
     // move to this list first goes on with the list it serves. It may come to a pop of several
     // lists there that also stands in line here and has named this list earlier; then that pop
@@ -500,8 +500,8 @@ private:
         bool is_source = false;
     };
 
-    // There is room here for a move from `source`, of those that stand in line for it the first.
-    // Now it waits for an element, in its turn, as all others do there.
+    // There is room here. Of the moves from `source` that wait here for room, the first one now
+    // waits for an element there, in its turn.
     void serve_move_from(ListState& source, WakeChain& chain) noexcept
         RUNNEL_EXCLUDES(back.mutex, front.mutex) {
         {
@@ -515,6 +515,19 @@ private:
             }
         }
         source.serve_poppers_alone(chain);
+    }
+
+    // The same with the locks of both lists held, before another thread sees the room. False: some
+    // requests at the source need the locks of others.
+    [[nodiscard]] bool move_on(WaitNode& at, ListState& source, WakeChain& chain) noexcept
+        RUNNEL_REQUIRES(back.mutex, front.mutex) {
+        auto& node = static_cast<ListNode<T>&>(at);
+        line_up(*node.twin, node, Line::pops);
+        source.assert_held();
+        Pass pass{this};
+        const bool is_finished = source.serve_poppers(pass, chain) == nullptr;
+        source.update_attention();
+        return is_finished;
     }
 
     void serve_poppers_alone(WakeChain& chain) noexcept RUNNEL_EXCLUDES(back.mutex, front.mutex) {
@@ -627,7 +640,7 @@ private:
                 ask(pushers, *node, chain);
             } else if (node->waiter->place() > pass.last_pusher) {
                 pass.last_pusher = node->waiter->place();
-                return source;
+                if (source != pass.also || !move_on(*node, *source, chain)) return source;
             }
             node = next;
         }

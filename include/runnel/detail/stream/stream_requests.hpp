@@ -39,7 +39,7 @@ public:
 
     [[nodiscard]] bool try_or_queue(WaitLimits limits, WakeChain& chain) {
         const bool has_ended = attempt(limits.may_wait(), chain);
-        if (was_stream_ && stream_.is_real && limits.may_offer_core()) [[unlikely]]
+        if (came_in_a_stream_ && stream_.is_real && limits.may_offer_core()) [[unlikely]]
             offer_core_in_line();
         return has_ended;
     }
@@ -59,8 +59,8 @@ private:
             if (!may_wait) return false;
             request_.prepare_to_wait();
             stream_.queue_up(node_.emplace(request_, stream_, group_, request_.group_wait()));
-            was_stream_ = group_ != nullptr && group_->fade_streak();
-            added_ = stream_.log.facts().entries_added;
+            came_in_a_stream_ = group_ != nullptr && group_->fade_streak();
+            added_before_ = stream_.log.facts().entries_added;
             return false;
         }
         const bool is_news = stream_.waits != 0 && (request_.frees_pending() || stream_.closed);
@@ -77,17 +77,18 @@ private:
     [[gnu::noinline]] void offer_core_in_line() {
         const auto gathered = [this] {
             const Lock lock{stream_.mutex};
-            return stream_.log.facts().entries_added - added_;
+            return stream_.log.facts().entries_added - added_before_;
         };
-        stream_.spin.offer_core([this] { return request_.ended(); }, gathered);
+        stream_.offers.make(
+            0, [this] { return request_.ended(); }, gathered);
     }
 
     Kind& request_;
     StreamState<T>& stream_;
     StreamGroup<T>* const group_;
     std::optional<StreamNode<T>> node_;  // once it stands in line
-    bool was_stream_ = false;            // what was delivered before that
-    std::uint64_t added_ = 0;            // entries that the stream had then
+    bool came_in_a_stream_ = false;      // what the group delivered before that
+    std::uint64_t added_before_ = 0;     // entries
 };
 
 // Reads on from where a cursor stands: up to `count` entries, of one block or of as many as it

@@ -10,6 +10,7 @@
 #include <runnel/detail/core/group_state.hpp>
 #include <runnel/detail/core/log_cursor.hpp>
 #include <runnel/detail/core/stream_log.hpp>
+#include <runnel/detail/wait/core_offers.hpp>
 #include <runnel/detail/wait/spin.hpp>
 #include <runnel/detail/wait/system_clock.hpp>
 #include <runnel/detail/wait/turn.hpp>
@@ -121,10 +122,10 @@ struct IsLive {
 
 // The cores of a stream and its groups, the waits in it, and what wakes them.
 //
-// Invariant outside the lock: an entry and a wait that it would end never coexist. One exception,
-// as in Redis: after the position of a group was set back, a wait that had found nothing ends only
-// with the next add, or removal of a group. A wait for room ends as soon as there is room and an
-// entry.
+// Invariant outside the lock: an entry and a wait that it would end never coexist. Who only looks
+// waits beside entries of which others were told. One exception, as in Redis: after the position of
+// a group was set back, a wait that had found nothing ends only with the next add, or removal of a
+// group. A wait for room ends as soon as there is room and an entry.
 template <Message T>
 class StreamState final : public Shared {
 public:
@@ -245,10 +246,15 @@ public:
 
     // Puts `node`, of a wait over several objects, into line unless the wait ends at once. True if
     // this thread has claimed it.
-    [[nodiscard]] bool enter(StreamNode<T>& node) noexcept RUNNEL_EXCLUDES(mutex) {
+    [[nodiscard]] bool enter(StreamNode<T>& node, WakeChain& chain) noexcept
+        RUNNEL_EXCLUDES(mutex) {
         const Lock lock{mutex};
         const bool mine = join(queue_of(node), node);
-        if (node.queue != nullptr) count_wait(node);
+        if (node.queue == nullptr) return mine;
+        count_wait(node);
+        Group* const group = node.group.get();
+        if (group != nullptr && group->turns.end_of(this_thread())) tell_lookers(*group, chain);
+        if (group != nullptr) end_turns(*group);
         return mine;
     }
 
@@ -298,6 +304,10 @@ public:
     // who look if there is an entry of which nobody was told.
     void tell_lookers(Group& group, WakeChain& chain) noexcept RUNNEL_REQUIRES(mutex) {
         ask_in_line(group, chain, [](WaitNode& node) { return !wait_of(node).is_read; });
+    }
+
+    // Ends turns until there are no more than entries.
+    void end_turns(Group& group) noexcept RUNNEL_REQUIRES(mutex) {
         group.turns.end_all_but(count_up_to(group.turns.size(), group), this_thread());
     }
 
@@ -393,6 +403,7 @@ public:
     WaitQueue readers RUNNEL_GUARDED_BY(mutex);
     Groups groups RUNNEL_GUARDED_BY(mutex);
     SpinBudget spin;
+    CoreOffers offers;
 
 private:
     void ask(WaitQueue& queue, WakeChain& chain) noexcept RUNNEL_REQUIRES(mutex) {
@@ -416,6 +427,7 @@ private:
             ask(is_look ? group.lookers : group.readers, node, chain);
             if (is_look && chain.size() != before) group.turns.give(*node.turn, group, group);
         }
+        end_turns(group);
     }
     [[nodiscard]] static bool is_before(const WaitNode& looker, const WaitNode* reader) noexcept {
         return reader == nullptr || looker.waiter->place() < reader->waiter->place();

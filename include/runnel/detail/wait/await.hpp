@@ -2,6 +2,7 @@
 #pragma once
 
 #include <runnel/abstract_clock.hpp>
+#include <runnel/detail/wait/core_offers.hpp>
 #include <runnel/detail/wait/request.hpp>
 #include <runnel/detail/wait/spin.hpp>
 #include <runnel/detail/wait/times.hpp>
@@ -51,15 +52,25 @@ struct WaitLimits {
         return may_wait() && timeout->duration() != std::chrono::nanoseconds{0} &&
                !stop->stop_requested();
     }
-    // Whether it may offer its core to others meanwhile: they may use it for a long time.
+    // Whether it may offer its core to others meanwhile: they may use it for some milliseconds.
     [[nodiscard]] bool may_offer_core() const noexcept {
-        constexpr std::chrono::milliseconds long_time{10};
+        constexpr std::chrono::milliseconds long_time{100};
         return may_take_time() && timeout->duration().value_or(long_time) >= long_time;
     }
 
     const Timeout* timeout = nullptr;
     const std::stop_token* stop = nullptr;
 };
+
+// For a reader with a place of its own, at the end of a stream of entries, before it stands in
+// line: leaves the writer alone, in the hope for several entries.
+template <typename Cursor>
+void await_batch(Cursor& cursor, std::size_t read, CoreOffers& offers, WaitLimits limits) noexcept {
+    pause_after(read);
+    if (!limits.may_offer_core()) return;
+    offers.make(
+        read, [&] { return cursor.look_for_next(); }, [&] { return cursor.look_for_many(); });
+}
 
 // If the call may not wait: ends `waiter` here. False if a waker has claimed it first.
 [[nodiscard]] [[gnu::always_inline]] inline bool give_up(Waiter& waiter,

@@ -10,7 +10,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <thread>
 
 namespace runnel::inline v0::detail {
 
@@ -19,11 +18,6 @@ namespace runnel::inline v0::detail {
 // wait ended in time and halves when it did not. With this rule alone, two threads that answer each
 // other could both end up blocking every time, each because the other one has to wake up first. So
 // now and then, less and less often while it fails, the whole budget is tried again.
-//
-// A thread that reads a stream of messages may offer its core to others before it blocks. That pays
-// where the writer has no core to run on: many messages have come when the thread goes on. Else
-// others have had the core, and a wait in line would have ended sooner. An offer that took long and
-// brought little shows that, and the next ones are left out, more of them each time.
 //
 // The fields are only estimates: relaxed, and lost updates do no harm.
 class SpinBudget {
@@ -46,33 +40,7 @@ public:
         return ended;
     }
 
-    // Offers the core a few times, as long as has_come() is false. gathered(), which may take a
-    // lock, returns how many messages have come meanwhile.
-    template <typename HasCome, typename Gathered>
-    void offer_core(HasCome has_come, Gathered gathered) {
-        if (const auto left = left_out_.load(std::memory_order_relaxed); left != 0)
-            return left_out_.store(left - 1, std::memory_order_relaxed);
-        for (int turn = 0; turn != most_turns && !has_come(); ++turn) {
-            const auto begin = std::chrono::steady_clock::now();
-            std::this_thread::yield();
-            if (std::chrono::steady_clock::now() - begin >= long_turn)
-                return judge_offer(gathered() >= worth_a_turn);
-        }
-    }
-
 private:
-    static constexpr int most_turns = 8;
-    static constexpr std::chrono::microseconds long_turn{50};
-    static constexpr std::size_t worth_a_turn = 32;
-    static constexpr std::uint32_t most_left_out = 1024;
-
-    void judge_offer(bool was_worth_it) noexcept {
-        const auto before = leaves_out_.load(std::memory_order_relaxed);
-        const auto next = was_worth_it ? 1 : std::min(most_left_out, 4 * before);
-        if (next != before) leaves_out_.store(next, std::memory_order_relaxed);
-        if (!was_worth_it) left_out_.store(next, std::memory_order_relaxed);
-    }
-
     static constexpr Duration least{600};
     static constexpr Duration most{20'000};
     static constexpr int looks_per_clock_read = 64;
@@ -123,8 +91,6 @@ private:
     std::atomic<Duration::rep> budget_ = most.count();
     std::atomic<std::uint32_t> probe_pause_ = first_pause;
     std::atomic<std::uint32_t> until_probe_ = first_pause;
-    std::atomic<std::uint32_t> left_out_ = 0;    // offers still to be left out
-    std::atomic<std::uint32_t> leaves_out_ = 1;  // so many after the last one
 };
 
 // This many messages in a row are a stream, which is likely to go on.
@@ -138,17 +104,12 @@ inline void pause_for_a_batch(std::size_t pauses = pauses_for_a_batch) noexcept 
     for (; pauses != 0; --pauses) pause();
 }
 
-// The same for a reader with a place of its own, before it stands in line, but longer after more
-// entries, up to the time that blocking takes. At each look the two cores take cache lines from
-// each other; after a longer pause more entries share that cost.
-template <typename Cursor>
-void leave_for_a_batch(Cursor& cursor, std::size_t entries, SpinBudget& spin,
-                       bool may_offer_core) noexcept {
+// The same, but longer after more entries, up to the time that blocking takes. At each look the two
+// cores take cache lines from each other; after a longer pause more entries share that cost.
+inline void pause_after(std::size_t entries) noexcept {
     constexpr std::size_t pauses_per_entry = 6;
     pause_for_a_batch(std::clamp(pauses_per_entry * std::min(entries, pauses_for_a_batch),
                                  pauses_for_a_batch, 5 * pauses_for_a_batch / 2));
-    if (!may_offer_core) return;
-    spin.offer_core([&] { return cursor.look_for_next(); }, [&] { return cursor.look_for_many(); });
 }
 
 }  // namespace runnel::inline v0::detail

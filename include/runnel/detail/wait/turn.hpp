@@ -35,7 +35,7 @@ protected:
 
 // What one has who was told of an element and has not come for it yet: meanwhile that element tells
 // nobody else. It ends when it is destroyed, with the next element that its thread takes, or if
-// others have taken the element. Without one, whoever is told of an element wakes all the others.
+// others have taken the element. Without turns, an element would wake all who wait.
 class Turn {
 public:
     explicit Turn(ThreadId of) noexcept : holder_{of} {}
@@ -51,9 +51,12 @@ public:
     }
     ~Turn() { end(); }
 
+    // Links of the turns of one giver, guarded by its lock.
+    Turn* previous = nullptr;
+    Turn* next = nullptr;
+
 private:
     friend class Turns;
-    friend class LinkedList<Turn>;
 
     void end() noexcept {
         if (TurnGiver* const giver = std::exchange(giver_, nullptr)) giver->end_turn(*this);
@@ -63,10 +66,7 @@ private:
     ThreadId holder_;
     TurnGiver* giver_ = nullptr;  // null: it was never given, or has been moved
     Owner<Owned> keep_;           // of the giver's memory
-    // Guarded by the giver's lock. 0: it is over.
-    pid_t process_ = 0;
-    Turn* previous = nullptr;
-    Turn* next = nullptr;
+    pid_t process_ = 0;           // guarded by the giver's lock; 0: it is over
 };
 
 // The turns that are not over. Guarded by their giver's lock; allocates nothing.
@@ -128,6 +128,7 @@ private:
             process_ = Process::id();
         }
         turn.process_ = process_;
+        turn.previous = turn.next = nullptr;  // of the parent process
         turns_.push_back(turn);
         ++size_;
     }
