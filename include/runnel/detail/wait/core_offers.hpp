@@ -40,7 +40,7 @@ private:
     static constexpr int most_offers = 8;
     static constexpr std::chrono::microseconds long_time{50};
     static constexpr std::size_t many = 32;
-    static constexpr std::uint32_t least_skip = 256;
+    static constexpr std::uint32_t least_skip = 1024;
     static constexpr std::uint32_t most_skip = 8192;
 
     // The number to skip grows even where a burst of messages and a lull take turns: the offer in
