@@ -63,13 +63,15 @@ struct WaitLimits {
 };
 
 // For a reader with a place of its own, at the end of a stream of entries, before it stands in
-// line: leaves the writer alone, in the hope for several entries.
+// line: leaves the writer alone, in the hope for several entries. `read`: how many it has read in a
+// row, of which the first stream_length may be a guess.
 template <typename Cursor>
 void await_batch(Cursor& cursor, std::size_t read, CoreOffers& offers, WaitLimits limits) noexcept {
     pause_after(read);
     if (!limits.may_offer_core()) return;
     offers.make(
-        read, [&] { return cursor.look_for_next(); }, [&] { return cursor.look_for_many(); });
+        read - stream_length, [&] { return cursor.look_for_next(); },
+        [&] { return cursor.look_for_many(); });
 }
 
 // If the call may not wait: ends `waiter` here. False if a waker has claimed it first.
