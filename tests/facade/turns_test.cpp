@@ -256,6 +256,7 @@ TEST_CASE("who waits again, and lacks room, does not keep its turn", "[turns]") 
         any = wait_any({one}, {.stop = stop});
         any = wait_any({one}, {.stop = stop});
     });
+    clock.settle();
     std::vector<Watch> watches;
     watches.emplace_back(other);
     auto waits = runnel::test::waiting_for_any(clock, watches);

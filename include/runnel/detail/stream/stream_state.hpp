@@ -308,6 +308,8 @@ public:
 
     // Ends turns until there are no more than entries.
     void end_turns(Group& group) noexcept RUNNEL_REQUIRES(mutex) {
+        if (group.turns.empty()) [[likely]]
+            return;
         group.turns.end_all_but(count_up_to(group.turns.size(), group), this_thread());
     }
 
@@ -416,7 +418,8 @@ private:
     void ask_in_line(Group& group, WakeChain& chain, Predicate is_to_be_asked) noexcept
         RUNNEL_REQUIRES(mutex) {
         WaitNode* looker = group.lookers.first();
-        for (WaitNode* reader = group.readers.first(); group.next.seek(log);) {
+        WaitNode* reader = group.readers.first();
+        while ((looker != nullptr || reader != nullptr) && group.next.seek(log)) {
             const bool is_look = looker != nullptr && is_before(*looker, reader) &&
                                  count_up_to(group.turns.size() + 1, group) > group.turns.size();
             WaitNode*& at = is_look ? looker : reader;
