@@ -12,6 +12,7 @@
 #include <runnel/detail/base/saturated.hpp>
 #include <runnel/detail/core/effect.hpp>
 #include <runnel/detail/core/group_state.hpp>
+#include <runnel/detail/core/pending_entries.hpp>
 #include <runnel/detail/core/stream_log.hpp>
 #include <runnel/detail/stream/stream_requests.hpp>
 #include <runnel/detail/stream/stream_state.hpp>
@@ -284,8 +285,8 @@ Deliveries<T> Consumer<T>::history(const HistoryOptions& options, detail::Caller
         result.reserve(left);
         result.reserve_lost(left);
         if (options.after == StreamId::max()) return;
-        auto place =
-            rules.pending().next_of(me.number, rules.pending().lower_bound(*options.after.next()));
+        auto place = detail::PendingEntries::next_of(
+            me.number, rules.pending().lower_bound(*options.after.next()));
         for (; place && left != 0; --left) {
             const StreamId id = rules.pending()[place].id;
             if (const auto entry = log.find(id)) {
@@ -294,7 +295,7 @@ Deliveries<T> Consumer<T>::history(const HistoryOptions& options, detail::Caller
             } else {
                 result.lose(id);
             }
-            place = rules.pending().next_of(me.number, rules.pending().next(place));
+            place = detail::PendingEntries::next_of(me.number, detail::PendingEntries::next(place));
             result.set_next(place ? id : StreamId{});
         }
     });

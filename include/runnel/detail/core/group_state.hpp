@@ -154,8 +154,8 @@ public:
         const std::size_t dropped = found->second.pending;
         StreamId id = found->second.pending_from;
         for (auto left = dropped; left != 0; --left) {
-            const auto place = pending_.next_of(number, pending_.lower_bound(id));
-            id = pending_.id(place);
+            const auto place = PendingEntries::next_of(number, pending_.lower_bound(id));
+            id = PendingEntries::id(place);
             pending_.erase(place);
         }
         numbers_[number] = {nullptr, std::exchange(free_number_, number)};
@@ -273,7 +273,7 @@ public:
         std::size_t looks = std::min(count, pending_.size()) * looks_per_claim;
         auto place = pending_.lower_bound(start);
         for (; place && looks != 0 && count != 0; --looks) {
-            const StreamId id = pending_.id(place);
+            const StreamId id = PendingEntries::id(place);
             const auto found = find(id);
             if (!found) {
                 if (!lost(id)) return id;
@@ -286,9 +286,9 @@ public:
                 took(found, take(place, id, by, rules, now));
                 --count;
             }
-            place = pending_.next(place);
+            place = PendingEntries::next(place);
         }
-        return place ? pending_.id(place) : StreamId{};
+        return place ? PendingEntries::id(place) : StreamId{};
     }
 
     // ---- what a consumer has pending and the stream has lost; is_live(id): it has not
@@ -302,18 +302,18 @@ public:
                                                    IsLive is_live) const noexcept {
         if (of.pending == 0) return {};
         const auto from = [&](StreamId id) {
-            return pending_.next_of(of.number, pending_.lower_bound(id));
+            return PendingEntries::next_of(of.number, pending_.lower_bound(id));
         };
         const bool all_gone = log.length == 0;
         if (all_gone || of.pending_from < log.first_id) {
             const auto place = from(of.pending_from);
-            of.pending_from = pending_.id(place);
+            of.pending_from = PendingEntries::id(place);
             if (all_gone || of.pending_from < log.first_id) return place;
         }
         if (!of.erased_from) return {};
         for (auto place = from(std::max(of.pending_from, *of.erased_from)); place;
-             place = pending_.next_of(of.number, pending_.next(place))) {
-            of.erased_from = pending_.id(place);
+             place = PendingEntries::next_of(of.number, PendingEntries::next(place))) {
+            of.erased_from = PendingEntries::id(place);
             if (!is_live(*of.erased_from)) return place;
         }
         of.erased_from.reset();
@@ -333,7 +333,7 @@ public:
     template <typename IsLive, typename Lost>
     Effect drop_lost(ConsumerRecord& of, const LogFacts& log, IsLive is_live, Lost lost) noexcept {
         Effect effect;
-        for (auto place = first_lost(of, log, is_live); place && lost(pending_.id(place));
+        for (auto place = first_lost(of, log, is_live); place && lost(PendingEntries::id(place));
              place = first_lost(of, log, is_live)) {
             drop(place);
             ++effect.acknowledged;
@@ -358,7 +358,7 @@ public:
         const bool is_unknown = owner && only == nullptr;
         std::size_t left = is_unknown ? 0 : what.count;
         for (auto place = pending_.lower_bound(what.first); place && left != 0;
-             place = pending_.next(place)) {
+             place = PendingEntries::next(place)) {
             const Pending entry = pending_[place];
             if (entry.id > what.last) return;
             const bool is_asked_for = only == nullptr || entry.owner == only->number;

@@ -70,7 +70,7 @@ public:
         const PendingRecord& record = record_of(place);
         return {id(place), record.owner, record.time(), record.deliveries.value()};
     }
-    [[nodiscard]] StreamId id(Place place) const noexcept {
+    [[nodiscard]] static StreamId id(Place place) noexcept {
         RUNNEL_ASSERT(has(place));
         return place.leaf->id(place.slot);
     }
@@ -107,18 +107,18 @@ public:
     [[nodiscard]] Place last() const noexcept {
         return back_from(leaves_.last(), PendingLeaf::most_slots);
     }
-    [[nodiscard]] Place next(Place place) const noexcept {
+    [[nodiscard]] static Place next(Place place) noexcept {
         RUNNEL_ASSERT(has(place));
         return from(place.leaf, place.slot + 1);
     }
-    [[nodiscard]] Place previous(Place place) const noexcept {
+    [[nodiscard]] static Place previous(Place place) noexcept {
         RUNNEL_ASSERT(has(place));
         return back_from(place.leaf, place.slot);
     }
 
     // The first entry of `owner` that is `place` or behind it. Complexity: O(leaves + entries in
     // those where `owner`, or one with the same number modulo 64, ever had an entry).
-    [[nodiscard]] Place next_of(std::uint32_t owner, Place place) const noexcept {
+    [[nodiscard]] static Place next_of(std::uint32_t owner, Place place) noexcept {
         RUNNEL_ASSERT(owner != nobody && (!place || has(place)));
         std::uint32_t from = place.slot;
         for (PendingLeaf* leaf = place.leaf; leaf != nullptr; leaf = leaf->next, from = 0) {
@@ -284,7 +284,7 @@ private:
 
     // Moves entries so that a new one can stand before `slot`, and returns where.
     // Requires: the leaf is not full.
-    std::uint32_t open_slot(PendingLeaf& leaf, std::uint32_t slot) noexcept {
+    static std::uint32_t open_slot(PendingLeaf& leaf, std::uint32_t slot) noexcept {
         if (slot == leaf.end() && leaf.count() <= leaf.capacity() / 4) {
             compact(leaf);
             return leaf.end();
@@ -402,8 +402,8 @@ private:
 
     // ---- moving entries
 
-    void move(PendingLeaf& from, std::uint32_t slot, PendingLeaf& to,
-              std::uint32_t to_slot) noexcept {
+    static void move(PendingLeaf& from, std::uint32_t slot, PendingLeaf& to,
+                     std::uint32_t to_slot) noexcept {
         const StreamId id = from.id(slot);
         const PendingRecord record = from.record(slot);
         from.vacate(slot);
@@ -412,14 +412,14 @@ private:
     }
 
     // From `slot` on to the end of `to`, which has room.
-    void move_all(PendingLeaf& from, std::uint32_t slot, PendingLeaf& to) noexcept {
+    static void move_all(PendingLeaf& from, std::uint32_t slot, PendingLeaf& to) noexcept {
         to.note_owners_of(from);
         for (slot = from.first_from(slot); slot != PendingLeaf::no_slot;
              slot = from.first_from(slot + 1))
             move(from, slot, to, to.end());
     }
 
-    void compact(PendingLeaf& leaf) noexcept {
+    static void compact(PendingLeaf& leaf) noexcept {
         std::uint32_t end = 0;
         for (auto slot = leaf.first_from(0); slot != PendingLeaf::no_slot;
              slot = leaf.first_from(slot + 1), ++end)
