@@ -373,6 +373,7 @@ private:
         source_.core().drop(from_);
         if (!onto_itself()) (void)target_.make_room(to_, dropped_);
         target_.core().push(to_, std::move(element));
+        if (at_target_.queue != nullptr) at_target_.queue->remove(at_target_);
         target_.update_attention();
         moved = true;
         return Served::yes;
