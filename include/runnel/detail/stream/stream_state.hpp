@@ -253,8 +253,11 @@ public:
         if (node.queue == nullptr) return mine;
         count_wait(node);
         Group* const group = node.group.get();
-        if (group != nullptr && group->turns.end_of(this_thread())) tell_lookers(*group, chain);
-        if (group != nullptr) end_turns(*group);
+        if (group == nullptr) return mine;
+        if (group->turns.end_of(this_thread()))
+            tell_lookers(*group, chain);
+        else
+            end_turns(*group);
         return mine;
     }
 
