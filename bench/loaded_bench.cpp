@@ -24,6 +24,8 @@
 #include <cstdint>
 #include <cstdio>
 #include <functional>
+#include <memory>
+#include <random>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -52,6 +54,7 @@ constexpr auto time_out = 1ms;
 struct Got {
     std::size_t count = 0;
     uint64_t last = 0;
+    uint64_t returned = now();  ///< when runnel's call has returned; what it returned exists still
 };
 
 class ListReader {
@@ -169,56 +172,86 @@ enum class Before { nothing, burst };
 /// Nanoseconds, one for each sample.
 using Samples = std::vector<uint64_t>;
 
-template <class Reader>
-void read_burst(Reader& reader) {
+struct Row {
+    std::string name;
+    std::function<void(uint64_t number)> publish;
+    std::function<Got(Timeout timeout)> read;
+    Samples samples{};
+};
+
+using Rows = std::vector<Row>;
+
+/// One row for each reader with `filter` in its name; the first reader always has one, as the
+/// others are compared with it.
+template <class... Reader>
+Rows rows_of(Peers<Reader...> /*which*/, std::string_view filter) {
+    Rows rows;
+    const auto add = [&]<class One>(std::type_identity<One> /*of the reader*/) {
+        if (!rows.empty() && std::string_view{One::name}.find(filter) == std::string::npos) return;
+        const auto reader = std::make_shared<One>();
+        rows.push_back({One::name, [=](uint64_t number) { reader->publish(number); },
+                        [=](Timeout timeout) { return reader->read(timeout); }});
+    };
+    (add(std::type_identity<Reader>{}), ...);
+    return rows;
+}
+
+/// `count` samples of each row, one after the other, each time in another order. How quickly a
+/// thread is woken depends on what the scheduler remembers of it, and a row measured by itself
+/// would show little else.
+std::vector<Row*> in_turns(Rows& rows, std::size_t count) {
+    std::mt19937 random{1};
+    std::vector<Row*> turn(rows.size());
+    std::ranges::transform(rows, turn.begin(), [](Row& row) { return &row; });
+    std::vector<Row*> order;
+    for (; count != 0; --count) {
+        std::ranges::shuffle(turn, random);
+        order.insert(order.end(), turn.begin(), turn.end());
+    }
+    return order;
+}
+
+void read_burst(const Row& row) {
     Got all;
     while (all.count < burst_length) {
-        const Got part = reader.read({});
-        all = {all.count + part.count, part.last};
+        const Got part = row.read({});
+        all.count += part.count;
+        all.last = part.last;
     }
     check(all.count == burst_length && all.last == burst_length, "not what was published came out");
 }
 
-template <class Reader>
-void publish_burst(Reader& reader) {
-    for (uint64_t number = 1; number <= burst_length; ++number) reader.publish(number);
+void publish_burst(const Row& row) {
+    for (uint64_t number = 1; number <= burst_length; ++number) row.publish(number);
 }
 
 /// How long a read takes that ends by its time-out, from call to return.
-template <class Reader>
-Samples time_outs(Before before, std::size_t count) {
-    Reader reader;
-    Samples samples;
-    samples.reserve(count);
-    while (samples.size() < count) {
+void measure_time_outs(Rows& rows, Before before, std::size_t count) {
+    for (Row* const row : in_turns(rows, count)) {
         if (before == Before::burst) {
-            publish_burst(reader);
-            read_burst(reader);
+            publish_burst(*row);
+            read_burst(*row);
         }
         const uint64_t start = now();
-        const Got got = reader.read(time_out);
-        samples.push_back(now() - start);
+        const Got got = row->read(time_out);
+        row->samples.push_back(got.returned - start);
         check(got.count == 0, "a message came that nobody has published");
     }
-    return samples;
 }
 
 /// How long a message takes from its publish to the return of the read that waits for it. It is
 /// published 1 ms after the reader was about to call.
-template <class Reader>
-Samples deliveries(Before before, std::size_t count) {
-    Reader reader;
-    Samples samples;
-    samples.reserve(count);
+void measure_deliveries(Rows& rows, Before before, std::size_t count) {
+    const std::vector<Row*> order = in_turns(rows, count);
     std::atomic<std::size_t> calls{0};
     std::atomic<std::size_t> returns{0};
     uint64_t sum_read = 0;
     std::jthread reading{[&] {
-        while (samples.size() < count) {
-            if (before == Before::burst) read_burst(reader);
+        for (Row* const row : order) {
+            if (before == Before::burst) read_burst(*row);
             ++calls;
-            const Got got = reader.read({});
-            samples.push_back(now() - got.last);
+            const Got got = row->read({});
+            row->samples.push_back(got.returned - got.last);
             check(got.count == 1, "more came than was published");
             sum_read += got.last;
             ++returns;
@@ -229,79 +262,53 @@ Samples deliveries(Before before, std::size_t count) {
         while (counter < number);
     };
     uint64_t sum_published = 0;
-    for (std::size_t number = 1; number <= count; ++number) {
+    for (std::size_t index = 0; index != order.size(); ++index) {
         if (before == Before::burst) {
-            wait_for(returns, number - 1);
-            publish_burst(reader);
+            wait_for(returns, index);
+            publish_burst(*order[index]);
         }
-        wait_for(calls, number);
+        wait_for(calls, index + 1);
         const uint64_t time = now();
-        reader.publish(time);
+        order[index]->publish(time);
         sum_published += time;
     }
     reading.join();
     check(sum_read == sum_published, "what came out is not what was published");
-    return samples;
 }
 
 // ---- the table ----------------------------------------------------------------------------------
 
-struct Row {
-    std::string name;
-    std::function<Samples(std::size_t count)> run;
-    Samples all{};  ///< of all repetitions
-    Series p50{};   ///< one for each repetition
-    Series p99{};
-};
-
 struct Table {
     std::string title;
-    std::vector<Row> rows{};  ///< the first one is what the others are compared with
+    Rows rows;
+    std::function<void(Rows& rows, std::size_t count)> measure;
 };
 
-/// Calls measure(a std::type_identity of the reader, count) for each reader.
-template <class Measure, class... Reader>
-Table table(std::string title, Peers<Reader...> /*which*/, std::string_view filter,
-            Measure measure) {
-    Table made{std::move(title)};
-    const auto add = [&]<class One>(std::type_identity<One> reader) {
-        if (!made.rows.empty() && std::string_view{One::name}.find(filter) == std::string::npos)
-            return;
-        made.rows.push_back({One::name, [=](std::size_t count) { return measure(reader, count); }});
-    };
-    (add(std::type_identity<Reader>{}), ...);
-    return made;
-}
-
-void add_tables(std::vector<Table>& tables, Before before, const std::string& text,
-                std::string_view filter) {
-    tables.push_back(table("a time-out of 1 ms" + text, AllReaders{}, filter,
-                           [=]<class Reader>(std::type_identity<Reader> /*of*/, std::size_t count) {
-                               return time_outs<Reader>(before, count);
-                           }));
-    tables.push_back(table("a delivery" + text, AllReaders{}, filter,
-                           [=]<class Reader>(std::type_identity<Reader> /*of*/, std::size_t count) {
-                               return deliveries<Reader>(before, count);
-                           }));
-}
-
-void measure(Row& row, std::size_t count) {
-    const Samples samples = row.run(count);
-    row.p50.push_back(percentile(samples, 50));
-    row.p99.push_back(percentile(samples, 99));
-    row.all.insert(row.all.end(), samples.begin(), samples.end());
+std::vector<Table> tables_of(std::string_view filter) {
+    std::vector<Table> tables;
+    for (const Before before : {Before::nothing, Before::burst}) {
+        const std::string when = before == Before::burst ? ", after 100 read in a row" : "";
+        tables.push_back(
+            {"a time-out of 1 ms" + when, rows_of(AllReaders{}, filter),
+             [=](Rows& rows, std::size_t count) { measure_time_outs(rows, before, count); }});
+        tables.push_back(
+            {"a delivery" + when, rows_of(AllReaders{}, filter),
+             [=](Rows& rows, std::size_t count) { measure_deliveries(rows, before, count); }});
+    }
+    return tables;
 }
 
 void print(const Table& table) {
     std::printf("\n%-50s %10s %10s %8s %8s\n", (table.title + " [us]").c_str(), "p50", "p99",
                 "x p50", "x p99");
-    const Row& first = table.rows.front();
+    const Samples& first = table.rows.front().samples;
     for (const Row& row : table.rows) {
-        const double p50 = median_ratio(row.p50, first.p50);
-        const double p99 = median_ratio(row.p99, first.p99);
-        std::printf("%-50s %10.1f %10.1f %8.2f %8.2f  %s\n", row.name.c_str(),
-                    percentile(row.all, 50) / 1e3, percentile(row.all, 99) / 1e3, p50, p99,
-                    p50 <= limit && p99 <= limit ? "met" : "NOT met");
+        const double p50 = percentile(row.samples, 50);
+        const double p99 = percentile(row.samples, 99);
+        const double more_p50 = p50 / percentile(first, 50);
+        const double more_p99 = p99 / percentile(first, 99);
+        std::printf("%-50s %10.1f %10.1f %8.2f %8.2f  %s\n", row.name.c_str(), p50 / 1e3, p99 / 1e3,
+                    more_p50, more_p99, more_p50 <= limit && more_p99 <= limit ? "met" : "NOT met");
     }
 }
 
@@ -333,19 +340,15 @@ int main(int argc, char** argv) {
     const std::size_t repetitions = repetitions_wanted("loaded_bench");
     const std::size_t count = number_in_environment("SAMPLES", 200);
     if (repetitions == 0 || count == 0) return 2;
-    const char* const filter = argc > 1 ? argv[1] : "";
-    std::vector<Table> tables;
-    add_tables(tables, Before::nothing, "", filter);
-    add_tables(tables, Before::burst, ", after 100 read in a row", filter);
+    std::vector<Table> tables = tables_of(argc > 1 ? argv[1] : "");
     print_environment(repetitions);
     std::printf("%u threads compute beside; %zu samples of each figure, %zu in each repetition\n"
-                "x = median of the ratios to the first row within a repetition, at most %.1f\n",
+                "x = the ratio to the first row, at most %.1f\n",
                 busy_threads, count * repetitions, count, limit);
     {
         const BusyThreads busy;
         for (std::size_t done = 1; done <= repetitions; ++done) {
-            for (Table& table : tables)
-                for (Row& row : table.rows) measure(row, count);
+            for (Table& table : tables) table.measure(table.rows, count);
             std::fprintf(stderr, "repetition %zu of %zu done\n", done, repetitions);
         }
     }

@@ -348,7 +348,9 @@ public:
     [[nodiscard]] bool try_or_queue(WaitLimits limits, WakeChain& /*nobody else*/) {
         const Lock lock{inbox_.mutex};
         if (request_.attempt(inbox_) != Served::no) return true;
-        if (limits.may_wait()) inbox_.readers.insert(node_.emplace(request_, inbox_));
+        if (!limits.may_wait()) return false;
+        request_.entries.reserve(1);  // the next message ends the wait; its publisher need not allocate
+        inbox_.readers.insert(node_.emplace(request_, inbox_));
         return false;
     }
     void leave() noexcept {
