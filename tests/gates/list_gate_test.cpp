@@ -38,6 +38,7 @@
 using namespace runnel;
 using namespace runnel::test;
 using namespace std::chrono_literals;
+using namespace std::string_view_literals;
 
 namespace {
 
@@ -440,6 +441,12 @@ bool may_push_between(const Situation& situation, const Operation& operation) {
     return situation.waits == Waits::move && std::ranges::count(pushes, operation.name) != 0;
 }
 
+// Where a fault was found once: a move that waits for room, and one that comes before it gets it.
+bool is_always_tested(const Situation& situation, const Operation& first, const Operation& second) {
+    return situation.name == "a move waits for room"sv &&
+           first.name == "try_pop_front of the other"sv && second.name == "try_move_to"sv;
+}
+
 // The elements of both lists at the end, in any order.
 std::vector<std::string> left(const std::string& outcome) {
     std::string lists = outcome.substr(outcome.find('|', outcome.rfind("waited:")));
@@ -457,7 +464,8 @@ TEST_CASE("two operations of a list, of which one is stopped inside, are as if o
     std::size_t windows = 0;
     std::size_t locked_windows = 0;
     std::size_t pairs = 0;
-    // One situation in five of each pair, in turn; all with RUNNEL_TEST_SCALE=5.
+    // One situation in five of each pair, in turn, and those that are always tested; all with
+    // RUNNEL_TEST_SCALE=5.
     const std::size_t one_in = std::max<std::size_t>(1, 5'000 / scaled(1'000));
     std::size_t turn = 0;
     std::set<std::pair<const Operation*, const Operation*>> without;
@@ -465,7 +473,7 @@ TEST_CASE("two operations of a list, of which one is stopped inside, are as if o
         for (const Operation& second : operations) {
             bool has_window = false;
             for (const Situation& situation : situations) {
-                if (turn++ % one_in != 0) continue;
+                if (turn++ % one_in != 0 && !is_always_tested(situation, first, second)) continue;
                 CAPTURE(situation.name, first.name, second.name);
                 std::vector<std::string> outcomes;
                 for (const bool swapped : {false, true})

@@ -349,7 +349,7 @@ public:
         const Lock lock{inbox_.mutex};
         if (request_.attempt(inbox_) != Served::no) return true;
         if (!limits.may_wait()) return false;
-        request_.entries.reserve(1);  // the next message ends the wait; its publisher need not allocate
+        request_.entries.reserve(1);  // for the next message: its publisher need not allocate
         inbox_.readers.insert(node_.emplace(request_, inbox_));
         return false;
     }
