@@ -64,7 +64,7 @@ struct HandlerOptions {
     /// publishers wait, and publishes inside handlers are refused.
     std::size_t bound = 1024;
     /// Called with what the handler throws, in the thread of the handler. Must not throw. Without
-    /// it, std::terminate is called.
+    /// it, std::terminate is called, and the program prints what was thrown.
     std::function<void(std::exception_ptr)> on_error{};
     /// The object that the handler uses, if you set it. A std::shared_ptr keeps the object alive
     /// while the handler runs; so it may be destroyed in the thread that runs the handler. Once the

@@ -10,6 +10,7 @@
 #include "support/catch.hpp"
 #include "support/channels.hpp"
 #include "support/eventually.hpp"
+#include "support/last_words.hpp"
 #include "support/scale.hpp"
 
 #include <algorithm>
@@ -28,6 +29,7 @@
 #include <utility>
 #include <vector>
 
+using Catch::Matchers::Contains;
 using runnel::Behind;
 using runnel::BlockingList;
 using runnel::Channel;
@@ -36,6 +38,7 @@ using runnel::Connection;
 using runnel::Disconnected;
 using runnel::Ending;
 using runnel::ErrorCode;
+using runnel::HandlerOptions;
 using runnel::ManualClock;
 using runnel::Published;
 using runnel::Push;
@@ -46,6 +49,7 @@ using runnel::test::drain;
 using runnel::test::ending;
 using runnel::test::error_of;
 using runnel::test::eventually;
+using runnel::test::last_words;
 using runnel::test::number_range;
 using runnel::test::NumberChannel;
 using runnel::test::Numbers;
@@ -311,6 +315,28 @@ TEST_CASE_METHOD(NumberChannel,
     CHECK(ran_in == std::this_thread::get_id());
     CHECK(channel.subscribers() == 0);
     CHECK(channel.info().published == 2);
+}
+
+TEST_CASE_METHOD(NumberChannel, "a program that ends by what a handler throws says what that was",
+                 "[channel][handler][error]") {
+    const auto publish_to = [&](const HandlerOptions& options) {
+        return last_words([&] {
+            const Connection handler = channel.on_message(
+                [](const int&) { throw std::runtime_error{"no paper"}; }, options);
+            (void)channel.publish(1);
+        });
+    };
+    SECTION("without an on_error") {
+        const std::string said = publish_to({});
+        CHECK_THAT(said, Contains("std::runtime_error"));
+        CHECK_THAT(said, Contains("no paper"));
+    }
+    SECTION("by an on_error that throws, too") {
+        const std::string said = publish_to(
+            {.on_error = [](const std::exception_ptr&) { throw std::logic_error{"no ink"}; }});
+        CHECK_THAT(said, Contains("std::logic_error"));
+        CHECK_THAT(said, Contains("no ink"));
+    }
 }
 
 // ------------------------------------------------------------------ what they may do

@@ -13,54 +13,25 @@
 #include <runnel/wait_any.hpp>
 
 #include "support/catch.hpp"
+#include "support/last_words.hpp"
 
 #include <array>
 #include <chrono>
-#include <csignal>
 #include <cstddef>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
-#include <sys/types.h>
-#include <sys/wait.h>
-#include <unistd.h>
 #include <utility>
 #include <vector>
 
 using namespace runnel;
+using runnel::test::last_words;
 using namespace std::chrono_literals;
 
 namespace {
 
 const FirstOptions at_once{.timeout = 0s};
-
-std::string all_of(int file) {
-    std::string text;
-    std::array<char, 512> part{};
-    for (ssize_t size = 0; (size = read(file, part.data(), part.size())) > 0;)
-        text.append(part.data(), static_cast<std::size_t>(size));
-    return text;
-}
-
-// What a process that calls `mistake` prints before it aborts; nothing if it does not abort.
-std::string message_of(const std::function<void()>& mistake) {
-    std::array<int, 2> ends{};
-    REQUIRE(pipe(ends.data()) == 0);
-    const pid_t child = fork();
-    if (child == 0) {
-        std::signal(SIGABRT, SIG_DFL);  // Catch's handler would report it, too
-        dup2(ends[1], STDERR_FILENO);
-        mistake();
-        _exit(0);
-    }
-    close(ends[1]);
-    const std::string text = all_of(ends[0]);
-    close(ends[0]);
-    int status = 0;
-    REQUIRE(waitpid(child, &status, 0) == child);
-    return WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT ? text : std::string{};
-}
 
 struct Mistake {
     const char* message;
@@ -69,14 +40,14 @@ struct Mistake {
 
 void check(const std::vector<Mistake>& mistakes) {
     for (const auto& [message, made] : mistakes)
-        CHECK_THAT(message_of(made), Catch::Matchers::Contains(message));
+        CHECK_THAT(last_words(made), Catch::Matchers::Contains(message));
 }
 
 }  // namespace
 
 TEST_CASE("an operator that is misused says how and which condition is false", "[misuse]") {
     const BlockingList<int> list;
-    const std::string message = message_of([&] { (void)*list.try_pop_front(); });
+    const std::string message = last_words([&] { (void)*list.try_pop_front(); });
     CHECK_THAT(message, Catch::Matchers::Contains("outcome.hpp:"));
     CHECK_THAT(message, Catch::Matchers::Contains(
                             ": runnel: * of a Popped without a value (not true: has_value())\n"));
@@ -88,14 +59,14 @@ TEST_CASE("a named member that is misused says where it was called", "[misuse]")
     const auto popped = list.try_pop_front();
     const auto mistake = [&] { (void)popped.ending(); };
     const int line = __LINE__ - 1;
-    CHECK(message_of(mistake) ==
+    CHECK(last_words(mistake) ==
           std::string{__FILE__} + ':' + std::to_string(line) +
               ": runnel: ending() of a Popped that has a value (not true: !has_value())\n");
 }
 
 TEST_CASE("what is used rightly says nothing", "[misuse]") {
     const BlockingList<int> list;
-    CHECK(message_of([&] { (void)list.try_pop_front().ending(); }).empty());
+    CHECK(last_words([&] { (void)list.try_pop_front().ending(); }).empty());
 }
 
 TEST_CASE("a value that is not there is refused with the place of the call", "[misuse]") {

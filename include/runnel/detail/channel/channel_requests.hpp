@@ -419,6 +419,7 @@ private:
         } catch (const ForcedUnwind&) {
             throw;
         } catch (...) {
+            if (!on_error_) std::terminate();  // here, where it prints what was thrown
             thrown = std::current_exception();
         }
         report(thrown);  // outside of the catch: libstdc++ lets no thread end inside of one
@@ -434,7 +435,6 @@ private:
     }
 
     [[gnu::noinline]] RUNNEL_CATCHES_FORCED_UNWIND void report(const std::exception_ptr& thrown) {
-        if (!on_error_) std::terminate();
         try {
             on_error_(thrown);
         } catch (const ForcedUnwind&) {
