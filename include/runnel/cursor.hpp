@@ -95,12 +95,12 @@ private:
     [[gnu::noinline]] Entries<T> go_on(std::size_t count, const ReadOptions* waiting) {
         detail::StreamState<T>& stream = *stream_.get();
         const std::size_t streak = std::exchange(streak_, 0);
-        const auto limits = detail::WaitLimits::of(waiting);
+        auto limits = detail::WaitLimits::of(waiting);
         if (cursor_->is_at_end_of_block()) {
             const detail::Lock lock{stream.mutex};
             cursor_->seek(stream.log);
         } else if (streak >= detail::stream_length && stream.is_real && limits.may_take_time()) {
-            detail::await_batch(*cursor_, streak, stream.offers, limits);
+            detail::await_batch(*cursor_, streak, stream.offers, stream.clock, limits);
         }
         if (auto entries = at_hand(count)) return entries;
         detail::ReadOn<T, Entries<T>> request{*cursor_, count, false, stream.clock};

@@ -257,12 +257,12 @@ private:
     }
 
     // Entries that come in a stream are worth waiting for a moment without taking the lock.
-    void pause_at_end_of_stream(detail::WaitLimits limits) {
+    void pause_at_end_of_stream(detail::WaitLimits& limits) {
         const std::size_t streak = std::exchange(streak_, detail::stream_length);
         if (streak < detail::stream_length || !channel_->is_real) return;
         if (!limits.may_take_time()) return;
         if (seat().cursor.look_for_next() || seat().cursor.is_at_end_of_block()) return;
-        detail::await_batch(seat().cursor, streak, channel_->offers, limits);
+        detail::await_batch(seat().cursor, streak, channel_->offers, channel_->clock, limits);
     }
 
     detail::Owner<State> channel_;

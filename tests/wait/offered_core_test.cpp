@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 // A read of a stream of messages may offer its core before it blocks.
+#include <runnel/abstract_clock.hpp>
 #include <runnel/channel.hpp>
 #include <runnel/consumer_group.hpp>
+#include <runnel/duration.hpp>
 #include <runnel/group_options.hpp>
 #include <runnel/stream.hpp>
 
@@ -49,6 +51,36 @@ std::size_t offers(Read read) {
     while (auto batch = read()) {
     }
     return count;
+}
+
+// For one thread. Its time passes only while the thread offers its core. After many looks it lets a
+// wait end all the same: then the time-out has begun too late.
+class SlowOffers final : public runnel::Clock {
+public:
+    void pass(Deadline::duration time) noexcept { passed_ += time; }
+
+    [[nodiscard]] Deadline now() const noexcept override {
+        if (++looks_ == most_looks) passed_ += 2h;
+        return Deadline{passed_};
+    }
+    [[nodiscard]] WallTime wall() const noexcept override { return {}; }
+    [[nodiscard]] bool is_real() const noexcept override { return true; }
+
+private:
+    static constexpr int most_looks = 1'000;
+
+    mutable Deadline::duration passed_{1h};
+    mutable int looks_ = 0;
+};
+
+// How long reads take that wait for an hour at most, until one of them times out.
+template <typename Read>
+auto time_of(SlowOffers& clock, Read read) {
+    const auto start = clock.now();
+    const Offers slow{[&] { clock.pass(10min); }};
+    while (auto batch = read(runnel::Timeout{1h})) {
+    }
+    return clock.now() - start;
 }
 
 }  // namespace
@@ -109,4 +141,29 @@ TEST_CASE("a read offers its core only if it may wait for long") {
     CHECK((offers([&, for_so_long = timeout] {
                return consumer.read({.timeout = for_so_long, .acknowledged = true});
            }) != 0) == is_long);
+}
+
+TEST_CASE("the time of an offer is a part of the time-out") {
+    SlowOffers clock;
+    const Stream<int> stream{{.clock = &clock}};
+    const Channel<int> channel{{.clock = &clock}};
+    const auto consumer = stream.group("workers").consumer("one");
+    auto cursor = stream.cursor();
+    auto subscription = channel.subscribe();
+    for (std::size_t left = many; left != 0; --left) {
+        stream.add(0);
+        (void)channel.publish(0);
+    }
+    SECTION("of a cursor") {
+        CHECK(time_of(clock, [&](auto timeout) { return cursor.read({.timeout = timeout}); }) < 2h);
+    }
+    SECTION("of a subscription") {
+        CHECK(time_of(clock,
+                      [&](auto timeout) { return subscription.read({.timeout = timeout}); }) < 2h);
+    }
+    SECTION("of a consumer") {
+        CHECK(time_of(clock, [&](auto timeout) {
+                  return consumer.read({.timeout = timeout, .acknowledged = true});
+              }) < 2h);
+    }
 }

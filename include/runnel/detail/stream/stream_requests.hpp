@@ -37,10 +37,12 @@ public:
     StreamPlace(Kind& request, StreamState<T>& stream, StreamGroup<T>* group = nullptr) noexcept
         : request_{request}, stream_{stream}, group_{group} {}
 
-    [[nodiscard]] bool try_or_queue(WaitLimits limits, WakeChain& chain) {
+    [[nodiscard]] bool try_or_queue(WaitLimits& limits, WakeChain& chain) {
         const bool has_ended = attempt(limits.may_wait(), chain);
-        if (came_in_a_stream_ && stream_.is_real && limits.may_offer_core()) [[unlikely]]
+        if (came_in_a_stream_ && stream_.is_real && limits.may_offer_core()) [[unlikely]] {
+            limits.begin(stream_.clock);
             offer_core_in_line();
+        }
         return has_ended;
     }
 

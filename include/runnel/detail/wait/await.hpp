@@ -38,7 +38,7 @@ inline void end_wait(Waiter& waiter, WaitEnd how) noexcept {
     chain.resume_all();
 }
 
-// How long a call may wait: part of its options, which outlive this.
+// How long a call may wait. The options of the call, which it points to, outlive it.
 struct WaitLimits {
     // Without options the call may not wait.
     template <typename Options>
@@ -58,15 +58,29 @@ struct WaitLimits {
         return may_take_time() && timeout->duration().value_or(long_time) >= long_time;
     }
 
+    // Before what takes time and is no wait yet, such as an offer of the core: the time-out begins
+    // here.
+    void begin(const Clock& clock) noexcept {
+        if (timeout->duration()) begun_at = clock.now();
+    }
+    // When the wait has to end; nothing: never.
+    [[nodiscard]] std::optional<Clock::Deadline> deadline(const Clock& clock) const noexcept {
+        if (!begun_at) return deadline_of(*timeout, clock);
+        return sum(*begun_at, *timeout->duration());
+    }
+
     const Timeout* timeout = nullptr;
     const std::stop_token* stop = nullptr;
+    std::optional<Clock::Deadline> begun_at{};
 };
 
 // For a reader with a place of its own, at the end of a stream of entries, before it stands in
 // line: leaves the writer alone, in the hope for several entries. `read`: how many it has read in a
 // row, of which the first stream_length may be a guess.
 template <typename Cursor>
-void await_batch(Cursor& cursor, std::size_t read, CoreOffers& offers, WaitLimits limits) noexcept {
+void await_batch(Cursor& cursor, std::size_t read, CoreOffers& offers, const Clock& clock,
+                 WaitLimits& limits) noexcept {
+    limits.begin(clock);
     pause_after(read);
     if (!limits.may_offer_core()) return;
     offers.make(
@@ -76,7 +90,7 @@ void await_batch(Cursor& cursor, std::size_t read, CoreOffers& offers, WaitLimit
 
 // If the call may not wait: ends `waiter` here. False if a waker has claimed it first.
 [[nodiscard]] [[gnu::always_inline]] inline bool give_up(Waiter& waiter,
-                                                         WaitLimits limits) noexcept {
+                                                         const WaitLimits& limits) noexcept {
     return !limits.may_wait() && waiter.claim(WaitEnd::timed_out);
 }
 
@@ -84,11 +98,11 @@ void await_batch(Cursor& cursor, std::size_t read, CoreOffers& offers, WaitLimit
 // token. Success comes first: a wait that a waker has claimed neither stops nor times out any more.
 // Called without any lock.
 [[gnu::noinline]] inline void block(Waiter& waiter, Clock& clock, SpinBudget& spin,
-                                    WaitLimits limits) {
+                                    const WaitLimits& limits) {
     if (!limits.may_wait()) return clock.park(waiter, std::nullopt);
     waiter.share();
     const std::stop_token& stop = *limits.stop;
-    const auto deadline = deadline_of(*limits.timeout, clock);
+    const auto deadline = limits.deadline(clock);
     if (clock.is_real() && !stop.stop_requested() && spin.spin(waiter, deadline)) return;
     const auto on_stop = [&waiter] { end_wait(waiter, WaitEnd::stopped); };
     // If the stop has been requested, the constructor runs on_stop here. The destructor waits for
@@ -108,7 +122,7 @@ void await_batch(Cursor& cursor, std::size_t read, CoreOffers& offers, WaitLimit
 // is its second half, for a request that stands in line already.
 //
 // A place knows the locks and the lines of its model. It has:
-//   bool try_or_queue(WaitLimits, WakeChain&)
+//   bool try_or_queue(WaitLimits&, WakeChain&)
 //       Carries the request out, or puts it into line if it may wait there. True: this thread has
 //       ended the request. Adds the waiters that it has claimed to the chain.
 //   void leave()
@@ -118,7 +132,8 @@ void await_batch(Cursor& cursor, std::size_t read, CoreOffers& offers, WaitLimit
 //
 // Inlined, so that a call that need not wait pays nothing for what a wait takes.
 template <typename Place>
-[[gnu::always_inline]] inline void wait_at(Request& request, Place& place, WaitLimits limits) {
+[[gnu::always_inline]] inline void wait_at(Request& request, Place& place,
+                                           const WaitLimits& limits) {
     if (!request.ended() && !give_up(request, limits))
         block(request, request.clock, place.spin(), limits);
     place.leave();
