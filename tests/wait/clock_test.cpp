@@ -20,6 +20,7 @@
 #include <stop_token>
 #include <string>
 #include <thread>
+#include <unistd.h>
 #include <utility>
 #include <vector>
 
@@ -31,6 +32,10 @@ using runnel::SystemClock;
 using runnel::detail::WaitEnd;
 using runnel::test::Rest;
 using namespace std::chrono_literals;
+
+struct runnel::detail::ThreadEndOf {
+    static ThreadEnd& of(ManualClock::Thread& thread) { return *thread.end_; }
+};
 
 namespace {
 
@@ -684,6 +689,38 @@ TEST_CASE("a thread that has finished may be unwound after its clock has gone",
     } catch (const std::runtime_error&) {
         CHECK(has_run);
     }
+}
+
+TEST_CASE("a test that returns early is told which thread it waits for", "[clock][manual]") {
+    const bool assigns = GENERATE(false, true);
+    std::array<int, 2> pipe_ends{};
+    REQUIRE(pipe(pipe_ends.data()) == 0);
+    const int standard = dup(STDERR_FILENO);
+    dup2(pipe_ends[1], STDERR_FILENO);
+    std::string said;
+    {
+        ManualClock clock;
+        auto thread = clock.thread("the reader", [&] {  // finishes once it has been printed
+            for (char byte = 0; byte != '\n' && read(pipe_ends[0], &byte, 1) == 1;) said += byte;
+        });
+        runnel::detail::ThreadEndOf::of(thread).patience = 0s;
+        if (assigns) thread = {};
+    }
+    dup2(standard, STDERR_FILENO);
+    for (const int file : {pipe_ends[0], pipe_ends[1], standard}) close(file);
+    CHECK(said == "runnel: ManualClock::Thread: it goes, and still waits for its thread: "
+                  "the reader (which waits without the thread's stop token?)\n");
+}
+
+TEST_CASE("a thread whose waits have its stop token ends with its Thread", "[clock][manual]") {
+    ManualClock clock;
+    std::optional<WaitEnd> end;
+    {
+        const auto thread =
+            clock.thread([&](const std::stop_token& stop) { end = Rest{clock}.wait({}, stop); });
+        clock.settle();
+    }
+    CHECK(end == WaitEnd::stopped);
 }
 
 TEST_CASE("a thread of a clock can be handled as a jthread", "[clock][manual]") {

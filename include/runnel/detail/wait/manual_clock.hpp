@@ -30,6 +30,55 @@
 
 namespace runnel::inline v0 {
 
+namespace detail {
+
+inline void print(const std::string& what) noexcept {
+    std::fputs(("runnel: " + what + "\n").c_str(), stderr);
+}
+
+// Whether a thread of a ManualClock has finished. The thread shares this with its Thread, which may
+// outlive the clock.
+class ThreadEnd {
+public:
+    explicit ThreadEnd(std::string name) noexcept : name_{std::move(name)} {}
+
+    void tell() noexcept {
+        const std::lock_guard lock{mutex_};
+        has_finished_ = true;
+        changed_.notify_all();
+    }
+
+    // Calls `function` unless the thread has finished. It does not finish meanwhile, so its clock
+    // is there.
+    template <typename Function>
+    void unless_told(Function function) noexcept {
+        const std::lock_guard lock{mutex_};
+        if (!has_finished_) function();
+    }
+
+    // Returns when the thread has finished, or has been awaited for long, which this prints.
+    void await() noexcept {
+        {
+            std::unique_lock lock{mutex_};
+            if (changed_.wait_for(lock, patience, [this] { return has_finished_; })) return;
+        }
+        print("ManualClock::Thread: it goes, and still waits for its thread: " + name_ +
+              " (which waits without the thread's stop token?)");
+    }
+
+    std::chrono::nanoseconds patience = std::chrono::seconds{10};  // tests have less
+
+private:
+    const std::string name_;
+    std::mutex mutex_{};
+    std::condition_variable changed_{};
+    bool has_finished_ = false;
+};
+
+struct ThreadEndOf;  // of the tests
+
+}  // namespace detail
+
 /// A time that stands still until a test moves it. A wait with a time-out of an hour ends at once
 /// when the test moves the time by an hour. Waits end in the order of their deadlines, the same way
 /// in every run.
@@ -64,28 +113,32 @@ public:
     /// thread's wait on the clock ends first, as by a stop. Later waits of the thread on the clock
     /// end at once. Waits elsewhere go on, for example on an object that was made without `.clock`,
     /// and so does the wait of a disconnect() for a handler.
+    ///
+    /// A test that returns early instead, as after an ASSERT_ of GoogleTest, hangs in the
+    /// destructor unless the thread's waits have its stop token, which `function` may take. After
+    /// ten seconds of real time the destructor prints the name of the thread that it waits for.
     class Thread {
     public:
         Thread() noexcept = default;
         Thread(Thread&& other) noexcept
             : thread_{std::move(other.thread_)},
               clock_{other.clock_},
-              attached_{std::move(other.attached_)},
+              end_{std::move(other.end_)},
               number_{other.number_} {}
         Thread& operator=(Thread&& other) noexcept {
-            end_waits_if_unwinding();
+            finish();
             thread_ = std::move(other.thread_);
             clock_ = other.clock_;
-            attached_ = std::move(other.attached_);
+            end_ = std::move(other.end_);
             number_ = other.number_;
             return *this;
         }
-        ~Thread() { end_waits_if_unwinding(); }
+        ~Thread() { finish(); }
 
         void swap(Thread& other) noexcept {
             thread_.swap(other.thread_);
             std::swap(clock_, other.clock_);
-            attached_.swap(other.attached_);
+            end_.swap(other.end_);
             std::swap(number_, other.number_);
         }
         friend void swap(Thread& one, Thread& other) noexcept { one.swap(other); }
@@ -110,23 +163,29 @@ public:
 
     private:
         friend class ManualClock;
+        friend struct detail::ThreadEndOf;
 
-        Thread(std::jthread&& thread, ManualClock& clock, std::weak_ptr<const void> attached,
+        Thread(std::jthread&& thread, ManualClock& clock, std::shared_ptr<detail::ThreadEnd> end,
                std::size_t number) noexcept
-            : thread_{std::move(thread)},
-              clock_{&clock},
-              attached_{std::move(attached)},
-              number_{number} {}
+            : thread_{std::move(thread)}, clock_{&clock}, end_{std::move(end)}, number_{number} {}
+
+        // As the destructor of the std::jthread does next, but that would wait in silence.
+        void finish() noexcept {
+            end_waits_if_unwinding();
+            if (!joinable()) return;
+            thread_.request_stop();
+            end_->await();
+        }
 
         // Once the thread has finished, the clock may be gone.
         void end_waits_if_unwinding() const noexcept {
-            if (joinable() && std::uncaught_exceptions() > exceptions_ && !attached_.expired())
-                clock_->end_waits(number_);
+            if (joinable() && std::uncaught_exceptions() > exceptions_)
+                end_->unless_told([this] { clock_->end_waits(number_); });
         }
 
         std::jthread thread_{};
         ManualClock* clock_ = nullptr;
-        std::weak_ptr<const void> attached_{};  // Attached::life
+        std::shared_ptr<detail::ThreadEnd> end_{};
         std::size_t number_ = 0;
         int exceptions_ = std::uncaught_exceptions();  // when this object was made
     };
@@ -205,7 +264,7 @@ private:
         bool awaits_turn = false;  // in advance(): waits for the thread that moves the time
         bool ends_waits = false;   // its waits end at once
         pid_t process = detail::Process::id();
-        std::shared_ptr<const void> life = std::make_shared<char>();  // ends with this
+        std::shared_ptr<detail::ThreadEnd> end{};
     };
 
     // A wait that is parked; lives in the frame of park().
@@ -238,9 +297,6 @@ private:
     [[nodiscard]] std::unique_lock<std::mutex> take_turn();
     void mark(bool Attached::*what, bool value) noexcept;
     [[nodiscard]] std::string await_others(Settler self, Duration limit) const;
-    static void print(const std::string& what) noexcept {
-        std::fputs(("runnel: " + what + "\n").c_str(), stderr);
-    }
     [[noreturn]] static void fail_to_settle(const std::string& call, const std::string& threads);
     void settle_for_advance();
     void end_waits(std::size_t number) noexcept;
@@ -356,7 +412,8 @@ inline ManualClock::~ManualClock() {
     };
     const auto have_finished = [&] { return std::ranges::none_of(threads_, is_there); };
     if (changed_.wait_for(lock, std::chrono::seconds{10}, have_finished)) return;
-    print("ManualClock: it goes, and still has threads: " + names_of_awaited({nullptr, false}));
+    detail::print("ManualClock: it goes, and still has threads: " +
+                  names_of_awaited({nullptr, false}));
     changed_.wait(lock, have_finished);
 }
 
@@ -435,7 +492,7 @@ inline void ManualClock::fail_to_settle(const std::string& call, const std::stri
     const std::string what =
         "ManualClock::" + call + ": still not waiting on this clock: " + threads +
         " (at work, or waiting elsewhere: on an object made without `.clock`?)";
-    print(what);  // the test may hang when this unwinds it
+    detail::print(what);  // the test may hang when this unwinds it
     throw Error{ErrorCode::not_settled, what};
 }
 
@@ -477,10 +534,12 @@ inline void ManualClock::attach(std::list<Attached>& node) {
     const std::lock_guard lock{mutex_};
     node.front().number = ++started_;
     if (node.front().name.empty()) node.front().name = "thread " + std::to_string(started_);
+    node.front().end = std::make_shared<detail::ThreadEnd>(node.front().name);
     threads_.splice(threads_.end(), node);
 }
 
 inline void ManualClock::detach(Attached& thread) noexcept {
+    thread.end->tell();
     const std::lock_guard lock{mutex_};
     set_running(&thread, false);
     threads_.remove_if([&](const Attached& other) { return &other == &thread; });
@@ -493,7 +552,7 @@ ManualClock::Thread ManualClock::thread(std::string name, Function function) {
     Attached& attached = node.front();
     attach(node);
     const std::size_t number = attached.number;
-    const std::weak_ptr<const void> life = attached.life;
+    std::shared_ptr<detail::ThreadEnd> end = attached.end;
     const auto run = [this, &attached](const std::stop_token& stop, std::optional<Function>& body) {
         current_() = &attached;
         if constexpr (std::is_invocable_v<Function&, std::stop_token>) {
@@ -508,7 +567,7 @@ ManualClock::Thread ManualClock::thread(std::string name, Function function) {
     try {
         std::jthread started{[run, body = std::optional<Function>(std::move(function))](
                                  const std::stop_token& stop) mutable { run(stop, body); }};
-        return {std::move(started), *this, life, number};
+        return {std::move(started), *this, std::move(end), number};
     } catch (...) {
         detach(attached);
         throw;
