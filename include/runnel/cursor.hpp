@@ -106,7 +106,7 @@ private:
         detail::ReadOn<T, Entries<T>> request{*cursor_, count, false, stream.clock};
         detail::try_or_wait(request, detail::StreamPlace{request, stream}, limits);
         if (!request.entries) return request.result();
-        streak_ = detail::stream_length;  // one that comes to who waits may be the first of many
+        streak_ = detail::stream_length;  // what ends a wait may be the first of many
         return std::move(request.entries);
     }
 

@@ -418,7 +418,7 @@ public:
         if (others >= count) return true;
         return others + links.size() >= count && subscribers() >= count;
     }
-    // Called for a wait that goes on: comings do not ask it before there may be so many.
+    // Called for a wait that goes on: it is not asked again before there may be so many.
     void await_subscribers(std::size_t count) noexcept RUNNEL_REQUIRES(mutex) {
         least_awaited_ = std::min(least_awaited_, count);
     }
@@ -727,7 +727,7 @@ private:
     // After a subscriber has come. Those that go on waiting lower the bound again.
     void ask_watchers(WakeChain& chain) noexcept RUNNEL_REQUIRES(mutex) {
         if (seats.size() + handlers.size() + links.size() < least_awaited_) return;
-        least_awaited_ = nobody_waits;
+        least_awaited_ = no_watcher;
         ask_all(watchers, chain);
     }
 
@@ -756,10 +756,10 @@ private:
     // After this many messages of others the runner offers the run.
     static constexpr std::size_t most_before_offer = 64;
     static constexpr int pauses_between_batches = 64;
-    static constexpr std::size_t nobody_waits = std::numeric_limits<std::size_t>::max();
+    static constexpr std::size_t no_watcher = std::numeric_limits<std::size_t>::max();
 
     Window window_ RUNNEL_GUARDED_BY(mutex){0, 0};
-    std::size_t least_awaited_ RUNNEL_GUARDED_BY(mutex) = nobody_waits;  // a lower bound
+    std::size_t least_awaited_ RUNNEL_GUARDED_BY(mutex) = no_watcher;  // a lower bound
     // The run of the handlers: how far it has got, and which publisher goes on with it.
     std::uint64_t handlers_bound_ RUNNEL_GUARDED_BY(mutex) = 0;
     LogCursor<Entry> unhandled_ RUNNEL_GUARDED_BY(mutex);
