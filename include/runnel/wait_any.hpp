@@ -110,9 +110,9 @@ private:
 ///
 /// Of many that wait for a list or a group, each element tells one. As long as this lives, the
 /// element that has ended the wait tells nobody else. Once the thread that waited has taken
-/// something from that list or group, the next one is told of what is left. So give it a name, and
-/// keep it until you have come for the element: if you come for something else first, assign
-/// Ending::timed_out to it. A copy has the answer only.
+/// something from that list or group, or waits there again, the next one is told of what is left.
+/// So give it a name, and keep it until you have come for the element: if you come for something
+/// else first, assign Ending::timed_out to it. A copy has the answer only.
 class [[nodiscard]] WaitedAny {
 public:
     WaitedAny(const WaitedAny& other) noexcept
@@ -151,9 +151,9 @@ private:
 
 namespace detail {
 
-// Asks several objects which of them has something, and takes nothing. It stands in their lines
-// like anybody else; a hand-over that comes to it ends it and goes on to who stands behind, but to
-// nobody else who only looks.
+// Asks several objects which of them has something, and takes nothing. It stands in their lines as
+// other waits do. A hand-over that comes to it ends it and goes on to the waits behind it, but to
+// no other one that only looks.
 class Look : public Request {
 public:
     static constexpr Behaviour behaviour{serve_as<Look, WaitNode>, unpark};
@@ -246,7 +246,9 @@ private:
 /// group of a consumer is removed, and at once if a cursor, subscription or inbox was destroyed.
 /// Ending::disconnected as soon as a subscription or an inbox is disconnected.
 /// Throws: Error{invalid_argument} if there is no object, or not all have the same clock.
-/// Complexity: linear in the number of objects.
+/// Complexity: linear in the number of objects. As long as threads keep results that a list or
+/// group has ended, each take there is linear in the number of these threads; so is each add to a
+/// group while others wait for it here.
 inline WaitedAny wait_any(std::span<const Watch> objects,
                           const WaitOptions& options = wait_for_ever) {
     WaitedAny result{Ending::timed_out};

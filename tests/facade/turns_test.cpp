@@ -266,6 +266,99 @@ TEST_CASE("who waits again, and lacks room, does not keep its turn", "[turns]") 
     CHECK_FALSE(waits.waits());
 }
 
+TEST_CASE("a worker that was told and has to wait for room passes the turn on", "[turns]") {
+    ManualClock clock;
+    const Stream<int> stream{{.clock = &clock}};
+    const auto group = stream.group("group");
+    const auto one = group.consumer("one", {.max_pending = 1});
+    const auto other = group.consumer("other", {.max_pending = 1});
+    const auto third = group.consumer("third");
+    // Entries that the two consumers claim later, so that they are full.
+    const runnel::StreamId for_one = stream.add(0);
+    const runnel::StreamId for_other = stream.add(0);
+    CHECK(third.try_read().size() == 2);
+
+    const BlockingList<int> may_read{{.clock = &clock}};
+    std::atomic<bool> is_told = false;
+    std::atomic<bool> has_read = false;
+    const runnel::test::ClockThread worker = clock.thread([&](const std::stop_token& stop) {
+        const auto any = wait_any({one}, {.stop = stop});
+        is_told = static_cast<bool>(any);
+        if (may_read.pop_front({.stop = stop}))
+            has_read = static_cast<bool>(one.read({.stop = stop}));
+        (void)may_read.pop_front({.stop = stop});  // keeps what it was told
+    });
+    clock.settle();
+    std::vector<Watch> watches;
+    watches.emplace_back(other);
+
+    SECTION("to another one that has room") {
+        auto waits = runnel::test::waiting_for_any(clock, watches);
+        stream.add(1);
+        clock.settle();
+        CHECK(is_told);
+        const auto claimed = one.claim({for_one}, {.min_idle = 0ms});
+        CHECK(waits.waits());
+        REQUIRE(may_read.push_back(1) == Push::done);
+        CHECK_FALSE(waits.waits());
+        CHECK_FALSE(has_read);
+    }
+    SECTION("also if it is served later, by another thread") {
+        const auto full = other.claim({for_other}, {.min_idle = 0ms});
+        auto waits = runnel::test::waiting_for_any(clock, watches);
+        stream.add(1);
+        clock.settle();
+        CHECK(is_told);
+        const auto claimed = one.claim({for_one}, {.min_idle = 0ms});
+        REQUIRE(may_read.push_back(1) == Push::done);
+        clock.settle();
+        stream.add(2);
+        CHECK(claimed[0].ack() == runnel::Ack::done);
+        clock.settle();
+        CHECK(has_read);
+        CHECK(waits.waits());
+        CHECK(full[0].ack() == runnel::Ack::done);
+        CHECK_FALSE(waits.waits());
+    }
+}
+
+TEMPLATE_TEST_CASE("a take ends the turn of its thread only, also once it is closed", "[turns]",
+                   OfList, OfGroup) {
+    ThreeWorkers<TestType> workers;
+    workers.source.add();
+    REQUIRE(workers.told() == "100");
+    workers.source.add();
+    workers.source.close();
+    REQUIRE(workers.told() == "110");
+    workers.let(0, Workers<TestType>::Step::take);
+    CHECK(workers.has_taken(0));
+    CHECK(workers.told() == "110");
+    workers.let(1, Workers<TestType>::Step::drop);
+    CHECK(workers.told() == "111");
+}
+
+TEST_CASE("a look that ends as nothing can come any more has no turn", "[turns]") {
+    ManualClock clock;
+    std::optional<Stream<int>> stream{std::in_place, runnel::StreamOptions{.clock = &clock}};
+    // Two consumers that are full, and an entry for which they lack room.
+    std::vector<Watch> watches[2];
+    for (auto& one : watches) {
+        const auto consumer =
+            stream->group("group").consumer(&one == watches ? "one" : "other", {.max_pending = 1});
+        stream->add(1);
+        CHECK(consumer.try_read());
+        one.emplace_back(consumer);
+    }
+    stream->add(1);
+    auto first = runnel::test::waiting_for_any(clock, watches[0]);
+    auto second = runnel::test::waiting_for_any(clock, watches[1]);
+    CHECK(second.waits());
+    stream.reset();
+    CHECK(first.result().ending() == runnel::Ending::closed);
+    REQUIRE_FALSE(second.waits());
+    CHECK(second.result().ending() == runnel::Ending::closed);
+}
+
 TEST_CASE("a copy of a result has the answer and no turn", "[turns]") {
     STATIC_REQUIRE_FALSE(runnel::Message<WaitedAny>);
     ManualClock clock;

@@ -4,7 +4,6 @@
 #include <runnel/abstract_clock.hpp>
 #include <runnel/detail/base/annotations.hpp>
 #include <runnel/detail/base/mutex.hpp>
-#include <runnel/detail/base/thread_id.hpp>
 #include <runnel/detail/core/group_state.hpp>
 #include <runnel/detail/core/log_cursor.hpp>
 #include <runnel/detail/core/stream_log.hpp>
@@ -63,15 +62,14 @@ private:
             stream_.queue_up(node_.emplace(request_, stream_, group_, request_.group_wait()));
             came_in_a_stream_ = group_ != nullptr && group_->fade_streak();
             added_before_ = stream_.log.facts().entries_added;
+            if (group_ != nullptr) stream_.end_turn_of_caller(*group_, chain);
             return false;
         }
+        if (group_ == nullptr) return true;
+        stream_.end_turn_of_caller(*group_, chain);
         const bool is_news = stream_.waits != 0 && (request_.frees_pending() || stream_.closed);
-        if (is_news && group_ != nullptr) [[unlikely]]
+        if (is_news) [[unlikely]]
             stream_.serve_those_for_room(*group_, chain);
-        if (group_ != nullptr && !group_->turns.empty()) [[unlikely]] {
-            group_->turns.end_of(this_thread());
-            stream_.tell_lookers(*group_, chain);
-        }
         return true;
     }
 

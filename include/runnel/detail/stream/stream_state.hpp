@@ -54,10 +54,6 @@ public:
                 std::optional<std::uint64_t> entries_read, const LogFacts& log)
         : stream{of}, name{called}, rules{after, entries_read, log} {}
 
-    const Owner<StreamState<T>> stream;
-    const std::string name;
-    GroupState rules;
-    LogCursor<T> next;  // reads behind rules.last_delivered(); reset() it when that is set
     void end_turn(Turn& turn) noexcept override {
         WakeChain chain;
         {
@@ -71,11 +67,21 @@ public:
         turns.move(from, to);
     }
 
+    // For a consumer that finds nothing: whether entries have come in a stream lately. Then it pays
+    // to pause, and to find several. The consumers of a group find nothing one after the other, so
+    // the streak does not end at once, but fades.
+    [[nodiscard]] bool fade_streak() noexcept {
+        return std::exchange(streak, streak * 3 / 4) > stream_length;
+    }
+
+    const Owner<StreamState<T>> stream;
+    const std::string name;
+    GroupState rules;
+    LogCursor<T> next;  // reads behind rules.last_delivered(); reset() it when that is set
     WaitQueue readers;
-    // Each entry tells one of those who only look, as long as that one has its turn.
-    WaitQueue lookers;
+    WaitQueue lookers;  // waits that only look; each entry tells one, as long as that has its turn
     Turns turns;
-    // Those that stand in its lines. While there are any, it is linked with other such groups.
+    // The waits in its lines. While there are any, it is linked with other such groups.
     struct Waits {
         explicit Waits(StreamGroup& in) noexcept : group{in} {}
 
@@ -85,14 +91,6 @@ public:
         Waits* next = nullptr;
     } waits{*this};
     bool is_removed = false;
-
-    // For a consumer that finds nothing: whether entries have come in a stream lately. Then it pays
-    // to pause, and to find several. The consumers of a group find nothing one after the other, so
-    // the streak does not end at once, but fades.
-    [[nodiscard]] bool fade_streak() noexcept {
-        return std::exchange(streak, streak * 3 / 4) > stream_length;
-    }
-
     std::size_t streak = 0;          // entries delivered lately
     std::uint64_t signals_seen = 0;  // by all that wait
 };
@@ -122,10 +120,10 @@ struct IsLive {
 
 // The cores of a stream and its groups, the waits in it, and what wakes them.
 //
-// Invariant outside the lock: an entry and a wait that it would end never coexist. Who only looks
-// waits beside entries of which others were told. One exception, as in Redis: after the position of
-// a group was set back, a wait that had found nothing ends only with the next add, or removal of a
-// group. A wait for room ends as soon as there is room and an entry.
+// Invariant outside the lock: an entry and a wait that it would end never coexist. A wait that
+// only looks may stand beside entries of which others were told. One exception, as in Redis: after
+// the position of a group was set back, a wait that had found nothing ends only with the next add,
+// or removal of a group. A wait for room ends as soon as there is room and an entry.
 template <Message T>
 class StreamState final : public Shared {
 public:
@@ -253,11 +251,7 @@ public:
         if (node.queue == nullptr) return mine;
         count_wait(node);
         Group* const group = node.group.get();
-        if (group == nullptr) return mine;
-        if (group->turns.end_of(this_thread()))
-            tell_lookers(*group, chain);
-        else
-            end_turns(*group);
+        if (group != nullptr) end_turn_of_caller(*group, chain);
         return mine;
     }
 
@@ -303,17 +297,28 @@ public:
         if (closed && !group.next.seek(log)) ask(group, chain);
     }
 
-    // After a turn has ended, or entries were taken by the calling thread: tells the next of those
-    // who look if there is an entry of which nobody was told.
+    // After a turn has ended: tells the next wait that looks if there is an entry of which nobody
+    // was told.
     void tell_lookers(Group& group, WakeChain& chain) noexcept RUNNEL_REQUIRES(mutex) {
         ask_in_line(group, chain, [](WaitNode& node) { return !wait_of(node).is_read; });
+    }
+
+    // To be called when the calling thread has taken an entry, which is what it was told of, or
+    // has got into line: then another one may come for that entry.
+    void end_turn_of_caller(Group& group, WakeChain& chain) noexcept RUNNEL_REQUIRES(mutex) {
+        if (group.turns.empty()) [[likely]]
+            return;
+        if (group.turns.end_of(this_thread()))
+            tell_lookers(group, chain);
+        else
+            end_turns(group);
     }
 
     // Ends turns until there are no more than entries.
     void end_turns(Group& group) noexcept RUNNEL_REQUIRES(mutex) {
         if (group.turns.empty()) [[likely]]
             return;
-        group.turns.end_all_but(count_up_to(group.turns.size(), group), this_thread());
+        group.turns.end_all_but(count_up_to(group.turns.size(), group));
     }
 
     // The same after a step of a group.
@@ -429,14 +434,21 @@ private:
             if (at == nullptr) break;
             WaitNode& node = *std::exchange(at, at->next);
             if (!is_to_be_asked(node)) continue;
-            const std::size_t before = chain.size();
-            ask(is_look ? group.lookers : group.readers, node, chain);
-            if (is_look && chain.size() != before) group.turns.give(*node.turn, group, group);
+            if (is_look)
+                tell(group, node, chain);
+            else
+                ask(group.readers, node, chain);
         }
         end_turns(group);
     }
     [[nodiscard]] static bool is_before(const WaitNode& looker, const WaitNode* reader) noexcept {
         return reader == nullptr || looker.waiter->place() < reader->waiter->place();
+    }
+
+    // Runs the request of `node`, a wait that looks.
+    void tell(Group& group, WaitNode& node, WakeChain& chain) noexcept RUNNEL_REQUIRES(mutex) {
+        if (group.turns.tell(group.lookers, node, group, chain))
+            uncount_wait(static_cast<StreamNode<T>&>(node));
     }
 
     // How many entries the group has not delivered, but at most `most`.

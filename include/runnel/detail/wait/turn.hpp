@@ -6,6 +6,8 @@
 #include <runnel/detail/base/linked.hpp>
 #include <runnel/detail/base/process.hpp>
 #include <runnel/detail/base/thread_id.hpp>
+#include <runnel/detail/wait/wait_queue.hpp>
+#include <runnel/detail/wait/waiter.hpp>
 
 #include <cstddef>
 #include <sys/types.h>
@@ -15,7 +17,8 @@ namespace runnel::inline v0::detail {
 
 class Turn;
 
-// A list or group that tells one of those who wait for an element that there is one.
+// A list or group. It tells one of the waits that look for an element, by wait_any(), that there is
+// one.
 class TurnGiver {
 public:
     TurnGiver() = default;
@@ -33,9 +36,12 @@ protected:
     ~TurnGiver() = default;
 };
 
-// What one has who was told of an element and has not come for it yet: meanwhile that element tells
-// nobody else. It ends when it is destroyed, with the next element that its thread takes, or if
-// others have taken the element. Without turns, an element would wake all who wait.
+// Belongs to the result of a wait that was told of an element. As long as the turn is not over,
+// that element tells nobody else. The turn is over when it is destroyed, when its thread takes an
+// element or gets into line there, or when others have taken the element. Without turns, an element
+// would wake all waits that look.
+//
+// So a thread has at most one turn at each giver: it gets a turn in line, where it has none.
 class Turn {
 public:
     explicit Turn(ThreadId of) noexcept : holder_{of} {}
@@ -84,6 +90,19 @@ public:
         return size_ == 0 || process_ != Process::id() ? 0 : size_;
     }
 
+    // Runs the request of `node`, a wait that looks, which stands in `queue`; false: it keeps its
+    // place. If an element has ended it, it gets a turn of `giver`, which is Owned.
+    template <typename Giver>
+    bool tell(WaitQueue& queue, WaitNode& node, Giver& giver, WakeChain& chain) noexcept {
+        const Waiter& waiter = *node.waiter;
+        Turn& turn = *node.turn;
+        const std::size_t before = chain.size();
+        if (!ask(queue, node, chain)) return false;
+        const bool is_claimed_here = chain.size() != before;
+        if (is_claimed_here && waiter.how() == WaitEnd::served) give(turn, giver, giver);
+        return true;
+    }
+
     // `keep` keeps the memory of `giver`.
     void give(Turn& turn, TurnGiver& giver, Owned& keep) noexcept {
         turn.giver_ = &giver;
@@ -99,7 +118,7 @@ public:
         return true;
     }
 
-    // Ends the first turn of that thread. False: there is none.
+    // Ends the turn of that thread. False: there is none. Linear in their number.
     bool end_of(ThreadId holder) noexcept {
         if (empty()) return false;
         Turn* turn = turns_.first();
@@ -107,11 +126,14 @@ public:
         return turn != nullptr && end(*turn);
     }
 
-    // Ends turns until there are no more than `most`: first those of the thread that has taken
-    // something, then the last ones.
+    // Ends the last turns until there are no more than `most`.
+    void end_all_but(std::size_t most) noexcept {
+        while (size() > most) end(*turns_.last());
+    }
+    // The same, but first the turn of the thread that has taken something.
     void end_all_but(std::size_t most, ThreadId taker) noexcept {
-        while (size() > most)
-            if (!end_of(taker)) end(*turns_.last());
+        if (size() > most) end_of(taker);
+        end_all_but(most);
     }
 
     void move(Turn& from, Turn& to) noexcept {
