@@ -4,6 +4,7 @@
 #include <runnel/version.hpp>
 
 #include <cstdint>
+#include <string_view>
 
 namespace runnel::inline v0 {
 
@@ -12,6 +13,17 @@ enum class Ack : std::uint8_t {
     done,
     stale,  ///< nothing was changed: the entry was acknowledged, given back or claimed meanwhile
 };
+
+/// The name of `ack` as it is spelled in the source, such as "done".
+[[nodiscard]] constexpr std::string_view to_string(Ack ack) noexcept {
+    switch (ack) {
+    case Ack::done:
+        return "done";
+    case Ack::stale:
+        return "stale";
+    }
+    return "unknown";
+}
 
 /// How the attempt counts that ends when an entry is given back. Redis: the mode of XNACK.
 enum class Nack : std::uint8_t {

@@ -17,6 +17,7 @@
 #include <limits>
 #include <memory>
 #include <string>
+#include <string_view>
 
 namespace runnel::inline v0 {
 
@@ -101,6 +102,17 @@ enum class Disconnected : std::uint8_t {
     ended,    ///< it does not run, and its captures are destroyed
     running,  ///< it still runs; its captures are destroyed when it ends
 };
+
+/// The name of `disconnected` as it is spelled in the source, such as "ended".
+[[nodiscard]] constexpr std::string_view to_string(Disconnected disconnected) noexcept {
+    switch (disconnected) {
+    case Disconnected::ended:
+        return "ended";
+    case Disconnected::running:
+        return "running";
+    }
+    return "unknown";
+}
 
 /// A snapshot of a channel. Redis: PUBSUB NUMSUB tells a part of it.
 struct ChannelInfo {

@@ -17,6 +17,7 @@
 #include <memory>
 #include <optional>
 #include <stop_token>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -98,6 +99,25 @@ enum class Ending : std::uint8_t {
     disconnected,  ///< of a subscription: it was too far behind
 };
 
+/// The name of `ending` as it is spelled in the source, such as "timed_out".
+[[nodiscard]] constexpr std::string_view to_string(Ending ending) noexcept {
+    switch (ending) {
+    case Ending::timed_out:
+        return "timed_out";
+    case Ending::stopped:
+        return "stopped";
+    case Ending::closed:
+        return "closed";
+    case Ending::full:
+        return "full";
+    case Ending::gone:
+        return "gone";
+    case Ending::disconnected:
+        return "disconnected";
+    }
+    return "unknown";
+}
+
 /// How a reader of a stream or a channel reads.
 struct ReadOptions {
     /// At most so many entries or messages at a time, at least 1. A cursor or a subscription reads
@@ -116,6 +136,23 @@ enum class [[nodiscard]] Push : std::uint8_t{
     stopped,  ///< the stop token was asked to stop
     closed,   ///< closed: nothing is taken any more
 };
+
+/// The name of `push` as it is spelled in the source, such as "done".
+[[nodiscard]] constexpr std::string_view to_string(Push push) noexcept {
+    switch (push) {
+    case Push::done:
+        return "done";
+    case Push::full:
+        return "full";
+    case Push::absent:
+        return "absent";
+    case Push::stopped:
+        return "stopped";
+    case Push::closed:
+        return "closed";
+    }
+    return "unknown";
+}
 
 /// What became of a push of many: the first `count` messages are in the list, the others are
 /// untouched. `ending` is `done` if all are in, else the reason why not.
