@@ -75,12 +75,27 @@ struct HistoryOptions {
     std::size_t count = std::numeric_limits<std::size_t>::max();
 };
 
+namespace detail {
+
+// A duration without a default: an option that is left out has none. The parameter's name is for
+// the compiler's message.
+class MinIdle : public Duration {
+public:
+    struct Missing {};
+
+    using Duration::Duration;
+    constexpr MinIdle(Duration duration) noexcept : Duration{duration} {}  // NOLINT(*-explicit-*)
+    MinIdle(Missing needs_min_idle = {}) = delete;
+};
+
+}  // namespace detail
+
 struct ClaimOptions {
     /// Only entries whose last delivery was at least so long ago, or that were given back. You must
     /// set it, and it must not be negative. Make it longer than any consumer works on an entry:
     /// else the claim takes entries from consumers at work. Measured by Clock::now(), so setting
     /// the wall clock does not change it.
-    Duration min_idle;
+    detail::MinIdle min_idle;
     /// For how long the claimed entries count as idle already. Negative means 0. Redis: IDLE; there
     /// a time before 1970 means 0, too.
     Duration idle = std::chrono::nanoseconds{0};
@@ -98,7 +113,7 @@ struct ClaimOptions {
 
 struct AutoclaimOptions {
     /// As ClaimOptions::min_idle.
-    Duration min_idle;
+    detail::MinIdle min_idle;
     /// The id to begin with: 0-0 at first, then next() of the result before.
     StreamId start{};
     /// At most so many entries at a time, at least 1. Ten times as many are looked at.

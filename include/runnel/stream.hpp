@@ -118,7 +118,8 @@ public:
 
     // ------------------------------------------------------------------ adding
     //
-    // An lvalue is copied before the call takes a lock, and is not touched.
+    // An lvalue is copied before the call takes a lock, and is not touched. If T cannot be copied,
+    // an lvalue is refused: write `add(std::move(order))`.
 
     /// Adds `message` at the end and returns its id: the millisecond of the wall clock, read at
     /// most two microseconds ago, and a number within that millisecond. Ids never go back, even
@@ -142,6 +143,7 @@ public:
         T copy(message);
         return add(std::move(copy));
     }
+    StreamId add(const T& needs_std_move) const requires(!std::copy_constructible<T>) = delete;
 
     /// Adds `message` under the given id. Redis: XADD <ms>-<seq>.
     ///
@@ -157,6 +159,8 @@ public:
         T copy(message);
         return add(id, std::move(copy));
     }
+    StreamId add(StreamId id, const T& needs_std_move) const
+        requires(!std::copy_constructible<T>) = delete;
 
     /// Adds `message` under the next free id of the given millisecond. Redis: XADD <ms>-*.
     ///
@@ -177,6 +181,9 @@ public:
         T copy(message);
         return add(at, std::move(copy));
     }
+    template <typename Unit>
+    StreamId add(std::chrono::sys_time<Unit> at, const T& needs_std_move) const
+        requires(!std::copy_constructible<T>) = delete;
 
     // ------------------------------------------------------------------ reading
 

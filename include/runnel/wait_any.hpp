@@ -88,11 +88,19 @@ public:
 
     /// The wait uses the object, so it must be neither const nor temporary.
     template <Message T>
-    Watch(const Cursor<T>&) = delete;
+    Watch(const Cursor<T>& is_const_or_temporary) = delete;
     template <Message T>
-    Watch(const Subscription<T>&) = delete;
+    Watch(const Subscription<T>& is_const_or_temporary) = delete;
     template <Message T>
-    Watch(const Inbox<T>&) = delete;
+    Watch(const Inbox<T>& is_const_or_temporary) = delete;
+
+    /// Only a reader knows what it has read; a channel, a stream or a group does not.
+    template <Message T>
+    Watch(const Channel<T>& needs_a_subscription_or_inbox) = delete;
+    template <Message T>
+    Watch(const Stream<T>& needs_a_cursor_or_consumer) = delete;
+    template <Message T>
+    Watch(const ConsumerGroup<T>& needs_a_consumer) = delete;
 
     /// The clock of the object.
     [[nodiscard]] Clock& clock(detail::Caller caller = {}) const noexcept {
