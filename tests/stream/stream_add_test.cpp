@@ -22,6 +22,7 @@ using runnel::StreamId;
 using runnel::test::error_of;
 using runnel::test::Ids;
 using runnel::test::ids;
+using runnel::test::last_number;
 using runnel::test::Numbers;
 using runnel::test::numbers;
 using runnel::test::NumberStream;
@@ -30,8 +31,6 @@ using namespace std::chrono_literals;
 namespace {
 
 using Millisecond = std::chrono::sys_time<std::chrono::milliseconds>;
-
-constexpr std::uint64_t last_number = std::numeric_limits<std::uint64_t>::max();
 
 // A stream of texts, which show whether they were moved from.
 struct TextStream {

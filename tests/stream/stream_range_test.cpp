@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <cstdint>
 #include <iterator>
-#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -30,14 +29,14 @@ using runnel::test::ending;
 using runnel::test::id_range;
 using runnel::test::Ids;
 using runnel::test::ids;
+using runnel::test::last_number;
+using runnel::test::ManyEntries;
 using runnel::test::MoveOnly;
 using runnel::test::Numbers;
 using runnel::test::numbers;
 using runnel::test::NumberStream;
 
 namespace {
-
-constexpr std::uint64_t last_number = std::numeric_limits<std::uint64_t>::max();
 
 // 1-0, 1-5, 2-0, as in semantics.md 8.2 S7.
 struct ThreeEntries : NumberStream {
@@ -53,11 +52,6 @@ struct ThreeEntries : NumberStream {
     [[nodiscard]] Numbers reverse_from(Bound from, Bound to = StreamId::max()) const {
         return numbers(stream.reverse_range({.from = from, .to = to}));
     }
-};
-
-// 1-0 to 300-0: several blocks.
-struct ManyEntries : NumberStream {
-    ManyEntries() { add_range(1, 300); }
 };
 
 }  // namespace

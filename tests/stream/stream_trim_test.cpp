@@ -12,7 +12,6 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -27,19 +26,10 @@ using runnel::test::Census;
 using runnel::test::id_range;
 using runnel::test::Ids;
 using runnel::test::ids;
+using runnel::test::last_number;
+using runnel::test::ManyEntries;
 using runnel::test::MoveOnly;
 using runnel::test::NumberStream;
-
-namespace {
-
-constexpr std::uint64_t last_number = std::numeric_limits<std::uint64_t>::max();
-
-// 1-0 to 300-0: several blocks.
-struct ManyEntries : NumberStream {
-    ManyEntries() { add_range(1, 300); }
-};
-
-}  // namespace
 
 // ------------------------------------------------------------------ erasing
 

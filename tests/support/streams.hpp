@@ -18,6 +18,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
+#include <limits>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -25,6 +26,9 @@
 #include <vector>
 
 namespace runnel::test {
+
+/// Of ids: the largest number.
+inline constexpr std::uint64_t last_number = std::numeric_limits<std::uint64_t>::max();
 
 using Ids = std::vector<StreamId>;
 using Numbers = std::vector<int>;
@@ -96,6 +100,11 @@ struct NumberStream {
     }
 
     [[nodiscard]] std::uint64_t now_ms() const { return StreamId::at(clock.wall()).ms; }
+};
+
+/// 1-0 to 300-0: several blocks.
+struct ManyEntries : NumberStream {
+    ManyEntries() { add_range(1, 300); }
 };
 
 /// And a group that begins at its start.

@@ -23,7 +23,7 @@ namespace {
 using Nanoseconds = std::chrono::nanoseconds;
 using FloatingSeconds = std::chrono::duration<double>;
 
-constexpr double infinity = std::numeric_limits<double>::infinity();
+constexpr double infinite = std::numeric_limits<double>::infinity();
 
 }  // namespace
 
@@ -53,7 +53,7 @@ TEST_CASE("a timeout of zero or less means not to wait", "[timeout]") {
     STATIC_REQUIRE(Timeout{std::chrono::hours::min()}.duration() == 0ns);
     STATIC_REQUIRE(Timeout{Nanoseconds::min()}.duration() == 0ns);
     STATIC_REQUIRE(Timeout{FloatingSeconds{-0.0}}.duration() == 0ns);
-    STATIC_REQUIRE(Timeout{FloatingSeconds{-infinity}}.duration() == 0ns);
+    STATIC_REQUIRE(Timeout{FloatingSeconds{-infinite}}.duration() == 0ns);
 }
 
 TEST_CASE("fractions of a nanosecond are rounded up, so that no wait is shorter than asked for",
@@ -71,7 +71,7 @@ TEST_CASE("a duration too long to count in nanoseconds means for ever", "[timeou
     STATIC_REQUIRE(Timeout{std::chrono::seconds::max()}.duration() == std::nullopt);
     STATIC_REQUIRE(Timeout{Nanoseconds::max()}.duration() == std::nullopt);
     STATIC_REQUIRE(Timeout{std::chrono::hours{24 * 365 * 293}}.duration() == std::nullopt);
-    STATIC_REQUIRE(Timeout{FloatingSeconds{infinity}}.duration() == std::nullopt);
+    STATIC_REQUIRE(Timeout{FloatingSeconds{infinite}}.duration() == std::nullopt);
     STATIC_REQUIRE(Timeout{FloatingSeconds{1e300}}.duration() == std::nullopt);
     using Unsigned = std::chrono::duration<std::uint64_t>;
     STATIC_REQUIRE(Timeout{Unsigned::max()}.duration() == std::nullopt);
