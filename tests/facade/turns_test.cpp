@@ -15,6 +15,7 @@
 #include "support/watches.hpp"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstddef>
@@ -78,7 +79,7 @@ public:
     void add_one() {
         Worker& made = workers_.emplace_back(clock);
         made.thread = clock.thread([this, &made](const std::stop_token& stop) {
-            const Watch watches[]{source.watch()};
+            const std::array<Watch, 1> watches{source.watch()};
             std::optional<WaitedAny> any{wait_any(watches, {.stop = stop})};
             made.is_told = static_cast<bool>(*any);
             while (const auto step = made.steps.pop_front({.stop = stop})) {
@@ -341,10 +342,10 @@ TEST_CASE("a look that ends as nothing can come any more has no turn", "[turns]"
     ManualClock clock;
     std::optional<Stream<int>> stream{std::in_place, runnel::StreamOptions{.clock = &clock}};
     // Two consumers that are full, and an entry for which they lack room.
-    std::vector<Watch> watches[2];
+    std::array<std::vector<Watch>, 2> watches;
     for (auto& one : watches) {
-        const auto consumer =
-            stream->group("group").consumer(&one == watches ? "one" : "other", {.max_pending = 1});
+        const auto consumer = stream->group("group").consumer(
+            &one == watches.data() ? "one" : "other", {.max_pending = 1});
         stream->add(1);
         CHECK(consumer.try_read());
         one.emplace_back(consumer);
@@ -363,7 +364,7 @@ TEST_CASE("a copy of a result has the answer and no turn", "[turns]") {
     STATIC_REQUIRE_FALSE(runnel::Message<WaitedAny>);
     ManualClock clock;
     const BlockingList<int> list{{.clock = &clock}};
-    std::vector<Watch> watches[2];
+    std::array<std::vector<Watch>, 2> watches;
     for (auto& one : watches) one.emplace_back(list);
     auto first = runnel::test::waiting_for_any(clock, watches[0]);
     auto second = runnel::test::waiting_for_any(clock, watches[1]);
@@ -381,7 +382,7 @@ TEST_CASE("a copy of a result has the answer and no turn", "[turns]") {
 TEST_CASE("a turn goes where its result is moved", "[turns]") {
     ManualClock clock;
     const BlockingList<int> list{{.clock = &clock}};
-    std::vector<Watch> watches[3];
+    std::array<std::vector<Watch>, 3> watches;
     for (auto& one : watches) one.emplace_back(list);
     auto first = runnel::test::waiting_for_any(clock, watches[0]);
     auto second = runnel::test::waiting_for_any(clock, watches[1]);
