@@ -360,6 +360,24 @@ TEST_CASE("a look that ends as nothing can come any more has no turn", "[turns]"
     CHECK(second.result().ending() == runnel::Ending::closed);
 }
 
+TEST_CASE("a move that waits for room ends the turn of its thread", "[turns][list][move]") {
+    ManualClock clock;
+    const BlockingList<int> jobs{{.clock = &clock}};
+    const BlockingList<int> mine{{.capacity = 1, .clock = &clock}};
+    REQUIRE(mine.push_back(0) == Push::done);
+    runnel::test::ClockThread holder = clock.thread([&](const std::stop_token& stop) {
+        const auto any = wait_any({jobs}, {.stop = stop});
+        (void)jobs.move_to(mine, {.stop = stop});
+    });
+    clock.settle();
+    std::vector<Watch> watches;
+    watches.emplace_back(jobs);
+    auto other = runnel::test::waiting_for_any(clock, watches);
+    REQUIRE(jobs.push_back(1) == Push::done);
+    CHECK_FALSE(other.waits());
+    CHECK(jobs.try_pop_front());
+}
+
 TEST_CASE("a copy of a result has the answer and no turn", "[turns]") {
     STATIC_REQUIRE_FALSE(runnel::Message<WaitedAny>);
     ManualClock clock;

@@ -122,6 +122,8 @@ const std::vector<Operation> operations{
     {"push_front_if_exists",
      [](Hands& on) { return told(on.a.push_front_if_exists(on.message())); }},
     {"push_back of the other", [](Hands& on) { return told(on.b.push_back(on.message())); }},
+    {"try_push_back of the other",
+     [](Hands& on) { return told(on.b.try_push_back(on.message())); }},
     {"pop_front", [](Hands& on) { return told(on.a.pop_front()); }},
     {"pop_back", [](Hands& on) { return told(on.a.pop_back()); }},
     {"try_pop_front", [](Hands& on) { return told(on.a.try_pop_front()); }},
@@ -428,11 +430,18 @@ std::string one_after_the_other(const Situation& situation, const Operation& fir
 }
 
 // The one exception of the invariant: to take the locks of a second list in order, a waker lets go
-// of the first, so that what a waiting move will take is there for a moment. Those who take come
-// after the move; but it can be seen, and another push can put something before it.
+// of the first. So for a moment the element and the room of a waiting move are there. Calls that
+// take them come after the move. But a call can see the element, or find that it is not yet in the
+// target, and another push can put something before it.
 bool may_look_between(const Situation& situation, const Operation& operation) {
-    constexpr std::array<std::string_view, 6> lookers{
-        "range", "size", "stats", "remove", "push_back_if_exists", "push_front_if_exists"};
+    constexpr std::array<std::string_view, 8> lookers{"range",
+                                                      "size",
+                                                      "stats",
+                                                      "remove",
+                                                      "push_back_if_exists",
+                                                      "push_front_if_exists",
+                                                      "try_pop_front of the other",
+                                                      "try_move_to from the other"};
     return situation.waits == Waits::move && std::ranges::count(lookers, operation.name) != 0;
 }
 bool may_push_between(const Situation& situation, const Operation& operation) {
@@ -441,10 +450,14 @@ bool may_push_between(const Situation& situation, const Operation& operation) {
     return situation.waits == Waits::move && std::ranges::count(pushes, operation.name) != 0;
 }
 
-// Where a fault was found once: a move that waits for room, and one that comes before it gets it.
+// Where faults were found once: a move waits for room, and another call comes between the room and
+// that move.
 bool is_always_tested(const Situation& situation, const Operation& first, const Operation& second) {
+    constexpr std::array<std::string_view, 4> takes_room{
+        "try_move_to", "move_to", "push_back of the other", "try_push_back of the other"};
     return situation.name == "a move waits for room"sv &&
-           first.name == "try_pop_front of the other"sv && second.name == "try_move_to"sv;
+           first.name == "try_pop_front of the other"sv &&
+           std::ranges::count(takes_room, second.name) != 0;
 }
 
 // The elements of both lists at the end, in any order.

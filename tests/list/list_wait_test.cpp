@@ -89,15 +89,14 @@ TEST_CASE("a call that may not wait, and finds nothing for it, stands in no line
     const Owner<ListState<int>> full(std::in_place, runnel::ListOptions{.capacity = 1});
     int number = 7;
     REQUIRE(runnel::detail::push_back(*full.get(), number, nullptr) == Push::done);
-    const auto nobody_waits = [](ListState<int>& in) {
+    const auto is_quiet = [](ListState<int>& in) {
         const Lock lock{in.back.mutex};
-        return in.nobody_waits();
+        return in.needs_no_attention();
     };
     const auto finds_nothing = [&](auto& request, auto&& place) {
         WakeChain chain;
         const bool has_ended = place.try_or_queue(WaitLimits{}, chain);
-        return !has_ended && !request.claimed() && nobody_waits(*list.get()) &&
-               nobody_waits(*full.get());
+        return !has_ended && !request.claimed() && is_quiet(*list.get()) && is_quiet(*full.get());
     };
 
     PopOne<int> pop{End::back, list->clock};
@@ -110,7 +109,7 @@ TEST_CASE("a call that may not wait, and finds nothing for it, stands in no line
     REQUIRE(runnel::detail::push_back(*source.get(), number, nullptr) == Push::done);
     MoveOne<int> to_full{*source.get(), End::front, *full.get(), End::back};
     CHECK(finds_nothing(to_full, to_full));
-    CHECK(nobody_waits(*source.get()));
+    CHECK(is_quiet(*source.get()));
 }
 
 TEST_CASE("a move that waits costs the calls of the list where it lacks nothing no detour",
@@ -119,7 +118,7 @@ TEST_CASE("a move that waits costs the calls of the list where it lacks nothing 
     const Owner<ListState<int>> target(std::in_place, runnel::ListOptions{.capacity = 2});
     const auto is_quick = [](ListState<int>& list) {
         const LockAll lock{list};
-        return list.nobody_waits() && list.back.part.room != 0 && !list.front.attention;
+        return list.needs_no_attention() && list.back.part.room != 0 && !list.front.attention;
     };
     MoveOne<int> move{*source.get(), End::front, *target.get(), End::back};
     const runnel::WaitOptions for_ever;

@@ -95,7 +95,7 @@ Pushed push_many(ListState<T>& list, End end, std::span<T> messages, const WaitO
         const Lock lock{list.back.mutex};
         ListBack<T>& back = list.back.part;
         // `room` is a lower bound. With the real room, what fits goes in under one lock.
-        if (back.room < messages.size() && list.nobody_waits() && !list.closed)
+        if (back.room < messages.size() && list.needs_no_attention() && !list.closed)
             back.room = list.free_room();
         done = back.push(messages.first(std::min(messages.size(), back.room)));
     }
@@ -109,19 +109,35 @@ Pushed push_many(ListState<T>& list, End end, std::span<T> messages, const WaitO
     }
 }
 
+// There is room, and a move waits for it: stands in line behind that move for a moment.
+template <Message T>
+[[gnu::noinline]] Push push_if_exists_in_turn(ListState<T>& list, End end, T& message) {
+    PushMany<T> request{end, std::span{std::addressof(message), 1}, list.clock};
+    request.if_exists = true;
+    try_or_wait(request, ListPlace<T>{request, list, Line::pushes}, WaitLimits{});
+    if (request.count == 1) return Push::done;
+    if (request.absent) return Push::absent;
+    return refusal_of(request.ending());
+}
+
 template <Message T>
 Push push_if_exists(ListState<T>& list, End end, T& message) {
     std::vector<T> dropped;  // outlives the lock
     WakeChain chain;
+    bool is_pushed = false;
     bool is_finished = true;
     {
         const LockAll lock{list};
         if (list.closed) return Push::closed;
-        if (list.core().empty()) return Push::absent;
-        if (list.push_prefix(end, std::span{std::addressof(message), 1}, dropped) == 0)
-            return Push::full;
-        is_finished = list.serve_under_locks(chain);
+        if (list.is_first(Line::pushes) || list.free_room() == 0) {
+            if (list.core().empty()) return Push::absent;
+            if (list.push_prefix(end, std::span{std::addressof(message), 1}, dropped) == 0)
+                return Push::full;
+            is_pushed = true;
+            is_finished = list.serve_under_locks(chain);
+        }
     }
+    if (!is_pushed) return push_if_exists_in_turn(list, end, message);
     list.finish(is_finished, chain);
     return Push::done;
 }
@@ -157,7 +173,7 @@ template <Message T>
         if (list.size() != 0) return {};
         return {nullptr, false, list.closed ? Ending::closed : Ending::timed_out};
     }
-    if (!list.nobody_waits()) return {};
+    if (!list.needs_no_attention()) return {};
     if (may_pause && list.end_streak()) return {nullptr, true};
     if (list.closed) return {};
     PopInLine<T>& in_line = memory.make(End::front, list);
@@ -201,7 +217,7 @@ template <Message T>
     PopLater<T> later;
     {
         const Lock lock{list.back.mutex};
-        if (list.back.part.room != 0 || list.nobody_waits()) [[likely]] {
+        if (list.back.part.room != 0 || list.needs_no_attention()) [[likely]] {
             if (list.front_size() != 0) {
                 const Lock front{list.front.mutex};
                 if (list.front.part.has()) return list.take_first_of_front();
@@ -233,7 +249,7 @@ template <Message T>
         }
     }
     const Lock lock{list.back.mutex};
-    if (!list.nobody_waits()) return false;
+    if (!list.needs_no_attention()) return false;
     if (end == End::front && list.front_size() == 0 && list.back.part.items.size() > count) {
         out.reserve(count);
         list.take_over_many(count, out);

@@ -222,6 +222,7 @@ public:
         list.assert_held();
         if (list.closed) return end_if_last_source();
         if (claimed()) return Served::elsewhere;
+        if (if_exists && list.core().empty()) return find_absent();
         count += list.push_prefix(end, messages.subspan(count), dropped);
         if (count != messages.size()) return Served::no;
         return claim() ? Served::yes : Served::elsewhere;
@@ -229,8 +230,17 @@ public:
 
     const End end;
     const std::span<T> messages;
+    bool if_exists = false;  // whether to push only if the list has elements
+    bool absent = false;     // it had none
     std::size_t count = 0;
     std::vector<T> dropped;
+
+private:
+    Served find_absent() noexcept {
+        if (!claim()) return Served::elsewhere;
+        absent = true;
+        return Served::yes;
+    }
 };
 
 // What a move hands back: a copy, where T can be copied.
@@ -249,8 +259,8 @@ public:
           to_{to},
           at_source_{*this, source},
           at_target_{*this, target} {
-        at_source_.twin = &at_target_;
-        at_target_.twin = &at_source_;
+        at_source_.other_place = &at_target_;
+        at_target_.other_place = &at_source_;
     }
 
     // In the target's line it is attempted only when the target closes. In the source's line it is
@@ -261,12 +271,12 @@ public:
         if (source_.core().empty() && source_.closed) return end_if_last_source();
         target_.assert_held();
         if (target_.closed && !onto_itself()) return end_if_last_source();
-        if (source_.core().empty()) return lack(Line::pops);
+        if (source_.core().empty()) return line_up_for(Line::pops);
         if (onto_itself()) return carry_out();
         const bool is_full = target_.free_room() == 0;
         if (is_full && target_.when_full == Full::reject) return reject();
         if (target_.when_full == Full::block && (is_full || target_.is_room_awaited_before(*this)))
-            return lack(Line::pushes);
+            return line_up_for(Line::pushes);
         return carry_out();
     }
 
@@ -291,11 +301,14 @@ public:
             const LockPair lock{source_, &target_};
             target_.assert_held();
             others = !source_.back.poppers.empty() || !target_.pushers.empty();
-            const Served served = others ? Served::no : serve(at_source_);
+            const Served served = source_.back.poppers.empty() ? serve(at_source_) : Served::no;
             mine = served == Served::yes;
-            if (moved) source_.turns.end_of(this_thread());
             if (served == Served::no && (limits.may_wait() || may_come_to_its_turn())) queue_up();
-            others = serve_at_once(chain) || others;
+            // A thread that has to wait gives up its turn: another one may be able to take the
+            // element.
+            const bool has_ended_turn =
+                (moved || stands_in_line_) && source_.turns.end_of(this_thread());
+            others = serve_at_once(moved || has_ended_turn, chain) || others;
         }
         if (others) serve_others(chain);
         return mine;
@@ -326,10 +339,10 @@ private:
 
     // Serves those that wait for the element or the room before another thread sees it. True if
     // some of them need more locks.
-    [[nodiscard]] bool serve_at_once(WakeChain& chain) noexcept
+    [[nodiscard]] bool serve_at_once(bool has_changed, WakeChain& chain) noexcept
         RUNNEL_REQUIRES(source_.back.mutex, source_.front.mutex)
             RUNNEL_REQUIRES(target_.back.mutex, target_.front.mutex) {
-        if (!moved) {
+        if (!has_changed) {
             source_.update_attention();
             target_.update_attention();
             return !source_.pushers.empty() || !target_.back.poppers.empty();
@@ -339,8 +352,9 @@ private:
         return !at_target || !at_source;
     }
 
-    // What it lacks, and so where it stands in line. Requires: the locks of both lists.
-    Served lack(Line line) noexcept {
+    // Notes what it lacks, and stands in that line from now on if it stands in one. Requires: the
+    // locks of both lists.
+    Served line_up_for(Line line) noexcept {
         lacks_ = line;
         if (stands_in_line_ && !onto_itself())
             ListState<T>::line_up(at_source_, at_target_, lacks_);
@@ -349,10 +363,10 @@ private:
 
     void queue_up() noexcept RUNNEL_REQUIRES(source_.back.mutex, target_.back.mutex) {
         stands_in_line_ = true;
-        const bool lacks_room = lacks_ == Line::pushes;
-        (lacks_room ? source_.outgoing : source_.back.poppers).insert(at_source_);
+        const typename ListState<T>::MoveQueues queues{source_, target_, lacks_};
+        queues.at_source.insert(at_source_);
         if (onto_itself()) return;
-        (lacks_room ? target_.pushers : target_.incoming).insert(at_target_);
+        queues.at_target.insert(at_target_);
         at_source_.other = &target_;
         at_target_.other = &source_;
     }

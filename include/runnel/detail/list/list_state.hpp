@@ -39,7 +39,7 @@ enum class HandOver : std::uint8_t { no, finished, unfinished };
 enum class Line : std::uint8_t {
     pops,
     pushes,
-    looks,  // who only wants to know of an element
+    looks,  // waits that only want to know of an element
 };
 
 // The place of a wait in one of the queues of a list. Keeps the list's memory meanwhile.
@@ -57,7 +57,7 @@ struct ListNode : WaitNode {
     // For a pop of several lists: its place at the list that was named before this one.
     const ListNode* earlier = nullptr;
     // For a move: its place at the other list.
-    ListNode* twin = nullptr;
+    ListNode* other_place = nullptr;
 };
 
 // Locks the rest of a list, for a holder of the back's lock: the front's lock, unless the front is
@@ -143,8 +143,9 @@ private:
 //
 // Invariant outside the locks: an element and a waiter that could take it never coexist, nor do
 // room and a waiter that could fill it. There is one exception. A waiting move needs the locks of a
-// second list. To take them in order, the waker has to release those of the first. Until it has
-// them again, a call that comes here finds a queue, joins it, and serves it.
+// second list. To take them in order, the waker has to release those of the first. Meanwhile the
+// move keeps its place in line, and a call that comes here stands behind it and serves the queue:
+// the later call gets the element or the room only if the move cannot use it.
 template <Message T>
 class ListState final : public Shared, public TurnGiver {
 public:
@@ -195,8 +196,8 @@ public:
     [[nodiscard]] std::size_t free_room() const noexcept RUNNEL_REQUIRES(back.mutex) {
         return back.part.free_room(capacity, front_size());
     }
-    // Nobody whom an element more or less could concern.
-    [[nodiscard]] bool nobody_waits() const noexcept RUNNEL_REQUIRES(back.mutex) {
+    // Whether an element more or less concerns no request and no turn.
+    [[nodiscard]] bool needs_no_attention() const noexcept RUNNEL_REQUIRES(back.mutex) {
         return back.poppers.empty() && pushers.empty() && lookers.empty() && turns.empty() &&
                (!closed || outgoing.empty());
     }
@@ -238,13 +239,13 @@ public:
         front.part.pop_many(count, out);
     }
 
-    // Appends `message` and serves the waiting pops, if there are any, the front is empty, there is
-    // room, the list is open, and no other push waits. The caller releases the lock and calls
-    // finish().
+    // Appends `message` and serves the requests that it concerns, pops and looks. Does nothing if
+    // the list needs no attention, the front is not empty, there is no room, the list is closed, or
+    // another push waits. The caller releases the lock and calls finish().
     [[nodiscard]] [[gnu::noinline]] HandOver hand_over(T& message, Unmade<WakeChain>& memory)
         RUNNEL_REQUIRES(back.mutex) {
-        const bool is_wanted =
-            !closed && !nobody_waits() && pushers.empty() && front_size() == 0 && free_room() != 0;
+        const bool is_wanted = !closed && !needs_no_attention() && pushers.empty() &&
+                               front_size() == 0 && free_room() != 0;
         if (!is_wanted) return HandOver::no;
         WakeChain& chain = memory.make();
         back.part.items.push_back(std::move(message));
@@ -256,7 +257,7 @@ public:
     // the last time came in a stream. Then the consumer should pause, so that it finds several
     // elements when it looks again.
     [[nodiscard]] bool end_streak() noexcept RUNNEL_REQUIRES(back.mutex) {
-        return nobody_waits() && std::exchange(back.streak, 0) >= stream_length && is_real;
+        return needs_no_attention() && std::exchange(back.streak, 0) >= stream_length && is_real;
     }
 
     // Pushes a prefix, as long as there is room or the rule makes some, and returns its length.
@@ -331,7 +332,8 @@ public:
             if (is_first(line)) served = node.waiter->serve(node);
             is_queued = served == Served::no && (may_wait || has_something_for(line));
             if (is_queued) queue_of(line).insert(node);
-            if (line == Line::pops && served == Served::yes) turns.end_of(this_thread());
+            const bool takes = line == Line::pops && (served == Served::yes || is_queued);
+            if (takes) turns.end_of(this_thread());
             is_finished = serve_under_locks(chain);
         }
         if (!is_finished) serve_all(chain);
@@ -339,16 +341,28 @@ public:
         return is_queued || served == Served::elsewhere ? Entered::queued : Entered::not_at_all;
     }
 
-    // Puts a waiting move into the line in which it lacks something: for elements of its source, or
-    // for room in its target. Where it does not stand any more it has left: it has ended.
+    // The queues of a waiting move that lacks an element (Line::pops) or room (Line::pushes).
+    // Requires: the locks of both lists.
+    struct MoveQueues {
+        MoveQueues(ListState& source, ListState& target,
+                   Line line) noexcept RUNNEL_NO_THREAD_SAFETY_ANALYSIS
+            : at_source{line == Line::pushes ? source.outgoing : source.back.poppers},
+              at_target{line == Line::pushes ? target.pushers : target.incoming} {}
+
+        WaitQueue& at_source;
+        WaitQueue& at_target;
+    };
+
+    // Puts a waiting move into the line in which it lacks something. Where it does not stand any
+    // more it has left: it has ended. Requires: the locks of both lists.
     static void line_up(ListNode<T>& at_source, ListNode<T>& at_target, Line line) noexcept {
         ListState& source = *at_source.list();
         ListState& target = *at_target.list();
         source.assert_held();
         target.assert_held();
-        const bool lacks_room = line == Line::pushes;
-        change_line(at_source, lacks_room ? source.outgoing : source.back.poppers);
-        change_line(at_target, lacks_room ? target.pushers : target.incoming);
+        const MoveQueues queues{source, target, line};
+        change_line(at_source, queues.at_source);
+        change_line(at_target, queues.at_target);
         source.update_attention();
         target.update_attention();
     }
@@ -429,7 +443,7 @@ public:
 
     // To be called after every change that was made without serve_pass().
     void update_attention() noexcept RUNNEL_REQUIRES(back.mutex, front.mutex) {
-        const bool anybody = !nobody_waits();
+        const bool anybody = !needs_no_attention();
         back.part.room = anybody || closed ? 0 : free_room();
         // Pops that wait for elements need no attention there: the front is empty. Not writing it
         // saves the transfer of its cache line at every hand-over.
@@ -444,7 +458,7 @@ public:
     struct alignas(64) Back {
         Mutex mutex;
         std::uint32_t streak RUNNEL_GUARDED_BY(mutex) = 0;  // elements taken lately
-        // Its room is 0 as long as a request waits: the one field that a push reads then.
+        // Its room is 0 as long as the list needs attention: the one field that a push reads then.
         ListBack<T> part RUNNEL_GUARDED_BY(mutex);
         WaitQueue poppers RUNNEL_GUARDED_BY(mutex);  // for an element
     } back;
@@ -452,7 +466,7 @@ public:
 
     struct alignas(64) Front {
         Mutex mutex;
-        // Sends pops at the front to the slow path: a request waits for room.
+        // Sends pops at the front to the slow path, as the list needs attention.
         bool attention RUNNEL_GUARDED_BY(mutex) = false;
         ListFront<T> part RUNNEL_GUARDED_BY(mutex);
     } front;
@@ -471,7 +485,8 @@ public:
     std::uint64_t dropped RUNNEL_GUARDED_BY(back.mutex) = 0;
     // A waiting move lacks an element or room. It stands in line where it lacks it, and costs the
     // calls of the other list nothing. There it stands in one of these, and learns only that the
-    // list is closed.
+    // list is closed. When a move that lacks room can have it, the move stands in line at both
+    // lists until an attempt has moved the element or found that it lacks something: see move_on().
     WaitQueue incoming RUNNEL_GUARDED_BY(back.mutex);  // to this list; lack an element
     WaitQueue outgoing RUNNEL_GUARDED_BY(back.mutex);  // from this list; lack room
     // Whether a request waits for an element though there is one. A waker that has carried out a
@@ -485,12 +500,11 @@ public:
 
 private:
     // A pass over the waiting requests, how far it may go and how far it has got: the second list
-    // whose locks are held, and the places of the last requests that needed a list whose locks were
-    // not held. Serving does not stop for these twice.
+    // whose locks are held, and the place of the last pop that needed a list whose locks were not
+    // held. Serving does not stop for that pop twice.
     struct Pass {
         ListState* also = nullptr;
         WaitPlace last_popper{};
-        WaitPlace last_pusher{};
     };
 
     // Where serving stops: the other list that a request needs, and whether that is the source of a
@@ -500,40 +514,55 @@ private:
         bool is_source = false;
     };
 
-    // There is room here. Of the moves from `source` that wait here for room, the first one now
-    // waits for an element there, in its turn.
+    // There is room here. Carries out the first of the moves from `source` that wait for it, or
+    // finds what that move lacks.
     void serve_move_from(ListState& source, WakeChain& chain) noexcept
         RUNNEL_EXCLUDES(back.mutex, front.mutex) {
-        {
-            const LockPair lock{*this, &source};
-            for (WaitNode* at = free_room() != 0 ? pushers.first() : nullptr; at != nullptr;
-                 at = at->next) {
-                if (other_list(*at) != &source) continue;
-                auto& node = static_cast<ListNode<T>&>(*at);
-                line_up(*node.twin, node, Line::pops);
-                break;
+        for (Pass at_source{this};; at_source.also = this) {
+            Owner<ListState> third;
+            {
+                const LockPair lock{*this, &source};
+                ListNode<T>* const first = first_move_from(source);
+                if (first != nullptr) at_source.also = move_on(*first, at_source, chain);
+                if (first == nullptr || at_source.also == nullptr) return;
+                third = Owner{*at_source.also};
             }
+            source.serve_poppers_alone(at_source, std::move(third), chain);
         }
-        source.serve_poppers_alone(chain);
     }
 
-    // The same with the locks of both lists held, before another thread sees the room. False: some
-    // requests at the source need the locks of others.
-    [[nodiscard]] bool move_on(WaitNode& at, ListState& source, WakeChain& chain) noexcept
+    // Null: there is no such move, or no room for it.
+    [[nodiscard]] ListNode<T>* first_move_from(const ListState& source) const noexcept
+        RUNNEL_REQUIRES(back.mutex) {
+        if (free_room() == 0) return nullptr;
+        WaitNode* node = pushers.first();
+        while (node != nullptr && (other_list(*node) != &source || node->waiter->claimed()))
+            node = node->next;
+        return static_cast<ListNode<T>*>(node);
+    }
+
+    // There is room here for the move `node`. The move takes its place at the source and is carried
+    // out there in its turn, or goes where it lacks something. It keeps its place here meanwhile,
+    // so that no other request gets the room. Returns a third list if requests before it need the
+    // locks of that; then the caller has to release the locks, serve those requests, and come
+    // again.
+    [[nodiscard]] ListState* move_on(ListNode<T>& node, Pass& at_source, WakeChain& chain) noexcept
         RUNNEL_REQUIRES(back.mutex, front.mutex) {
-        auto& node = static_cast<ListNode<T>&>(at);
-        line_up(*node.twin, node, Line::pops);
+        ListState& source = *node.other;
         source.assert_held();
-        Pass pass{this};
-        const bool is_finished = source.serve_poppers(pass, chain) == nullptr;
+        change_line(*node.other_place, source.back.poppers);
+        ListState* const third = source.serve_poppers(at_source, chain);
         source.update_attention();
-        return is_finished;
+        // If the source is empty, it was not attempted.
+        const bool is_passed_over = node.queue == &pushers && source.core().empty();
+        if (third == nullptr && is_passed_over) line_up(*node.other_place, node, Line::pops);
+        return third;
     }
 
-    void serve_poppers_alone(WakeChain& chain) noexcept RUNNEL_EXCLUDES(back.mutex, front.mutex) {
-        Pass pass;
-        Owner<ListState> also;
-        do {
+    // Requires: the locks of no list are held. `also` keeps the memory of `pass.also`.
+    void serve_poppers_alone(Pass& pass, Owner<ListState> also, WakeChain& chain) noexcept
+        RUNNEL_EXCLUDES(back.mutex, front.mutex) {
+        while (pass.also != nullptr) {
             Owner<ListState> other;
             {
                 const LockPair lock{*this, pass.also};
@@ -542,7 +571,7 @@ private:
                 update_attention();
             }
             also = std::move(other);
-        } while (pass.also != nullptr);
+        }
     }
 
     static void change_line(WaitNode& node, WaitQueue& to) noexcept {
@@ -602,17 +631,14 @@ private:
         return !back.poppers.empty() || !lookers.empty();
     }
 
-    // Tells those who look and stand before `popper`, or all if that is null, of the elements of
-    // which nobody was told yet.
+    // Tells the looks that stand before `popper`, or all if that is null, of the elements of which
+    // none was told yet.
     void tell_those_before(const WaitNode* popper, WakeChain& chain) noexcept
         RUNNEL_REQUIRES(back.mutex, front.mutex) {
         while (!lookers.empty() && size() > turns.size()) {
             WaitNode& first = *lookers.first();
             if (popper != nullptr && popper->waiter->place() < first.waiter->place()) return;
-            Turn* const turn = first.turn;
-            const std::size_t before = chain.size();
-            ask(lookers, first, chain);
-            if (chain.size() != before) turns.give(*turn, *this, *this);
+            turns.tell(lookers, first, *this, chain);
         }
     }
 
@@ -638,9 +664,13 @@ private:
             ListState* const source = other_list(*node);
             if (source == nullptr) {
                 ask(pushers, *node, chain);
-            } else if (node->waiter->place() > pass.last_pusher) {
-                pass.last_pusher = node->waiter->place();
-                if (source != pass.also || !move_on(*node, *source, chain)) return source;
+            } else if (!node->waiter->claimed()) {
+                auto& move = static_cast<ListNode<T>&>(*node);
+                Pass at_source{this};
+                if (source != pass.also || move_on(move, at_source, chain) != nullptr)
+                    return source;
+                node = pushers.first();  // others may have left the line, too
+                continue;
             }
             node = next;
         }
