@@ -4,7 +4,7 @@
 // kind of read beside a list's pop.
 //
 //   loaded_bench [part of a reader's name]       REPS=7 in the environment: repetitions
-//                                                SAMPLES=200: of each figure, in each repetition
+//                                                SAMPLES=500: of each figure, in each repetition
 #include <runnel/blocking_list.hpp>
 #include <runnel/channel.hpp>
 #include <runnel/inbox.hpp>
@@ -338,7 +338,7 @@ private:
 int main(int argc, char** argv) {
     using namespace runnel::bench;
     const std::size_t repetitions = repetitions_wanted("loaded_bench");
-    const std::size_t count = number_in_environment("SAMPLES", 200);
+    const std::size_t count = number_in_environment("SAMPLES", 500);
     if (repetitions == 0 || count == 0) return 2;
     std::vector<Table> tables = tables_of(argc > 1 ? argv[1] : "");
     print_environment(repetitions);
