@@ -118,7 +118,7 @@ private:
 ///
 /// Of many that wait for a list or a group, each element tells one. As long as this lives, the
 /// element that has ended the wait tells nobody else. Once the thread that waited has taken
-/// something from that list or group, or waits there again, the next one is told of what is left.
+/// something from that list or group, or has to wait there, the next one is told of what is left.
 /// So give it a name, and keep it until you have come for the element: if you come for something
 /// else first, assign Ending::timed_out to it. A copy has the answer only.
 class [[nodiscard]] WaitedAny {

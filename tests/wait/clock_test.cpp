@@ -736,6 +736,9 @@ TEST_CASE("a thread of a clock can be handled as a jthread", "[clock][manual]") 
     CHECK(other.get_id() == std::thread::id{});
     swap(thread, other);
     other.swap(thread);
+    ManualClock::Thread& same = thread;
+    thread = std::move(same);
+    CHECK_FALSE(thread.get_stop_token().stop_requested());
     CHECK(thread.joinable());
     CHECK(thread.get_id() != std::thread::id{});
     CHECK(thread.native_handle() != std::jthread::native_handle_type{});

@@ -145,7 +145,9 @@ private:
 // room and a waiter that could fill it. There is one exception. A waiting move needs the locks of a
 // second list. To take them in order, the waker has to release those of the first. Meanwhile the
 // move keeps its place in line, and a call that comes here stands behind it and serves the queue:
-// the later call gets the element or the room only if the move cannot use it.
+// the later call gets the element or the room only if the move cannot use it. And those that wait
+// for the room that such a move leaves in its source are served once the waker has released all
+// locks.
 template <Message T>
 class ListState final : public Shared, public TurnGiver {
 public:

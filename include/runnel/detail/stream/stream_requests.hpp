@@ -40,6 +40,7 @@ public:
         const bool has_ended = attempt(limits.may_wait(), chain);
         if (came_in_a_stream_ && stream_.is_real && limits.may_offer_core()) [[unlikely]] {
             limits.begin(stream_.clock);
+            chain.resume_all();
             offer_core_in_line();
         }
         return has_ended;

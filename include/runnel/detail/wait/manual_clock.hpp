@@ -126,6 +126,7 @@ public:
               end_{std::move(other.end_)},
               number_{other.number_} {}
         Thread& operator=(Thread&& other) noexcept {
+            if (this == &other) return *this;
             finish();
             thread_ = std::move(other.thread_);
             clock_ = other.clock_;
@@ -172,7 +173,7 @@ public:
         // As the destructor of the std::jthread does next, but that would wait in silence.
         void finish() noexcept {
             end_waits_if_unwinding();
-            if (!joinable()) return;
+            if (!joinable() || get_id() == std::this_thread::get_id()) return;
             thread_.request_stop();
             end_->await();
         }
