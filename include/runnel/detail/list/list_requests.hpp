@@ -363,10 +363,9 @@ private:
 
     void queue_up() noexcept RUNNEL_REQUIRES(source_.back.mutex, target_.back.mutex) {
         stands_in_line_ = true;
-        const typename ListState<T>::MoveQueues queues{source_, target_, lacks_};
-        queues.at_source.insert(at_source_);
+        source_.queue_at_source(lacks_).insert(at_source_);
         if (onto_itself()) return;
-        queues.at_target.insert(at_target_);
+        target_.queue_at_target(lacks_).insert(at_target_);
         at_source_.other = &target_;
         at_target_.other = &source_;
     }

@@ -314,6 +314,15 @@ public:
         }
     }
 
+    // The queues of a waiting move that lacks an element (Line::pops) or room (Line::pushes): at
+    // its source, and at its target.
+    [[nodiscard]] WaitQueue& queue_at_source(Line line) noexcept RUNNEL_REQUIRES(back.mutex) {
+        return line == Line::pushes ? outgoing : back.poppers;
+    }
+    [[nodiscard]] WaitQueue& queue_at_target(Line line) noexcept RUNNEL_REQUIRES(back.mutex) {
+        return line == Line::pushes ? pushers : incoming;
+    }
+
     // What became of a request that came to a line.
     enum class Entered : std::uint8_t {
         ended,       // this thread has claimed it, and no other thread will end it
@@ -343,18 +352,6 @@ public:
         return is_queued || served == Served::elsewhere ? Entered::queued : Entered::not_at_all;
     }
 
-    // The queues of a waiting move that lacks an element (Line::pops) or room (Line::pushes).
-    // Requires: the locks of both lists.
-    struct MoveQueues {
-        MoveQueues(ListState& source, ListState& target,
-                   Line line) noexcept RUNNEL_NO_THREAD_SAFETY_ANALYSIS
-            : at_source{line == Line::pushes ? source.outgoing : source.back.poppers},
-              at_target{line == Line::pushes ? target.pushers : target.incoming} {}
-
-        WaitQueue& at_source;
-        WaitQueue& at_target;
-    };
-
     // Puts a waiting move into the line in which it lacks something. Where it does not stand any
     // more it has left: it has ended. Requires: the locks of both lists.
     static void line_up(ListNode<T>& at_source, ListNode<T>& at_target, Line line) noexcept {
@@ -362,9 +359,8 @@ public:
         ListState& target = *at_target.list();
         source.assert_held();
         target.assert_held();
-        const MoveQueues queues{source, target, line};
-        change_line(at_source, queues.at_source);
-        change_line(at_target, queues.at_target);
+        change_line(at_source, source.queue_at_source(line));
+        change_line(at_target, target.queue_at_target(line));
         source.update_attention();
         target.update_attention();
     }
