@@ -60,18 +60,15 @@ struct WaitLimits {
 
     // Before what takes time and is no wait yet, such as an offer of the core: the time-out begins
     // here.
-    void begin(const Clock& clock) noexcept {
-        if (timeout->duration()) begun_at = clock.now();
-    }
+    void begin(const Clock& clock) noexcept { begun = deadline_of(*timeout, clock); }
     // When the wait has to end; nothing: never.
     [[nodiscard]] std::optional<Clock::Deadline> deadline(const Clock& clock) const noexcept {
-        if (!begun_at) return deadline_of(*timeout, clock);
-        return sum(*begun_at, *timeout->duration());
+        return begun ? begun : deadline_of(*timeout, clock);
     }
 
     const Timeout* timeout = nullptr;
     const std::stop_token* stop = nullptr;
-    std::optional<Clock::Deadline> begun_at{};
+    std::optional<Clock::Deadline> begun{};  // the deadline since begin()
 };
 
 // For a reader with a place of its own, at the end of a stream of entries, before it stands in

@@ -103,13 +103,6 @@ public:
         return true;
     }
 
-    // `keep` keeps the memory of `giver`.
-    void give(Turn& turn, TurnGiver& giver, Owned& keep) noexcept {
-        turn.giver_ = &giver;
-        turn.keep_ = Owner{keep};
-        add(turn);
-    }
-
     // False: it is over already.
     bool end(Turn& turn) noexcept {
         if (std::exchange(turn.process_, 0) != Process::id()) return false;
@@ -143,6 +136,13 @@ public:
     }
 
 private:
+    // `keep` keeps the memory of `giver`.
+    void give(Turn& turn, TurnGiver& giver, Owned& keep) noexcept {
+        turn.giver_ = &giver;
+        turn.keep_ = Owner{keep};
+        add(turn);
+    }
+
     void add(Turn& turn) noexcept {
         if (empty()) {
             turns_.forget();
