@@ -90,21 +90,6 @@ double time_of_each(std::size_t count, const Step& step, Caches caches = Caches:
     return time.per(measured);
 }
 
-/// The same, but ends when it has taken that time; for what may turn out to take long.
-template <class Step>
-double time_of_each_within(nanoseconds limit, std::size_t count, const Step& step) {
-    constexpr std::size_t in_a_row = 10;  // as reading the clock takes time, too
-    OwnTime time;
-    std::size_t index = 0;
-    while (index < count && time.total() < limit) {
-        const std::size_t end = std::min(count, index + in_a_row);
-        time.add([&] {
-            for (; index < end; ++index) step(index);
-        });
-    }
-    return time.per(index);
-}
-
 /// The same order of chance in every run.
 class Chance {
 public:

@@ -26,7 +26,6 @@
 using namespace std::chrono_literals;
 using runnel::BlockingList;
 using runnel::End;
-using runnel::Ending;
 using runnel::Full;
 using runnel::test::balance_of;
 using runnel::test::Numbers;
@@ -55,23 +54,6 @@ runnel::Timeout any_timeout(Random& random) {
     return {};
 }
 
-const char* name_of(Ending ending) {
-    switch (ending) {
-    case Ending::timed_out:
-        return "timed out";
-    case Ending::stopped:
-        return "stopped";
-    case Ending::closed:
-        return "closed";
-    case Ending::full:
-        return "full";
-    case Ending::gone:
-    case Ending::disconnected:
-        break;  // of streams
-    }
-    return "?";
-}
-
 // Moves from anywhere to anywhere; now and then takes one out and puts it back elsewhere.
 void move_about(Shop& shop, runnel::test::StopBoard& stops, std::size_t number, Random random,
                 const std::atomic<bool>& over, std::atomic<std::size_t>& all_moved, Mover& mover) {
@@ -94,7 +76,7 @@ void move_about(Shop& shop, runnel::test::StopBoard& stops, std::size_t number, 
                                               stop};
             const auto moved =
                 random.percent(30) ? from.try_move_to(to, options) : from.move_to(to, options);
-            mover.tally.add("moves", moved ? "value" : name_of(moved.ending()));
+            mover.tally.add("moves", moved ? "value" : to_string(moved.ending()));
             if (!moved) continue;
             ++mover.moved;
             all_moved.fetch_add(1, std::memory_order_relaxed);
@@ -166,7 +148,7 @@ void check_conservation(const std::string& what, const std::vector<runnel::ListO
     CHECK(balance.lost == 0);
     CHECK(balance.invented == 0);
     CHECK(sent.size() == found.size());
-    CHECK(tally.of("moves", "timed out") > 0);
+    CHECK(tally.of("moves", "timed_out") > 0);
     CHECK(tally.of("moves", "stopped") > 0);
     if (closes) CHECK(tally.of("moves", "closed") > 0);
     for (const BlockingList<Token>& list : shop.all()) {

@@ -151,16 +151,6 @@ private:
     }
     std::size_t any_channel() { return random_.below(round_.channels.size()); }
 
-    static const char* name_of(Ending ending) {
-        constexpr std::array names{"timed out", "stopped", "closed",
-                                   "full",      "gone",    "disconnected"};
-        return names.at(static_cast<std::size_t>(ending));
-    }
-    static const char* name_of(Push ending) {
-        constexpr std::array names{"done", "full", "absent", "stopped", "closed"};
-        return names.at(static_cast<std::size_t>(ending));
-    }
-
     // ---- publishing
 
     void publish() {
@@ -172,7 +162,7 @@ private:
         const bool tries = random_.percent(10);
         const Published result = tries ? channel.try_publish(std::move(message))
                                        : channel.publish(std::move(message), options);
-        tally.add(tries ? "try_publish" : "publish", name_of(result.ending));
+        tally.add(tries ? "try_publish" : "publish", to_string(result.ending));
         if (result.ending == Push::done) {
             sent.emplace_back(which, number);
             expect("reached", result.reached >= 1);
@@ -191,7 +181,7 @@ private:
                                                    : full_view_->read(any_read());
             expect("auditor: missed", batch.missed() == 0);
             for (const Specimen& message : batch) heard.push_back(message.number());
-            if (!batch) tally.add("auditor", name_of(batch.ending()));
+            if (!batch) tally.add("auditor", to_string(batch.ending()));
             if (!batch && batch.ending() == Ending::closed) break;
             pause_now_and_then(1);
         }
@@ -239,7 +229,7 @@ private:
             auto batch = random_.percent(20) ? view->try_read(any_read()) : view->read(any_read());
             missed += batch.missed();
             if (!batch) {
-                tally.add(diary.kind, name_of(batch.ending()));
+                tally.add(diary.kind, to_string(batch.ending()));
                 diary.missed_at_the_end += batch.missed();
                 diary.is_complete = batch.ending() == Ending::closed;
                 diary.was_disconnected = batch.ending() == Ending::disconnected;
@@ -320,7 +310,7 @@ private:
         for (; reads != 0; --reads) {
             auto batch = random_.percent(20) ? inbox.try_read(any_read()) : inbox.read(any_read());
             if (!batch) {
-                tally.add(diary.kind, name_of(batch.ending()));
+                tally.add(diary.kind, to_string(batch.ending()));
                 diary.is_complete = batch.ending() == Ending::closed && !has_left;
                 if (batch.ending() == Ending::closed || batch.ending() == Ending::disconnected)
                     break;

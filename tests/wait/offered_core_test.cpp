@@ -3,9 +3,11 @@
 #include <runnel/abstract_clock.hpp>
 #include <runnel/channel.hpp>
 #include <runnel/consumer_group.hpp>
-#include <runnel/duration.hpp>
+#include <runnel/cursor.hpp>
 #include <runnel/group_options.hpp>
+#include <runnel/outcome.hpp>
 #include <runnel/stream.hpp>
+#include <runnel/subscription.hpp>
 
 #include "support/catch.hpp"
 #include "support/eventually.hpp"
@@ -52,6 +54,23 @@ std::size_t offers(Read read) {
     }
     return count;
 }
+
+// A reader of each kind, and many entries and messages for it.
+struct Readers {
+    explicit Readers(runnel::Clock* clock = nullptr)
+        : stream{{.clock = clock}}, channel{{.clock = clock}} {
+        for (std::size_t left = many; left != 0; --left) {
+            stream.add(0);
+            (void)channel.publish(0);
+        }
+    }
+
+    const Stream<int> stream;
+    const Channel<int> channel;
+    const Consumer<int> consumer = stream.group("workers").consumer("one");
+    runnel::Cursor<int> cursor = stream.cursor();
+    runnel::Subscription<int> subscription = channel.subscribe();
+};
 
 // For one thread. Its time passes only while the thread offers its core. After many looks it lets a
 // wait end all the same: then the time-out has begun too late.
@@ -123,47 +142,34 @@ TEST_CASE("a consumer that comes later gets nothing before one that offers its c
 }
 
 TEST_CASE("a read offers its core only if it may wait for long") {
-    const Stream<int> stream;
-    const Channel<int> channel;
-    const auto consumer = stream.group("workers").consumer("one");
-    auto cursor = stream.cursor();
-    auto subscription = channel.subscribe();
-    for (std::size_t left = many; left != 0; --left) {
-        stream.add(0);
-        (void)channel.publish(0);
-    }
+    Readers all;
     const auto [timeout, is_long] = GENERATE(std::pair{1ms, false}, std::pair{100ms, true});
-    CHECK((offers([&, for_so_long = timeout] { return cursor.read({.timeout = for_so_long}); }) !=
-           0) == is_long);
     CHECK((offers([&, for_so_long = timeout] {
-               return subscription.read({.timeout = for_so_long});
+               return all.cursor.read({.timeout = for_so_long});
            }) != 0) == is_long);
     CHECK((offers([&, for_so_long = timeout] {
-               return consumer.read({.timeout = for_so_long, .acknowledged = true});
+               return all.subscription.read({.timeout = for_so_long});
+           }) != 0) == is_long);
+    CHECK((offers([&, for_so_long = timeout] {
+               return all.consumer.read({.timeout = for_so_long, .acknowledged = true});
            }) != 0) == is_long);
 }
 
 TEST_CASE("the time of an offer is a part of the time-out") {
     SlowOffers clock;
-    const Stream<int> stream{{.clock = &clock}};
-    const Channel<int> channel{{.clock = &clock}};
-    const auto consumer = stream.group("workers").consumer("one");
-    auto cursor = stream.cursor();
-    auto subscription = channel.subscribe();
-    for (std::size_t left = many; left != 0; --left) {
-        stream.add(0);
-        (void)channel.publish(0);
-    }
+    Readers all{&clock};
     SECTION("of a cursor") {
-        CHECK(time_of(clock, [&](auto timeout) { return cursor.read({.timeout = timeout}); }) < 2h);
+        CHECK(time_of(clock, [&](auto timeout) { return all.cursor.read({.timeout = timeout}); }) <
+              2h);
     }
     SECTION("of a subscription") {
-        CHECK(time_of(clock,
-                      [&](auto timeout) { return subscription.read({.timeout = timeout}); }) < 2h);
+        CHECK(time_of(clock, [&](auto timeout) {
+                  return all.subscription.read({.timeout = timeout});
+              }) < 2h);
     }
     SECTION("of a consumer") {
         CHECK(time_of(clock, [&](auto timeout) {
-                  return consumer.read({.timeout = timeout, .acknowledged = true});
+                  return all.consumer.read({.timeout = timeout, .acknowledged = true});
               }) < 2h);
     }
 }
