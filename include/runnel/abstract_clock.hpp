@@ -5,9 +5,9 @@
 
 #include <runnel/detail/base/annotations.hpp>
 #include <runnel/detail/base/assert.hpp>
+#include <runnel/detail/base/atomic.hpp>
 #include <runnel/detail/base/futex.hpp>
 
-#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <optional>

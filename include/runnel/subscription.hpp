@@ -6,6 +6,7 @@
 #include <runnel/channel_options.hpp>
 #include <runnel/detail/base/annotations.hpp>
 #include <runnel/detail/base/assert.hpp>
+#include <runnel/detail/base/atomic.hpp>
 #include <runnel/detail/base/handle.hpp>
 #include <runnel/detail/base/watched.hpp>
 #include <runnel/detail/blocks/log_block.hpp>
@@ -21,7 +22,6 @@
 #include <runnel/message.hpp>
 #include <runnel/outcome.hpp>
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <iterator>

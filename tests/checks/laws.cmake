@@ -1,4 +1,5 @@
-# Fails unless each header of runnel includes only what the law of its folder allows.
+# Fails unless each header of runnel includes only what the law of its folder allows, and takes its
+# atomic objects from detail/base/atomic.hpp.
 cmake_minimum_required(VERSION 3.21)
 
 # The public headers that are values and words; the others are what users name, the models.
@@ -27,6 +28,11 @@ set(words_of_wait abstract_clock duration error outcome)
 set(words_of_blocks message stream_id)
 set(words_of_core ack message stream_id)
 
+# The one header that names std::atomic: all others write Atomic, which a test replaces. A fence for
+# the compiler is no access.
+set(home_of_atomics detail/base/atomic.hpp)
+set(no_access "std::atomic_signal_fence")
+
 # The folder of a header, as above, by its path in include/runnel.
 function(folder_of path result)
     if(path MATCHES "^detail/([a-z]+)/[a-z_]+[.]hpp$")
@@ -53,6 +59,15 @@ foreach(header IN LISTS headers)
     if(NOT DEFINED above_${folder})
         message(SEND_ERROR "${header}: no law says what may stand there")
         continue()
+    endif()
+    if(NOT header STREQUAL home_of_atomics)
+        file(STRINGS ${ROOT}/include/runnel/${header} lines REGEX "std::atomic|<atomic>")
+        foreach(line IN LISTS lines)
+            string(REGEX REPLACE "//.*|${no_access}" "" line "${line}")
+            if(line MATCHES "std::atomic|<atomic>")
+                message(SEND_ERROR "${header} names ${CMAKE_MATCH_0}: only ${home_of_atomics} may")
+            endif()
+        endforeach()
     endif()
     get_filename_component(name ${header} NAME_WE)
     file(STRINGS ${ROOT}/include/runnel/${header} lines REGEX "^[ \t]*#[ \t]*include")

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <atomic>
+#include <runnel/detail/base/atomic.hpp>
+
 #include <linux/membarrier.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -38,8 +39,8 @@ private:
         return syscall(SYS_membarrier, command, 0, 0) == 0;
     }
 
-    [[nodiscard]] static std::atomic<bool>& was_refused() noexcept {
-        static constinit std::atomic<bool> refused = false;
+    [[nodiscard]] static Atomic<bool>& was_refused() noexcept {
+        static constinit Atomic<bool> refused = false;
         return refused;
     }
 };

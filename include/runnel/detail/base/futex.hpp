@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <runnel/detail/base/atomic.hpp>
+
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <limits>
@@ -21,7 +22,7 @@ namespace runnel::inline v0::detail {
 
 // The one file that knows how this platform puts a thread to sleep on a 32-bit word. We do not use
 // std::atomic::wait: it has no time-out, and libstdc++'s spins and shares one table of waiters.
-using FutexWord = std::atomic<std::uint32_t>;
+using FutexWord = Atomic<std::uint32_t>;
 static_assert(sizeof(FutexWord) == sizeof(std::uint32_t));
 
 // Sleeps while `word` holds `expected`. May return early: callers loop.

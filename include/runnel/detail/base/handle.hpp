@@ -2,9 +2,9 @@
 #pragma once
 
 #include <runnel/detail/base/assert.hpp>
+#include <runnel/detail/base/atomic.hpp>
 #include <runnel/detail/base/destruction.hpp>
 
-#include <atomic>
 #include <cstddef>
 #include <limits>
 #include <utility>
@@ -36,7 +36,7 @@ public:
 private:
     static constexpr std::size_t ended = std::numeric_limits<std::size_t>::max() / 2;
 
-    std::atomic<std::size_t> count_ = 1;
+    Atomic<std::size_t> count_ = 1;
 };
 
 // State that lives as long as it has an owner; see Owner.

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <atomic>
+#include <runnel/detail/base/atomic.hpp>
+
 #include <pthread.h>
 #include <sys/types.h>
 #include <unistd.h>
@@ -29,7 +30,7 @@ private:
     static void note() noexcept { id_.store(getpid(), std::memory_order_relaxed); }
 
     // NOLINTNEXTLINE(readability-identifier-naming)
-    static inline constinit std::atomic<pid_t> id_ = 0;
+    static inline constinit Atomic<pid_t> id_ = 0;
 };
 
 }  // namespace runnel::inline v0::detail

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <runnel/detail/base/assert.hpp>
+#include <runnel/detail/base/atomic.hpp>
 #include <runnel/detail/base/destruction.hpp>
 #include <runnel/detail/blocks/blocks.hpp>
 #include <runnel/detail/blocks/id_offset.hpp>
@@ -11,7 +12,6 @@
 #include <runnel/stream_id.hpp>
 
 #include <algorithm>
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -288,14 +288,14 @@ private:
         return reinterpret_cast<T*>(raw() + values_at(capacity_)) + slot;
     }
 
-    std::atomic<std::uint32_t> published_ = 0;
+    Atomic<std::uint32_t> published_ = 0;
     const std::uint32_t capacity_;
 
     // On a line of their own: readers write them, and the writer writes the one above.
-    alignas(64) std::atomic<std::uint64_t> word_ = one_owner;
-    std::atomic<SlotMask> gone_ = 0;
-    std::atomic<SlotMask> destroyed_ = 0;
-    std::atomic<SlotMask> trimmed_ = 0;
+    alignas(64) Atomic<std::uint64_t> word_ = one_owner;
+    Atomic<SlotMask> gone_ = 0;
+    Atomic<SlotMask> destroyed_ = 0;
+    Atomic<SlotMask> trimmed_ = 0;
     SlotMask reapable_ = 0;                   // guarded by the right to reap
     std::uint64_t trimmed_when_it_left_ = 0;  // by the log's lock; here, as there is room for it
 };

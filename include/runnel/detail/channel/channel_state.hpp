@@ -5,6 +5,7 @@
 #include <runnel/channel_options.hpp>
 #include <runnel/detail/base/annotations.hpp>
 #include <runnel/detail/base/asymmetric.hpp>
+#include <runnel/detail/base/atomic.hpp>
 #include <runnel/detail/base/forced_unwind.hpp>
 #include <runnel/detail/base/futex.hpp>
 #include <runnel/detail/base/handle.hpp>
@@ -26,7 +27,6 @@
 #include <runnel/outcome.hpp>
 
 #include <algorithm>
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -463,7 +463,7 @@ public:
     bool closed RUNNEL_GUARDED_BY(mutex) = false;
     // Whether a publisher may wait for readers or handlers; see Seat::tell_position(),
     // begin_with().
-    std::atomic<bool> has_publishers = false;
+    Atomic<bool> has_publishers = false;
     SpinBudget spin;
     CoreOffers offers;
 
@@ -767,13 +767,13 @@ private:
     std::uint64_t handled_at_least_ RUNNEL_GUARDED_BY(mutex) = 0;
     bool do_others_publish_ RUNNEL_GUARDED_BY(mutex) = false;  // since the runner's last batch
     // The message in hand; written by the runner, and alone on its line.
-    alignas(64) std::atomic<std::uint64_t> handled_ = 0;
+    alignas(64) Atomic<std::uint64_t> handled_ = 0;
     alignas(64) std::uint64_t batch_number_ RUNNEL_GUARDED_BY(mutex) = 0;
     std::size_t until_offer_ RUNNEL_GUARDED_BY(mutex) = most_before_offer;
     std::uint64_t successor_ RUNNEL_GUARDED_BY(mutex) = 0;  // number of its message; 0: none
     bool is_run_on_offer_ RUNNEL_GUARDED_BY(mutex) = false;
     bool is_left_over_ RUNNEL_GUARDED_BY(mutex) = false;  // it was released, and some is left
-    std::atomic<bool> is_run_wanted_ = false;             // by the successor: it waits
+    Atomic<bool> is_run_wanted_ = false;                  // by the successor: it waits
 };
 
 }  // namespace runnel::inline v0::detail

@@ -4,6 +4,7 @@
 #include <runnel/channel_options.hpp>
 #include <runnel/detail/base/assert.hpp>
 #include <runnel/detail/base/asymmetric.hpp>
+#include <runnel/detail/base/atomic.hpp>
 #include <runnel/detail/base/destruction.hpp>
 #include <runnel/detail/base/forced_unwind.hpp>
 #include <runnel/detail/base/handle.hpp>
@@ -13,7 +14,6 @@
 #include <runnel/message.hpp>
 
 #include <algorithm>
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <utility>
@@ -35,7 +35,7 @@ public:
     void leave() noexcept { has_left_.store(true, std::memory_order_seq_cst); }
 
 private:
-    std::atomic<bool> has_left_ = false;
+    Atomic<bool> has_left_ = false;
 };
 
 // A handler of a channel. The thread that runs the handlers walks the list of them without the
@@ -225,7 +225,7 @@ private:
     Bounds bounds_;
     // On a cache line of its own: the runner writes it before and after each handler, and
     // publishers read what stands above.
-    alignas(64) std::atomic<const Handler<T>*> running_ = nullptr;
+    alignas(64) Atomic<const Handler<T>*> running_ = nullptr;
 };
 
 }  // namespace runnel::inline v0::detail

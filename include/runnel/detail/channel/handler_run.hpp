@@ -2,12 +2,12 @@
 #pragma once
 
 #include <runnel/detail/base/annotations.hpp>
+#include <runnel/detail/base/atomic.hpp>
 #include <runnel/detail/base/handle.hpp>
 #include <runnel/detail/base/mutex.hpp>
 #include <runnel/detail/base/thread_id.hpp>
 #include <runnel/detail/base/type_key.hpp>
 
-#include <atomic>
 #include <utility>
 
 namespace runnel::inline v0::detail {
@@ -49,7 +49,7 @@ public:
     }
 
 private:
-    std::atomic<ThreadId> thread_ = no_thread;
+    Atomic<ThreadId> thread_ = no_thread;
     // Taken after all other locks.
     mutable Mutex guard_;
     HandlerRun* awaited_ RUNNEL_GUARDED_BY(guard_) = nullptr;

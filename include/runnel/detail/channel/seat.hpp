@@ -3,6 +3,7 @@
 
 #include <runnel/abstract_clock.hpp>
 #include <runnel/channel_options.hpp>
+#include <runnel/detail/base/atomic.hpp>
 #include <runnel/detail/base/linked.hpp>
 #include <runnel/detail/channel/bounds.hpp>
 #include <runnel/detail/channel/overdue.hpp>
@@ -11,7 +12,6 @@
 #include <runnel/message.hpp>
 
 #include <algorithm>
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <utility>
@@ -82,11 +82,11 @@ public:
     Seat* next = nullptr;
     std::uint64_t lost_up_to = 0;  // when it was disconnected
 
-    std::atomic<bool> is_disconnected = false;  // changed under the lock
+    Atomic<bool> is_disconnected = false;  // changed under the lock
 
 private:
     // On a cache line of its own: the reader writes it, and publishers seldom read it.
-    alignas(64) std::atomic<std::uint64_t> read_up_to_ = 0;
+    alignas(64) Atomic<std::uint64_t> read_up_to_ = 0;
 };
 
 // The seats of a channel, and when a publisher has to look at them. Seats that skip by themselves

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <runnel/detail/base/atomic.hpp>
 #include <runnel/detail/blocks/segmented_log.hpp>
 #include <runnel/detail/core/stream_log.hpp>
 #include <runnel/message.hpp>
 #include <runnel/stream_id.hpp>
 
 #include <algorithm>
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -135,7 +135,7 @@ private:
         trim_at_ = end + std::min(kept_.messages, Window::unlimited - end);
     }
 
-    std::atomic<std::uint64_t> last_ = 0;
+    Atomic<std::uint64_t> last_ = 0;
     std::uint64_t bytes_ = 0;
     std::uint64_t trim_at_ = 0;
     Window kept_;

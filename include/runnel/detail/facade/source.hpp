@@ -3,6 +3,7 @@
 
 #include <runnel/abstract_clock.hpp>
 #include <runnel/detail/base/annotations.hpp>
+#include <runnel/detail/base/atomic.hpp>
 #include <runnel/detail/base/handle.hpp>
 #include <runnel/detail/base/mutex.hpp>
 #include <runnel/detail/base/watched.hpp>
@@ -19,7 +20,6 @@
 #include <runnel/detail/wait/waiter.hpp>
 #include <runnel/message.hpp>
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>

@@ -2,12 +2,12 @@
 #pragma once
 
 #include <runnel/detail/base/assert.hpp>
+#include <runnel/detail/base/atomic.hpp>
 #include <runnel/detail/blocks/block_deque.hpp>
 #include <runnel/list_options.hpp>
 #include <runnel/message.hpp>
 
 #include <algorithm>
-#include <atomic>
 #include <cstddef>
 #include <span>
 #include <utility>
@@ -78,7 +78,7 @@ private:
     // Release: a thread that reads 0 comes after the pops that made it 0.
     void publish_size() noexcept { size_.store(items_.size(), std::memory_order_release); }
 
-    std::atomic<std::size_t> size_ = 0;  // of items_
+    Atomic<std::size_t> size_ = 0;  // of items_
     BlockDeque<T> items_;
 };
 

@@ -4,6 +4,7 @@
 #include <runnel/abstract_clock.hpp>
 #include <runnel/detail/base/annotations.hpp>
 #include <runnel/detail/base/assert.hpp>
+#include <runnel/detail/base/atomic.hpp>
 #include <runnel/detail/base/handle.hpp>
 #include <runnel/detail/base/mutex.hpp>
 #include <runnel/detail/base/thread_id.hpp>
@@ -17,7 +18,6 @@
 #include <runnel/message.hpp>
 #include <runnel/outcome.hpp>
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -492,7 +492,7 @@ public:
     // lists there that also stands in line here and has named this list earlier; then that pop
     // takes from here. Written under the lock; a read without it only decides whether to look under
     // it.
-    std::atomic<bool> owes = false;
+    Atomic<bool> owes = false;
     // Away from what a push without room reads.
     alignas(64) SpinBudget spin;
 

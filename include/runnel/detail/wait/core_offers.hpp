@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <runnel/detail/base/atomic.hpp>
+
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -53,9 +54,9 @@ private:
         if (next != skip) skip_.store(next, std::memory_order_relaxed);
     }
 
-    std::atomic<std::uint32_t> to_skip_ = 0;
-    std::atomic<std::uint32_t> skip_ = least_skip;  // after the next one that is not worth it
-    std::atomic<std::uint32_t> read_ = 0;           // messages, by all threads; modulo 2^32
+    Atomic<std::uint32_t> to_skip_ = 0;
+    Atomic<std::uint32_t> skip_ = least_skip;  // after the next one that is not worth it
+    Atomic<std::uint32_t> read_ = 0;           // messages, by all threads; modulo 2^32
 };
 
 }  // namespace runnel::inline v0::detail

@@ -2,11 +2,11 @@
 #pragma once
 
 #include <runnel/abstract_clock.hpp>
+#include <runnel/detail/base/atomic.hpp>
 #include <runnel/detail/wait/wait_queue.hpp>
 #include <runnel/detail/wait/waiter.hpp>
 #include <runnel/outcome.hpp>
 
-#include <atomic>
 #include <exception>
 
 namespace runnel::inline v0::detail {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <runnel/detail/base/atomic.hpp>
 #include <runnel/detail/base/futex.hpp>
 #include <runnel/detail/wait/waiter.hpp>
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -88,9 +88,9 @@ private:
         until_probe_.store(pause, std::memory_order_relaxed);
     }
 
-    std::atomic<Duration::rep> budget_ = most.count();
-    std::atomic<std::uint32_t> probe_pause_ = first_pause;
-    std::atomic<std::uint32_t> until_probe_ = first_pause;
+    Atomic<Duration::rep> budget_ = most.count();
+    Atomic<std::uint32_t> probe_pause_ = first_pause;
+    Atomic<std::uint32_t> until_probe_ = first_pause;
 };
 
 // This many messages in a row are a stream, which is likely to go on.

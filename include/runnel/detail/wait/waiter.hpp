@@ -3,9 +3,9 @@
 
 #include <runnel/abstract_clock.hpp>
 #include <runnel/detail/base/annotations.hpp>
+#include <runnel/detail/base/atomic.hpp>
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <cstdint>
 
@@ -31,7 +31,7 @@ enum class Served : std::uint8_t {
 // just begun. So it also stands behind all waits that it finds in line.
 template <typename = void>
 struct RUNNEL_VISIBLE Tickets {
-    static inline std::atomic<std::uint64_t> drawn = 0;
+    static inline Atomic<std::uint64_t> drawn = 0;
 
     static std::uint64_t draw() noexcept {
         const auto since_boot = std::chrono::steady_clock::now().time_since_epoch();
@@ -116,7 +116,7 @@ public:
     // Links the waiters that a waker has claimed and not yet resumed.
     Waiter* next_woken = nullptr;
     // How many of the objects that it waits on are still open; at 0 nothing can come any more.
-    std::atomic<std::uint32_t> open_sources = 1;
+    Atomic<std::uint32_t> open_sources = 1;
 
 private:
     [[nodiscard]] bool waits_on_several() const noexcept { return ticket() % 2 == 0; }
