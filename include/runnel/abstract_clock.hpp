@@ -118,9 +118,22 @@ protected:
 
     // As end(), but if the thread sleeps it goes on doing so until somebody calls futex_wake_one()
     // on what is returned; null: it does not sleep.
+    //
+    // Sequential consistency: see Continuations::withdraw().
     [[nodiscard]] detail::FutexWord* end_asleep() noexcept {
         RUNNEL_ASSERT(claimed());
-        return (word_.exchange(over, std::memory_order_acq_rel) & parked) != 0 ? &word_ : nullptr;
+        return (word_.exchange(over, std::memory_order_seq_cst) & parked) != 0 ? &word_ : nullptr;
+    }
+
+    // For a wait without a thread, by its owner. True: from now on its owner waits, and whoever
+    // ends it learns so from end_asleep(). False: it has ended.
+    [[nodiscard]] bool suspend() noexcept {
+        return (word_.fetch_or(parked, std::memory_order_acq_rel) & phase) != over;
+    }
+    // Its owner does not wait any more: end_asleep() returns null.
+    void forsake() noexcept { word_.fetch_and(~parked, std::memory_order_acq_rel); }
+    [[nodiscard]] bool has_ended_for_all() const noexcept {
+        return (word_.load(std::memory_order_seq_cst) & phase) == over;
     }
 
     void set_ticket(std::uint64_t ticket) noexcept { ticket_ = ticket; }
@@ -144,9 +157,9 @@ private:
     static constexpr std::uint32_t phase = 3;
     static constexpr std::uint32_t parked = 4;
 
+    std::uint64_t ticket_;
     detail::FutexWord word_ = alone;
     detail::WaitEnd how_ = detail::WaitEnd::served;
-    std::uint64_t ticket_;
 };
 
 /// The source of time: wall time for ids, monotonic time for deadlines and idle times.

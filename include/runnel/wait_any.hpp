@@ -164,7 +164,7 @@ namespace detail {
 // no other one that only looks.
 class Look : public Request {
 public:
-    static constexpr Behaviour behaviour{serve_as<Look, WaitNode>, unpark};
+    static constexpr Behaviour behaviour{serve_as<Look, WaitNode>, unpark<Look>};
 
     // The turn goes into `result`, which outlives it.
     // Throws: Error{invalid_argument} if there is none, or they have not one clock.
@@ -174,7 +174,7 @@ public:
     }
 
     Served attempt(WaitNode& node) noexcept {
-        switch (source(node.which).supply()) {
+        switch (source(node.extra->which).supply()) {
         case Supply::none:
             return Served::no;
         case Supply::over:
@@ -187,7 +187,7 @@ public:
             break;
         }
         if (!claim()) return Served::elsewhere;
-        result_.which_ = node.which;
+        result_.which_ = node.extra->which;
         return Served::yes;
     }
 

@@ -100,9 +100,9 @@ TEST_CASE("a call that may not wait, and finds nothing for it, stands in no line
     };
 
     PopOne<int> pop{End::back, list->clock};
-    CHECK(finds_nothing(pop, ListPlace{pop, *list.get(), Line::pops}));
+    CHECK(finds_nothing(pop, ListPlace<int, Line::pops>{pop, *list.get()}));
     PushMany<int> push{End::back, std::span{&number, 1}, full->clock};
-    CHECK(finds_nothing(push, ListPlace{push, *full.get(), Line::pushes}));
+    CHECK(finds_nothing(push, ListPlace<int, Line::pushes>{push, *full.get()}));
     MoveOne<int> from_empty{*list.get(), End::front, *full.get(), End::back};
     CHECK(finds_nothing(from_empty, from_empty));
     const Owner<ListState<int>> source(std::in_place, runnel::ListOptions{});

@@ -34,7 +34,7 @@ struct Rest : detail::Request {
     }
 
     static detail::Served never(detail::WaitNode&) noexcept { return detail::Served::no; }
-    static constexpr Behaviour behaviour{never, unpark};
+    static constexpr Behaviour behaviour{never, unpark<Rest>};
 
 private:
     struct Nowhere {

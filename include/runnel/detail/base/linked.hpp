@@ -100,7 +100,21 @@ public:
         return *std::exchange(first_, first_->*Link);
     }
 
+    // False: it does not stand in this queue. Linear.
+    [[nodiscard]] bool remove(const Element& element) noexcept {
+        Element* before = nullptr;
+        Element* one = first_;
+        while (one != nullptr && one != &element) one = std::exchange(before, one)->*Link;
+        return one != nullptr && unlink(before, *one);
+    }
+
 private:
+    bool unlink(Element* before, Element& element) noexcept {
+        (before != nullptr ? before->*Link : first_) = element.*Link;
+        if (last_ == &element) last_ = before;
+        return true;
+    }
+
     Element* first_ = nullptr;
     Element* last_ = nullptr;  // valid if there is a first one
 };

@@ -83,7 +83,7 @@ Served attempt_as_waker(Kind& request, ChannelNode<T>& node) noexcept {
 template <Message T>
 class PublishOne : public Request {
 public:
-    static constexpr Behaviour behaviour{serve_as<PublishOne, ChannelNode<T>>, unpark};
+    static constexpr Behaviour behaviour{serve_as<PublishOne, ChannelNode<T>>, unpark<PublishOne>};
 
     PublishOne(T& message, std::size_t bytes, bool may_wait,
                const ChannelState<T>& channel) noexcept
@@ -138,7 +138,8 @@ private:
 template <Message T>
 class GoOnWithRun : public Request {
 public:
-    static constexpr Behaviour behaviour{serve_as<GoOnWithRun, ChannelNode<T>>, unpark};
+    static constexpr Behaviour behaviour{serve_as<GoOnWithRun, ChannelNode<T>>,
+                                         unpark<GoOnWithRun>};
 
     // `number` is that of the message with which it has accepted the run.
     GoOnWithRun(std::uint64_t number, Clock& on) noexcept
@@ -236,7 +237,7 @@ public:
         auto& self = static_cast<ReadMessages&>(waiter);
         // Another clock has to see each wake-up.
         if (self.clock.is_system()) self.take_along(chain);
-        unpark(waiter, chain);
+        unpark<ReadMessages>(waiter, chain);
     }
 
     static constexpr Behaviour behaviour{serve_as<ReadMessages, ChannelNode<T>>, unpark_in_turn};
@@ -307,7 +308,8 @@ private:
 template <Message T>
 class AwaitSubscribers : public Request {
 public:
-    static constexpr Behaviour behaviour{serve_as<AwaitSubscribers, ChannelNode<T>>, unpark};
+    static constexpr Behaviour behaviour{serve_as<AwaitSubscribers, ChannelNode<T>>,
+                                         unpark<AwaitSubscribers>};
 
     AwaitSubscribers(std::size_t count, Clock& on) noexcept
         : Request{behaviour, WaitsOn::one, on}, count_{count} {}
@@ -328,7 +330,8 @@ private:
 template <Message T>
 class AwaitHandler : public Request {
 public:
-    static constexpr Behaviour behaviour{serve_as<AwaitHandler, ChannelNode<T>>, unpark, true};
+    static constexpr Behaviour behaviour{serve_as<AwaitHandler, ChannelNode<T>>,
+                                         unpark<AwaitHandler>, true};
 
     AwaitHandler(const Handler<T>& handler, Clock& on) noexcept
         : Request{behaviour, WaitsOn::one, on}, handler_{handler} {}

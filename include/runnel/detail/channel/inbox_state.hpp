@@ -312,7 +312,7 @@ private:
 template <Message T>
 class ReadInbox : public Request {
 public:
-    static constexpr Behaviour behaviour{serve_as<ReadInbox, InboxNode<T>>, unpark};
+    static constexpr Behaviour behaviour{serve_as<ReadInbox, InboxNode<T>>, unpark<ReadInbox>};
 
     ReadInbox(std::size_t limit, Clock& on) noexcept
         : Request{behaviour, WaitsOn::one, on}, count_{limit} {}

@@ -78,7 +78,7 @@ public:
     [[nodiscard]] bool enter(Waiter& waiter, std::size_t which, Turn& turn,
                              WakeChain& chain) noexcept override {
         ListNode<T>& node = node_.emplace(waiter, *list_.get(), which);
-        node.turn = &turn;
+        node.several().turn = &turn;
         return list_->enter(node, Line::looks, true, chain) == ListState<T>::Entered::ended;
     }
 
@@ -89,7 +89,7 @@ public:
 
 private:
     const Owner<ListState<T>> list_;
-    std::optional<ListNode<T>> node_;
+    std::optional<OneOfListNodes<T>> node_;
 };
 
 // Of a stream: what a cursor or, with `group`, a consumer reads next.
@@ -104,8 +104,8 @@ public:
     [[nodiscard]] bool enter(Waiter& waiter, std::size_t which, Turn& turn,
                              WakeChain& chain) noexcept override {
         StreamNode<T>& node = node_.emplace(waiter, stream(), group_.get(), group_wait());
-        node.which = which;
-        node.turn = &turn;
+        extra_ = {which, &turn};
+        node.extra = &extra_;
         return stream().enter(node, chain);
     }
 
@@ -122,6 +122,7 @@ protected:
 private:
     const Owner<StreamState<T>> stream_;
     const Owner<StreamGroup<T>> group_;
+    NodeExtra extra_;
     std::optional<StreamNode<T>> node_;
 };
 
@@ -194,7 +195,8 @@ public:
 
     [[nodiscard]] bool enter(Waiter& waiter, std::size_t which, Turn& /*none*/,
                              WakeChain& /*nobody else*/) noexcept override {
-        node_.emplace(waiter, *channel_.get()).which = which;
+        extra_.which = which;
+        node_.emplace(waiter, *channel_.get()).extra = &extra_;
         return channel_->enter(*node_);
     }
 
@@ -206,6 +208,7 @@ public:
 private:
     const Owner<ChannelState<T>> channel_;
     const Owner<Whereabouts<SeatOwner>> seat_;
+    NodeExtra extra_;
     std::optional<ChannelNode<T>> node_;
 };
 
@@ -226,7 +229,8 @@ public:
 
     [[nodiscard]] bool enter(Waiter& waiter, std::size_t which, Turn& /*none*/,
                              WakeChain& /*nobody else*/) noexcept override {
-        node_.emplace(waiter, *inbox_.get()).which = which;
+        extra_.which = which;
+        node_.emplace(waiter, *inbox_.get()).extra = &extra_;
         return inbox_->enter(*node_);
     }
 
@@ -237,6 +241,7 @@ public:
 
 private:
     const Owner<InboxState<T>> inbox_;
+    NodeExtra extra_;
     std::optional<InboxNode<T>> node_;
 };
 

@@ -21,6 +21,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <span>
@@ -50,10 +51,10 @@ template <Message T>
     if (done == messages.size()) return {done, Push::done};
     if (list.when_full != Full::block) options = nullptr;
     PushMany<T> request{end, messages.subspan(done), list.clock};
-    try_or_wait(request, ListPlace<T>{request, list, Line::pushes}, WaitLimits::of(options));
+    try_or_wait(request, ListPlace<T, Line::pushes>{request, list}, WaitLimits::of(options));
     const std::size_t count = done + request.count;
     if (count == messages.size()) return {count, Push::done};
-    if (request.failure && count != 0) return {count, Push::full};
+    if (count != 0 && request.how() == WaitEnd::failed) return {count, Push::full};
     return {count, refusal_of(request.ending())};
 }
 
@@ -114,7 +115,7 @@ template <Message T>
 [[gnu::noinline]] Push push_if_exists_in_turn(ListState<T>& list, End end, T& message) {
     PushMany<T> request{end, std::span{std::addressof(message), 1}, list.clock};
     request.if_exists = true;
-    try_or_wait(request, ListPlace<T>{request, list, Line::pushes}, WaitLimits{});
+    try_or_wait(request, ListPlace<T, Line::pushes>{request, list}, WaitLimits{});
     if (request.count == 1) return Push::done;
     if (request.absent) return Push::absent;
     return refusal_of(request.ending());
@@ -148,7 +149,7 @@ Push push_if_exists(ListState<T>& list, End end, T& message) {
 template <Message T>
 [[gnu::noinline]] Popped<T> pop_in_turn(ListState<T>& list, End end, const WaitOptions* options) {
     PopOne<T> request{end, list.clock};
-    try_or_wait(request, ListPlace<T>{request, list, Line::pops}, WaitLimits::of(options));
+    try_or_wait(request, ListPlace<T, Line::pops>{request, list}, WaitLimits::of(options));
     return request.result();
 }
 
@@ -178,7 +179,7 @@ template <Message T>
     if (list.closed) return {};
     PopInLine<T>& in_line = memory.make(End::front, list);
     list.back.poppers.insert(in_line.place.node);
-    in_line.place.is_queued = true;
+    in_line.place.note_that_queued();
     list.back.part.room = 0;
     return {&in_line, false};
 }
@@ -276,7 +277,7 @@ Batch<T> pop_many(ListState<T>& list, End end, std::size_t count, const WaitOpti
         if (pop_many_now(list, end, count, values, was_stream)) return Batch<T>{std::move(values)};
     }
     PopMany<T> request{end, count, list.clock};
-    try_or_wait(request, ListPlace<T>{request, list, Line::pops}, WaitLimits::of(options));
+    try_or_wait(request, ListPlace<T, Line::pops>{request, list}, WaitLimits::of(options));
     if (!request.values.empty()) return Batch<T>{std::move(request.values)};
     return request.ending();
 }
@@ -290,6 +291,7 @@ Popped<MovedCopy<T>> move_one(ListState<T>& source, End from, ListState<T>& targ
     try_or_wait(request, request, limits);
     if (request.moved) return Popped<MovedCopy<T>>(std::in_place, std::move(*request.copy));
     if (request.rejected) return Ending::full;
+    if (request.failure) std::rethrow_exception(request.failure);
     return request.ending();
 }
 

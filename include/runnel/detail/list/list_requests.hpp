@@ -17,6 +17,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <exception>
 #include <functional>
 #include <optional>
 #include <set>
@@ -29,30 +30,30 @@
 namespace runnel::inline v0::detail {
 
 // The place of a request in one line of a list.
-template <Message T>
+template <Message T, Line line>
 struct ListPlace {
-    ListPlace(Waiter& of, ListState<T>& list, Line in) noexcept : node{of, list}, line{in} {}
+    ListPlace(Waiter& of, ListState<T>& list) noexcept : node{of, list} {}
 
     [[nodiscard]] bool try_or_queue(WaitLimits limits, WakeChain& chain) noexcept {
         using Entered = typename ListState<T>::Entered;
         const Entered entered = node.list()->enter(node, line, limits.may_wait(), chain);
-        is_queued = entered == Entered::queued;
+        if (entered == Entered::queued) note_that_queued();
         return entered == Entered::ended;
     }
     void leave() noexcept {
-        if (is_queued && may_stand_in_line(*node.waiter)) node.list()->leave(node);
+        if (node.waiter->was_queued() && may_stand_in_line(*node.waiter)) node.list()->leave(node);
     }
     [[nodiscard]] SpinBudget& spin() const noexcept { return node.list()->spin; }
 
+    void note_that_queued() noexcept { node.waiter->note_that_queued(); }
+
     ListNode<T> node;
-    const Line line;
-    bool is_queued = false;  // or was
 };
 
 template <Message T>
 class PopOne : public Request {
 public:
-    static constexpr Behaviour behaviour{serve_as<PopOne, ListNode<T>>, unpark};
+    static constexpr Behaviour behaviour{serve_as<PopOne, ListNode<T>>, unpark<PopOne>};
 
     PopOne(End at, Clock& on) noexcept : Request{behaviour, WaitsOn::one, on}, end{at} {}
 
@@ -83,10 +84,10 @@ public:
 template <Message T>
 struct alignas(std::max<std::size_t>(128, alignof(PopOne<T>))) PopInLine {
     PopInLine(End end, ListState<T>& list) noexcept
-        : request{end, list.clock}, place{request, list, Line::pops} {}
+        : request{end, list.clock}, place{request, list} {}
 
     PopOne<T> request;
-    ListPlace<T> place;
+    ListPlace<T, Line::pops> place;
 };
 
 // Takes from the first list that has something, of those whose locks the waker holds: the list of
@@ -102,7 +103,7 @@ public:
     void add(ListState<T>& list, std::size_t position) {
         if (is_named(list)) return;
         const ListNode<T>* const earlier = nodes_.empty() ? nullptr : &nodes_.back();
-        nodes_.emplace_back(*this, list, position).earlier = earlier;
+        nodes_.emplace_back(*this, list, position).several().earlier = earlier;
         open_sources = static_cast<std::uint32_t>(nodes_.size());
     }
 
@@ -123,8 +124,8 @@ public:
         ListState<T>& list = *node.list();
         list.assert_held();
         if (list.core().empty()) return list.closed ? end_if_last_source() : Served::no;
-        if (node.other != nullptr) {
-            ListState<T>& before = *node.other;
+        if (ListState<T>* const other = node.several().other) {
+            ListState<T>& before = *other;
             before.assert_held();
             if (!before.core().empty()) {
                 if (!take(before, which_of(node, before))) return Served::elsewhere;
@@ -133,17 +134,15 @@ public:
                 return Served::yes;
             }
         }
-        return take(list, node.which) ? Served::yes : Served::elsewhere;
+        return take(list, node.several().which) ? Served::yes : Served::elsewhere;
     }
 
-    // Serves the list where it has made room, if the waker does not serve that; see Waiter::Resume.
-    static void unpark_after_others(Waiter& waiter, WakeChain& chain) noexcept {
-        auto& pop = static_cast<PopFirst&>(waiter);
-        if (pop.other_ != nullptr) pop.other_->serve_all(chain);
-        unpark(pop, chain);
+    // Serves the list where it has made room, if the waker does not serve that.
+    void serve_others(WakeChain& chain) noexcept {
+        if (other_ != nullptr) other_->serve_all(chain);
     }
 
-    static constexpr Behaviour behaviour{serve_as<PopFirst, ListNode<T>>, unpark_after_others};
+    static constexpr Behaviour behaviour{serve_as<PopFirst, ListNode<T>>, unpark<PopFirst>};
 
     std::optional<T> value;
     std::size_t which = 0;
@@ -172,21 +171,21 @@ private:
 
     [[nodiscard]] static std::size_t which_of(const ListNode<T>& node,
                                               const ListState<T>& list) noexcept {
-        const ListNode<T>* at = node.earlier;
-        while (at->list() != &list) at = at->earlier;
-        return at->which;
+        const ListNode<T>* at = node.several().earlier;
+        while (at->list() != &list) at = at->several().earlier;
+        return at->several().which;
     }
 
     const End end_;
     ListState<T>* other_ = nullptr;
-    std::deque<ListNode<T>> nodes_;
+    std::deque<OneOfListNodes<T>> nodes_;
     std::set<const ListState<T>*, std::less<>> named_;
 };
 
 template <Message T>
 class PopMany : public Request {
 public:
-    static constexpr Behaviour behaviour{serve_as<PopMany, ListNode<T>>, unpark};
+    static constexpr Behaviour behaviour{serve_as<PopMany, ListNode<T>>, unpark<PopMany>};
 
     PopMany(End at, std::size_t limit, Clock& on) noexcept
         : Request{behaviour, WaitsOn::one, on}, end{at}, count{limit} {}
@@ -212,7 +211,7 @@ public:
 template <Message T>
 class PushMany : public Request {
 public:
-    static constexpr Behaviour behaviour{serve_as<PushMany, ListNode<T>>, unpark};
+    static constexpr Behaviour behaviour{serve_as<PushMany, ListNode<T>>, unpark<PushMany>};
 
     PushMany(End at, std::span<T> all, Clock& on) noexcept
         : Request{behaviour, WaitsOn::one, on}, end{at}, messages{all} {}
@@ -259,8 +258,8 @@ public:
           to_{to},
           at_source_{*this, source},
           at_target_{*this, target} {
-        at_source_.other_place = &at_target_;
-        at_target_.other_place = &at_source_;
+        at_source_.several().other_place = &at_target_;
+        at_target_.several().other_place = &at_source_;
     }
 
     // In the target's line it is attempted only when the target closes. In the source's line it is
@@ -280,19 +279,12 @@ public:
         return carry_out();
     }
 
-    // After a move both lists may have something for others; see Waiter::Resume.
-    static void unpark_after_others(Waiter& waiter, WakeChain& chain) noexcept {
-        auto& move = static_cast<MoveOne&>(waiter);
-        if (move.moved) move.serve_others(chain);
-        unpark(move, chain);
-    }
-
-    static constexpr Behaviour behaviour{serve_as<MoveOne, ListNode<T>>, unpark_after_others};
-
+    // After a move both lists may have something for others.
     void serve_others(WakeChain& chain) noexcept {
-        source_.serve_all(chain);
-        if (!onto_itself()) target_.serve_all(chain);
+        if (moved) serve_both(chain);
     }
+
+    static constexpr Behaviour behaviour{serve_as<MoveOne, ListNode<T>>, unpark<MoveOne>};
 
     [[nodiscard]] bool try_or_queue(WaitLimits limits, WakeChain& chain) noexcept {
         bool mine = false;
@@ -310,7 +302,7 @@ public:
                 (moved || stands_in_line_) && source_.turns.end_of(this_thread());
             others = serve_at_once(moved || has_ended_turn, chain) || others;
         }
-        if (others) serve_others(chain);
+        if (others) serve_both(chain);
         return mine;
     }
     void leave() noexcept {
@@ -320,11 +312,17 @@ public:
     }
     [[nodiscard]] SpinBudget& spin() const noexcept { return source_.spin; }
 
+    std::exception_ptr failure{};  // of the copy
     bool moved = false;
     bool rejected = false;
     std::optional<MovedCopy<T>> copy;  // outlives the locks, even if nothing was moved
 
 private:
+    void serve_both(WakeChain& chain) noexcept {
+        source_.serve_all(chain);
+        if (!onto_itself()) target_.serve_all(chain);
+    }
+
     [[nodiscard]] bool onto_itself() const noexcept { return &source_ == &target_; }
 
     // Whether there is an element, and room for it, or one of the lists is closed: then only those
@@ -366,8 +364,8 @@ private:
         source_.queue_at_source(lacks_).insert(at_source_);
         if (onto_itself()) return;
         target_.queue_at_target(lacks_).insert(at_target_);
-        at_source_.other = &target_;
-        at_target_.other = &source_;
+        at_source_.several().other = &target_;
+        at_target_.several().other = &source_;
     }
 
     Served reject() noexcept {
@@ -404,8 +402,8 @@ private:
     ListState<T>& target_;
     const End from_;
     const End to_;
-    ListNode<T> at_source_;
-    ListNode<T> at_target_;
+    OneOfListNodes<T> at_source_;
+    OneOfListNodes<T> at_target_;
     bool stands_in_line_ = false;
     Line lacks_ = Line::pops;
     std::vector<T> dropped_;

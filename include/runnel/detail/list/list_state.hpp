@@ -42,22 +42,46 @@ enum class Line : std::uint8_t {
     looks,  // waits that only want to know of an element
 };
 
-// The place of a wait in one of the queues of a list. Keeps the list's memory meanwhile.
 template <Message T>
-struct ListNode : WaitNode {
-    ListNode(Waiter& of, ListState<T>& in, std::size_t position = 0) noexcept
-        : WaitNode{of, position}, keep{in} {}
+struct ListNode;
 
-    [[nodiscard]] ListState<T>* list() const noexcept { return keep.get(); }
-
-    const Owner<ListState<T>> keep;
+// What the place of a wait over several lists knows besides.
+template <Message T>
+struct ListExtra : NodeExtra {
     // A second list whose locks are needed to serve it. For a move: the list at its other side. For
     // a pop of several lists: see ListState::owes.
     ListState<T>* other = nullptr;
     // For a pop of several lists: its place at the list that was named before this one.
-    const ListNode* earlier = nullptr;
+    const ListNode<T>* earlier = nullptr;
     // For a move: its place at the other list.
-    ListNode* other_place = nullptr;
+    ListNode<T>* other_place = nullptr;
+};
+
+// The place of a wait in one of the queues of a list. Keeps the list's memory meanwhile.
+template <Message T>
+struct ListNode : WaitNode {
+    ListNode(Waiter& of, ListState<T>& in, ListExtra<T>* more = nullptr) noexcept
+        : WaitNode{of, more}, keep{in} {}
+
+    [[nodiscard]] ListState<T>* list() const noexcept { return keep.get(); }
+    // Requires: it waits on several lists.
+    [[nodiscard]] ListExtra<T>& several() const noexcept {
+        return static_cast<ListExtra<T>&>(*extra);
+    }
+
+    const Owner<ListState<T>> keep;
+};
+
+// The same of a wait over several objects.
+template <Message T>
+struct OneOfListNodes : ListNode<T> {
+    OneOfListNodes(Waiter& of, ListState<T>& in, std::size_t which = 0) noexcept
+        : ListNode<T>{of, in, &several_} {
+        several_.which = which;
+    }
+
+private:
+    ListExtra<T> several_;
 };
 
 // Locks the rest of a list, for a holder of the back's lock: the front's lock, unless the front is
@@ -546,14 +570,15 @@ private:
     // again.
     [[nodiscard]] ListState* move_on(ListNode<T>& node, Pass& at_source, WakeChain& chain) noexcept
         RUNNEL_REQUIRES(back.mutex, front.mutex) {
-        ListState& source = *node.other;
+        const ListExtra<T>& move = node.several();
+        ListState& source = *move.other;
         source.assert_held();
-        change_line(*node.other_place, source.back.poppers);
+        change_line(*move.other_place, source.back.poppers);
         ListState* const third = source.serve_poppers(at_source, chain);
         source.update_attention();
         // If the source is empty, it was not attempted.
         const bool is_passed_over = node.queue == &pushers && source.core().empty();
-        if (third == nullptr && is_passed_over) line_up(*node.other_place, node, Line::pops);
+        if (third == nullptr && is_passed_over) line_up(*move.other_place, node, Line::pops);
         return third;
     }
 
@@ -579,7 +604,8 @@ private:
     }
 
     [[nodiscard]] static ListState* other_list(const WaitNode& node) noexcept {
-        return static_cast<const ListNode<T>&>(node).other;
+        return node.extra == nullptr ? nullptr
+                                     : static_cast<const ListNode<T>&>(node).several().other;
     }
 
     // Runs the requests that can be satisfied, in the order of their tickets, and again while that
@@ -608,12 +634,12 @@ private:
             if (at == nullptr) break;
             auto& node = static_cast<ListNode<T>&>(*at);
             at = at->next;
-            if (node.earlier != nullptr) node.other = first_owing(node, pass);
-            if (node.other == nullptr || node.other == pass.also) {
+            ListState* const other = other_list_for(node, pass);
+            if (other == nullptr || other == pass.also) {
                 ask(queue, node, chain);
             } else if (node.waiter->place() > pass.last_popper) {
                 pass.last_popper = node.waiter->place();
-                return node.other;
+                return other;
             }
         }
         // Nothing can come any more: this ends all of them, also those that were passed over.
@@ -640,12 +666,23 @@ private:
         }
     }
 
+    // The second list whose locks are needed to serve `node`; null: none is.
+    [[nodiscard]] static ListState* other_list_for(const ListNode<T>& node,
+                                                   const Pass& pass) noexcept {
+        if (node.extra == nullptr) [[likely]]
+            return nullptr;
+        ListExtra<T>& several = node.several();
+        if (several.earlier != nullptr) several.other = first_owing(node, pass);
+        return several.other;
+    }
+
     // Of the lists that were named earlier, the first one that owes an element. Null unless its
     // locks are held or serving may stop for them, which it does once for each pop.
     [[nodiscard]] static ListState* first_owing(const ListNode<T>& node,
                                                 const Pass& pass) noexcept {
         ListState* first = nullptr;
-        for (const ListNode<T>* at = node.earlier; at != nullptr; at = at->earlier)
+        for (const ListNode<T>* at = node.several().earlier; at != nullptr;
+             at = at->several().earlier)
             if (at->list()->owes.load(std::memory_order_relaxed)) first = at->list();
         return first == pass.also || node.waiter->place() > pass.last_popper ? first : nullptr;
     }

@@ -97,7 +97,7 @@ private:
 template <Message T, typename Batch>
 class ReadOn : public Request {
 public:
-    static constexpr Behaviour behaviour{serve_as<ReadOn, StreamNode<T>>, unpark};
+    static constexpr Behaviour behaviour{serve_as<ReadOn, StreamNode<T>>, unpark<ReadOn>};
 
     ReadOn(LogCursor<T>& from, std::size_t limit, bool several_blocks, Clock& on) noexcept
         : Request{behaviour, WaitsOn::one, on},
@@ -165,7 +165,7 @@ private:
 template <Message T, typename Batch>
 class ReadNew : public Request {
 public:
-    static constexpr Behaviour behaviour{serve_as<ReadNew, StreamNode<T>>, unpark};
+    static constexpr Behaviour behaviour{serve_as<ReadNew, StreamNode<T>>, unpark<ReadNew>};
 
     // Puts what it delivers into `result`, which is empty and outlives it.
     ReadNew(Batch& result, const ConsumerKey& consumer, std::size_t max_pending,
@@ -256,7 +256,6 @@ private:
             }
         } catch (...) {
             if (delivered_) return;
-            failure = std::current_exception();
             set_end(WaitEnd::failed);
         }
     }

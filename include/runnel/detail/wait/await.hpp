@@ -30,12 +30,13 @@ namespace runnel::inline v0::detail {
     return deadline ? Timeout{time_between(clock.now(), *deadline)} : Timeout{};
 }
 
-// Ends a wait from outside: claims it and resumes it, unless it has ended otherwise.
-inline void end_wait(Waiter& waiter, WaitEnd how) noexcept {
-    if (!waiter.claim(how)) return;
+// Ends a wait from outside: claims it and resumes it. False: it has ended otherwise.
+inline bool end_wait(Waiter& waiter, WaitEnd how) noexcept {
+    if (!waiter.claim(how)) return false;
     WakeChain chain;
     chain.add(waiter);
     chain.resume_all();
+    return true;
 }
 
 // How long a call may wait. The options of the call, which it points to, outlive it.
@@ -49,7 +50,7 @@ struct WaitLimits {
     [[nodiscard]] bool may_wait() const noexcept { return timeout != nullptr; }
     // Whether the call may pause before it waits.
     [[nodiscard]] [[gnu::always_inline]] bool may_take_time() const noexcept {
-        return may_wait() && timeout->duration() != std::chrono::nanoseconds{0} &&
+        return may_wait() && needs_thread && timeout->duration() != std::chrono::nanoseconds{0} &&
                !stop->stop_requested();
     }
     // Whether it may offer its core to others meanwhile: they may use it for some milliseconds.
@@ -69,6 +70,7 @@ struct WaitLimits {
     const Timeout* timeout = nullptr;
     const std::stop_token* stop = nullptr;
     std::optional<Clock::Deadline> begun{};  // the deadline since begin()
+    bool needs_thread = true;                // false: of an Operation
 };
 
 // For a reader with a place of its own, at the end of a stream of entries, before it stands in
@@ -106,6 +108,7 @@ void await_batch(Cursor& cursor, std::size_t read, CoreOffers& offers, const Clo
     // an on_stop that runs in another thread. So no lock may be held.
     std::optional<std::stop_callback<decltype(on_stop)>> stopper;
     if (stop.stop_possible()) stopper.emplace(stop, on_stop);
+    Continuations::run_before_wait();
     clock.park(waiter, deadline);
 }
 

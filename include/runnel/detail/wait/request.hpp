@@ -8,6 +8,7 @@
 #include <runnel/outcome.hpp>
 
 #include <exception>
+#include <new>
 
 namespace runnel::inline v0::detail {
 
@@ -40,13 +41,19 @@ public:
             return request.attempt(static_cast<Node&>(node));
         } catch (...) {
             if (!request.claim(WaitEnd::failed)) return Served::elsewhere;
-            request.failure = std::current_exception();
+            if constexpr (requires { request.failure; }) request.failure = std::current_exception();
             return Served::yes;
         }
     }
 
-    static void unpark(Waiter& waiter, WakeChain&) noexcept {
-        static_cast<Request&>(waiter).clock.unpark(waiter);
+    // How the wait of a thread ends. A kind may have
+    //   void serve_others(WakeChain&) noexcept
+    // which runs before that, without locks: it serves those whom the request has made room for.
+    template <typename Kind>
+    static void unpark(Waiter& waiter, WakeChain& chain) noexcept {
+        auto& request = static_cast<Kind&>(waiter);
+        if constexpr (requires { request.serve_others(chain); }) request.serve_others(chain);
+        request.clock.unpark(request);
     }
 
     // Ends the request if nothing that it waits on is open any more.
@@ -55,10 +62,12 @@ public:
         return last && claim(WaitEnd::closed) ? Served::yes : Served::elsewhere;
     }
 
-    // Why it was not carried out. Throws: what attempt() has thrown.
+    // Why it was not carried out. Throws: std::bad_alloc if memory has run out. A kind that may
+    // fail otherwise keeps what attempt() has thrown, as `failure`.
     [[nodiscard]] Ending ending() const {
-        if (failure) std::rethrow_exception(failure);
         switch (how()) {
+        case WaitEnd::failed:
+            throw std::bad_alloc{};
         case WaitEnd::stopped:
             return Ending::stopped;
         case WaitEnd::closed:
@@ -73,7 +82,7 @@ public:
     }
 
     Clock& clock;
-    std::exception_ptr failure;
+    // How many of the objects that it waits on are still open; at 0 nothing can come any more.
+    Atomic<std::uint32_t> open_sources = 1;
 };
-
 }  // namespace runnel::inline v0::detail

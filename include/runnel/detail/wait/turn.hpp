@@ -95,7 +95,7 @@ public:
     template <typename Giver>
     bool tell(WaitQueue& queue, WaitNode& node, Giver& giver, WakeChain& chain) noexcept {
         const Waiter& waiter = *node.waiter;
-        Turn& turn = *node.turn;
+        Turn& turn = *node.extra->turn;
         const std::size_t before = chain.size();
         if (!ask(queue, node, chain)) return false;
         const bool is_claimed_here = chain.size() != before;

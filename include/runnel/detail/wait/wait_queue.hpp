@@ -4,6 +4,7 @@
 #include <runnel/detail/base/assert.hpp>
 #include <runnel/detail/base/linked.hpp>
 #include <runnel/detail/base/process.hpp>
+#include <runnel/detail/wait/continuations.hpp>
 #include <runnel/detail/wait/waiter.hpp>
 
 #include <cstddef>
@@ -15,17 +16,21 @@ namespace runnel::inline v0::detail {
 class WaitQueue;
 class Turn;
 
+// What the place of a wait over several objects knows besides.
+struct NodeExtra {
+    std::size_t which = 0;  // which of the objects
+    Turn* turn = nullptr;   // what the wait gets when it is told of an element
+};
+
 // The place of one waiter in one queue. A wait over k objects has k of them.
 struct WaitNode {
-    explicit WaitNode(Waiter& of, std::size_t position = 0) noexcept
-        : waiter{&of}, which{position} {}
+    explicit WaitNode(Waiter& of, NodeExtra* more = nullptr) noexcept : waiter{&of}, extra{more} {}
     WaitNode(const WaitNode&) = delete;
     WaitNode& operator=(const WaitNode&) = delete;
     ~WaitNode() { RUNNEL_ASSERT(queue == nullptr); }
 
     Waiter* waiter;
-    std::size_t which;             // which of the k objects
-    Turn* turn = nullptr;          // what it gets when it is told of an element
+    NodeExtra* extra;              // null: it waits on one object
     WaitQueue* queue = nullptr;    // where it stands; guarded by the lock of that queue's owner
     WaitNode* previous = nullptr;  // of the first one: the last one
     WaitNode* next = nullptr;
@@ -104,7 +109,7 @@ public:
     WakeChain() = default;
     WakeChain(const WakeChain&) = delete;
     WakeChain& operator=(const WakeChain&) = delete;
-    ~WakeChain() { RUNNEL_ASSERT(waiters_.empty()); }
+    ~WakeChain() { RUNNEL_ASSERT(waiters_.empty() && continuing_.empty()); }
 
     void add(Waiter& waiter) noexcept {
         waiters_.push_back(waiter);
@@ -120,13 +125,20 @@ public:
         return waiters_.pop_front();
     }
 
+    // For a wait without a thread: goes on with it when all that need no more than to be woken are
+    // awake.
+    void go_on_later(Waiter& waiter) noexcept { continuing_.push_back(waiter); }
+
     // Requires: the caller holds no lock.
     void resume_all() noexcept {
         while (!waiters_.empty()) take_first().resume(*this);
+        if (!continuing_.empty()) [[unlikely]]
+            Continuations::run(continuing_);
     }
 
 private:
     LinkedQueue<Waiter, &Waiter::next_woken> waiters_;
+    LinkedQueue<Waiter, &Waiter::next_woken> continuing_;
     std::size_t size_ = 0;
 };
 

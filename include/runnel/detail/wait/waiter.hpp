@@ -11,6 +11,7 @@
 
 namespace runnel::inline v0::detail {
 
+class Continuations;
 struct WaitNode;
 class WakeChain;
 
@@ -58,8 +59,8 @@ struct WaitPlace {
     friend auto operator<=>(const WaitPlace&, const WaitPlace&) = default;
 };
 
-// A Wait and its request. It lives in the frame of the waiting thread (or, later, in a parked
-// session or a coroutine). Wakers reach it through the queues it stands in.
+// A Wait and its request. It lives in the frame of the waiting thread, or where the owner of an
+// Operation keeps that. Wakers reach it through the queues it stands in.
 //
 // Exactly one of waker, time-out, stop and close claims it. The claimer does its work, releases its
 // locks, and then calls resume(). Until then the waiter stays where it is, so a claimed waiter may
@@ -73,11 +74,18 @@ public:
     // recursion.
     using Resume = void (*)(Waiter& waiter, WakeChain& chain) noexcept;
 
+    // For a wait without a thread, after all that was woken with it: goes on with what waits.
+    using GoOn = void (*)(Waiter& waiter) noexcept;
+    // For such a wait: from now on it stands in that list.
+    using StandIn = void (*)(Waiter& waiter, Continuations& list) noexcept;
+
     struct Behaviour {
         Serve serve;
         Resume resume;
         // The code after the wait is unsafe unless it was served, so no clock ends it early.
         bool has_to_be_served = false;
+        GoOn go_on = nullptr;  // null, as the next one: a thread waits
+        StandIn stand_in = nullptr;
     };
 
     explicit Waiter(const Behaviour& behaviour, WaitsOn waits_on = WaitsOn::several) noexcept
@@ -87,6 +95,7 @@ public:
     using Wait::claim;
     using Wait::claimed;
     using Wait::end_asleep;
+    using Wait::has_ended_for_all;
     using Wait::how;
     using Wait::is_shared;
     using Wait::set_end;
@@ -112,16 +121,26 @@ public:
 
     // Requires: the caller has claimed it, and holds no lock.
     void resume(WakeChain& chain) noexcept { behaviour_->resume(*this, chain); }
+    // Requires: the same, and it is a wait without a thread.
+    void go_on() noexcept { behaviour_->go_on(*this); }
+    void stand_in(Continuations& list) noexcept { behaviour_->stand_in(*this, list); }
 
-    // Links the waiters that a waker has claimed and not yet resumed.
-    Waiter* next_woken = nullptr;
-    // How many of the objects that it waits on are still open; at 0 nothing can come any more.
-    Atomic<std::uint32_t> open_sources = 1;
+    // Whether it stands in a line, or stood in one. For its owner.
+    [[nodiscard]] bool was_queued() const noexcept { return was_queued_; }
+    void note_that_queued() noexcept { was_queued_ = true; }
+
+protected:
+    void behave(const Behaviour& behaviour) noexcept { behaviour_ = &behaviour; }
 
 private:
     [[nodiscard]] bool waits_on_several() const noexcept { return ticket() % 2 == 0; }
 
-    const Behaviour* const behaviour_;
+    bool was_queued_ = false;
+    const Behaviour* behaviour_;
+
+public:
+    // Links the waiters that a waker has claimed and not yet resumed.
+    Waiter* next_woken = nullptr;
 };
 
 }  // namespace runnel::inline v0::detail

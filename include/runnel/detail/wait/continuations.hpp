@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <runnel/detail/base/annotations.hpp>
+#include <runnel/detail/base/atomic.hpp>
+#include <runnel/detail/base/futex.hpp>
+#include <runnel/detail/base/linked.hpp>
+#include <runnel/detail/base/mutex.hpp>
+#include <runnel/detail/wait/waiter.hpp>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <thread>
+
+namespace runnel::inline v0::detail {
+
+// The waits without a thread that have ended, and that this thread is about to go on with. What
+// goes on may end more of them, to any depth. So only the outermost call goes on with any, one
+// after the other, and the others just stand in this list: no recursion.
+//
+// While one of them runs, which is user code, it may destroy others of the list, here or in another
+// thread: see withdraw().
+class Continuations {
+public:
+    using Queue = LinkedQueue<Waiter, &Waiter::next_woken>;
+
+    Continuations() = default;
+    Continuations(const Continuations&) = delete;
+    Continuations& operator=(const Continuations&) = delete;
+    // At the end of the thread. Another one may be about to look into this list.
+    ~Continuations() {
+        while (visitors_().load(std::memory_order_seq_cst) != 0) std::this_thread::yield();
+    }
+
+    // Goes on with all in `ready`, which this thread has claimed, and those that come meanwhile; or
+    // leaves them to an outer call of this thread. Requires: `ready` is not empty, and no lock.
+    static void run(Queue& ready) noexcept { of_this_thread().add_and_run(ready); }
+
+    // Called by a thread that is about to block: what it waits for may be up to those in its list.
+    static void run_before_wait() noexcept {
+        if (Continuations* const running = running_here()) [[unlikely]]
+            running->run_all();
+    }
+
+    // Where a wait says in whose list it stands; null: in none, as yet.
+    using Place = Atomic<Continuations*>;
+
+    // For the owner of `waiter`, which another thread has claimed, or this one: returns once nobody
+    // touches it any more. Requires: it was forsaken.
+    static void withdraw(Waiter& waiter, const Place& place) noexcept {
+        while (!waiter.has_ended_for_all() && !is_taken_out(waiter, place)) {
+            pause();
+            std::this_thread::yield();  // the claimer has not come to it yet, and runs no user code
+        }
+    }
+
+private:
+    [[nodiscard]] static Continuations& of_this_thread() noexcept {
+        thread_local Continuations list;
+        return list;
+    }
+    // Null: no call of run() is under way. Apart, so that reading it needs no initialisation.
+    [[nodiscard]] static Continuations*& running_here() noexcept {
+        thread_local constinit Continuations* running = nullptr;
+        return running;
+    }
+
+    // How many threads may look into the list of another one.
+    [[nodiscard]] static Atomic<std::uint32_t>& visitors_() noexcept {
+        static constinit Atomic<std::uint32_t> count = 0;
+        return count;
+    }
+
+    // Sequential consistency: of a thread that goes on with a wait and then ends, and one that
+    // looks for the wait in its list, at least one sees the other.
+    [[nodiscard]] static bool is_taken_out(const Waiter& waiter, const Place& place) noexcept {
+        visitors_().fetch_add(1, std::memory_order_seq_cst);
+        bool found = false;
+        Continuations* const list = place.load(std::memory_order_acquire);
+        if (list != nullptr && !waiter.has_ended_for_all()) {
+            const Lock lock{list->mutex_};
+            found = list->ready_.remove(waiter);
+        }
+        visitors_().fetch_sub(1, std::memory_order_release);
+        return found;
+    }
+
+    void add_and_run(Queue& ready) noexcept RUNNEL_EXCLUDES(mutex_) {
+        Continuations*& running = running_here();
+        if (running != nullptr) return add(ready);
+        running = this;
+        Waiter& first = ready.pop_front();
+        if (!ready.empty()) add(ready);
+        first.go_on();
+        run_all();
+        running = nullptr;
+    }
+
+    void add(Queue& ready) noexcept RUNNEL_EXCLUDES(mutex_) {
+        const Lock lock{mutex_};
+        while (!ready.empty()) {
+            Waiter& waiter = ready.pop_front();
+            ready_.push_back(waiter);
+            waiter.stand_in(*this);
+        }
+    }
+
+    void run_all() noexcept RUNNEL_EXCLUDES(mutex_) {
+        while (Waiter* const next = take()) next->go_on();
+    }
+    [[nodiscard]] Waiter* take() noexcept RUNNEL_EXCLUDES(mutex_) {
+        const Lock lock{mutex_};
+        return ready_.empty() ? nullptr : &ready_.pop_front();
+    }
+
+    Mutex mutex_;
+    Queue ready_ RUNNEL_GUARDED_BY(mutex_);
+};
+
+}  // namespace runnel::inline v0::detail
