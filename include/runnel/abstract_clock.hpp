@@ -7,10 +7,14 @@
 #include <runnel/detail/base/assert.hpp>
 #include <runnel/detail/base/atomic.hpp>
 #include <runnel/detail/base/futex.hpp>
+#include <runnel/detail/base/linked.hpp>
+#include <runnel/detail/base/mutex.hpp>
+#include <runnel/detail/base/pairing_heap.hpp>
 
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <sys/types.h>
 
 namespace runnel::inline v0 {
 
@@ -25,6 +29,29 @@ enum class WaitEnd : std::uint8_t {
     gone,          // what it waited on was removed
     disconnected,  // it was too far behind what it waited on
     failed,        // carrying out the request threw; nothing was changed, and the request has it
+};
+
+struct Timer;
+struct EndsBefore;
+struct RunnerSeat;
+struct TimersOf;
+
+// Of a clock: the deadlines of waits that need no thread, and the Runners that end these waits. All
+// that is done with them stands in detail/wait/timers.hpp. On cache lines of its own, as threads
+// that only ask for the time read the clock's first one.
+struct alignas(64) ClockTimers {
+    Mutex mutex;
+    // In which process `waits` and `runners` were last written. A child of fork() has neither.
+    pid_t process RUNNEL_GUARDED_BY(mutex) = 0;
+    PairingHeap<Timer, EndsBefore> waits RUNNEL_GUARDED_BY(mutex);
+    LinkedList<RunnerSeat> runners RUNNEL_GUARDED_BY(mutex);
+    // Of a clock that runs itself: it has ended all waits whose deadlines are not later than this.
+    std::chrono::steady_clock::time_point
+        ended_until RUNNEL_GUARDED_BY(mutex) = std::chrono::steady_clock::time_point::min();
+    std::uint32_t last_number RUNNEL_GUARDED_BY(mutex) = 0;
+    // Written under the mutex. In which process it has a Runner; 0: it has none.
+    Atomic<pid_t> run_in = 0;
+    Atomic<bool> runs_itself = false;
 };
 
 }  // namespace detail
@@ -182,6 +209,10 @@ private:
 ///         const WallTime began_ = std::chrono::system_clock::now();
 ///     };
 ///
+/// A thread that waits looks at its own deadline. A wait that needs no thread, such as that of a
+/// coroutine, has a time-out only while a Runner or a TimerThread runs the clock; a ManualClock
+/// always is run.
+///
 /// Thread safety: every member may be called from any thread.
 class RUNNEL_VISIBLE Clock {
 public:
@@ -241,11 +272,16 @@ public:
     virtual void unpark(Wait& wait) noexcept { wait.end(); }
 
 private:
+    friend struct detail::TimersOf;
+
+    // When a wait until `deadline` has to look at the time again.
     [[nodiscard]] std::chrono::steady_clock::time_point
     next_look(Deadline deadline) const noexcept {
         const auto at = machine_time(deadline);
         return at ? *at : std::chrono::steady_clock::now() + std::chrono::milliseconds{1};
     }
+
+    mutable detail::ClockTimers timers_;
 };
 
 }  // namespace runnel::inline v0

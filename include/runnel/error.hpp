@@ -29,6 +29,8 @@ enum class ErrorCode {
     wrong_type,
     /// The value of a result was asked for, and it has none.
     no_value,
+    /// A wait that needs no thread has a time-out, and nobody runs its clock: see Runner.
+    clock_not_run,
 };
 
 /// The name of `code` as it is spelled in the source, such as "wrong_type".
@@ -48,6 +50,8 @@ enum class ErrorCode {
         return "wrong_type";
     case ErrorCode::no_value:
         return "no_value";
+    case ErrorCode::clock_not_run:
+        return "clock_not_run";
     }
     return "unknown";
 }

@@ -31,6 +31,7 @@
 #include <runnel/options.hpp>
 #include <runnel/outcome.hpp>
 #include <runnel/read_first.hpp>
+#include <runnel/runner.hpp>
 #include <runnel/stream.hpp>
 #include <runnel/stream_id.hpp>
 #include <runnel/stream_options.hpp>

@@ -41,4 +41,5 @@ TEST_CASE("every code has the name it has in the source", "[error]") {
     STATIC_REQUIRE(to_string(ErrorCode::closed) == "closed");
     STATIC_REQUIRE(to_string(ErrorCode::wrong_type) == "wrong_type");
     STATIC_REQUIRE(to_string(ErrorCode::no_value) == "no_value");
+    STATIC_REQUIRE(to_string(ErrorCode::clock_not_run) == "clock_not_run");
 }

@@ -5,6 +5,8 @@
 #include <runnel/detail/base/annotations.hpp>
 #include <runnel/detail/base/linked.hpp>
 #include <runnel/detail/base/process.hpp>
+#include <runnel/detail/base/thread_id.hpp>
+#include <runnel/detail/wait/timers.hpp>
 #include <runnel/detail/wait/times.hpp>
 #include <runnel/detail/wait/waiter.hpp>
 #include <runnel/duration.hpp>
@@ -191,10 +193,12 @@ public:
         int exceptions_ = std::uncaught_exceptions();  // when this object was made
     };
 
-    explicit ManualClock(WallTime start = default_start) noexcept : wall_{start} {}
+    explicit ManualClock(WallTime start = default_start) noexcept : wall_{start} {
+        detail::begin_to_run_itself(*this);
+    }
 
     /// Ends the waits of threads of the clock that still run, as when a Thread is unwound, and
-    /// waits for these threads.
+    /// waits for these threads. Waits that need no thread and have a time-out end as stopped.
     ~ManualClock() override;
 
     [[nodiscard]] WallTime wall() const noexcept override {
@@ -212,7 +216,10 @@ public:
     /// Moves wall time and monotonic time forward by `duration`, after the threads have settled. On
     /// the way it stops at each deadline: it sets the time to the deadline, ends that one wait, and
     /// lets the threads settle before it goes on. Of waits with the same deadline, the one that
-    /// began first ends first.
+    /// began first ends first. So waits of threads and waits that need none, such as those of
+    /// coroutines, end in one order. What goes on after a wait that needs no thread runs in this
+    /// thread, and may call the clock: an advance() inside it moves the time further, and returns
+    /// before this one goes on.
     ///
     /// Throws: Error{invalid_argument} for a negative duration. Error{not_settled} if the threads
     /// do not settle within ten seconds of real time; then a part of `duration` has passed.
@@ -244,7 +251,8 @@ public:
     /// Throws: Error{not_settled}, which names the threads that do not wait.
     void settle(Duration limit = std::chrono::seconds{10});
 
-    /// How many threads wait on this clock, its own and others.
+    /// How many threads wait on this clock, its own and others. Waits that need no thread do not
+    /// count.
     [[nodiscard]] std::size_t waiting() const noexcept {
         const std::lock_guard lock{mutex_};
         std::size_t count = 0;
@@ -277,6 +285,11 @@ private:
         Parked* next = nullptr;
     };
 
+    // Requires: it has a deadline.
+    [[nodiscard]] static detail::DuePlace place_of(const Parked& parked) noexcept {
+        return detail::DuePlace::of(*parked.waiter, *parked.deadline);
+    }
+
     // The Attached of the calling thread; null if it has none.
     static Attached*& current_in_image() noexcept {
         thread_local Attached* thread = nullptr;
@@ -295,11 +308,31 @@ private:
         bool has_turn;
     };
 
-    [[nodiscard]] std::unique_lock<std::mutex> take_turn();
+    // The turn to move the time. A thread that has it may take it again.
+    class Turn {
+    public:
+        explicit Turn(ManualClock& clock);
+        Turn(const Turn&) = delete;
+        Turn& operator=(const Turn&) = delete;
+        ~Turn() {
+            if (alone_.owns_lock())
+                clock_.mover_.store(detail::no_thread, std::memory_order_relaxed);
+        }
+
+    private:
+        ManualClock& clock_;
+        std::unique_lock<std::mutex> alone_;
+    };
+
     void mark(bool Attached::*what, bool value) noexcept;
     [[nodiscard]] std::string await_others(Settler self, Duration limit) const;
     [[noreturn]] static void fail_to_settle(const std::string& call, const std::string& threads);
     void settle_for_advance();
+    struct Due {
+        bool found;                      // false: the time is at its end
+        detail::Waiter* without_thread;  // null: it was a thread's, and has been ended
+    };
+    [[nodiscard]] Due claim_next_due(Deadline until) noexcept;
     void end_waits(std::size_t number) noexcept;
 
     // Everything below requires mutex_.
@@ -310,7 +343,6 @@ private:
         return !waiter.has_to_be_served() && waiter.claim(detail::WaitEnd::stopped);
     }
     [[nodiscard]] Parked* next_due(Deadline until) noexcept;
-    [[nodiscard]] bool end_next_due(Deadline until) noexcept;
     [[nodiscard]] static bool is_awaited(const Attached& thread, Settler by) noexcept;
     [[nodiscard]] bool is_anybody_awaited(Settler by) const noexcept;
     [[nodiscard]] std::string names_of_awaited(Settler by) const;
@@ -333,7 +365,8 @@ private:
 
     // From the image in which the clock was made, so that all images use the same thread_local.
     Attached*& (*const current_)() noexcept = current_in_image;
-    std::mutex advancing_;  // taken before mutex_
+    std::mutex advancing_;                                        // taken before mutex_
+    detail::Atomic<detail::ThreadId> mover_ = detail::no_thread;  // the thread that holds it
     mutable std::mutex mutex_;
     mutable std::condition_variable changed_;
     WallTime wall_;
@@ -368,6 +401,7 @@ inline void ManualClock::park(Wait& wait, std::optional<Deadline> deadline) noex
             if (waiter.claim(detail::WaitEnd::timed_out)) return waiter.end();
             parked.deadline.reset();
         }
+        if (deadline) waiter.deadline_number = detail::next_deadline_number(*this);
         parked.thread = own_thread();
         if (parked.thread != nullptr && parked.thread->ends_waits && stop(waiter))
             return waiter.end();
@@ -406,6 +440,7 @@ inline void ManualClock::end_waits(std::size_t number) noexcept {
 }
 
 inline ManualClock::~ManualClock() {
+    detail::end_running_itself(*this);
     std::unique_lock lock{mutex_};
     for (Attached& thread : threads_) end_waits_of(thread);
     const auto is_there = [this](const Attached& thread) {
@@ -420,34 +455,45 @@ inline ManualClock::~ManualClock() {
 
 inline ManualClock::Parked* ManualClock::next_due(Deadline until) noexcept {
     Parked* least = nullptr;
-    const auto is_before = [](const Parked& one, const Parked& other) {
-        if (*one.deadline != *other.deadline) return *one.deadline < *other.deadline;
-        return one.waiter->ticket() < other.waiter->ticket();
-    };
     for (Parked* entry = first_parked(); entry != nullptr; entry = entry->next) {
         if (!entry->deadline || *entry->deadline > until || entry->waiter->claimed()) continue;
-        if (least == nullptr || is_before(*entry, *least)) least = entry;
+        if (least == nullptr || place_of(*entry) < place_of(*least)) least = entry;
     }
     return least;
 }
 
-inline bool ManualClock::end_next_due(Deadline until) noexcept {
-    for (Parked* due = next_due(until); due != nullptr; due = next_due(until)) {
-        if (!due->waiter->claim(detail::WaitEnd::timed_out)) continue;
-        set_now(std::max(now_, *due->deadline));
-        release(*due);
-        return true;
+// Sets the time to the next deadline, and ends that wait if it is a thread's. What is returned
+// needs no thread; it has to be resumed.
+inline ManualClock::Due ManualClock::claim_next_due(Deadline until) noexcept {
+    const std::lock_guard lock{mutex_};
+    for (;;) {
+        Parked* const parked = next_due(until);
+        const auto limit = parked != nullptr ? place_of(*parked) : detail::DuePlace::last_at(until);
+        if (const auto due = detail::claim_due(*this, limit)) {
+            set_now(std::max(now_, due->deadline));
+            return {true, due->waiter};
+        }
+        if (parked != nullptr && parked->waiter->claim(detail::WaitEnd::timed_out)) {
+            set_now(std::max(now_, *parked->deadline));
+            release(*parked);
+            return {true, nullptr};
+        }
+        if (parked == nullptr && detail::has_ended_until(*this, until)) {
+            set_now(std::max(now_, until));
+            return {false, nullptr};
+        }
     }
-    return false;
 }
 
-inline std::unique_lock<std::mutex> ManualClock::take_turn() {
-    std::unique_lock turn{advancing_, std::try_to_lock};
-    if (turn.owns_lock()) return turn;
-    mark(&Attached::awaits_turn, true);
-    turn.lock();
-    mark(&Attached::awaits_turn, false);
-    return turn;
+inline ManualClock::Turn::Turn(ManualClock& clock) : clock_{clock} {
+    if (clock.mover_.load(std::memory_order_relaxed) == detail::this_thread()) return;
+    alone_ = std::unique_lock{clock.advancing_, std::try_to_lock};
+    if (!alone_.owns_lock()) {
+        clock.mark(&Attached::awaits_turn, true);
+        alone_.lock();
+        clock.mark(&Attached::awaits_turn, false);
+    }
+    clock.mover_.store(detail::this_thread(), std::memory_order_relaxed);
 }
 
 inline void ManualClock::mark(bool Attached::*what, bool value) noexcept {
@@ -462,17 +508,11 @@ inline void ManualClock::advance(Duration duration) {
                     "ManualClock::advance: the duration is negative; step_wall() moves the wall "
                     "clock back"};
     }
-    const std::unique_lock alone = take_turn();
+    const Turn turn{*this};
     settle_for_advance();
     const Deadline until = detail::later(now(), duration);
-    for (;;) {
-        {
-            const std::lock_guard lock{mutex_};
-            if (!end_next_due(until)) {
-                set_now(std::max(now_, until));
-                return;
-            }
-        }
+    for (Due due = claim_next_due(until); due.found; due = claim_next_due(until)) {
+        if (due.without_thread != nullptr) detail::resume_one(*due.without_thread);
         settle_for_advance();
     }
 }

@@ -136,6 +136,13 @@ private:
     [[nodiscard]] bool waits_on_several() const noexcept { return ticket() % 2 == 0; }
 
     bool was_queued_ = false;
+
+public:
+    // Of waits whose deadline and ticket are equal, the one with the smaller number ends first;
+    // given when its deadline is told to the clock.
+    std::uint32_t deadline_number = 0;
+
+private:
     const Behaviour* behaviour_;
 
 public:
