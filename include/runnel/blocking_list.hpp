@@ -3,10 +3,13 @@
 
 #include <runnel/version.hpp>
 
+#include <runnel/awaitable.hpp>
 #include <runnel/clock.hpp>
+#include <runnel/detail/base/annotations.hpp>
 #include <runnel/detail/base/handle.hpp>
 #include <runnel/detail/base/mutex.hpp>
 #include <runnel/detail/list/list_calls.hpp>
+#include <runnel/detail/list/list_recipes.hpp>
 #include <runnel/detail/list/list_requests.hpp>
 #include <runnel/detail/list/list_state.hpp>
 #include <runnel/detail/wait/await.hpp>
@@ -16,6 +19,7 @@
 #include <runnel/outcome.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -260,6 +264,62 @@ public:
                                 detail::WaitLimits{});
     }
 
+    // ------------------------------------------------------------------ without a thread
+    //
+    // The calls above as awaitables, with the same options and results; see Awaitable. They are
+    // done at once where the call would not wait, and allocate nothing.
+
+    auto async_pop_front(const WaitOptions& options = {}) const {
+        return Awaitable{detail::PopRecipe<T, End::front>{owner()}, options};
+    }
+    auto async_pop_back(const WaitOptions& options = {}) const {
+        return Awaitable{detail::PopRecipe<T, End::back>{owner()}, options};
+    }
+
+    /// Throws: Error{invalid_argument} if `count` is 0.
+    auto async_pop_front_many(std::size_t count, const WaitOptions& options = {}) const {
+        detail::check_count(count, "BlockingList: a pop of many");
+        return Awaitable{detail::PopManyRecipe<T, End::front>{owner(), count}, options};
+    }
+    auto async_pop_back_many(std::size_t count, const WaitOptions& options = {}) const {
+        detail::check_count(count, "BlockingList: a pop of many");
+        return Awaitable{detail::PopManyRecipe<T, End::back>{owner(), count}, options};
+    }
+
+    /// The message stays where it is, untouched, until it is in the list. An lvalue is copied here.
+    auto async_push_back(T&& message RUNNEL_LIFETIMEBOUND, const WaitOptions& options = {}) const {
+        return Awaitable{detail::PushRecipe<T, End::back, T&>{owner(), message}, of_push(options)};
+    }
+    auto
+    async_push_back(const T& message,
+                    const WaitOptions& options = {}) const requires std::copy_constructible<T> {
+        return Awaitable{detail::PushRecipe<T, End::back, T>{owner(), T(message)},
+                         of_push(options)};
+    }
+    auto async_push_front(T&& message RUNNEL_LIFETIMEBOUND, const WaitOptions& options = {}) const {
+        return Awaitable{detail::PushRecipe<T, End::front, T&>{owner(), message}, of_push(options)};
+    }
+    auto
+    async_push_front(const T& message,
+                     const WaitOptions& options = {}) const requires std::copy_constructible<T> {
+        return Awaitable{detail::PushRecipe<T, End::front, T>{owner(), T(message)},
+                         of_push(options)};
+    }
+
+    /// The messages stay where they are; each is untouched until it is in the list.
+    auto async_push_back_many(std::span<T> messages, const WaitOptions& options = {}) const {
+        return Awaitable{detail::PushManyRecipe<T, End::back>{owner(), messages}, of_push(options)};
+    }
+    auto async_push_front_many(std::span<T> messages, const WaitOptions& options = {}) const {
+        return Awaitable{detail::PushManyRecipe<T, End::front>{owner(), messages},
+                         of_push(options)};
+    }
+
+    auto async_move_to(const BlockingList& target, const MoveOptions& options = {}) const {
+        return Awaitable{detail::MoveRecipe<T>{owner(), options.from, target.owner(), options.to},
+                         WaitOptions{options.timeout, options.stop}};
+    }
+
     // ------------------------------------------------------------------ looking and removing
 
     /// Removes at most `count` elements that equal `value`, the first ones from the front, or from
@@ -313,10 +373,12 @@ public:
         return state_->closed;
     }
 
-    /// Closed, and nothing is left. Once true it stays true.
+    /// Closed, and nothing is left, nor is an element on its way to a coroutine. Once true it stays
+    /// true.
     [[nodiscard]] bool drained() const {
         const detail::Lock lock{state_->back.mutex};
-        return state_->closed && state_->size() == 0;
+        return state_->closed && state_->size() == 0 &&
+               state_->on_the_way.load(std::memory_order_acquire) == 0;
     }
 
     /// Whether both are handles of the same list.
@@ -341,6 +403,14 @@ private:
     Batch<T> pop_many(End end, std::size_t count, const WaitOptions* options) const {
         detail::check_count(count, "BlockingList: a pop of many");
         return detail::pop_many(*state_, end, count, options);
+    }
+
+    [[nodiscard]] detail::Owner<State> owner() const noexcept { return detail::Owner{*state_}; }
+
+    // A push waits only with Full::block.
+    [[nodiscard]] WaitOptions of_push(const WaitOptions& options) const {
+        if (state_->when_full == Full::block) return options;
+        return {std::chrono::nanoseconds{0}, options.stop};
     }
 
     static PoppedFrom<T> first_of(std::span<const BlockingList> lists, const FirstOptions& options);

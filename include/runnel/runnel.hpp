@@ -7,6 +7,7 @@
 
 #include <runnel/abstract_clock.hpp>
 #include <runnel/ack.hpp>
+#include <runnel/awaitable.hpp>
 #include <runnel/blocking_list.hpp>
 #include <runnel/broker.hpp>
 #include <runnel/channel.hpp>
@@ -20,6 +21,7 @@
 #include <runnel/duration.hpp>
 #include <runnel/entries.hpp>
 #include <runnel/error.hpp>
+#include <runnel/executor.hpp>
 #include <runnel/glob.hpp>
 #include <runnel/group_options.hpp>
 #include <runnel/inbox.hpp>

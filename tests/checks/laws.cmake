@@ -3,7 +3,7 @@
 cmake_minimum_required(VERSION 3.21)
 
 # The public headers that are values and words; the others are what users name, the models.
-set(vocabulary abstract_clock ack channel_options duration error glob group_options key_slot list_options message model
+set(vocabulary abstract_clock ack channel_options duration error executor glob group_options key_slot list_options message model
     options outcome stream_id stream_options version)
 
 # Which folders each may include besides itself. Siblings do not know each other; blocks and core
@@ -24,7 +24,7 @@ set(locks mutex shared_mutex condition_variable semaphore latch barrier future t
 
 # What these folders may know of the vocabulary: wait knows no messages; blocks and core know no
 # outcome of a call, no batch and no clock.
-set(words_of_wait abstract_clock duration error outcome)
+set(words_of_wait abstract_clock duration error executor outcome)
 set(words_of_blocks message stream_id)
 set(words_of_core ack message stream_id)
 

@@ -32,6 +32,8 @@ namespace runnel::inline v0::detail {
 template <Message T>
 class BlockDeque {
 public:
+    class Aside;
+
     BlockDeque() = default;
     BlockDeque(const BlockDeque&) = delete;
     BlockDeque& operator=(const BlockDeque&) = delete;
@@ -51,6 +53,14 @@ public:
     }
     void reserve_front() {
         if (!has_room_at_front() && spares_.empty()) spares_.push(*allocate());
+    }
+
+    // The same without allocating: they take a block that was set aside if they need one.
+    void reserve_back(Aside& aside) noexcept {
+        if (!has_room_at_back() && spares_.empty()) spares_.push(aside.take());
+    }
+    void reserve_front(Aside& aside) noexcept {
+        if (!has_room_at_front() && spares_.empty()) spares_.push(aside.take());
     }
 
     // May allocate. If that throws, `value` is as it was.
@@ -242,6 +252,10 @@ private:
     static constexpr std::uint32_t most_slots = BlockGrowth::most(sizeof(Block), sizeof(T));
     static constexpr std::uint32_t most_spares = 2;
 
+    static Block* allocate(std::uint32_t count) {
+        return ::new (BlockMemory::allocate(bytes(count), alignof(Block))) Block{count};
+    }
+
     [[nodiscard]] bool has_room_at_back() const noexcept {
         return blocks_.last() != nullptr && blocks_.last()->end != blocks_.last()->capacity;
     }
@@ -257,7 +271,7 @@ private:
     Block* allocate() {
         const auto count = BlockGrowth::after(
             blocks_.last() != nullptr ? blocks_.last()->capacity : 0, most_slots);
-        return ::new (BlockMemory::allocate(bytes(count), alignof(Block))) Block{count};
+        return allocate(count);
     }
 
     static void release(Block* block) noexcept {
@@ -318,6 +332,40 @@ private:
     LinkedList<Block> blocks_;
     std::size_t size_ = 0;
     LinkedStack<Block> spares_;
+};
+
+// Blocks set aside for elements that were taken out and may come back. Not synchronised.
+template <Message T>
+class BlockDeque<T>::Aside {
+public:
+    Aside() = default;
+    Aside(const Aside&) = delete;
+    Aside& operator=(const Aside&) = delete;
+    ~Aside() {
+        while (!blocks_.empty()) release(&blocks_.pop());
+    }
+
+    // Sets aside blocks until there are `count`. Throws: std::bad_alloc.
+    void reserve(std::size_t count) {
+        for (; size_ < count; ++size_) blocks_.push(*allocate(1));
+    }
+    // Sets aside a block for so many elements. Throws: std::bad_alloc.
+    void add_block(std::size_t elements) {
+        blocks_.push(*allocate(static_cast<std::uint32_t>(elements)));
+        ++size_;
+    }
+
+private:
+    friend class BlockDeque<T>;
+
+    // Requires: there is one.
+    [[nodiscard]] Block& take() noexcept {
+        --size_;
+        return blocks_.pop();
+    }
+
+    LinkedStack<Block> blocks_;
+    std::size_t size_ = 0;
 };
 
 }  // namespace runnel::inline v0::detail

@@ -21,7 +21,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <exception>
 #include <memory>
 #include <optional>
 #include <span>
@@ -289,10 +288,7 @@ Popped<MovedCopy<T>> move_one(ListState<T>& source, End from, ListState<T>& targ
                               WaitLimits limits) {
     MoveOne<T> request{source, from, target, to};
     try_or_wait(request, request, limits);
-    if (request.moved) return Popped<MovedCopy<T>>(std::in_place, std::move(*request.copy));
-    if (request.rejected) return Ending::full;
-    if (request.failure) std::rethrow_exception(request.failure);
-    return request.ending();
+    return request.result();
 }
 
 // ---------------------------------------------------------------------- remove

@@ -115,6 +115,12 @@ public:
         back_.items.reserve_front();
     }
 
+    // The same without allocating, by a block that was set aside.
+    void reserve(End end, typename BlockDeque<T>::Aside& aside) noexcept {
+        if (end == End::back) return back_.items.reserve_back(aside);
+        (front_.has() ? front_.items_ : back_.items).reserve_front(aside);
+    }
+
     // Hands over all elements, in constant time. Requires: both are empty.
     void take_all(BlockDeque<T>& of_front, BlockDeque<T>& of_back) noexcept {
         of_back.take_all(back_.items);

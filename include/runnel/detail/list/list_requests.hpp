@@ -312,6 +312,14 @@ public:
     }
     [[nodiscard]] SpinBudget& spin() const noexcept { return source_.spin; }
 
+    // Once it has ended. Throws: what the copy has thrown.
+    [[nodiscard]] Popped<MovedCopy<T>> result() {
+        if (moved) return Popped<MovedCopy<T>>(std::in_place, std::move(*copy));
+        if (rejected) return Ending::full;
+        if (failure) std::rethrow_exception(failure);
+        return ending();
+    }
+
     std::exception_ptr failure{};  // of the copy
     bool moved = false;
     bool rejected = false;

@@ -317,6 +317,40 @@ public:
         return true;
     }
 
+    // ---- elements that come back
+    //
+    // An Operation may be abandoned after it was served. Then its element goes back, for which
+    // there is memory already.
+
+    // Before an Operation takes an element. Throws: std::bad_alloc.
+    void prepare_return() RUNNEL_REQUIRES(back.mutex) {
+        aside.reserve(on_the_way.load(std::memory_order_relaxed) + 1);
+    }
+    // When it has taken one.
+    void send_off() noexcept RUNNEL_REQUIRES(back.mutex) {
+        on_the_way.fetch_add(1, std::memory_order_relaxed);
+    }
+    // When that will not come back any more.
+    void note_arrival() noexcept { on_the_way.fetch_sub(1, std::memory_order_release); }
+
+    // Puts elements that one Operation has taken back at the end that they came from, over the
+    // capacity, too, so that they are popped in the same order. `memory` has blocks for them.
+    void give_back(End end, std::span<T> elements, typename BlockDeque<T>::Aside* memory) noexcept
+        RUNNEL_EXCLUDES(back.mutex, front.mutex) {
+        WakeChain chain;
+        bool is_finished = true;
+        {
+            const LockAll lock{*this};
+            for (std::size_t left = elements.size(); left != 0; --left) {
+                core().reserve(end, memory != nullptr ? *memory : aside);
+                core().push(end, std::move(elements[left - 1]));
+            }
+            on_the_way.fetch_sub(1, std::memory_order_relaxed);
+            is_finished = serve_under_locks(chain);
+        }
+        finish(is_finished, chain);
+    }
+
     // ---- waiting
 
     // An element, or room, or the end of all waits.
@@ -519,6 +553,9 @@ public:
     Atomic<bool> owes = false;
     // Away from what a push without room reads.
     alignas(64) SpinBudget spin;
+    // How many Operations have taken an element and not handed it out.
+    Atomic<std::size_t> on_the_way = 0;
+    typename BlockDeque<T>::Aside aside RUNNEL_GUARDED_BY(back.mutex);
 
 private:
     // A pass over the waiting requests, how far it may go and how far it has got: the second list

@@ -8,7 +8,6 @@
 #include <runnel/detail/base/mutex.hpp>
 #include <runnel/detail/wait/waiter.hpp>
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <thread>
@@ -43,8 +42,9 @@ public:
             running->run_all();
     }
 
-    // Where a wait says in whose list it stands; null: in none, as yet.
-    using Place = Atomic<Continuations*>;
+    // Where a wait says in whose list it stands; null: in none, as yet. Untyped, so that its owner
+    // can keep something else there until the wait begins.
+    using Place = Atomic<void*>;
 
     // For the owner of `waiter`, which another thread has claimed, or this one: returns once nobody
     // touches it any more. Requires: it was forsaken.
@@ -77,7 +77,7 @@ private:
     [[nodiscard]] static bool is_taken_out(const Waiter& waiter, const Place& place) noexcept {
         visitors_().fetch_add(1, std::memory_order_seq_cst);
         bool found = false;
-        Continuations* const list = place.load(std::memory_order_acquire);
+        auto* const list = static_cast<Continuations*>(place.load(std::memory_order_acquire));
         if (list != nullptr && !waiter.has_ended_for_all()) {
             const Lock lock{list->mutex_};
             found = list->ready_.remove(waiter);

@@ -135,7 +135,15 @@ protected:
 private:
     [[nodiscard]] bool waits_on_several() const noexcept { return ticket() % 2 == 0; }
 
+    // In this order as it takes the least memory.
     bool was_queued_ = false;
+
+protected:
+    // Of an Operation; here, where they take none.
+    enum class Stage : std::uint8_t { made, started, finished };
+    Stage stage_ = Stage::made;
+    bool has_stopper_ : 1 = false;
+    bool has_timer_ : 1 = false;
 
 public:
     // Of waits whose deadline and ticket are equal, the one with the smaller number ends first;

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// The calls of a list that may wait, for those who wait without a thread.
+
+#include <runnel/detail/base/handle.hpp>
+#include <runnel/detail/blocks/block_deque.hpp>
+#include <runnel/detail/list/list_calls.hpp>
+#include <runnel/detail/list/list_requests.hpp>
+#include <runnel/detail/list/list_state.hpp>
+#include <runnel/detail/wait/request.hpp>
+#include <runnel/detail/wait/waiter.hpp>
+#include <runnel/list_options.hpp>
+#include <runnel/message.hpp>
+#include <runnel/outcome.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <utility>
+
+namespace runnel::inline v0::detail {
+
+// Takes one element.
+template <Message T, End end>
+struct PopRecipe {
+    using Place = ListPlace<T, Line::pops>;
+
+    class Request : public PopOne<T> {
+    public:
+        explicit Request(const PopRecipe& recipe) noexcept : PopOne<T>{end, recipe.keep->clock} {}
+
+        static constexpr Waiter::Behaviour behaviour{
+            Request::template serve_as<Request, ListNode<T>>, nullptr};
+
+        Served attempt(ListNode<T>& node) {
+            ListState<T>& list = *node.list();
+            list.assert_held();
+            if (!list.core().empty()) list.prepare_return();
+            const Served served = PopOne<T>::attempt(node);
+            if (served == Served::yes && this->value) list.send_off();
+            return served;
+        }
+
+        static void take(Place& place) noexcept { place.node.list()->note_arrival(); }
+        void give_back(Place& place) noexcept {
+            const std::span<T> element{std::addressof(*this->value), 1};
+            place.node.list()->give_back(end, element, nullptr);
+        }
+    };
+
+    [[nodiscard]] Place place(Request& request) const noexcept { return {request, *keep.get()}; }
+
+    [[nodiscard]] bool try_now(Request& request) const {
+        Popped<T> popped = pop(*keep.get(), end, nullptr);
+        if (popped) request.value.emplace(*std::move(popped));
+        return request.value.has_value();
+    }
+
+    Owner<ListState<T>> keep;
+};
+
+// Takes up to `count` elements.
+template <Message T, End end>
+struct PopManyRecipe {
+    using Place = ListPlace<T, Line::pops>;
+
+    class Request : public PopMany<T> {
+    public:
+        explicit Request(const PopManyRecipe& recipe) noexcept
+            : PopMany<T>{end, recipe.count, recipe.keep->clock} {}
+
+        static constexpr Waiter::Behaviour behaviour{
+            Request::template serve_as<Request, ListNode<T>>, nullptr};
+
+        Served attempt(ListNode<T>& node) {
+            ListState<T>& list = *node.list();
+            list.assert_held();
+            if (!list.core().empty()) aside_.add_block(std::min(this->count, list.size()));
+            const Served served = PopMany<T>::attempt(node);
+            if (served == Served::yes && !this->values.empty()) list.send_off();
+            return served;
+        }
+
+        static void take(Place& place) noexcept { place.node.list()->note_arrival(); }
+        void give_back(Place& place) noexcept {
+            place.node.list()->give_back(end, this->values, &aside_);
+        }
+
+        [[nodiscard]] Batch<T> result() {
+            if (!this->values.empty()) return Batch<T>{std::move(this->values)};
+            return this->ending();
+        }
+
+    private:
+        typename BlockDeque<T>::Aside aside_;
+    };
+
+    [[nodiscard]] Place place(Request& request) const noexcept { return {request, *keep.get()}; }
+
+    [[nodiscard]] bool try_now(Request& request) const {
+        bool was_stream = false;
+        return pop_many_now(*keep.get(), end, count, request.values, was_stream);
+    }
+
+    Owner<ListState<T>> keep;
+    std::size_t count;
+};
+
+// Pushes messages, which stay where they are until it has ended.
+template <Message T, End end>
+struct PushManyRecipe {
+    using Place = ListPlace<T, Line::pushes>;
+
+    class Request : public PushMany<T> {
+    public:
+        explicit Request(const PushManyRecipe& recipe) noexcept
+            : PushMany<T>{end, recipe.messages, recipe.keep->clock} {}
+
+        static void take(Place& /*there is nothing*/) noexcept {}
+        static void give_back(Place& /*they stay in the list*/) noexcept {}
+
+        [[nodiscard]] Pushed result() {
+            if (this->count == this->messages.size()) return {this->count, Push::done};
+            if (this->count != 0 && this->how() == WaitEnd::failed)
+                return {this->count, Push::full};
+            return {this->count, refusal_of(this->ending())};
+        }
+    };
+
+    [[nodiscard]] Place place(Request& request) const noexcept { return {request, *keep.get()}; }
+
+    Owner<ListState<T>> keep;
+    std::span<T> messages;
+};
+
+// Pushes one message: `Held` is T, or T& for one that stays where it is until the push has ended.
+template <Message T, End end, typename Held>
+struct PushRecipe {
+    using Place = ListPlace<T, Line::pushes>;
+
+    class Request : public PushMany<T> {
+    public:
+        explicit Request(PushRecipe& recipe) noexcept
+            : PushMany<T>{end, std::span<T>{std::addressof(recipe.message), 1},
+                          recipe.keep->clock} {}
+
+        static void take(Place& /*there is nothing*/) noexcept {}
+        static void give_back(Place& /*it stays in the list*/) noexcept {}
+
+        [[nodiscard]] Push result() {
+            return this->count == 1 ? Push::done : refusal_of(this->ending());
+        }
+    };
+
+    [[nodiscard]] Place place(Request& request) const noexcept { return {request, *keep.get()}; }
+
+    [[nodiscard]] bool try_now(Request& request) {
+        if (end != End::back || push_back(*keep.get(), message, nullptr) != Push::done)
+            return false;
+        request.count = 1;
+        return true;
+    }
+
+    Owner<ListState<T>> keep;
+    Held message;
+};
+
+// Takes an element and puts it on another list, or on the same.
+template <Message T>
+struct MoveRecipe {
+    class Request : public MoveOne<T> {
+    public:
+        explicit Request(const MoveRecipe& recipe) noexcept
+            : MoveOne<T>{*recipe.source.get(), recipe.from, *recipe.target.get(), recipe.to} {}
+
+        static void take(Request& /*there is nothing*/) noexcept {}
+        static void give_back(Request& /*it stays done*/) noexcept {}
+    };
+
+    using Place = Request&;
+    [[nodiscard]] Place place(Request& request) const noexcept { return request; }
+
+    Owner<ListState<T>> source;
+    End from;
+    Owner<ListState<T>> target;
+    End to;
+};
+
+}  // namespace runnel::inline v0::detail

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <runnel/abstract_clock.hpp>
+#include <runnel/detail/base/assert.hpp>
+#include <runnel/detail/base/unmade.hpp>
+#include <runnel/detail/wait/await.hpp>
+#include <runnel/detail/wait/continuations.hpp>
+#include <runnel/detail/wait/timers.hpp>
+#include <runnel/detail/wait/wait_queue.hpp>
+#include <runnel/detail/wait/waiter.hpp>
+#include <runnel/outcome.hpp>
+
+#include <chrono>
+#include <optional>
+#include <stop_token>
+#include <utility>
+
+namespace runnel::inline v0::detail {
+
+// A wait that needs no thread: a request and its place, what may end it besides, and how it goes
+// on. Its owner keeps it where it is.
+//
+//     start()       It is done at once, or stands in line.
+//     serve         A waker carries it out, under the locks, as it does for threads.
+//     resume        The waker goes on with it, after all locks: by Next.
+//     cancel()      It ends early: by the clock, a stop, or anybody.
+//     finish()      Its owner takes it out of all lines; then it takes the result.
+//     ~Operation()  If its owner goes away earlier, what the wait was served with goes back.
+//
+// It is claimed once, as every wait. A claimer and the owner meet at the word of the Wait, as a
+// waker and a thread do: the one who comes second goes on. So an end inside of start() costs no
+// more than that of a thread that finds it before it sleeps.
+//
+// A Recipe says what waits. It has:
+//     Request          a kind of request, made from the recipe; with
+//                          void take(Place&)       the owner takes what it was served with
+//                          void give_back(Place&)  the owner will not
+//                      each noexcept, once it was served
+//     Place            its place, or a reference to the request, if that is its own place
+//     place(Request&)  makes it
+//     try_now(Request&)  may be left out. True: it was carried out at once, without a place.
+// Next says how the wait goes on. It has:
+//     detach() noexcept   returns a function that goes on with it. That is called once, when the
+//                         operation may have gone.
+template <typename Recipe, typename Next>
+class Operation : public Recipe::Request {
+    using Request = typename Recipe::Request;
+    using Stage = Waiter::Stage;
+
+public:
+    // Carries it out if that needs no place. `options` stay where they are until start() returns.
+    Operation(Recipe& recipe, const WaitOptions& options, Next next)
+        : Request{recipe},
+          place_{recipe.place(static_cast<Request&>(*this))},
+          note_{const_cast<WaitOptions*>(&options)},
+          next_{std::move(next)} {
+        this->behave(behaviour);
+        if constexpr (requires { recipe.try_now(*this); })
+            if (recipe.try_now(*this)) this->stage_ = Stage::finished;
+        this->share();
+    }
+    Operation(const Operation&) = delete;
+    Operation& operator=(const Operation&) = delete;
+    ~Operation() {
+        if (this->stage_ == Stage::started) abandon();
+    }
+
+    // Whether it was carried out already: then it is not started.
+    [[nodiscard]] bool is_finished() const noexcept { return this->stage_ == Stage::finished; }
+
+    // True: it waits now. Then nothing of it may be touched, until Next goes on with it. False: it
+    // has ended. Either way the caller then resumes `chain`. To be called once. Runs no user code.
+    //
+    // Throws: Error{clock_not_run}, and what Place::try_or_queue() throws. Then nothing has
+    // changed.
+    [[nodiscard]] bool start(WakeChain& chain) {
+        const auto& options =
+            *static_cast<const WaitOptions*>(note_.exchange(nullptr, std::memory_order_relaxed));
+        const auto duration = options.timeout.duration();
+        const bool may_wait = duration != std::chrono::nanoseconds{0};
+        if (may_wait && duration) require_runner(this->clock);
+        WaitLimits limits = WaitLimits::of(may_wait ? &options : nullptr);
+        limits.needs_thread = false;
+        const bool has_ended = place_.try_or_queue(limits, chain);
+        this->stage_ = Stage::started;
+        if (has_ended || give_up(*this, limits)) return false;
+        if (may_wait) arm(limits.deadline(this->clock), options.stop);
+        return this->suspend();
+    }
+
+    // Ends the wait, from any thread, any number of times, also before it has started. False: it
+    // has ended otherwise, or will.
+    bool cancel(WaitEnd how) noexcept { return end_wait(*this, how); }
+
+    // For its owner, once it has ended. Waits for a stop callback that runs in another thread.
+    // May throw what Place::leave() does.
+    void finish() {
+        if (is_finished()) return;
+        this->stage_ = Stage::finished;
+        disarm();
+        if (this->how() == WaitEnd::served) this->take(place_);
+        place_.leave();
+    }
+
+    // For its owner, while it does not wait.
+    [[nodiscard]] Next& next() noexcept { return next_; }
+
+private:
+    struct Stop {
+        void operator()() const noexcept { operation->cancel(WaitEnd::stopped); }
+
+        Operation* operation;
+    };
+    using Stopper = std::stop_callback<Stop>;
+
+    static void resume(Waiter& waiter, WakeChain& chain) noexcept {
+        auto& self = static_cast<Operation&>(waiter);
+        if constexpr (requires { self.serve_others(chain); }) self.serve_others(chain);
+        chain.go_on_later(self);
+    }
+    static void go_on(Waiter& waiter) noexcept {
+        auto& self = static_cast<Operation&>(waiter);
+        auto next = self.next_.detach();
+        if (self.end_asleep() != nullptr) next();  // the operation may be gone
+    }
+    static void stand_in(Waiter& waiter, Continuations& list) noexcept {
+        static_cast<Operation&>(waiter).note_.store(&list, std::memory_order_release);
+    }
+
+    static constexpr Waiter::Behaviour behaviour{Request::behaviour.serve, resume, false, go_on,
+                                                 stand_in};
+
+    // From now on the clock and a stop may end it.
+    void arm(std::optional<Clock::Deadline> deadline, const std::stop_token& stop) noexcept {
+        if (deadline) {
+            this->has_timer_ = true;
+            start_timer(this->clock, timer_, *deadline);
+        }
+        if (!stop.stop_possible()) return;
+        this->has_stopper_ = true;
+        stopper_.make(stop, Stop{this});
+    }
+    void disarm() noexcept {
+        if (this->has_stopper_) stopper_.destroy();
+        if (this->has_timer_) stop_timer(this->clock, timer_);
+    }
+
+    void abandon() noexcept {
+        if (!this->claim(WaitEnd::stopped)) {
+            this->forsake();
+            Continuations::withdraw(*this, note_);
+        }
+        disarm();
+        try {
+            place_.leave();
+        } catch (...) {  // it has left; what counts the calls of consumers had no memory
+        }
+        if (this->how() == WaitEnd::served) this->give_back(place_);
+    }
+
+    typename Recipe::Place place_;
+    Timer timer_{*this};
+    Unmade<Stopper> stopper_;
+    Continuations::Place note_;  // until it has started, the options
+    [[no_unique_address]] Next next_;
+};
+
+}  // namespace runnel::inline v0::detail
