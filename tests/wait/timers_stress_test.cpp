@@ -7,6 +7,7 @@
 
 #include "support/catch.hpp"
 #include "support/eventually.hpp"
+#include "support/rest.hpp"
 #include "support/scale.hpp"
 #include "support/stress_random.hpp"
 #include "support/timed.hpp"
@@ -20,6 +21,7 @@
 #include <memory>
 #include <optional>
 #include <thread>
+#include <utility>
 #include <vector>
 
 using namespace std::chrono_literals;
@@ -53,8 +55,13 @@ struct Endings {
     std::atomic<std::size_t> served = 0;
     std::atomic<std::size_t> timed_out = 0;
     std::atomic<std::size_t> stopped = 0;
-    std::atomic<std::size_t> early = 0;  // time-outs before their deadline
+    std::atomic<std::size_t> early = 0;     // time-outs before their deadline
+    std::atomic<std::size_t> tellings = 0;  // of an earlier deadline
 
+    // Whether all there is has come: the threads that run the clock may begin late.
+    [[nodiscard]] bool are_mixed() const {
+        return std::min({served.load(), timed_out.load(), stopped.load(), tellings.load()}) >= 100;
+    }
     [[nodiscard]] std::size_t all() const { return served + timed_out + stopped; }
 
     void note(const Timed& wait, Clock::Deadline deadline) {
@@ -77,7 +84,7 @@ void wait_again_and_again(Clock& clock, Random random, std::size_t rounds, Endin
                           std::size_t& begun) {
     std::vector<std::unique_ptr<Shared>> waits;
     for (std::size_t at = 0; at != 20; ++at) waits.push_back(std::make_unique<Shared>());
-    for (std::size_t round = 0; round != rounds; ++round) {
+    for (std::size_t round = 0; round < rounds || !endings.are_mixed(); ++round) {
         Shared& one = *random.one_of(waits);
         if (one.wait) {
             one.wait->wake();
@@ -108,7 +115,6 @@ TEST_CASE("each wait without a thread ends once, whoever runs the clock", "[time
     constexpr std::size_t waiting_threads = 3;
     SharedClock clock;
     Endings endings;
-    std::atomic<std::size_t> tellings = 0;
     std::vector<std::size_t> begun(waiting_threads);
     std::atomic<bool> is_over = false;
     std::vector<std::jthread> runners;
@@ -121,11 +127,11 @@ TEST_CASE("each wait without a thread ends once, whoever runs the clock", "[time
                     eventually([&] { return is_over || endings.all() >= some; });
                 }
                 Runner runner{clock};
-                runner.on_earlier([&] { ++tellings; });
+                runner.on_earlier([&] { ++endings.tellings; });
                 for (std::size_t left = random.below(50); left != 0 && !is_over; --left) {
                     clock.move(random.between(0, 3) * 1us);
                     runner.run_due();
-                    if (random.percent(10)) runner.on_earlier([&] { ++tellings; });
+                    if (random.percent(10)) runner.on_earlier([&] { ++endings.tellings; });
                 }
             }
         });
@@ -141,13 +147,10 @@ TEST_CASE("each wait without a thread ends once, whoever runs the clock", "[time
     is_over = true;
     runners.clear();
     std::cout << endings.served << " served, " << endings.timed_out << " timed out, "
-              << endings.stopped << " stopped, " << tellings << " calls for an earlier deadline\n";
+              << endings.stopped << " stopped, " << endings.tellings
+              << " calls for an earlier deadline\n";
     CHECK(endings.all() == begun[0] + begun[1] + begun[2]);
     CHECK(endings.early == 0);
-    CHECK(endings.served > 0);
-    CHECK(endings.timed_out > 0);
-    CHECK(endings.stopped > 0);
-    CHECK(tellings > 0);
 }
 
 TEST_CASE("no wait that begins beside advance() is forgotten", "[timers][race]") {
@@ -178,4 +181,28 @@ TEST_CASE("no wait that begins beside advance() is forgotten", "[timers][race]")
     }
     beginning.join();
     CHECK(forgotten == 0);
+}
+
+TEST_CASE("a TimerThread misses no deadline, and no word that it shall go", "[timers][race]") {
+    const std::uint64_t seed = runnel::test::seed_for("a TimerThread misses no deadline");
+    const std::size_t rounds = runnel::test::scaled(10'000, 300);
+    Random random{seed};
+    auto& clock = runnel::SystemClock::instance();
+    std::optional<runnel::TimerThread> thread{std::in_place};
+    std::size_t timed_out = 0;
+    for (std::size_t round = 0; round != rounds; ++round) {
+        if (random.percent(10)) {
+            thread.reset();
+            thread.emplace();
+        }
+        runnel::test::Rest over;
+        Timed late{clock};
+        Timed early{clock, [&](Timed&) { over.wake(); }};
+        late.start(1h);
+        early.start(random.between(1, 30) * 1us);
+        over.wait();  // does not end if it is missed
+        timed_out += early.has(WaitEnd::timed_out) ? 1U : 0U;
+        late.wake();
+    }
+    CHECK(timed_out == rounds);
 }
