@@ -138,3 +138,19 @@ TEST_CASE("a linked stack is last in, first out", "[linked]") {
     }
     CHECK(moved.empty());
 }
+
+TEST_CASE("an element can be taken out of a queue wherever it stands", "[linked]") {
+    std::array<Element, 4> elements{{{1}, {2}, {3}, {4}}};
+    const std::size_t gone = GENERATE(0U, 1U, 2U, 3U);
+    LinkedQueue<Element, &Element::beside> queue;
+    for (Element& element : elements) queue.push_back(element);
+    CHECK(queue.remove(elements[gone]));
+    CHECK_FALSE(queue.remove(elements[gone]));
+    queue.push_back(elements[gone]);
+    Numbers left;
+    while (!queue.empty()) left.push_back(queue.pop_front().number);
+    Numbers expected{1, 2, 3, 4};
+    expected.erase(expected.begin() + static_cast<std::ptrdiff_t>(gone));
+    expected.push_back(static_cast<int>(gone) + 1);
+    CHECK(left == expected);
+}

@@ -104,7 +104,7 @@ public:
     [[nodiscard]] bool remove(const Element& element) noexcept {
         Element* before = nullptr;
         Element* one = first_;
-        while (one != nullptr && one != &element) one = std::exchange(before, one)->*Link;
+        for (; one != nullptr && one != &element; one = one->*Link) before = one;
         return one != nullptr && unlink(before, *one);
     }
 

@@ -322,9 +322,10 @@ public:
     // An Operation may be abandoned after it was served. Then its element goes back, for which
     // there is memory already.
 
-    // Before an Operation takes an element. Throws: std::bad_alloc.
+    // Before an Operation takes an element. One more than all of them need: so an element that has
+    // come back can be taken by another one at once. Throws: std::bad_alloc.
     void prepare_return() RUNNEL_REQUIRES(back.mutex) {
-        aside.reserve(on_the_way.load(std::memory_order_relaxed) + 1);
+        aside.reserve(on_the_way.load(std::memory_order_relaxed) + 2);
     }
     // When it has taken one.
     void send_off() noexcept RUNNEL_REQUIRES(back.mutex) {

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT
+// What waits of coroutines allocate, and what becomes of them when memory runs out.
+#include <runnel/awaitable.hpp>
+#include <runnel/blocking_list.hpp>
+#include <runnel/clock.hpp>
+#include <runnel/outcome.hpp>
+
+#include "support/catch.hpp"
+#include "support/coroutines.hpp"
+#include "support/elements.hpp"
+#include "support/short_memory.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <new>
+#include <optional>
+#include <stop_token>
+#include <utility>
+#include <vector>
+
+using runnel::BlockingList;
+using runnel::ManualClock;
+using runnel::Push;
+using runnel::WaitOptions;
+using runnel::test::Coroutine;
+using runnel::test::elements;
+using runnel::test::fill;
+using runnel::test::Loop;
+using runnel::test::Memory;
+using runnel::test::MemoryRunsOut;
+using namespace std::chrono_literals;
+
+namespace {
+
+using Jobs = BlockingList<int>;
+
+Coroutine take_all(Jobs jobs, WaitOptions options, int& sum) {
+    while (const auto job = co_await jobs.async_pop_front(options)) sum += *job;
+}
+
+Coroutine take_one(Jobs jobs, int& sum) {
+    sum += (co_await jobs.async_pop_front()).value();
+}
+
+}  // namespace
+
+TEST_CASE("a wait allocates nothing, with a time-out and a stop token, too") {
+    ManualClock clock;
+    const Jobs jobs{{.clock = &clock}};
+    const std::stop_source stop;
+    int sum = 0;
+    const Coroutine worker = take_all(jobs, {.timeout = 1h, .stop = stop.get_token()}, sum);
+    REQUIRE(jobs.try_push_back(1) == Push::done);  // it has what it needs now
+    {
+        const MemoryRunsOut none{0};
+        for (int i = 0; i != 1000; ++i) (void)jobs.try_push_back(1);
+    }
+    CHECK_FALSE(Memory::ran_out);
+    CHECK(sum == 1001);
+}
+
+TEST_CASE("to give up a wait allocates nothing, also when it was served") {
+    ManualClock clock;
+    const Jobs jobs{{.clock = &clock}};
+    Loop loop;
+    const auto wait = [](Jobs from, Loop& on) -> Coroutine {
+        (void)co_await from.async_pop_front().on(on);
+    };
+    std::vector<Coroutine> waiting;
+    for (int i = 0; i != 200; ++i) waiting.push_back(wait(jobs, loop));
+    std::vector<int> messages(200, 1);
+    REQUIRE(jobs.push_back_many(messages).ending == Push::done);
+    loop.drop();
+    int sum = 0;
+    const std::size_t next = GENERATE(0U, 150U);  // how many of the elements somebody waits for
+    std::vector<Coroutine> others;
+    for (std::size_t i = 0; i != next; ++i) others.push_back(take_one(jobs, sum));
+    {
+        const MemoryRunsOut none{0};
+        for (Coroutine& one : waiting) one.destroy();
+    }
+    CHECK_FALSE(Memory::ran_out);
+    CHECK(jobs.size() == 200 - next);
+    CHECK(sum == static_cast<int>(next));
+}
+
+TEST_CASE(
+    "if there is no memory for an element that may come back, the pop fails and takes nothing") {
+    ManualClock clock;
+    const Jobs jobs{{.clock = &clock}};
+    fill(jobs, {1});
+    REQUIRE(jobs.try_pop_front());  // the list has its first block
+    int sum = 0;
+    const Coroutine worker = take_all(jobs, {}, sum);
+    {
+        const MemoryRunsOut none{0};
+        CHECK(jobs.try_push_back(7) == Push::done);
+    }
+    CHECK_THROWS_AS(worker.check(), std::bad_alloc);
+    CHECK(elements(jobs) == std::vector{7});
+}

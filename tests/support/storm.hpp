@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <runnel/executor.hpp>
+
+#include "support/coroutines.hpp"
+#include "support/stress_random.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <iostream>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace runnel::test {
+
+/// How often each kind of end came.
+class StormCounts {
+public:
+    void add(std::string_view end) {
+        const std::lock_guard lock{mutex_};
+        ++counts_[std::string{end}];
+    }
+    void print(std::string_view storm) const {
+        std::cout << storm << ':';
+        for (const auto& [end, count] : counts_) std::cout << ' ' << end << ' ' << count << ',';
+        std::cout << std::endl;
+    }
+    /// Of the kind that came least often.
+    [[nodiscard]] std::size_t least() const {
+        std::size_t least = counts_.empty() ? 0 : counts_.begin()->second;
+        for (const auto& [end, count] : counts_) least = count < least ? count : least;
+        return least;
+    }
+    [[nodiscard]] std::size_t kinds() const { return counts_.size(); }
+
+private:
+    std::mutex mutex_;
+    std::map<std::string, std::size_t> counts_;
+};
+
+/// The event loop of one thread, which owns the coroutines that go on there. It may destroy one at
+/// any time between two of its steps: what still comes for that one is thrown away.
+class StormLoop {
+public:
+    using Number = std::uint64_t;
+
+    /// The executor of one coroutine.
+    struct Executor {
+        void execute(Continuation function) const { loop->post(number, function); }
+
+        StormLoop* loop;
+        Number number;
+    };
+
+    /// Starts a coroutine: start(executor) makes it.
+    template <typename Start>
+    void start(Start start) {
+        const Number number = ++last_;
+        Coroutine coroutine = start(Executor{this, number});
+        if (coroutine.done()) return coroutine.check();
+        coroutines_.emplace(number, std::move(coroutine));
+    }
+
+    /// Goes on with what has come.
+    void run() {
+        while (const auto next = take()) {
+            const auto found = coroutines_.find(next->first);
+            if (found == coroutines_.end()) continue;
+            next->second();
+            if (!found->second.done()) continue;
+            found->second.check();
+            coroutines_.erase(found);
+        }
+    }
+
+    /// Destroys any of them. False: there is none.
+    bool destroy_one(Random& random) {
+        if (coroutines_.empty()) return false;
+        const Number any = coroutines_.begin()->first + random.below(size());
+        const auto found = coroutines_.lower_bound(any);
+        coroutines_.erase(found != coroutines_.end() ? found : coroutines_.begin());
+        return true;
+    }
+
+    [[nodiscard]] std::size_t size() const noexcept { return coroutines_.size(); }
+
+private:
+    using Step = std::pair<Number, Continuation>;
+
+    void post(Number number, Continuation function) {
+        const std::lock_guard lock{mutex_};
+        steps_.emplace_back(number, function);
+    }
+    std::optional<Step> take() {
+        const std::lock_guard lock{mutex_};
+        if (steps_.empty()) return std::nullopt;
+        const Step next = steps_.front();
+        steps_.pop_front();
+        return next;
+    }
+
+    Number last_ = 0;
+    std::map<Number, Coroutine> coroutines_;
+    std::mutex mutex_;
+    std::deque<Step> steps_;
+};
+
+}  // namespace runnel::test
