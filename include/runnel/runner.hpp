@@ -66,8 +66,8 @@ public:
 
     /// Ends each wait whose deadline has come, in the order of deadlines; of equal ones, the wait
     /// that began first ends first. What goes on after a wait, such as a coroutine that named no
-    /// executor, runs in this thread, without a lock, before the next wait ends. Returns how many
-    /// it has ended.
+    /// executor, runs in this thread, without a lock, before the next wait ends. (If this is called
+    /// by what goes on so, it runs after that.) Returns how many it has ended.
     std::size_t run_due() noexcept { return detail::run_due(clock_, clock_.now()); }
 
     /// `function` is called whenever a wait begins whose deadline is earlier than all others, by

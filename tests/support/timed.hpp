@@ -2,6 +2,7 @@
 #pragma once
 
 #include <runnel/abstract_clock.hpp>
+#include <runnel/detail/wait/continuations.hpp>
 #include <runnel/detail/wait/timers.hpp>
 #include <runnel/detail/wait/wait_queue.hpp>
 #include <runnel/detail/wait/waiter.hpp>
@@ -39,14 +40,18 @@ struct Timed : detail::Waiter {
 
 private:
     static detail::Served never(detail::WaitNode& /*node*/) noexcept { return detail::Served::no; }
-    static void go_on(Waiter& waiter, detail::WakeChain& /*chain*/) noexcept {
+    static void go_on_later(Waiter& waiter, detail::WakeChain& chain) noexcept {
+        chain.go_on_later(waiter);
+    }
+    static void go_on(Waiter& waiter) noexcept {
         auto& self = static_cast<Timed&>(waiter);
         detail::stop_timer(self.clock, self.timer);
         const auto call = std::move(self.then);
         self.end();
         if (call) call(self);
     }
-    static constexpr Behaviour behaviour{never, go_on};
+    static void stand_in(Waiter& /*waiter*/, detail::Continuations& /*list*/) noexcept {}
+    static constexpr Behaviour behaviour{never, go_on_later, false, go_on, stand_in};
 
     detail::Timer timer{*this};
     std::function<void(Timed&)> then;

@@ -60,7 +60,7 @@ struct Endings {
 
     // Whether all there is has come: the threads that run the clock may begin late.
     [[nodiscard]] bool are_mixed() const {
-        return std::min({served.load(), timed_out.load(), stopped.load(), tellings.load()}) >= 100;
+        return std::min({served.load(), timed_out.load(), stopped.load(), tellings.load()}) >= 20;
     }
     [[nodiscard]] std::size_t all() const { return served + timed_out + stopped; }
 

@@ -6,6 +6,8 @@
 #include <runnel/detail/base/linked.hpp>
 #include <runnel/detail/base/process.hpp>
 #include <runnel/detail/base/thread_id.hpp>
+#include <runnel/detail/wait/continuations.hpp>
+#include <runnel/detail/wait/thread_end.hpp>
 #include <runnel/detail/wait/timers.hpp>
 #include <runnel/detail/wait/times.hpp>
 #include <runnel/detail/wait/waiter.hpp>
@@ -16,7 +18,6 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
-#include <cstdio>
 #include <exception>
 #include <functional>
 #include <list>
@@ -33,49 +34,6 @@
 namespace runnel::inline v0 {
 
 namespace detail {
-
-inline void print(const std::string& what) noexcept {
-    std::fputs(("runnel: " + what + "\n").c_str(), stderr);
-}
-
-// Whether a thread of a ManualClock has finished. The thread shares this with its Thread, which may
-// outlive the clock.
-class ThreadEnd {
-public:
-    explicit ThreadEnd(std::string name) noexcept : name_{std::move(name)} {}
-
-    void tell() noexcept {
-        const std::lock_guard lock{mutex_};
-        has_finished_ = true;
-        changed_.notify_all();
-    }
-
-    // Calls `function` unless the thread has finished. It does not finish meanwhile, so its clock
-    // is there.
-    template <typename Function>
-    void unless_told(Function function) noexcept {
-        const std::lock_guard lock{mutex_};
-        if (!has_finished_) function();
-    }
-
-    // Returns when the thread has finished, or has been awaited for long, which this prints.
-    void await() noexcept {
-        {
-            std::unique_lock lock{mutex_};
-            if (changed_.wait_for(lock, patience, [this] { return has_finished_; })) return;
-        }
-        print("ManualClock::Thread: it goes, and still waits for its thread: " + name_ +
-              " (which waits without the thread's stop token?)");
-    }
-
-    std::chrono::nanoseconds patience = std::chrono::seconds{10};  // tests have less
-
-private:
-    const std::string name_;
-    std::mutex mutex_{};
-    std::condition_variable changed_{};
-    bool has_finished_ = false;
-};
 
 struct ThreadEndOf;  // of the tests
 
@@ -539,6 +497,7 @@ inline void ManualClock::fail_to_settle(const std::string& call, const std::stri
 
 // Returns the names of the threads that still run after `limit`; empty: none does.
 inline std::string ManualClock::await_others(Settler self, Duration limit) const {
+    detail::Continuations::run_before_wait();  // the threads may wait for these
     const auto until = detail::later(std::chrono::steady_clock::now(), limit);
     std::unique_lock lock{mutex_};
     bool in_time = true;
