@@ -3,12 +3,14 @@
 
 #include <runnel/version.hpp>
 
+#include <runnel/awaitable.hpp>
 #include <runnel/channel_options.hpp>
 #include <runnel/clock.hpp>
 #include <runnel/connection.hpp>
 #include <runnel/detail/base/annotations.hpp>
 #include <runnel/detail/base/handle.hpp>
 #include <runnel/detail/base/mutex.hpp>
+#include <runnel/detail/channel/channel_recipes.hpp>
 #include <runnel/detail/channel/channel_requests.hpp>
 #include <runnel/detail/channel/channel_state.hpp>
 #include <runnel/detail/channel/seat.hpp>
@@ -180,6 +182,11 @@ public:
         return request.how() == detail::WaitEnd::served;
     }
 
+    /// wait_for_subscribers() as an awaitable; see Awaitable.
+    auto async_wait_for_subscribers(std::size_t count, const WaitOptions& options = {}) const {
+        return Awaitable{detail::AwaitSubscribersRecipe<T>{owner(), count}, options};
+    }
+
     // ------------------------------------------------------------------ looking
 
     /// A snapshot of several figures.
@@ -239,6 +246,8 @@ private:
     friend class detail::NamedHandle;
 
     using State = detail::ChannelState<T>;
+
+    [[nodiscard]] detail::Owner<State> owner() const noexcept { return detail::Owner{*state_}; }
 
     detail::Handle<State> state_;
 };

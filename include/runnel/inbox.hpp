@@ -3,6 +3,7 @@
 
 #include <runnel/version.hpp>
 
+#include <runnel/awaitable.hpp>
 #include <runnel/channel.hpp>
 #include <runnel/channel_options.hpp>
 #include <runnel/clock.hpp>
@@ -10,6 +11,7 @@
 #include <runnel/detail/base/assert.hpp>
 #include <runnel/detail/base/handle.hpp>
 #include <runnel/detail/base/mutex.hpp>
+#include <runnel/detail/channel/channel_recipes.hpp>
 #include <runnel/detail/channel/channel_state.hpp>
 #include <runnel/detail/channel/inbox_state.hpp>
 #include <runnel/detail/wait/await.hpp>
@@ -92,6 +94,7 @@ public:
 
 private:
     friend class Inbox<T>;
+    friend struct detail::ReadInboxRecipe<T, InboxMessages<T>>;
 
     explicit InboxMessages(Ending ending) noexcept : ending_{ending} {}
     explicit InboxMessages(std::vector<detail::InboxEntry<T>>&& entries) noexcept
@@ -217,6 +220,17 @@ public:
     InboxMessages<T> try_read(const ReadOptions& options = {}, detail::Caller caller = {}) {
         RUNNEL_EXPECT(has_state(), "try_read() of an Inbox that was moved from", caller);
         return read(options, detail::WaitLimits{});
+    }
+
+    /// read() as an awaitable, with the same options and results; see Awaitable. The inbox has to
+    /// stay until the wait has ended, but may be moved.
+    ///
+    /// Throws: Error{invalid_argument} if `count` is 0.
+    auto async_read(const ReadOptions& options = {}, detail::Caller caller = {}) {
+        RUNNEL_EXPECT(has_state(), "async_read() of an Inbox that was moved from", caller);
+        detail::check_count(options.count, "Inbox: a read");
+        return Awaitable{detail::ReadInboxRecipe<T, InboxMessages<T>>{state_, options.count},
+                         WaitOptions{options.timeout, options.stop}};
     }
 
     /// How many messages it has missed, all in all.

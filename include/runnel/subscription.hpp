@@ -3,6 +3,7 @@
 
 #include <runnel/version.hpp>
 
+#include <runnel/awaitable.hpp>
 #include <runnel/channel_options.hpp>
 #include <runnel/detail/base/annotations.hpp>
 #include <runnel/detail/base/assert.hpp>
@@ -12,6 +13,7 @@
 #include <runnel/detail/blocks/log_block.hpp>
 #include <runnel/detail/blocks/pin.hpp>
 #include <runnel/detail/blocks/slots.hpp>
+#include <runnel/detail/channel/channel_recipes.hpp>
 #include <runnel/detail/channel/channel_requests.hpp>
 #include <runnel/detail/channel/channel_state.hpp>
 #include <runnel/detail/channel/seat.hpp>
@@ -93,6 +95,7 @@ public:
 
 private:
     friend class Subscription<T>;
+    friend struct detail::ReadRecipe<T, Messages<T>>;
 
     explicit Messages(Ending ending, std::uint64_t missed = 0) noexcept
         : missed_{missed}, ending_{ending} {}
@@ -187,6 +190,17 @@ public:
         return read(options, detail::WaitLimits{});
     }
 
+    /// read() as an awaitable, with the same options and results; see Awaitable. What is at hand it
+    /// takes at once. The subscription has to stay until the wait has ended, but may be moved.
+    ///
+    /// Throws: Error{invalid_argument} if `count` is 0.
+    auto async_read(const ReadOptions& options = {}, detail::Caller caller = {}) {
+        RUNNEL_EXPECT(has_seat(), "async_read() of a Subscription that was moved from", caller);
+        detail::check_count(options.count, "Subscription: a read");
+        return Awaitable{detail::ReadRecipe<T, Messages<T>>{channel_, seat(), options.count},
+                         WaitOptions{options.timeout, options.stop}};
+    }
+
     /// How many messages it has missed, all in all.
     [[nodiscard]] std::uint64_t missed(detail::Caller caller = {}) const noexcept {
         RUNNEL_EXPECT(has_seat(), "missed() of a Subscription that was moved from", caller);
@@ -222,26 +236,9 @@ private:
 
     // What can be read without the lock.
     detail::PinnedSlots<detail::Logged<T>> at_hand(std::size_t count) noexcept {
-        detail::Seat<T>& seat = this->seat();
-        if (!seat.cursor.look_for_next() || !channel_->is_within_window(seat)) return {};
-        const std::uint64_t before = seat.position();
-        auto part = seat.cursor.take(count);
-        const std::size_t taken = detail::count_slots(part.mask);
-        if (seat.position() - before != taken) [[unlikely]] {
-            // Some fell behind the window meanwhile. Under the lock it is clear how many.
-            seat.cursor.reset(detail::ChannelLog<T>::id(before));
-            return {};
-        }
-        streak_ += taken;
-        seat.tell_position();
-        wake_publishers();
+        auto part = detail::read_at_hand(*channel_.get(), seat(), count);
+        streak_ += detail::count_slots(part.mask);
         return part;
-    }
-
-    void wake_publishers() noexcept {
-        if (seat().when_behind == Behind::block &&
-            channel_->has_publishers.load(std::memory_order_seq_cst)) [[unlikely]]
-            channel_->wake_publishers();
     }
 
     [[gnu::noinline]] Messages<T> go_on(std::size_t count, detail::WaitLimits limits) {
@@ -252,7 +249,7 @@ private:
                             limits);
         request.wake_others();
         if (request.messages.mask == 0) return Messages<T>{request.ending(), request.missed};
-        wake_publishers();
+        detail::wake_publishers_after(channel, seat());
         return {std::move(request.messages), request.missed};
     }
 

@@ -9,6 +9,7 @@
 #include <runnel/detail/base/handle.hpp>
 #include <runnel/detail/blocks/pin.hpp>
 #include <runnel/detail/blocks/segmented_log.hpp>
+#include <runnel/detail/blocks/slots.hpp>
 #include <runnel/detail/channel/channel_state.hpp>
 #include <runnel/detail/channel/handler.hpp>
 #include <runnel/detail/channel/handler_run.hpp>
@@ -63,6 +64,7 @@ public:
         if (node_ && may_stand_in_line(request_)) channel_.leave(*node_);
     }
     [[nodiscard]] SpinBudget& spin() const noexcept { return channel_.spin; }
+    [[nodiscard]] ChannelState<T>& channel() const noexcept { return channel_; }
 
 private:
     Kind& request_;
@@ -226,24 +228,39 @@ Published publish(ChannelState<T>& channel, T& message, const WaitOptions* optio
     return {sent.reached};
 }
 
-// Reads on from a seat.
-//
-// A message may wake very many readers, and each call that wakes one costs as much as fifty
-// publishes. So the publisher wakes some of them, and each of those wakes some others.
+// After a read.
 template <Message T>
-class ReadMessages : public Request {
-public:
-    static void unpark_in_turn(Waiter& waiter, WakeChain& chain) noexcept {
-        auto& self = static_cast<ReadMessages&>(waiter);
-        // Another clock has to see each wake-up.
-        if (self.clock.is_system()) self.take_along(chain);
-        unpark<ReadMessages>(waiter, chain);
+void wake_publishers_after(ChannelState<T>& channel, const Seat<T>& seat) noexcept {
+    if (seat.when_behind == Behind::block && channel.has_publishers.load(std::memory_order_seq_cst))
+        [[unlikely]]
+        channel.wake_publishers();
+}
+
+// What can be read from a seat without the lock; no slots: nothing.
+template <Message T>
+[[nodiscard]] PinnedSlots<Logged<T>> read_at_hand(ChannelState<T>& channel, Seat<T>& seat,
+                                                  std::size_t count) noexcept {
+    if (!seat.cursor.look_for_next() || !channel.is_within_window(seat)) return {};
+    const std::uint64_t before = seat.position();
+    auto part = seat.cursor.take(count);
+    if (seat.position() - before != count_slots(part.mask)) [[unlikely]] {
+        // Some fell behind the window meanwhile. Under the lock it is clear how many.
+        seat.cursor.reset(ChannelLog<T>::id(before));
+        return {};
     }
+    seat.tell_position();
+    wake_publishers_after(channel, seat);
+    return part;
+}
 
-    static constexpr Behaviour behaviour{serve_as<ReadMessages, ChannelNode<T>>, unpark_in_turn};
+// Reads on from a seat.
+template <Message T>
+class ReadSeat : public Request {
+public:
+    static constexpr Behaviour behaviour{serve_as<ReadSeat, ChannelNode<T>>, nullptr};
 
-    ReadMessages(Seat<T>& seat, std::size_t limit, Clock& on) noexcept
-        : Request{behaviour, WaitsOn::one, on}, seat_{seat}, count_{limit} {}
+    ReadSeat(const Behaviour& how, Seat<T>& seat, std::size_t limit, Clock& on) noexcept
+        : Request{how, WaitsOn::one, on}, seat_{seat}, count_{limit} {}
 
     Served attempt(ChannelNode<T>& node) noexcept { return attempt_as_waker(*this, node); }
     Served attempt(ChannelState<T>& channel) noexcept RUNNEL_REQUIRES(channel.mutex) {
@@ -263,28 +280,12 @@ public:
         return Served::yes;
     }
 
-    // Wakes the readers that came with its own wake-up. To be called when the wait is over.
-    void wake_others() noexcept {
-        for (FutexWord* const word : std::span{others_}.first(count_of_others_))
-            futex_wake_one(*word);
-    }
+    [[nodiscard]] Seat<T>& seat() const noexcept { return seat_; }
 
     PinnedSlots<Logged<T>> messages{};
     std::uint64_t missed = 0;
 
 private:
-    static constexpr std::size_t most_others = 7;
-
-    // Takes along about half of the other readers in the chain, but at most `most_others`. The rest
-    // is left to the publisher.
-    void take_along(WakeChain& chain) noexcept {
-        while (chain.size() > count_of_others_ && count_of_others_ != most_others &&
-               chain.first().has(behaviour)) {
-            FutexWord* const word = chain.take_first().end_asleep();
-            if (word != nullptr) others_[count_of_others_++] = word;
-        }
-    }
-
     Served close(std::uint64_t last) noexcept {
         const Served served = end_if_last_source();
         if (served == Served::yes) skip_to(last, seat_.position());
@@ -300,6 +301,48 @@ private:
 
     Seat<T>& seat_;
     const std::size_t count_;
+};
+
+// The same in a thread.
+//
+// A message may wake very many readers, and each call that wakes one costs as much as fifty
+// publishes. So the publisher wakes some of them, and each of those wakes some others.
+template <Message T>
+class ReadMessages : public ReadSeat<T> {
+    using Behaviour = Waiter::Behaviour;
+
+public:
+    static void unpark_in_turn(Waiter& waiter, WakeChain& chain) noexcept {
+        auto& self = static_cast<ReadMessages&>(waiter);
+        // Another clock has to see each wake-up.
+        if (self.clock.is_system()) self.take_along(chain);
+        Request::unpark<ReadMessages>(waiter, chain);
+    }
+
+    static constexpr Behaviour behaviour{ReadSeat<T>::behaviour.serve, unpark_in_turn};
+
+    ReadMessages(Seat<T>& seat, std::size_t limit, Clock& on) noexcept
+        : ReadSeat<T>{behaviour, seat, limit, on} {}
+
+    // Wakes the readers that came with its own wake-up. To be called when the wait is over.
+    void wake_others() noexcept {
+        for (FutexWord* const word : std::span{others_}.first(count_of_others_))
+            futex_wake_one(*word);
+    }
+
+private:
+    static constexpr std::size_t most_others = 7;
+
+    // Takes along about half of the other threads in the chain, but at most `most_others`. The rest
+    // is left to the publisher.
+    void take_along(WakeChain& chain) noexcept {
+        while (chain.size() > count_of_others_ && count_of_others_ != most_others &&
+               chain.first().has(behaviour)) {
+            FutexWord* const word = chain.take_first().end_asleep();
+            if (word != nullptr) others_[count_of_others_++] = word;
+        }
+    }
+
     std::array<FutexWord*, most_others> others_{};
     std::size_t count_of_others_ = 0;
 };
