@@ -8,6 +8,7 @@
 #include <runnel/detail/base/mutex.hpp>
 
 #include "support/gate.hpp"
+#include "support/reveal.hpp"
 
 #include <atomic>
 #include <concepts>
@@ -19,17 +20,6 @@
 #include <vector>
 
 namespace runnel::test {
-
-/// Hands out a private member, which the language allows an explicit instantiation to name:
-///
-///     template struct Reveal<StateOf, &BlockingList<Gated>::state_>;
-///
-/// with `struct StateOf { friend auto reveal(StateOf); };` gives `reveal(StateOf{})`, a pointer to
-/// the member.
-template <typename Tag, auto Member>
-struct Reveal {
-    friend auto reveal(Tag) { return Member; }
-};
 
 /// Whether somebody may sleep at this lock: it has looked some thirty times, found the lock held,
 /// and marked its word.
