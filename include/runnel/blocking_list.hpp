@@ -9,6 +9,7 @@
 #include <runnel/detail/base/handle.hpp>
 #include <runnel/detail/base/mutex.hpp>
 #include <runnel/detail/list/list_calls.hpp>
+#include <runnel/detail/list/list_places.hpp>
 #include <runnel/detail/list/list_recipes.hpp>
 #include <runnel/detail/list/list_requests.hpp>
 #include <runnel/detail/list/list_state.hpp>
@@ -391,6 +392,9 @@ private:
     template <Message U>
     friend PoppedFrom<U> pop_first(std::span<const BlockingList<U>> lists,
                                    const FirstOptions& options);
+    template <Message U>
+    friend Awaitable<detail::PopFirstRecipe<U>>
+    async_pop_first(std::span<const BlockingList<U>> lists, const FirstOptions& options);
 
     using State = detail::ListState<T>;
 
@@ -414,6 +418,8 @@ private:
     }
 
     static PoppedFrom<T> first_of(std::span<const BlockingList> lists, const FirstOptions& options);
+    static detail::ListPlaces<T> places_at(std::span<const BlockingList> lists);
+    static void require_some(std::span<const BlockingList> lists);
 
     detail::Handle<State> state_;
 };
@@ -451,20 +457,64 @@ PoppedFrom<T> pop_first(std::initializer_list<BlockingList<T>> lists,
     return pop_first(std::span<const BlockingList<T>>{lists.begin(), lists.size()}, options);
 }
 
+/// As pop_first(), without a thread; see Awaitable. It does not keep `lists`, which may go before
+/// it is awaited. It is awaited by one coroutine at a time.
+///
+///     auto next = co_await runnel::async_pop_first({urgent, normal}, {.timeout = 1s});
+///
+/// If its coroutine is destroyed after it was served, the element goes back to the list and the end
+/// that it came from.
+///
+/// Throws: Error{invalid_argument} if there is no list.
+/// Memory: one allocation, in this call.
+template <Message T>
+Awaitable<detail::PopFirstRecipe<T>> async_pop_first(std::span<const BlockingList<T>> lists,
+                                                     const FirstOptions& options = {}) {
+    using Recipe = detail::PopFirstRecipe<T>;
+    return Awaitable<Recipe>{Recipe{BlockingList<T>::places_at(lists), options.from},
+                             WaitOptions{options.timeout, options.stop}};
+}
+
+template <std::ranges::contiguous_range Lists,
+          typename T = typename std::ranges::range_value_t<Lists>::value_type>
+Awaitable<detail::PopFirstRecipe<T>> async_pop_first(const Lists& lists,
+                                                     const FirstOptions& options = {}) requires
+    std::same_as<std::ranges::range_value_t<Lists>, BlockingList<T>> {
+    return async_pop_first(std::span<const BlockingList<T>>{lists}, options);
+}
+
+template <Message T>
+Awaitable<detail::PopFirstRecipe<T>> async_pop_first(std::initializer_list<BlockingList<T>> lists,
+                                                     const FirstOptions& options = {}) {
+    return async_pop_first(std::span<const BlockingList<T>>{lists.begin(), lists.size()}, options);
+}
+
 template <Message T>
 PoppedFrom<T> BlockingList<T>::first_of(std::span<const BlockingList> lists,
                                         const FirstOptions& options) {
-    if (lists.empty())
-        throw Error{ErrorCode::invalid_argument, "pop_first: there is no list to take from"};
+    require_some(lists);
     for (std::size_t at = 0; at != lists.size(); ++at) {
         if (auto popped = detail::pop(*lists[at].state_, options.from, nullptr))
             return PoppedFrom<T>{at, *std::move(popped)};
     }
-    detail::PopFirst<T> request{options.from, lists.front().state_->clock};
-    for (std::size_t at = 0; at != lists.size(); ++at) request.add(*lists[at].state_, at);
+    auto places = places_at(lists);
+    detail::PopFirst<T> request{options.from, places};
     detail::try_or_wait(request, request, detail::WaitLimits::of(&options));
-    if (request.value) return PoppedFrom<T>{request.which, std::move(*request.value)};
-    return request.ending();
+    return request.result();
+}
+
+template <Message T>
+detail::ListPlaces<T> BlockingList<T>::places_at(std::span<const BlockingList> lists) {
+    require_some(lists);
+    detail::ListPlaces<T> places{lists.size()};
+    for (std::size_t at = 0; at != lists.size(); ++at) places.add(*lists[at].state_, at);
+    return places;
+}
+
+template <Message T>
+void BlockingList<T>::require_some(std::span<const BlockingList> lists) {
+    if (lists.empty())
+        throw Error{ErrorCode::invalid_argument, "pop_first: there is no list to take from"};
 }
 
 template <Message T>

@@ -64,6 +64,12 @@ namespace runnel::inline v0 {
     template PoppedFrom<T> pop_first(std::span<const BlockingList<T>>, const FirstOptions&);       \
     template PoppedFrom<T> pop_first(const std::vector<BlockingList<T>>&, const FirstOptions&);    \
     template PoppedFrom<T> pop_first(std::initializer_list<BlockingList<T>>, const FirstOptions&); \
+    template Awaitable<detail::PopFirstRecipe<T>> async_pop_first(                                 \
+        std::span<const BlockingList<T>>, const FirstOptions&);                                    \
+    template Awaitable<detail::PopFirstRecipe<T>> async_pop_first(                                 \
+        const std::vector<BlockingList<T>>&, const FirstOptions&);                                 \
+    template Awaitable<detail::PopFirstRecipe<T>> async_pop_first(                                 \
+        std::initializer_list<BlockingList<T>>, const FirstOptions&);                              \
                                                                                                    \
     template class Stream<T>;                                                                      \
     template StreamId Stream<T>::add(std::chrono::sys_days, T&&) const;                            \

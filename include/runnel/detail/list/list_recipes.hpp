@@ -6,6 +6,7 @@
 #include <runnel/detail/base/handle.hpp>
 #include <runnel/detail/blocks/block_deque.hpp>
 #include <runnel/detail/list/list_calls.hpp>
+#include <runnel/detail/list/list_places.hpp>
 #include <runnel/detail/list/list_requests.hpp>
 #include <runnel/detail/list/list_state.hpp>
 #include <runnel/detail/wait/request.hpp>
@@ -106,6 +107,55 @@ struct PopManyRecipe {
 
     Owner<ListState<T>> keep;
     std::size_t count;
+};
+
+// Takes one element from the first of several lists that has something.
+template <Message T>
+struct PopFirstRecipe {
+    class Request : public PopFirst<T> {
+    public:
+        explicit Request(PopFirstRecipe& recipe) noexcept
+            : PopFirst<T>{recipe.end, recipe.places} {}
+
+        static constexpr Waiter::Behaviour behaviour{
+            Request::template serve_as<Request, ListNode<T>>, nullptr};
+
+        Served attempt(ListNode<T>& node) {
+            if (ListState<T>* const source = this->source(node)) {
+                source->assert_held();
+                source->prepare_return();
+            }
+            const Served served = PopFirst<T>::attempt(node);
+            if (served == Served::yes && this->value) {
+                this->from->assert_held();
+                this->from->send_off();
+            }
+            return served;
+        }
+
+        void take(Request& /*itself*/) noexcept { this->from->note_arrival(); }
+        void give_back(Request& /*itself*/) noexcept {
+            const std::span<T> element{std::addressof(*this->value), 1};
+            this->from->give_back(this->end, element, nullptr);
+        }
+    };
+
+    using Place = Request&;
+    [[nodiscard]] Place place(Request& request) const noexcept { return request; }
+
+    [[nodiscard]] bool try_now(Request& request) const {
+        for (const OneOfListNodes<T>& place : places) {
+            Popped<T> popped = pop(*place.list(), end, nullptr);
+            if (!popped) continue;
+            request.value.emplace(*std::move(popped));
+            request.which = place.several().which;
+            return true;
+        }
+        return false;
+    }
+
+    ListPlaces<T> places;
+    End end;
 };
 
 // Pushes messages, which stay where they are until it has ended.

@@ -4,6 +4,7 @@
 #include <runnel/abstract_clock.hpp>
 #include <runnel/detail/base/annotations.hpp>
 #include <runnel/detail/base/thread_id.hpp>
+#include <runnel/detail/list/list_places.hpp>
 #include <runnel/detail/list/list_state.hpp>
 #include <runnel/detail/wait/await.hpp>
 #include <runnel/detail/wait/request.hpp>
@@ -16,11 +17,8 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <exception>
-#include <functional>
 #include <optional>
-#include <set>
 #include <span>
 #include <type_traits>
 #include <utility>
@@ -96,45 +94,60 @@ struct alignas(std::max<std::size_t>(128, alignof(PopOne<T>))) PopInLine {
 template <Message T>
 class PopFirst : public Request {
 public:
-    // Throws: std::bad_alloc, as add() does.
-    PopFirst(End end, Clock& on) : Request{behaviour, WaitsOn::several, on}, end_{end} {}
+    static constexpr Behaviour behaviour{serve_as<PopFirst, ListNode<T>>, unpark<PopFirst>};
 
-    // Names one more list, if it was not named before. To be called before the wait.
-    void add(ListState<T>& list, std::size_t position) {
-        if (is_named(list)) return;
-        const ListNode<T>* const earlier = nodes_.empty() ? nullptr : &nodes_.back();
-        nodes_.emplace_back(*this, list, position).several().earlier = earlier;
-        open_sources = static_cast<std::uint32_t>(nodes_.size());
+    // `places` outlives it, and is not empty.
+    PopFirst(End at, ListPlaces<T>& places) noexcept
+        : Request{behaviour, WaitsOn::several, places.begin()->list()->clock},
+          end{at},
+          places_{places} {
+        places_.give_to(*this);
+        open_sources = static_cast<std::uint32_t>(places_.size());
     }
+    PopFirst(const PopFirst&) = delete;
+    PopFirst& operator=(const PopFirst&) = delete;
+    ~PopFirst() { places_.take_back(); }
 
     [[nodiscard]] bool try_or_queue(WaitLimits /*it may wait*/, WakeChain& chain) noexcept {
         using Entered = typename ListState<T>::Entered;
-        for (ListNode<T>& node : nodes_) {
+        for (ListNode<T>& node : places_) {
             if (node.list()->enter(node, Line::pops, true, chain) == Entered::ended) return true;
             if (claimed()) return false;
         }
         return false;
     }
     void leave() noexcept {
-        for (ListNode<T>& node : nodes_) node.list()->leave(node);
+        for (ListNode<T>& node : places_) node.list()->leave(node);
     }
-    [[nodiscard]] SpinBudget& spin() const noexcept { return nodes_.front().list()->spin; }
+    [[nodiscard]] SpinBudget& spin() const noexcept { return places_.begin()->list()->spin; }
 
-    Served attempt(ListNode<T>& node) {
+    // Where an attempt takes from; null: there is nothing.
+    [[nodiscard]] static ListState<T>* source(const ListNode<T>& node) noexcept {
         ListState<T>& list = *node.list();
         list.assert_held();
-        if (list.core().empty()) return list.closed ? end_if_last_source() : Served::no;
+        if (list.core().empty()) return nullptr;
         if (ListState<T>* const other = node.several().other) {
             ListState<T>& before = *other;
             before.assert_held();
-            if (!before.core().empty()) {
-                if (!take(before, which_of(node, before))) return Served::elsewhere;
-                before.update_attention();
-                other_ = &before;
-                return Served::yes;
-            }
+            if (!before.core().empty()) return &before;
         }
-        return take(list, node.several().which) ? Served::yes : Served::elsewhere;
+        return &list;
+    }
+
+    Served attempt(ListNode<T>& node) {
+        ListState<T>* const found = source(node);
+        if (found == nullptr) return at_empty(*node.list());
+        ListState<T>& list = *found;
+        list.assert_held();
+        if (!claim()) return Served::elsewhere;
+        value.emplace(std::move(list.core().peek(end)));
+        list.core().drop(end);
+        from = &list;
+        which = which_of(node, list);
+        if (&list == node.list()) return Served::yes;
+        list.update_attention();
+        other_ = &list;
+        return Served::yes;
     }
 
     // Serves the list where it has made room, if the waker does not serve that.
@@ -142,44 +155,33 @@ public:
         if (other_ != nullptr) other_->serve_all(chain);
     }
 
-    static constexpr Behaviour behaviour{serve_as<PopFirst, ListNode<T>>, unpark<PopFirst>};
+    // Once it has ended.
+    [[nodiscard]] PoppedFrom<T> result() {
+        if (value) return PoppedFrom<T>{which, std::move(*value)};
+        return ending();
+    }
 
+    const End end;
     std::optional<T> value;
+    ListState<T>* from = nullptr;  // what it has taken from
     std::size_t which = 0;
 
 private:
-    // Of more lists than this a set tells which were named.
-    static constexpr std::size_t most_searched = 16;
-
-    // Throws: std::bad_alloc.
-    [[nodiscard]] bool is_named(ListState<T>& list) {
-        if (nodes_.size() < most_searched)
-            return std::ranges::find(nodes_, &list, &ListNode<T>::list) != nodes_.end();
-        if (named_.empty())
-            for (const ListNode<T>& node : nodes_) named_.insert(node.list());
-        return !named_.insert(&list).second;
+    [[nodiscard]] Served at_empty(ListState<T>& list) noexcept {
+        list.assert_held();
+        return list.closed ? end_if_last_source() : Served::no;
     }
 
-    [[nodiscard]] bool take(ListState<T>& list, std::size_t position)
-        RUNNEL_REQUIRES(list.back.mutex, list.front.mutex) {
-        if (!claim()) return false;
-        value.emplace(std::move(list.core().peek(end_)));
-        list.core().drop(end_);
-        which = position;
-        return true;
-    }
-
+    // Requires: `list` is that of the node, or was named earlier.
     [[nodiscard]] static std::size_t which_of(const ListNode<T>& node,
                                               const ListState<T>& list) noexcept {
-        const ListNode<T>* at = node.several().earlier;
+        const ListNode<T>* at = &node;
         while (at->list() != &list) at = at->several().earlier;
         return at->several().which;
     }
 
-    const End end_;
+    ListPlaces<T>& places_;
     ListState<T>* other_ = nullptr;
-    std::deque<OneOfListNodes<T>> nodes_;
-    std::set<const ListState<T>*, std::less<>> named_;
 };
 
 template <Message T>

@@ -62,6 +62,8 @@ template <Message T>
 struct ListNode : WaitNode {
     ListNode(Waiter& of, ListState<T>& in, ListExtra<T>* more = nullptr) noexcept
         : WaitNode{of, more}, keep{in} {}
+    // Its waiter comes later.
+    ListNode(ListState<T>& in, ListExtra<T>& more) noexcept : WaitNode{more}, keep{in} {}
 
     [[nodiscard]] ListState<T>* list() const noexcept { return keep.get(); }
     // Requires: it waits on several lists.
@@ -77,6 +79,9 @@ template <Message T>
 struct OneOfListNodes : ListNode<T> {
     OneOfListNodes(Waiter& of, ListState<T>& in, std::size_t which = 0) noexcept
         : ListNode<T>{of, in, &several_} {
+        several_.which = which;
+    }
+    OneOfListNodes(ListState<T>& in, std::size_t which) noexcept : ListNode<T>{in, several_} {
         several_.which = which;
     }
 

@@ -25,6 +25,8 @@ struct NodeExtra {
 // The place of one waiter in one queue. A wait over k objects has k of them.
 struct WaitNode {
     explicit WaitNode(Waiter& of, NodeExtra* more = nullptr) noexcept : waiter{&of}, extra{more} {}
+    // Its waiter comes later.
+    explicit WaitNode(NodeExtra& more) noexcept : waiter{nullptr}, extra{&more} {}
     WaitNode(const WaitNode&) = delete;
     WaitNode& operator=(const WaitNode&) = delete;
     ~WaitNode() { RUNNEL_ASSERT(queue == nullptr); }
