@@ -3,6 +3,7 @@
 #include <runnel/detail/base/atomic.hpp>
 #include <runnel/detail/base/futex.hpp>
 #include <runnel/detail/base/mutex.hpp>
+#include <runnel/detail/base/of_thread.hpp>
 #include <runnel/detail/base/thread_id.hpp>
 
 #include "interleavings/orders.hpp"
@@ -18,6 +19,20 @@
 
 using namespace runnel;
 using namespace runnel::test;
+
+namespace {
+
+// How many there are.
+struct Own {
+    Own() { ++there; }
+    Own(const Own&) = delete;
+    Own& operator=(const Own&) = delete;
+    ~Own() { --there; }
+
+    static inline int there = 0;
+};
+
+}  // namespace
 
 TEST_CASE("two threads of three steps have twenty orders") {
     std::set<std::string> seen;
@@ -238,4 +253,34 @@ TEST_CASE("a thread that throws, or that does not end, fails") {
                   }
               });
           }).fails_with("it does not end"));
+}
+
+TEST_CASE("a thread that gives way polls until the others have come to what it waits for") {
+    const auto all = explore("give way", [](Order& order) {
+        detail::Atomic<int> state = 0;
+        order.run(
+            [&] {
+                while (state.load() != 2) detail::give_way();
+            },
+            [&] { state.fetch_add(1); }, [&] { state.fetch_add(1); });
+    });
+    CHECK(all.failure == "");
+    CHECK(all.orders >= 10);
+}
+
+TEST_CASE("what a thread has of its own is known to others, and dies at its end") {
+    const auto all = explore("own object", [](Order& order) {
+        detail::Atomic<int> steps = 0;
+        std::set<Own*> seen;
+        const auto look = [&] {
+            for (int i = 0; i != 2; ++i) {
+                seen.insert(&detail::of_this_thread<Own>());
+                steps.fetch_add(1);
+            }
+        };
+        order.run(look, look);
+        order.expect(seen.size() == 2, "one each");
+        order.expect(Own::there == 0, "both are gone");
+    });
+    CHECK(all.failure == "");
 }

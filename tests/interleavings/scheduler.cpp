@@ -59,6 +59,7 @@ struct Thread {
     std::size_t waiting_since = 0;  // in steps
     Place last{};                   // the step that it is about to take, or in which it waits
     Fiber fiber{};
+    std::map<const void*, std::shared_ptr<void>> own{};
 
     [[nodiscard]] bool may_run() const noexcept {
         return state == State::ready || (state == State::waiting && until);
@@ -162,6 +163,15 @@ public:
         go_on_with_another();
         if (trace_ != nullptr) *trace_ << "  thread " << current_ << ": " << place << '\n';
     }
+    void give_way(const Place& place) noexcept {
+        gives_way_ = true;
+        step(place);
+    }
+    [[nodiscard]] std::shared_ptr<void>& own(const void* key) noexcept {
+        return threads_[current_].own[key];
+    }
+    void move_time(Moment to) noexcept { now_ = std::max(now_, to); }
+
     void await(const void* object, std::optional<Moment> until) noexcept {
         if (current_ == 0) return fail("it would wait for ever outside of run()");
         Thread& self = threads_[current_];
@@ -212,6 +222,7 @@ private:
         try {
             const auto body = std::exchange(self.body, nullptr);
             body();
+            self.own.clear();
         } catch (const std::exception& error) {
             fail(std::string{"it throws: "} + error.what());
         }
@@ -226,12 +237,15 @@ private:
         if (begun_ != count_) return switch_to(static_cast<ThreadNumber>(++begun_));
         std::array<ThreadNumber, most_threads> row{};
         std::size_t length = 0;
-        const bool can_go_on =
-            std::exchange(has_picked_, true) && threads_[current_].state == Thread::State::ready;
+        const bool gives_way = std::exchange(gives_way_, false);
+        const bool can_go_on = std::exchange(has_picked_, true) && !gives_way &&
+                               threads_[current_].state == Thread::State::ready;
         if (can_go_on) row[length++] = current_;
-        for (ThreadNumber number = 1; number <= count_; ++number)
-            if (!(number == current_ && can_go_on) && threads_[number].may_run())
-                row[length++] = number;
+        for (ThreadNumber number = 1; number <= count_; ++number) {
+            const bool is_apart = number == current_ && (can_go_on || gives_way);
+            if (!is_apart && threads_[number].may_run()) row[length++] = number;
+        }
+        if (length == 0 && gives_way) return;  // there is nobody else
         if (length == 0) return end_order();
         const auto next = picker_->pick(std::span{row}.first(length), can_go_on);
         if (!next) return fail("the scenario does not do the same as before");
@@ -291,6 +305,7 @@ private:
     std::size_t count_ = 0;  // without the scenario
     std::size_t begun_ = 0;
     bool has_picked_ = false;
+    bool gives_way_ = false;
     ThreadNumber current_ = 0;
     Fiber outside_;
     Picker* picker_ = nullptr;
@@ -309,6 +324,17 @@ ThreadNumber current_thread() noexcept {
 }
 void step(const char* what, detail::Caller at) noexcept {
     if (Explorer* const explorer = Explorer::running()) explorer->step({what, at});
+}
+void give_way(detail::Caller at) noexcept {
+    if (Explorer* const explorer = Explorer::running()) explorer->give_way({"gives way", at});
+}
+std::shared_ptr<void>& own_of_thread(const void* key) noexcept {
+    static std::map<const void*, std::shared_ptr<void>> outside;
+    Explorer* const explorer = Explorer::current_explorer();
+    return explorer != nullptr ? explorer->own(key) : outside[key];
+}
+void move_time(Moment to) noexcept {
+    Explorer::current_explorer()->move_time(to);
 }
 void await(const void* object) noexcept {
     Explorer::current_explorer()->await(object, std::nullopt);

@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 
 namespace runnel::test {
 
@@ -19,6 +20,12 @@ using ThreadNumber = std::uint32_t;
 /// Called before a step that other threads can see, or whose result depends on them: any of them
 /// may go on first. `what` and `at` are for the reader of a failing order.
 void step(const char* what, detail::Caller at) noexcept;
+
+/// The same. All others that can go on may do so first.
+void give_way(detail::Caller at) noexcept;
+
+/// What the calling thread has of its own, by a key; destroyed at its end.
+[[nodiscard]] std::shared_ptr<void>& own_of_thread(const void* key) noexcept;
 
 using Moment = std::chrono::steady_clock::time_point;
 
@@ -32,7 +39,8 @@ void await_until(const void* object, Moment until) noexcept;
 void wake_one(const void* object) noexcept;
 void wake_all(const void* object) noexcept;
 
-/// The time of this order. It moves only where a wait times out.
+/// The time of this order. It moves only where a thread's wait times out, or somebody moves it.
 [[nodiscard]] Moment present() noexcept;
+void move_time(Moment to) noexcept;
 
 }  // namespace runnel::test

@@ -15,6 +15,7 @@
 
 #include <linux/futex.h>
 #include <sys/syscall.h>
+#include <thread>
 #include <time.h>
 #include <unistd.h>
 
@@ -57,6 +58,11 @@ inline void pause() noexcept {
 #elif defined(__aarch64__) || defined(__arm__)
     asm volatile("yield");
 #endif
+}
+
+// Lets another thread have the core: for a thread that polls for what that is about to do.
+inline void give_way() noexcept {
+    std::this_thread::yield();
 }
 
 }  // namespace runnel::inline v0::detail

@@ -6,11 +6,11 @@
 #include <runnel/detail/base/futex.hpp>
 #include <runnel/detail/base/linked.hpp>
 #include <runnel/detail/base/mutex.hpp>
+#include <runnel/detail/base/of_thread.hpp>
 #include <runnel/detail/wait/waiter.hpp>
 
 #include <cstddef>
 #include <cstdint>
-#include <thread>
 
 namespace runnel::inline v0::detail {
 
@@ -29,12 +29,12 @@ public:
     Continuations& operator=(const Continuations&) = delete;
     // At the end of the thread. Another one may be about to look into this list.
     ~Continuations() {
-        while (visitors_().load(std::memory_order_seq_cst) != 0) std::this_thread::yield();
+        while (visitors_().load(std::memory_order_seq_cst) != 0) give_way();
     }
 
     // Goes on with all in `ready`, which this thread has claimed, and those that come meanwhile; or
     // leaves them to an outer call of this thread. Requires: `ready` is not empty, and no lock.
-    static void run(Queue& ready) noexcept { of_this_thread().add_and_run(ready); }
+    static void run(Queue& ready) noexcept { of_this_thread<Continuations>().add_and_run(ready); }
 
     // Called by a thread that is about to block: what it waits for may be up to those in its list.
     static void run_before_wait() noexcept {
@@ -51,15 +51,11 @@ public:
     static void withdraw(Waiter& waiter, const Place& place) noexcept {
         while (!waiter.has_ended_for_all() && !is_taken_out(waiter, place)) {
             pause();
-            std::this_thread::yield();  // the claimer has not come to it yet, and runs no user code
+            give_way();  // the claimer has not come to it yet, and runs no user code
         }
     }
 
 private:
-    [[nodiscard]] static Continuations& of_this_thread() noexcept {
-        thread_local Continuations list;
-        return list;
-    }
     // Null: no call of run() is under way. Apart, so that reading it needs no initialisation.
     [[nodiscard]] static Continuations*& running_here() noexcept {
         thread_local constinit Continuations* running = nullptr;
