@@ -4,6 +4,7 @@
 #include <runnel/version.hpp>
 
 #include <runnel/ack.hpp>
+#include <runnel/awaitable.hpp>
 #include <runnel/delivery.hpp>
 #include <runnel/detail/base/annotations.hpp>
 #include <runnel/detail/base/assert.hpp>
@@ -14,6 +15,7 @@
 #include <runnel/detail/core/group_state.hpp>
 #include <runnel/detail/core/pending_entries.hpp>
 #include <runnel/detail/core/stream_log.hpp>
+#include <runnel/detail/stream/stream_recipes.hpp>
 #include <runnel/detail/stream/stream_requests.hpp>
 #include <runnel/detail/stream/stream_state.hpp>
 #include <runnel/detail/wait/wait_queue.hpp>
@@ -101,6 +103,18 @@ public:
     Deliveries<T> try_read(const GroupReadOptions& options = {}, detail::Caller caller = {}) const {
         RUNNEL_EXPECT(has_group(), "try_read() of a Consumer that was moved from", caller);
         return read(static_cast<const GroupReadOptions*>(nullptr), options);
+    }
+
+    /// As read(), for a coroutine: see Awaitable. If the coroutine is destroyed after its wait was
+    /// served, the entries stay pending; with `.acknowledged` they are lost.
+    ///
+    /// Memory: copies the name, which allocates if it is long.
+    auto async_read(const GroupReadOptions& options = {}, detail::Caller caller = {}) const {
+        RUNNEL_EXPECT(has_group(), "async_read() of a Consumer that was moved from", caller);
+        detail::check_count(options.count, "Consumer: a read");
+        return Awaitable{detail::ReadNewRecipe<T, Deliveries<T>>{
+                             group_, id_, name_, max_pending_, options.count, options.acknowledged},
+                         WaitOptions{options.timeout, options.stop}};
     }
 
     /// The entries that are pending with this consumer, in the order of ids. Use it in a worker
@@ -247,7 +261,7 @@ Deliveries<T> Consumer<T>::read(const GroupReadOptions* waiting,
     try {
         detail::try_or_wait(request, detail::StreamPlace{request, *stream_, group_.get()},
                             detail::WaitLimits::of(waiting));
-        if (!result) result.ending_ = request.ending();
+        request.tell_end();
     } catch (const std::bad_alloc&) {
         if (result.lost().empty()) throw;  // else it ends there, as a claim does
     }

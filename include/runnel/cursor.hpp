@@ -3,6 +3,8 @@
 
 #include <runnel/version.hpp>
 
+#include <runnel/awaitable.hpp>
+#include <runnel/detail/base/annotations.hpp>
 #include <runnel/detail/base/assert.hpp>
 #include <runnel/detail/base/handle.hpp>
 #include <runnel/detail/base/mutex.hpp>
@@ -10,6 +12,7 @@
 #include <runnel/detail/blocks/pin.hpp>
 #include <runnel/detail/blocks/slots.hpp>
 #include <runnel/detail/core/log_cursor.hpp>
+#include <runnel/detail/stream/stream_recipes.hpp>
 #include <runnel/detail/stream/stream_requests.hpp>
 #include <runnel/detail/stream/stream_state.hpp>
 #include <runnel/detail/wait/await.hpp>
@@ -63,6 +66,16 @@ public:
         return go_on(options.count, nullptr);
     }
 
+    /// As read(), for a coroutine: see Awaitable. Borrows the cursor, which must not be moved or
+    /// used until the wait has ended. If the coroutine is destroyed after its wait was served, the
+    /// entries count as read.
+    auto async_read(const ReadOptions& options = {},
+                    detail::Caller caller = {}) RUNNEL_LIFETIMEBOUND {
+        RUNNEL_EXPECT(has_stream(), "async_read() of a Cursor that was moved from", caller);
+        detail::check_count(options.count, "Stream: a read");
+        return Awaitable{Recipe{*this, options.count}, WaitOptions{options.timeout, options.stop}};
+    }
+
     /// The next read returns entries after this id. It is the id of the last entry that the cursor
     /// has read, or of a later entry that was erased; before the first read, the id where the
     /// cursor began.
@@ -74,6 +87,9 @@ public:
 private:
     friend class Stream<T>;
     friend class Watch;
+
+    using Recipe = detail::ReadOnRecipe<T, Cursor, Entries<T>>;
+    friend Recipe;
 
     Cursor(detail::StreamState<T>& stream, detail::LogCursor<T> at) noexcept
         : stream_{stream}, cursor_{std::move(at)} {}
@@ -92,13 +108,28 @@ private:
         return entries;
     }
 
+    void go_to_next_block() noexcept {
+        const detail::Lock lock{stream_->mutex};
+        cursor_->seek(stream_->log);
+    }
+
+    // What does not take a wait.
+    Entries<T> at_hand_here_or_next(std::size_t count) noexcept {
+        if (auto entries = at_hand(count)) return entries;
+        streak_ = 0;
+        if (cursor_->is_at_end_of_block()) go_to_next_block();
+        return at_hand(count);
+    }
+
+    // It has waited, and has entries: what ends a wait may be the first of many.
+    void note_wait() noexcept { streak_ = detail::stream_length; }
+
     [[gnu::noinline]] Entries<T> go_on(std::size_t count, const ReadOptions* waiting) {
         detail::StreamState<T>& stream = *stream_.get();
         const std::size_t streak = std::exchange(streak_, 0);
         auto limits = detail::WaitLimits::of(waiting);
         if (cursor_->is_at_end_of_block()) {
-            const detail::Lock lock{stream.mutex};
-            cursor_->seek(stream.log);
+            go_to_next_block();
         } else if (streak >= detail::stream_length && stream.is_real && limits.may_take_time()) {
             detail::await_batch(*cursor_, streak, stream.offers, stream.clock, limits);
         }
@@ -106,7 +137,7 @@ private:
         detail::ReadOn<T, Entries<T>> request{*cursor_, count, false, stream.clock};
         detail::try_or_wait(request, detail::StreamPlace{request, stream}, limits);
         if (!request.entries) return request.result();
-        streak_ = detail::stream_length;  // what ends a wait may be the first of many
+        note_wait();
         return std::move(request.entries);
     }
 

@@ -3,6 +3,7 @@
 
 #include <runnel/version.hpp>
 
+#include <runnel/awaitable.hpp>
 #include <runnel/clock.hpp>
 #include <runnel/consumer_group.hpp>
 #include <runnel/cursor.hpp>
@@ -10,6 +11,7 @@
 #include <runnel/detail/base/mutex.hpp>
 #include <runnel/detail/core/log_cursor.hpp>
 #include <runnel/detail/stream/collect.hpp>
+#include <runnel/detail/stream/stream_recipes.hpp>
 #include <runnel/detail/stream/stream_requests.hpp>
 #include <runnel/detail/stream/stream_state.hpp>
 #include <runnel/entries.hpp>
@@ -224,6 +226,15 @@ public:
     /// As read(), but never waits; `timeout` and `stop` are not looked at.
     Entries<T> try_read(From after, const ReadOptions& options = {}) const {
         return read(after, options, nullptr);
+    }
+
+    /// As read(), for a coroutine: see Awaitable. From::end is the end of the stream when it is
+    /// awaited.
+    auto async_read(From after, const ReadOptions& options = {}) const {
+        detail::check_count(options.count, "Stream: a read");
+        return Awaitable{
+            detail::ReadAfterRecipe<T, Entries<T>>{detail::Owner{*state_}, after, options.count},
+            WaitOptions{options.timeout, options.stop}};
     }
 
     /// A reader that remembers how far it has read. The first read returns what follows `from`.

@@ -162,11 +162,13 @@ TEST_CASE("what was moved from is not used", "[misuse][moved]") {
     check({
         {": runnel: read() of a Cursor that was moved from", [&] { (void)cursor.read(); }},
         {": runnel: try_read() of a Cursor that was moved from", [&] { (void)cursor.try_read(); }},
+        {"async_read() of a Cursor that was moved from", [&] { (void)cursor.async_read(); }},
         {"position() of a Cursor that was moved from", [&] { (void)cursor.position(); }},
         {"a Watch of a Cursor that was moved from", [&] { (void)Watch{cursor}; }},
         {"name() of a Consumer that was moved from", [&] { (void)consumer.name(); }},
         {": runnel: read() of a Consumer that was moved from", [&] { (void)consumer.read(); }},
         {"try_read() of a Consumer that was moved from", [&] { (void)consumer.try_read(); }},
+        {"async_read() of a Consumer that was moved from", [&] { (void)consumer.async_read(); }},
         {"history() of a Consumer that was moved from", [&] { (void)consumer.history(); }},
         {": runnel: claim() of a Consumer that was moved from",
          [&] { (void)consumer.claim({id}, {.min_idle = 0s}); }},

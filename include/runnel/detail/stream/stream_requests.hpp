@@ -187,6 +187,11 @@ public:
     // has dropped lost entries.
     [[nodiscard]] bool frees_pending() const noexcept { return has_freed_pending_; }
 
+    // Once it has ended. Without entries the result says why. Throws: what attempt() has thrown.
+    void tell_end() {
+        if (!delivered_) delivered_.ending_ = ending();
+    }
+
     Served attempt(StreamNode<T>& node) {
         StreamState<T>& stream = *node.keep.get();
         stream.mutex.assert_held();
