@@ -3,10 +3,12 @@
 
 #include <runnel/version.hpp>
 
+#include <runnel/awaitable.hpp>
 #include <runnel/blocking_list.hpp>
 #include <runnel/channel.hpp>
 #include <runnel/clock.hpp>
 #include <runnel/consumer_group.hpp>
+#include <runnel/detail/base/annotations.hpp>
 #include <runnel/detail/base/assert.hpp>
 #include <runnel/detail/base/thread_id.hpp>
 #include <runnel/detail/facade/source.hpp>
@@ -120,7 +122,8 @@ private:
 /// element that has ended the wait tells nobody else. Once the thread that waited has taken
 /// something from that list or group, or has to wait there, the next one is told of what is left.
 /// So give it a name, and keep it until you have come for the element: if you come for something
-/// else first, assign Ending::timed_out to it. A copy has the answer only.
+/// else first, assign Ending::timed_out to it. A copy has the answer only. (Of a coroutine, the
+/// thread is the one in which it goes on after the wait.)
 class [[nodiscard]] WaitedAny {
 public:
     WaitedAny(const WaitedAny& other) noexcept
@@ -204,8 +207,7 @@ public:
 
     void wait(const WaitOptions& options) {
         try_or_wait(*this, *this, WaitLimits::of(&options));
-        result_.has_one_ = how() == WaitEnd::served;
-        if (!result_.has_one_) result_.ending_ = ending();
+        note_end();
     }
 
     static Clock& common_clock(std::span<const Watch> sources) {
@@ -219,13 +221,55 @@ public:
                     "wait_any: what it is to wait for has not one clock but several"};
     }
 
+protected:
+    // A turn that `result` gets in line is no thread's.
+    static void wait_for_no_thread(WaitedAny& result) noexcept { result.turn_ = Turn{no_thread}; }
+    // Once it has ended: what it was told, for this thread, which gets the turn.
+    [[nodiscard]] WaitedAny hand_out() {
+        note_end();
+        WaitedAny result{result_};
+        result.turn_.take(result_.turn_);
+        return result;
+    }
+
 private:
     [[nodiscard]] Source& source(std::size_t which) const noexcept {
         return *sources_[which].source_;
     }
 
+    void note_end() {
+        result_.has_one_ = how() == WaitEnd::served;
+        if (!result_.has_one_) result_.ending_ = ending();
+    }
+
     const std::span<const Watch> sources_;
     WaitedAny& result_;
+};
+
+// The same without a thread. The watches stay where they are.
+struct AnyRecipe {
+    // If nobody takes what it was told, its turn ends with it.
+    class Told {
+    protected:
+        WaitedAny told_{Ending::timed_out};
+    };
+
+    class Request : private Told, public Look {
+    public:
+        explicit Request(const AnyRecipe& recipe) : Look{recipe.objects, told_} {
+            wait_for_no_thread(told_);
+        }
+
+        static void take(Request& /*there is nothing*/) noexcept {}
+        static void give_back(Request& /*there is nothing but its turn*/) noexcept {}
+
+        [[nodiscard]] WaitedAny result() { return hand_out(); }
+    };
+
+    using Place = Request&;
+    [[nodiscard]] Place place(Request& request) const noexcept { return request; }
+
+    std::span<const Watch> objects;
 };
 
 }  // namespace detail
@@ -267,6 +311,31 @@ inline WaitedAny wait_any(std::span<const Watch> objects,
 inline WaitedAny wait_any(std::initializer_list<Watch> objects,
                           const WaitOptions& options = wait_for_ever) {
     return wait_any(std::span{objects.begin(), objects.size()}, options);
+}
+
+/// As wait_any(), without a thread; see Awaitable. The watches stay where they are until the wait
+/// has ended, and are used by one wait at a time. It may be awaited again.
+///
+///     const std::array<runnel::Watch, 2> watches{jobs, ticks};
+///     while (auto any = co_await runnel::async_wait_any(watches, {.stop = stop})) …
+///
+/// If its coroutine is destroyed after it was told of an element, the next one is told.
+///
+/// Throws: as wait_any(), in this call.
+/// Memory: allocates nothing; to make a Watch does.
+inline auto async_wait_any(std::span<const Watch> objects RUNNEL_LIFETIMEBOUND,
+                           const WaitOptions& options = {}) {
+    (void)detail::Look::common_clock(objects);
+    return Awaitable{detail::AnyRecipe{objects}, options};
+}
+
+/// To be awaited in the expression that calls it: the watches go with that. (g++ 12 does not
+/// compile a list in braces there; make an array before.)
+///
+///     auto any = co_await runnel::async_wait_any({jobs, ticks});
+inline auto async_wait_any(std::initializer_list<Watch> objects RUNNEL_LIFETIMEBOUND,
+                           const WaitOptions& options = {}) {
+    return async_wait_any(std::span{objects.begin(), objects.size()}, options);
 }
 
 }  // namespace runnel::inline v0

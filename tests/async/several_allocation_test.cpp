@@ -4,6 +4,7 @@
 #include <runnel/clock.hpp>
 #include <runnel/list_options.hpp>
 #include <runnel/outcome.hpp>
+#include <runnel/wait_any.hpp>
 
 #include "support/catch.hpp"
 #include "support/coroutines.hpp"
@@ -19,11 +20,13 @@
 #include <vector>
 
 using runnel::async_pop_first;
+using runnel::async_wait_any;
 using runnel::BlockingList;
 using runnel::FirstOptions;
 using runnel::ListOptions;
 using runnel::ManualClock;
 using runnel::Push;
+using runnel::Watch;
 using runnel::test::Coroutine;
 using runnel::test::elements;
 using runnel::test::Loop;
@@ -137,4 +140,21 @@ TEST_CASE("a push that has no memory to take the element back tells the pop so, 
         if (!failed) break;
     }
     CHECK(failed);
+}
+
+TEST_CASE("a wait for several objects allocates nothing") {
+    const std::size_t count = GENERATE(1U, 3U, 100U);
+    ManualClock clock;
+    const Lists lists = lists_of(count, clock);
+    const std::vector<Watch> watches(lists.begin(), lists.end());
+    std::optional<int> which;
+    const auto look = [&]() -> Coroutine {
+        const auto any = co_await async_wait_any(watches, {.timeout = 1h});
+        which = static_cast<int>(any.which());
+    };
+    Coroutine coroutine;
+    CHECK(requests_of([&] { coroutine = look(); }) == 1);  // its frame
+    CHECK(lists.back().stats().blocked_pops == 1);
+    REQUIRE(lists.back().try_push_back(3) == Push::done);
+    CHECK(which == static_cast<int>(count - 1));
 }

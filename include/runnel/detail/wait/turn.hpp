@@ -41,21 +41,28 @@ protected:
 // element or gets into line there, or when others have taken the element. Without turns, an element
 // would wake all waits that look.
 //
-// So a thread has at most one turn at each giver: it gets a turn in line, where it has none.
+// So a thread that blocks has at most one turn at each giver: it gets a turn in line, where it has
+// none. Of a wait without a thread, the turn belongs to no thread until somebody goes on with it:
+// then to the thread that does. That may so have several, of which a take ends one: their number is
+// what counts.
 class Turn {
 public:
     explicit Turn(ThreadId of) noexcept : holder_{of} {}
-    Turn(Turn&& other) noexcept : holder_{other.holder_} {
-        if (other.giver_ != nullptr) other.giver_->move_turn(other, *this);
-    }
+    Turn(Turn&& other) noexcept : holder_{other.holder_} { take(other); }
     Turn& operator=(Turn&& other) noexcept {
         if (this == &other) return *this;
         end();
         holder_ = other.holder_;
-        if (other.giver_ != nullptr) other.giver_->move_turn(other, *this);
+        take(other);
         return *this;
     }
     ~Turn() { end(); }
+
+    // The turn of `other` goes on here, and belongs to this one's thread. Requires: this one has
+    // none.
+    void take(Turn& other) noexcept {
+        if (other.giver_ != nullptr) other.giver_->move_turn(other, *this);
+    }
 
     // Links of the turns of one giver, guarded by its lock.
     Turn* previous = nullptr;
