@@ -157,6 +157,8 @@ protected:
     [[nodiscard]] bool suspend() noexcept {
         return (word_.fetch_or(parked, std::memory_order_acq_rel) & phase) != over;
     }
+    // The same, before others know of it: it is shared then.
+    void suspend_unshared() noexcept { word_.store(waiting | parked, std::memory_order_relaxed); }
     // Its owner does not wait any more: end_asleep() returns null.
     void forsake() noexcept { word_.fetch_and(~parked, std::memory_order_acq_rel); }
     [[nodiscard]] bool has_ended_for_all() const noexcept {

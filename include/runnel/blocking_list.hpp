@@ -378,8 +378,7 @@ public:
     /// true.
     [[nodiscard]] bool drained() const {
         const detail::Lock lock{state_->back.mutex};
-        return state_->closed && state_->size() == 0 &&
-               state_->on_the_way.load(std::memory_order_acquire) == 0;
+        return state_->closed && state_->size() == 0 && state_->on_the_way() == 0;
     }
 
     /// Whether both are handles of the same list.

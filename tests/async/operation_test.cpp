@@ -500,6 +500,8 @@ namespace {
 // The owner of an operation without a coroutine.
 struct PopOperation {
     struct Next {
+        static constexpr bool is_known_to_others = true;
+
         [[nodiscard]] auto detach() const noexcept {
             return [at = count]() noexcept { ++*at; };
         }

@@ -72,4 +72,37 @@ private:
     Mutex& mutex_;
 };
 
+// A lock that one thread takes again and again, and another one hardly ever: to release it costs no
+// more than a plain write. Held for some nanoseconds; whoever waits offers its core meanwhile.
+class RUNNEL_CAPABILITY("mutex") SpinMutex {
+public:
+    SpinMutex() = default;
+    SpinMutex(const SpinMutex&) = delete;
+    SpinMutex& operator=(const SpinMutex&) = delete;
+
+    void lock() noexcept RUNNEL_ACQUIRE() {
+        while (is_held_.exchange(true, std::memory_order_acquire)) [[unlikely]] {
+                pause();
+                give_way();
+            }
+    }
+    void unlock() noexcept RUNNEL_RELEASE() { is_held_.store(false, std::memory_order_release); }
+
+private:
+    Atomic<bool> is_held_ = false;
+};
+
+class RUNNEL_SCOPED_CAPABILITY SpinLock {
+public:
+    explicit SpinLock(SpinMutex& mutex) noexcept RUNNEL_ACQUIRE(mutex) : mutex_{mutex} {
+        mutex_.lock();
+    }
+    ~SpinLock() RUNNEL_RELEASE() { mutex_.unlock(); }
+    SpinLock(const SpinLock&) = delete;
+    SpinLock& operator=(const SpinLock&) = delete;
+
+private:
+    SpinMutex& mutex_;
+};
+
 }  // namespace runnel::inline v0::detail

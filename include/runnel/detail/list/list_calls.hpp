@@ -50,7 +50,7 @@ template <Message T>
     if (done == messages.size()) return {done, Push::done};
     if (list.when_full != Full::block) options = nullptr;
     PushMany<T> request{end, messages.subspan(done), list.clock};
-    try_or_wait(request, ListPlace<T, Line::pushes>{request, list}, WaitLimits::of(options));
+    try_or_wait(request, KeepingListPlace<T, Line::pushes>{request, list}, WaitLimits::of(options));
     const std::size_t count = done + request.count;
     if (count == messages.size()) return {count, Push::done};
     if (count != 0 && request.how() == WaitEnd::failed) return {count, Push::full};
@@ -114,7 +114,7 @@ template <Message T>
 [[gnu::noinline]] Push push_if_exists_in_turn(ListState<T>& list, End end, T& message) {
     PushMany<T> request{end, std::span{std::addressof(message), 1}, list.clock};
     request.if_exists = true;
-    try_or_wait(request, ListPlace<T, Line::pushes>{request, list}, WaitLimits{});
+    try_or_wait(request, KeepingListPlace<T, Line::pushes>{request, list}, WaitLimits{});
     if (request.count == 1) return Push::done;
     if (request.absent) return Push::absent;
     return refusal_of(request.ending());
@@ -148,7 +148,7 @@ Push push_if_exists(ListState<T>& list, End end, T& message) {
 template <Message T>
 [[gnu::noinline]] Popped<T> pop_in_turn(ListState<T>& list, End end, const WaitOptions* options) {
     PopOne<T> request{end, list.clock};
-    try_or_wait(request, ListPlace<T, Line::pops>{request, list}, WaitLimits::of(options));
+    try_or_wait(request, KeepingListPlace<T, Line::pops>{request, list}, WaitLimits::of(options));
     return request.result();
 }
 
@@ -276,7 +276,7 @@ Batch<T> pop_many(ListState<T>& list, End end, std::size_t count, const WaitOpti
         if (pop_many_now(list, end, count, values, was_stream)) return Batch<T>{std::move(values)};
     }
     PopMany<T> request{end, count, list.clock};
-    try_or_wait(request, ListPlace<T, Line::pops>{request, list}, WaitLimits::of(options));
+    try_or_wait(request, KeepingListPlace<T, Line::pops>{request, list}, WaitLimits::of(options));
     if (!request.values.empty()) return Batch<T>{std::move(request.values)};
     return request.ending();
 }

@@ -23,10 +23,50 @@
 
 namespace runnel::inline v0::detail {
 
+// The place of a pop of one element. At the front, it gets into line at once if the list is empty
+// and no other request waits, under the lock that has found that.
+template <Message T, End end>
+struct PopPlace : ListPlace<T, Line::pops> {
+    PopPlace(PopOne<T>& request, ListState<T>& list) noexcept
+        : ListPlace<T, Line::pops>{request, list} {}
+
+    [[nodiscard]] bool try_or_queue(WaitLimits limits, WakeChain& chain) noexcept {
+        if constexpr (end == End::front) {
+            const auto has_ended = try_or_queue_alone(limits.may_wait(), false);
+            if (has_ended) return *has_ended;
+        }
+        return ListPlace<T, Line::pops>::try_or_queue(limits, chain);
+    }
+    [[nodiscard]] std::optional<bool> try_or_suspend() noexcept requires(end == End::front) {
+        return try_or_queue_alone(true, true);
+    }
+
+private:
+    // Nothing: others may stand before it, or have to be served.
+    [[nodiscard]] std::optional<bool> try_or_queue_alone(bool may_wait, bool suspends) noexcept {
+        ListState<T>& list = *this->node.list();
+        auto& request = static_cast<PopOne<T>&>(*this->node.waiter);
+        const Lock lock{list.back.mutex};
+        if (!list.needs_no_attention() || list.front_size() != 0 || list.closed)
+            return std::nullopt;
+        if (!list.back.part.items.empty()) {
+            if (!request.claim()) return std::nullopt;
+            request.value.emplace(*list.take_first_of_back());
+            return true;
+        }
+        if (!may_wait) return std::nullopt;
+        if (suspends) request.suspend_unshared();
+        list.back.poppers.insert(this->node);
+        this->note_that_queued();
+        list.back.part.room = 0;
+        return false;
+    }
+};
+
 // Takes one element.
 template <Message T, End end>
 struct PopRecipe {
-    using Place = ListPlace<T, Line::pops>;
+    using Place = PopPlace<T, end>;
 
     class Request : public PopOne<T> {
     public:
@@ -40,11 +80,14 @@ struct PopRecipe {
             list.assert_held();
             if (!list.core().empty()) list.prepare_return();
             const Served served = PopOne<T>::attempt(node);
-            if (served == Served::yes && this->value) list.send_off();
+            this->is_on_the_way = served == Served::yes && this->value;
+            if (this->is_on_the_way) list.send_off();
             return served;
         }
 
-        static void take(Place& place) noexcept { place.node.list()->note_arrival(); }
+        void take(Place& place) noexcept {
+            if (this->is_on_the_way) place.node.list()->note_arrival();
+        }
         void give_back(Place& place) noexcept {
             const std::span<T> element{std::addressof(*this->value), 1};
             place.node.list()->give_back(end, element, nullptr);
@@ -54,9 +97,12 @@ struct PopRecipe {
     [[nodiscard]] Place place(Request& request) const noexcept { return {request, *keep.get()}; }
 
     [[nodiscard]] bool try_now(Request& request) const {
-        Popped<T> popped = pop(*keep.get(), end, nullptr);
-        if (popped) request.value.emplace(*std::move(popped));
-        return request.value.has_value();
+        ListState<T>& list = *keep.get();
+        if (end != End::front || list.front_size() == 0) return false;
+        const Lock lock{list.front.mutex};
+        if (!list.front.part.has() || list.front.attention) return false;
+        request.value.emplace(*list.take_first_of_front());
+        return true;
     }
 
     Owner<ListState<T>> keep;

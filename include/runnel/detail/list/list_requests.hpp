@@ -27,7 +27,7 @@
 
 namespace runnel::inline v0::detail {
 
-// The place of a request in one line of a list.
+// The place of a request in one line of a list, of which somebody keeps the memory.
 template <Message T, Line line>
 struct ListPlace {
     ListPlace(Waiter& of, ListState<T>& list) noexcept : node{of, list} {}
@@ -46,6 +46,15 @@ struct ListPlace {
     void note_that_queued() noexcept { node.waiter->note_that_queued(); }
 
     ListNode<T> node;
+};
+
+// The place of a thread's request. Keeps the memory of the list: the handle may go meanwhile.
+template <Message T, Line line>
+struct KeepingListPlace : ListPlace<T, line> {
+    KeepingListPlace(Waiter& of, ListState<T>& list) noexcept
+        : ListPlace<T, line>{of, list}, keep{list} {}
+
+    const Owner<ListState<T>> keep;
 };
 
 template <Message T>
@@ -73,6 +82,7 @@ public:
     }
 
     const End end;
+    bool is_on_the_way = false;  // of an Operation: it may come back, see ListState::give_back()
     std::optional<T> value;
 };
 
@@ -85,7 +95,7 @@ struct alignas(std::max<std::size_t>(128, alignof(PopOne<T>))) PopInLine {
         : request{end, list.clock}, place{request, list} {}
 
     PopOne<T> request;
-    ListPlace<T, Line::pops> place;
+    KeepingListPlace<T, Line::pops> place;
 };
 
 // Takes from the first list that has something, of those whose locks the waker holds: the list of

@@ -57,36 +57,40 @@ struct ListExtra : NodeExtra {
     ListNode<T>* other_place = nullptr;
 };
 
-// The place of a wait in one of the queues of a list. Keeps the list's memory meanwhile.
+// The place of a wait in one of the queues of a list. The owner of the wait keeps the memory of the
+// list meanwhile.
 template <Message T>
 struct ListNode : WaitNode {
     ListNode(Waiter& of, ListState<T>& in, ListExtra<T>* more = nullptr) noexcept
-        : WaitNode{of, more}, keep{in} {}
+        : WaitNode{of, more}, list_{&in} {}
     // Its waiter comes later.
-    ListNode(ListState<T>& in, ListExtra<T>& more) noexcept : WaitNode{more}, keep{in} {}
+    ListNode(ListState<T>& in, ListExtra<T>& more) noexcept : WaitNode{more}, list_{&in} {}
 
-    [[nodiscard]] ListState<T>* list() const noexcept { return keep.get(); }
+    [[nodiscard]] ListState<T>* list() const noexcept { return list_; }
     // Requires: it waits on several lists.
     [[nodiscard]] ListExtra<T>& several() const noexcept {
         return static_cast<ListExtra<T>&>(*extra);
     }
 
-    const Owner<ListState<T>> keep;
+private:
+    ListState<T>* const list_;
 };
 
-// The same of a wait over several objects.
+// The same of a wait over several objects. Keeps the memory of its list.
 template <Message T>
 struct OneOfListNodes : ListNode<T> {
     OneOfListNodes(Waiter& of, ListState<T>& in, std::size_t which = 0) noexcept
-        : ListNode<T>{of, in, &several_} {
+        : ListNode<T>{of, in, &several_}, keep_{in} {
         several_.which = which;
     }
-    OneOfListNodes(ListState<T>& in, std::size_t which) noexcept : ListNode<T>{in, several_} {
+    OneOfListNodes(ListState<T>& in, std::size_t which) noexcept
+        : ListNode<T>{in, several_}, keep_{in} {
         several_.which = which;
     }
 
 private:
     ListExtra<T> several_;
+    const Owner<ListState<T>> keep_;
 };
 
 // Locks the rest of a list, for a holder of the back's lock: the front's lock, unless the front is
@@ -329,15 +333,15 @@ public:
 
     // Before an Operation takes an element. One more than all of them need: so an element that has
     // come back can be taken by another one at once. Throws: std::bad_alloc.
-    void prepare_return() RUNNEL_REQUIRES(back.mutex) {
-        aside.reserve(on_the_way.load(std::memory_order_relaxed) + 2);
-    }
+    void prepare_return() RUNNEL_REQUIRES(back.mutex) { aside.reserve(on_the_way() + 2); }
     // When it has taken one.
-    void send_off() noexcept RUNNEL_REQUIRES(back.mutex) {
-        on_the_way.fetch_add(1, std::memory_order_relaxed);
-    }
+    void send_off() noexcept RUNNEL_REQUIRES(back.mutex) { ++sent_off; }
     // When that will not come back any more.
-    void note_arrival() noexcept { on_the_way.fetch_sub(1, std::memory_order_release); }
+    void note_arrival() noexcept { arrived.fetch_add(1, std::memory_order_release); }
+    // How many Operations have taken elements and not handed them out.
+    [[nodiscard]] std::size_t on_the_way() const noexcept RUNNEL_REQUIRES(back.mutex) {
+        return sent_off - arrived.load(std::memory_order_acquire);
+    }
 
     // Puts elements that one Operation has taken back at the end that they came from, over the
     // capacity, too, so that they are popped in the same order. `memory` has blocks for them.
@@ -351,7 +355,7 @@ public:
                 core().reserve(end, memory != nullptr ? *memory : aside);
                 core().push(end, std::move(elements[left - 1]));
             }
-            on_the_way.fetch_sub(1, std::memory_order_relaxed);
+            note_arrival();
             is_finished = serve_under_locks(chain);
         }
         finish(is_finished, chain);
@@ -559,8 +563,8 @@ public:
     Atomic<bool> owes = false;
     // Away from what a push without room reads.
     alignas(64) SpinBudget spin;
-    // How many Operations have taken an element and not handed it out.
-    Atomic<std::size_t> on_the_way = 0;
+    Atomic<std::size_t> arrived = 0;
+    std::size_t sent_off RUNNEL_GUARDED_BY(back.mutex) = 0;
     typename BlockDeque<T>::Aside aside RUNNEL_GUARDED_BY(back.mutex);
 
 private:

@@ -22,6 +22,8 @@ namespace detail {
 
 struct Here {
     struct Next {
+        static constexpr bool is_known_to_others = false;
+
         [[nodiscard]] auto detach() const noexcept {
             return [coroutine = handle]() noexcept { coroutine.resume(); };
         }
@@ -60,6 +62,8 @@ public:
     };
 
     struct Next : Runnable {
+        static constexpr bool is_known_to_others = false;
+
         explicit Next(const Type& on) noexcept : Runnable{run_it}, executor{&on} {}
 
         static void run_it(Runnable& runnable) noexcept {

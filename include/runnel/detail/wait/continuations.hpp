@@ -34,7 +34,10 @@ public:
 
     // Goes on with all in `ready`, which this thread has claimed, and those that come meanwhile; or
     // leaves them to an outer call of this thread. Requires: `ready` is not empty, and no lock.
-    static void run(Queue& ready) noexcept { of_this_thread<Continuations>().add_and_run(ready); }
+    static void run(Queue& ready) noexcept {
+        if (Continuations* const running = running_here()) return running->add(ready);
+        of_this_thread<Continuations>().run_first(ready);
+    }
 
     // Called by a thread that is about to block: what it waits for may be up to those in its list.
     static void run_before_wait() noexcept {
@@ -57,9 +60,11 @@ public:
 
 private:
     // Null: no call of run() is under way. Apart, so that reading it needs no initialisation.
+    struct Running {
+        Continuations* list = nullptr;
+    };
     [[nodiscard]] static Continuations*& running_here() noexcept {
-        thread_local constinit Continuations* running = nullptr;
-        return running;
+        return of_this_thread<Running>().list;
     }
 
     // How many threads may look into the list of another one.
@@ -74,30 +79,35 @@ private:
         visitors_().fetch_add(1, std::memory_order_seq_cst);
         bool found = false;
         auto* const list = static_cast<Continuations*>(place.load(std::memory_order_acquire));
-        if (list != nullptr && !waiter.has_ended_for_all()) {
-            const Lock lock{list->mutex_};
-            found = list->ready_.remove(waiter);
-        }
+        if (list != nullptr && !waiter.has_ended_for_all()) found = list->take_out(waiter);
         visitors_().fetch_sub(1, std::memory_order_release);
         return found;
     }
 
-    void add_and_run(Queue& ready) noexcept RUNNEL_EXCLUDES(mutex_) {
-        Continuations*& running = running_here();
-        if (running != nullptr) return add(ready);
-        running = this;
+    [[gnu::noinline]] void run_first(Queue& ready) noexcept RUNNEL_EXCLUDES(mutex_) {
+        running_here() = this;
         Waiter& first = ready.pop_front();
         if (!ready.empty()) add(ready);
         first.go_on();
         run_all();
-        running = nullptr;
+        running_here() = nullptr;
     }
 
     void add(Queue& ready) noexcept RUNNEL_EXCLUDES(mutex_) {
-        const Lock lock{mutex_};
+        if (!has_others_ && first_.load(std::memory_order_relaxed) == nullptr) {
+            Waiter& waiter = ready.pop_front();
+            waiter.stand_in(*this);
+            // Release: pairs with take_out().
+            first_.store(&waiter, std::memory_order_release);
+        }
+        if (!ready.empty()) add_others(ready);
+    }
+    [[gnu::noinline]] void add_others(Queue& ready) noexcept RUNNEL_EXCLUDES(mutex_) {
+        has_others_ = true;
+        const SpinLock lock{mutex_};
         while (!ready.empty()) {
             Waiter& waiter = ready.pop_front();
-            ready_.push_back(waiter);
+            others_.push_back(waiter);
             waiter.stand_in(*this);
         }
     }
@@ -106,12 +116,34 @@ private:
         while (Waiter* const next = take()) next->go_on();
     }
     [[nodiscard]] Waiter* take() noexcept RUNNEL_EXCLUDES(mutex_) {
-        const Lock lock{mutex_};
-        return ready_.empty() ? nullptr : &ready_.pop_front();
+        if (first_.load(std::memory_order_relaxed) != nullptr)
+            if (Waiter* const first = first_.exchange(nullptr, std::memory_order_acquire))
+                return first;
+        return has_others_ ? take_another() : nullptr;
+    }
+    [[gnu::noinline]] [[nodiscard]] Waiter* take_another() noexcept RUNNEL_EXCLUDES(mutex_) {
+        const SpinLock lock{mutex_};
+        if (!others_.empty()) return &others_.pop_front();
+        has_others_ = false;
+        return nullptr;
     }
 
-    Mutex mutex_;
-    Queue ready_ RUNNEL_GUARDED_BY(mutex_);
+    // In any thread.
+    [[nodiscard]] bool take_out(const Waiter& waiter) noexcept RUNNEL_EXCLUDES(mutex_) {
+        Waiter* first = first_.load(std::memory_order_acquire);
+        if (first == &waiter &&
+            first_.compare_exchange_strong(first, nullptr, std::memory_order_acq_rel))
+            return true;
+        const SpinLock lock{mutex_};
+        return others_.remove(waiter);
+    }
+
+    // Nearly always there is one at most: it stands here, where no lock is needed. If there are
+    // others, it is the first one.
+    Atomic<Waiter*> first_ = nullptr;
+    bool has_others_ = false;  // or had; for the thread of the list
+    SpinMutex mutex_;
+    Queue others_ RUNNEL_GUARDED_BY(mutex_);
 };
 
 }  // namespace runnel::inline v0::detail

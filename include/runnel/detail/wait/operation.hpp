@@ -40,9 +40,14 @@ namespace runnel::inline v0::detail {
 //     Place            its place, or a reference to the request, if that is its own place
 //     place(Request&)  makes it
 //     try_now(Request&)  may be left out. True: it was carried out at once, without a place.
+// and its place, besides what every place has, may have
+//     std::optional<bool> try_or_suspend()
+//         for a wait that nothing ends early: true if it has ended, false if it is suspended and
+//         stands in line, so that nothing of it may be touched; nothing: do it the usual way
 // Next says how the wait goes on. It has:
-//     detach() noexcept   returns a function that goes on with it. That is called once, when the
-//                         operation may have gone.
+//     detach() noexcept    returns a function that goes on with it. That is called once, when the
+//                          operation may have gone.
+//     is_known_to_others   whether others may cancel it before it stands in line
 template <typename Recipe, typename Next>
 class Operation : public Recipe::Request {
     using Request = typename Recipe::Request;
@@ -58,7 +63,7 @@ public:
         this->behave(behaviour);
         if constexpr (requires { recipe.try_now(*this); })
             if (recipe.try_now(*this)) this->stage_ = Stage::finished;
-        this->share();
+        if constexpr (Next::is_known_to_others) this->share();
     }
     Operation(const Operation&) = delete;
     Operation& operator=(const Operation&) = delete;
@@ -76,10 +81,17 @@ public:
     // changed.
     [[nodiscard]] bool start(WakeChain& chain) {
         const auto& options =
-            *static_cast<const WaitOptions*>(note_.exchange(nullptr, std::memory_order_relaxed));
+            *static_cast<const WaitOptions*>(note_.load(std::memory_order_relaxed));
+        note_.store(nullptr, std::memory_order_relaxed);
         const auto duration = options.timeout.duration();
         const bool may_wait = duration != std::chrono::nanoseconds{0};
         if (may_wait && duration) require_runner(this->clock);
+        if constexpr (!Next::is_known_to_others && requires { place_.try_or_suspend(); }) {
+            if (may_wait && !duration && !options.stop.stop_possible()) {
+                this->stage_ = Stage::started;
+                if (const auto has_ended = place_.try_or_suspend()) return !*has_ended;
+            }
+        }
         WaitLimits limits = WaitLimits::of(may_wait ? &options : nullptr);
         limits.needs_thread = false;
         const bool has_ended = place_.try_or_queue(limits, chain);

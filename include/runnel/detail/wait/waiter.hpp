@@ -100,6 +100,7 @@ public:
     using Wait::is_shared;
     using Wait::set_end;
     using Wait::share;
+    using Wait::suspend_unshared;
 
     [[nodiscard]] bool has(const Behaviour& behaviour) const noexcept {
         return behaviour_ == &behaviour;

@@ -56,4 +56,7 @@ private:
     const Caller at_;
 };
 
+using SpinMutex = Mutex;
+using SpinLock = Lock;
+
 }  // namespace runnel::inline v0::detail
