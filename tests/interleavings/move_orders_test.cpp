@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include <runnel/blocking_list.hpp>
-#include <runnel/detail/list/list_state.hpp>
 #include <runnel/outcome.hpp>
 
+#include "interleavings/lists_in_order.hpp"
 #include "interleavings/orders.hpp"
 #include "interleavings/step_clock.hpp"
 #include "support/catch.hpp"
-#include "support/reveal.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -21,33 +20,9 @@ using namespace runnel;
 using namespace runnel::test;
 using namespace std::chrono_literals;
 
-namespace runnel::test {
-
-struct StateOfNumbers {
-    friend auto reveal(StateOfNumbers);
-};
-template struct Reveal<StateOfNumbers, &BlockingList<int>::state_>;
-
-}  // namespace runnel::test
-
 namespace {
 
-using Lists = std::vector<BlockingList<int>>;
 using Elements = std::vector<int>;
-
-// Locks are taken in the order of addresses. So that each order can be run again, the lists stand
-// in that order, or in the opposite one.
-Lists make_lists(Clock& clock, std::size_t capacity, bool is_ascending) {
-    Lists lists;
-    for (int i = 0; i != 3; ++i)
-        lists.emplace_back(ListOptions{.capacity = capacity, .clock = &clock});
-    const auto address = [](const BlockingList<int>& list) {
-        return &*(list.*reveal(StateOfNumbers{}));
-    };
-    std::ranges::sort(lists, std::less<>{}, address);
-    if (!is_ascending) std::ranges::reverse(lists);
-    return lists;
-}
 
 struct Places {
     explicit Places(bool is_ascending, std::size_t capacity = 100)
@@ -81,11 +56,7 @@ struct Places {
 // Runs it with the lists in both orders of their addresses.
 void explore_both(const std::string& name,
                   const std::function<void(Order& order, bool is_ascending)>& scenario) {
-    for (const bool is_ascending : {true, false}) {
-        const auto all = explore(name + (is_ascending ? "" : ", the other way round"),
-                                 [&](Order& order) { scenario(order, is_ascending); });
-        CHECK(all.failure == "");
-    }
+    for (const Explored& all : explore_both_ways(name, scenario)) CHECK(all.failure == "");
 }
 
 }  // namespace

@@ -333,7 +333,8 @@ std::shared_ptr<void>& own_of_thread(const void* key) noexcept {
     Explorer* const explorer = Explorer::current_explorer();
     return explorer != nullptr ? explorer->own(key) : outside[key];
 }
-void move_time(Moment to) noexcept {
+void move_time(Moment to, detail::Caller at) noexcept {
+    step("move_time", at);
     Explorer::current_explorer()->move_time(to);
 }
 void await(const void* object) noexcept {

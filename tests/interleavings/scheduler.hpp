@@ -41,6 +41,6 @@ void wake_all(const void* object) noexcept;
 
 /// The time of this order. It moves only where a thread's wait times out, or somebody moves it.
 [[nodiscard]] Moment present() noexcept;
-void move_time(Moment to) noexcept;
+void move_time(Moment to, detail::Caller at = {}) noexcept;
 
 }  // namespace runnel::test
