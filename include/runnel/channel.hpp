@@ -129,6 +129,22 @@ public:
         return try_publish(std::move(copy));
     }
 
+    /// publish() as an awaitable, with the same options and results; see Awaitable. The message
+    /// stays where it is, untouched, until it is published. An lvalue is copied here.
+    ///
+    /// A publish that need not wait calls the handlers as try_publish() does. One that has waited
+    /// leaves them to the thread that ends its wait, such as that of a reader. This thread calls
+    /// them before it goes on with the coroutine; if it is ended or cancelled inside such a
+    /// handler, the program ends by std::terminate. Inside a handler the publish is refused where
+    /// publish() would be.
+    auto async_publish(T&& message RUNNEL_LIFETIMEBOUND, const WaitOptions& options = {}) const {
+        return Awaitable{detail::PublishRecipe<T, T&>{owner(), message}, options};
+    }
+    auto async_publish(const T& message,
+                       const WaitOptions& options = {}) const requires std::copy_constructible<T> {
+        return Awaitable{detail::PublishRecipe<T, T>{owner(), T(message)}, options};
+    }
+
     // ------------------------------------------------------------------ subscribing
 
     /// A subscription that reads what is published from now on, at its own pace.

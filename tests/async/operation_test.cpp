@@ -18,6 +18,7 @@
 #include "support/coroutines.hpp"
 #include "support/elements.hpp"
 #include "support/errors.hpp"
+#include "support/stack_use.hpp"
 
 #include <chrono>
 #include <cstddef>
@@ -51,6 +52,7 @@ using runnel::test::elements;
 using runnel::test::error_of;
 using runnel::test::fill;
 using runnel::test::Loop;
+using runnel::test::StackUse;
 using namespace std::chrono_literals;
 
 namespace {
@@ -398,26 +400,6 @@ TEST_CASE_METHOD(SomeJobs, "one of several that a push has served may destroy th
 }
 
 // ---------------------------------------------------------------------- one after the other
-
-namespace {
-
-// How far the stack has grown between the first call and any other.
-class StackUse {
-public:
-    void note() noexcept {
-        const auto at = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
-        if (first_ == 0) first_ = at;
-        const std::uintptr_t use = first_ > at ? first_ - at : at - first_;
-        if (use > most_) most_ = use;
-    }
-    [[nodiscard]] std::uintptr_t most() const noexcept { return most_; }
-
-private:
-    std::uintptr_t first_ = 0;
-    std::uintptr_t most_ = 0;
-};
-
-}  // namespace
 
 TEST_CASE_METHOD(SomeJobs, "a thousand that one push serves go on one after the other") {
     constexpr std::size_t count = 1000;

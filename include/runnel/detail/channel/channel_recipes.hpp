@@ -4,7 +4,9 @@
 // The calls of a channel and of an inbox that may wait, for those who wait without a thread.
 // `Result` is what the call returns, which the models above know.
 
+#include <runnel/channel_options.hpp>
 #include <runnel/detail/base/handle.hpp>
+#include <runnel/detail/base/thread_id.hpp>
 #include <runnel/detail/channel/channel_requests.hpp>
 #include <runnel/detail/channel/channel_state.hpp>
 #include <runnel/detail/channel/inbox_state.hpp>
@@ -12,8 +14,10 @@
 #include <runnel/detail/wait/request.hpp>
 #include <runnel/detail/wait/waiter.hpp>
 #include <runnel/message.hpp>
+#include <runnel/outcome.hpp>
 
 #include <cstddef>
+#include <optional>
 #include <utility>
 
 namespace runnel::inline v0::detail {
@@ -104,6 +108,71 @@ struct AwaitSubscribersRecipe {
 
     Owner<ChannelState<T>> keep;
     std::size_t count;
+};
+
+// Publishes one message: `Held` is T, or T& for one that stays where it is until it is published.
+//
+// If it has to wait, its waker sends the message, and runs the handlers if nobody does. It does so
+// as a continuation, before it goes on with what has waited for the publish: that can be destroyed
+// meanwhile, by a handler, too.
+template <Message T, typename Held>
+struct PublishRecipe {
+    class Request;
+    using Place = ChannelPlace<T, Request>;
+
+    class Request : public PublishOne<T> {
+    public:
+        // Throws: what the user's function does that weighs the message.
+        explicit Request(PublishRecipe& recipe) : Request{recipe.message, *recipe.keep.get()} {}
+
+        [[nodiscard]] bool try_now() {
+            bool has_to_wait = false;
+            const Published published =
+                publish_or(channel_, this->message_, this->bytes_, nullptr, [&] {
+                    has_to_wait = true;
+                    return Published{};
+                });
+            if (!has_to_wait) at_once_ = published;
+            return !has_to_wait;
+        }
+
+        // For its waker. What is left of this then, result() does: it was not served by a waker.
+        void serve_others(WakeChain& others) noexcept {
+            while (this->woken_.size() != 0) others.add(this->woken_.take_first());
+            if (std::exchange(this->sent.runs_handlers, false)) channel_.run_handlers_later(others);
+        }
+
+        static void take(Place& /*there is nothing*/) noexcept {}
+        static void give_back(Place& /*it stays published*/) noexcept {}
+
+        [[nodiscard]] Published result() {
+            if (at_once_) return *at_once_;
+            this->wake_and_run(channel_);
+            return PublishOne<T>::result();
+        }
+
+    private:
+        Request(T& message, ChannelState<T>& channel)
+            : Request{message, channel, channel.bytes_of(message)} {}
+        Request(T& message, ChannelState<T>& channel, std::size_t bytes) noexcept
+            : PublishOne<T>{message,
+                            bytes,
+                            {is_in_handler(channel), false, no_thread},
+                            channel.clock},
+              channel_{channel} {}
+
+        ChannelState<T>& channel_;
+        std::optional<Published> at_once_;
+    };
+
+    [[nodiscard]] Place place(Request& request) const noexcept {
+        return {request, *keep.get(), &ChannelState<T>::publishers};
+    }
+
+    [[nodiscard]] static bool try_now(Request& request) { return request.try_now(); }
+
+    Owner<ChannelState<T>> keep;
+    Held message;
 };
 
 }  // namespace runnel::inline v0::detail

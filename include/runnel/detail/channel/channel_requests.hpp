@@ -7,6 +7,7 @@
 #include <runnel/detail/base/forced_unwind.hpp>
 #include <runnel/detail/base/futex.hpp>
 #include <runnel/detail/base/handle.hpp>
+#include <runnel/detail/base/thread_id.hpp>
 #include <runnel/detail/blocks/pin.hpp>
 #include <runnel/detail/blocks/segmented_log.hpp>
 #include <runnel/detail/blocks/slots.hpp>
@@ -16,6 +17,7 @@
 #include <runnel/detail/channel/seat.hpp>
 #include <runnel/detail/core/channel_log.hpp>
 #include <runnel/detail/wait/await.hpp>
+#include <runnel/detail/wait/continuations.hpp>
 #include <runnel/detail/wait/request.hpp>
 #include <runnel/detail/wait/wait_queue.hpp>
 #include <runnel/detail/wait/waiter.hpp>
@@ -39,6 +41,13 @@ namespace runnel::inline v0::detail {
 template <Message T>
 [[nodiscard]] bool is_inside_handler(const ChannelState<T>& channel) noexcept {
     return HandlerFrame<>::is_inside() || channel.is_mine();
+}
+
+// The same for what needs no thread, and may wait for the handlers when it goes on between two of
+// them.
+template <Message T>
+[[nodiscard]] bool is_in_handler(const ChannelState<T>& channel) noexcept {
+    return HandlerFrame<>::is_in_handler() || (channel.is_mine() && channel.is_in_handler());
 }
 
 // The publisher of `sent` accepts the run of the handlers, and owns the channel until it calls
@@ -81,19 +90,21 @@ Served attempt_as_waker(Kind& request, ChannelNode<T>& node) noexcept {
     return request.attempt(channel);
 }
 
+// Who waits to publish.
+struct Publisher {
+    bool is_inside_handler;  // so it does not wait for handlers
+    bool may_go_on;          // with the run of another thread
+    ThreadId thread;         // runs the handlers; none: the thread that sends the message does
+};
+
 // A publish that waits until no reader or handler is too far behind.
 template <Message T>
 class PublishOne : public Request {
 public:
     static constexpr Behaviour behaviour{serve_as<PublishOne, ChannelNode<T>>, unpark<PublishOne>};
 
-    PublishOne(T& message, std::size_t bytes, bool may_wait,
-               const ChannelState<T>& channel) noexcept
-        : Request{behaviour, WaitsOn::one, channel.clock},
-          message_{message},
-          bytes_{bytes},
-          is_inside_handler_{is_inside_handler(channel)},
-          may_go_on_{may_wait && !is_inside_handler_} {}
+    PublishOne(T& message, std::size_t bytes, const Publisher& by, Clock& on) noexcept
+        : Request{behaviour, WaitsOn::one, on}, message_{message}, bytes_{bytes}, by_{by} {}
 
     Served attempt(ChannelNode<T>& node) {
         ChannelState<T>& channel = *node.keep.get();
@@ -104,22 +115,37 @@ public:
         return carry_out(channel, channel.publishers.empty());
     }
 
+    // What is left to do when it has ended, in the publisher's thread. Throws: ForcedUnwind.
+    void wake_and_run(ChannelState<T>& channel) {
+        woken_.resume_all();
+        if (sent.runs_handlers) channel.run_handlers(sent, nullptr, disposal);
+    }
+
+    [[nodiscard]] Published result() const {
+        if (sent.number != 0) return {sent.reached};
+        return {0, refusal_of(ending())};
+    }
+
     Sent<T> sent;
-    WakeChain chain;  // waiters that the message has woken; the publisher resumes them
     Disposal<Logged<T>> disposal;
+
+protected:
+    T& message_;
+    const std::size_t bytes_;
+    WakeChain woken_;  // those whom the message has woken; the publisher resumes them
 
 private:
     Served carry_out(ChannelState<T>& channel, bool is_first) RUNNEL_REQUIRES(channel.mutex) {
         constexpr auto calls = ChannelState<T>::CallsDirectly::no;
         if (channel.closed) return end_if_last_source();
         // Even when others are before it in line: they wait for the handlers, too.
-        if (is_inside_handler_ && channel.are_handlers_behind()) return refuse(channel);
+        if (by_.is_inside_handler && channel.are_handlers_behind()) return refuse(channel);
         if (!is_first || channel.hold_back(bytes_)) return Served::no;
         channel.prepare(calls, disposal);
         if (!claim()) return Served::elsewhere;
-        channel.send(message_, bytes_, calls, sent, disposal, chain);
-        if (sent.runs_handlers) channel.set_thread(thread_);
-        if (may_go_on_ && channel.is_run_on_offer()) accept_run(channel, sent);
+        channel.send(message_, bytes_, calls, sent, disposal, woken_);
+        if (sent.runs_handlers && by_.thread != no_thread) channel.set_thread(by_.thread);
+        if (by_.may_go_on && channel.is_run_on_offer()) accept_run(channel, sent);
         return Served::yes;
     }
 
@@ -129,11 +155,7 @@ private:
         return Served::yes;
     }
 
-    T& message_;
-    const std::size_t bytes_;
-    const ThreadId thread_ = this_thread();
-    const bool is_inside_handler_;
-    const bool may_go_on_;
+    const Publisher by_;
 };
 
 // Waits until the thread that runs the handlers releases the run, to go on with it.
@@ -166,8 +188,7 @@ private:
 // Throws: ForcedUnwind, out of a handler.
 template <Message T>
 [[gnu::noinline]] void go_on_with_run(ChannelState<T>& channel, const Sent<T>& sent,
-                                      const T& message, Disposal<Logged<T>>& disposal,
-                                      const WaitOptions& options) {
+                                      Disposal<Logged<T>>& disposal, const WaitOptions& options) {
     const Owner<ChannelState<T>> kept{channel};
     channel.remove_owner();  // of accept_run()
     // Before it stands in line: what the destructors wait for, the runner may have to do.
@@ -175,7 +196,7 @@ template <Message T>
     GoOnWithRun<T> request{sent.number, channel.clock};
     try_or_wait(request, ChannelPlace{request, channel, &ChannelState<T>::successors},
                 WaitLimits::of(&options));
-    if (request.has_run) return channel.run_handlers({}, message, disposal);
+    if (request.has_run) return channel.run_handlers({}, nullptr, disposal);
     channel.decline_run(sent.number);
 }
 
@@ -185,23 +206,28 @@ template <Message T>
                                           const WaitOptions* options) {
     const WaitOptions& how = options != nullptr ? *options : wait_for_ever;
     const auto deadline = deadline_of(how.timeout, channel.clock);
-    PublishOne<T> request{message, bytes, options != nullptr, channel};
+    if (options != nullptr) Continuations::run_before_wait();  // the handlers may be among them
+    const bool is_inside = is_inside_handler(channel);
+    PublishOne<T> request{message,
+                          bytes,
+                          {is_inside, options != nullptr && !is_inside, this_thread()},
+                          channel.clock};
     try_or_wait(request, ChannelPlace{request, channel, &ChannelState<T>::publishers},
                 WaitLimits::of(options));
-    request.chain.resume_all();
-    if (request.sent.runs_handlers) channel.run_handlers(request.sent, message, request.disposal);
+    request.wake_and_run(channel);
     if (request.sent.goes_on) {
         const WaitOptions rest{time_left(deadline, channel.clock), how.stop};
-        go_on_with_run(channel, request.sent, message, request.disposal, rest);
+        go_on_with_run(channel, request.sent, request.disposal, rest);
     }
-    if (request.sent.number != 0) return {request.sent.reached};
-    return {0, refusal_of(request.ending())};
+    return request.result();
 }
 
-template <Message T>
-Published publish(ChannelState<T>& channel, T& message, const WaitOptions* options) {
+// Publishes `message` unless it has to wait for that; then it returns what later() does. It waits
+// only to go on with the run of another thread, unless `options` is null.
+template <Message T, typename Later>
+Published publish_or(ChannelState<T>& channel, T& message, std::size_t bytes,
+                     const WaitOptions* options, Later later) {
     constexpr auto calls = ChannelState<T>::CallsDirectly::yes;
-    const std::size_t bytes = channel.weigh ? channel.weigh(message) : sizeof(T);
     Disposal<Logged<T>> disposal;  // these outlive the lock
     WakeChain chain;
     Sent<T> sent;
@@ -219,13 +245,20 @@ Published publish(ChannelState<T>& channel, T& message, const WaitOptions* optio
         }
     }
     if (!has_room) [[unlikely]]
-        return publish_later(channel, message, bytes, options);
+        return later();
     chain.resume_all();
     if (sent.runs_handlers)
-        channel.run_handlers(sent, message, disposal);
+        channel.run_handlers(sent, std::addressof(message), disposal);
     else if (sent.goes_on) [[unlikely]]
-        go_on_with_run(channel, sent, message, disposal, *options);
+        go_on_with_run(channel, sent, disposal, *options);
     return {sent.reached};
+}
+
+template <Message T>
+Published publish(ChannelState<T>& channel, T& message, const WaitOptions* options) {
+    const std::size_t bytes = channel.bytes_of(message);
+    return publish_or(channel, message, bytes, options,
+                      [&] { return publish_later(channel, message, bytes, options); });
 }
 
 // After a read.

@@ -14,6 +14,7 @@
 #include <runnel/detail/channel/handler.hpp>
 #include <runnel/detail/channel/handler_run.hpp>
 #include <runnel/detail/channel/inbox_state.hpp>
+#include <runnel/detail/channel/later_run.hpp>
 #include <runnel/detail/channel/seat.hpp>
 #include <runnel/detail/core/channel_log.hpp>
 #include <runnel/detail/core/log_cursor.hpp>
@@ -106,6 +107,11 @@ public:
 
     // ---- publishing
 
+    // How many bytes a message counts. Throws: what the user's function does.
+    [[nodiscard]] std::size_t bytes_of(const T& message) const {
+        return weigh ? weigh(message) : sizeof(T);
+    }
+
     // Whether a message has to wait for a reader or handler that is behind.
     [[nodiscard]] bool hold_back(std::size_t bytes) noexcept RUNNEL_REQUIRES(mutex) {
         return are_handlers_behind() || seats.hold_back(log, bytes);
@@ -156,18 +162,18 @@ public:
     }
 
     // Runs the handlers, in the publisher's thread, until nothing is left to them or another
-    // publisher goes on. `message` is the one that was sent, if it was not logged. What it has
+    // publisher goes on. `message` is the one that was sent; null: it was logged. What it has
     // pushed out of the log dies before that, but in the frame: a destructor of T may disconnect
     // handlers, and must find out that this thread runs them.
     // Requires: the run is this thread's. Throws: ForcedUnwind.
-    RUNNEL_CATCHES_FORCED_UNWIND void run_handlers(const Sent<T>& sent, const T& message,
+    RUNNEL_CATCHES_FORCED_UNWIND void run_handlers(const Sent<T>& sent, const T* message,
                                                    Disposal<Entry>& disposal)
         RUNNEL_EXCLUDES(mutex) {
         LinkedStack<Handler<T>> dead;  // destroyed outside of the run
         try {
             const HandlerFrame<> frame{*this};
             disposal.dispose();
-            if (sent.first != nullptr) run_all(sent.first, sent.last, message, sent.number, frame);
+            if (sent.first != nullptr) run_all(sent.first, sent.last, *message, sent.number, frame);
             while (run_next_batch(frame, dead)) {
             }
         } catch (const ForcedUnwind&) {
@@ -176,6 +182,17 @@ public:
             throw;
         }
         Handlers<T>::disown(dead);
+    }
+
+    // The same when all messages are in the log.
+    void run_logged() RUNNEL_EXCLUDES(mutex) {
+        Disposal<Entry> nothing;
+        run_handlers({}, nullptr, nothing);
+    }
+    // That when this thread goes on with what needs no thread.
+    void run_handlers_later(WakeChain& chain) noexcept RUNNEL_EXCLUDES(mutex) {
+        this->add_owner();
+        chain.go_on_later(later_run_);
     }
 
     // ---- going on with the run of another thread
@@ -373,6 +390,11 @@ public:
         RUNNEL_EXCLUDES(mutex) {
         const Lock lock{mutex};
         return may_run(static_cast<const Handler<T>&>(handler));
+    }
+
+    // Not analysed, as it needs no lock: only the run's thread changes that.
+    [[nodiscard]] bool is_in_handler() const noexcept override RUNNEL_NO_THREAD_SAFETY_ANALYSIS {
+        return handlers.is_any_running();
     }
 
     // Leaves a killed handler to the thread that runs it, which drops it. False: it has ended.
@@ -758,6 +780,7 @@ private:
     static constexpr int pauses_between_batches = 64;
     static constexpr std::size_t no_watcher = std::numeric_limits<std::size_t>::max();
 
+    LaterRun<ChannelState> later_run_{*this};  // used by the thread that has the run
     Window window_ RUNNEL_GUARDED_BY(mutex){0, 0};
     std::size_t least_awaited_ RUNNEL_GUARDED_BY(mutex) = no_watcher;  // a lower bound
     // The run of the handlers: how far it has got, and which publisher goes on with it.

@@ -148,6 +148,10 @@ public:
     [[nodiscard]] bool is_running(const Handler<T>& handler) const noexcept {
         return running_.load(std::memory_order_seq_cst) == &handler;
     }
+    // For the thread that runs them.
+    [[nodiscard]] bool is_any_running() const noexcept {
+        return running_.load(std::memory_order_relaxed) != nullptr;
+    }
     [[nodiscard]] bool needs_barrier() const noexcept { return uses_barrier_; }
     // Called when the kernel has refused it.
     void do_without_barrier() noexcept { has_barrier_ = false; }

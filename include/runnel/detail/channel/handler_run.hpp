@@ -31,6 +31,9 @@ public:
     // Whether a handler of this run that was killed may still run. Takes the channel's lock.
     [[nodiscard]] virtual bool is_to_be_awaited(const Owned& handler) const noexcept = 0;
 
+    // Whether a handler runs now, for the run's thread: else that is between two of them.
+    [[nodiscard]] virtual bool is_in_handler() const noexcept = 0;
+
     // The handler that the run's thread waits for, and the run of that handler; or none.
     struct Awaited {
         Owner<HandlerRun> run;
@@ -72,6 +75,15 @@ public:
     ~HandlerFrame() { innermost() = outer_; }
 
     [[nodiscard]] static bool is_inside() noexcept { return innermost() != nullptr; }
+
+    // Whether this thread is inside a handler now, and not between two of them.
+    [[nodiscard]] static bool is_in_handler() noexcept {
+        bool is_in = false;
+        for_each_run(innermost(), [&](const HandlerRun& run) {
+            is_in = is_in || (run.is_mine() && run.is_in_handler());
+        });
+        return is_in;
+    }
 
     // Whether that image made it.
     [[nodiscard]] bool is_of(const char* image) const noexcept { return image_ == image; }
