@@ -26,6 +26,8 @@ set(violations
     "detail/channel/seat.hpp|<runnel/detail/list/list_state.hpp>|channel must not know list"
     "detail/channel/seat.hpp|<runnel/detail/facade/names.hpp>|channel must not know facade"
     "detail/facade/names.hpp|<runnel/broker.hpp>|facade must not know models"
+    "broker.hpp|<runnel/compat/asio.hpp>|models must not know compat"
+    "detail/wait/spin.hpp|<runnel/compat/asio.hpp>|wait must not know compat"
     "detail/rest.hpp|<version>|no law says what may stand there"
     "detail/base/rest.inl|<version>|no law says what may stand there"
     "redis/server.hpp|<version>|no law says what may stand there"

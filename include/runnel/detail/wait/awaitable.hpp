@@ -126,6 +126,8 @@ private:
     Operation<Recipe, typename On::Next> operation_;
 };
 
+struct PartsOfAwaitable;
+
 }  // namespace detail
 
 /// What the calls named async_… return. A coroutine awaits it, of any type:
@@ -182,9 +184,27 @@ public:
     }
 
 private:
+    friend struct detail::PartsOfAwaitable;
+
     Recipe recipe_;
     WaitOptions options_;
     [[no_unique_address]] On on_;
 };
+
+namespace detail {
+
+// For those that wait otherwise than by co_await.
+struct PartsOfAwaitable {
+    template <typename Recipe, typename On>
+    [[nodiscard]] static Recipe take_recipe(Awaitable<Recipe, On>& awaitable) {
+        return std::move(awaitable.recipe_);
+    }
+    template <typename Recipe, typename On>
+    [[nodiscard]] static WaitOptions take_options(Awaitable<Recipe, On>& awaitable) noexcept {
+        return std::move(awaitable.options_);
+    }
+};
+
+}  // namespace detail
 
 }  // namespace runnel::inline v0

@@ -68,7 +68,7 @@ public:
     Operation(const Operation&) = delete;
     Operation& operator=(const Operation&) = delete;
     ~Operation() {
-        if (this->stage_ == Stage::started) abandon();
+        if (this->stage_ == Stage::started || this->stage_ == Stage::ended) abandon();
     }
 
     // Whether it was carried out already: then it is not started.
@@ -89,14 +89,18 @@ public:
         if constexpr (!Next::is_known_to_others && requires { place_.try_or_suspend(); }) {
             if (may_wait && !duration && !options.stop.stop_possible()) {
                 this->stage_ = Stage::started;
-                if (const auto has_ended = place_.try_or_suspend()) return !*has_ended;
+                if (const auto has_ended = place_.try_or_suspend()) {
+                    if (*has_ended) this->stage_ = Stage::ended;
+                    return !*has_ended;
+                }
             }
         }
         WaitLimits limits = WaitLimits::of(may_wait ? &options : nullptr);
         limits.needs_thread = false;
         const bool has_ended = place_.try_or_queue(limits, chain);
-        this->stage_ = Stage::started;
-        if (has_ended || give_up(*this, limits)) return false;
+        const bool is_over = has_ended || give_up(*this, limits);
+        this->stage_ = is_over ? Stage::ended : Stage::started;
+        if (is_over) return false;
         if (may_wait) arm(limits.deadline(this->clock), options.stop);
         return this->suspend();
     }
@@ -159,7 +163,7 @@ private:
     }
 
     void abandon() noexcept {
-        if (!this->claim(WaitEnd::stopped)) {
+        if (this->stage_ == Stage::started && !this->claim(WaitEnd::stopped)) {
             this->forsake();
             Continuations::withdraw(*this, note_);
         }

@@ -141,7 +141,12 @@ private:
 
 protected:
     // Of an Operation; here, where they take none.
-    enum class Stage : std::uint8_t { made, started, finished };
+    enum class Stage : std::uint8_t {
+        made,
+        started,
+        ended,  // inside of start(), by its owner
+        finished,
+    };
     Stage stage_ = Stage::made;
     bool has_stopper_ : 1 = false;
     bool has_timer_ : 1 = false;
