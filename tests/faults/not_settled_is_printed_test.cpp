@@ -7,37 +7,14 @@
 #include <runnel/error.hpp>
 
 #include "support/catch.hpp"
+#include "support/printed.hpp"
 
 #include <chrono>
-#include <cstdio>
 #include <latch>
 #include <string>
-#include <unistd.h>
 
+using runnel::test::printed_by;
 using namespace std::chrono_literals;
-
-namespace {
-
-// What `call` writes to the standard error.
-template <typename Call>
-std::string printed_by(Call call) {
-    std::FILE* const file = std::tmpfile();
-    REQUIRE(file != nullptr);
-    std::fflush(stderr);
-    const int usual = dup(STDERR_FILENO);
-    dup2(fileno(file), STDERR_FILENO);
-    call();
-    std::fflush(stderr);
-    dup2(usual, STDERR_FILENO);
-    close(usual);
-    std::rewind(file);
-    std::string text;
-    for (int c = std::fgetc(file); c != EOF; c = std::fgetc(file)) text += static_cast<char>(c);
-    std::fclose(file);
-    return text;
-}
-
-}  // namespace
 
 TEST_CASE("the error of threads that do not settle is printed when it is thrown", "[fault]") {
     runnel::ManualClock clock;

@@ -35,7 +35,7 @@ inline bool end_wait(Waiter& waiter, WaitEnd how) noexcept {
     if (!waiter.claim(how)) return false;
     WakeChain chain;
     chain.add(waiter);
-    chain.resume_all();
+    chain.resume_all_at_once();
     return true;
 }
 

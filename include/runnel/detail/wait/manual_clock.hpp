@@ -6,7 +6,10 @@
 #include <runnel/detail/base/linked.hpp>
 #include <runnel/detail/base/process.hpp>
 #include <runnel/detail/base/thread_id.hpp>
+#include <runnel/detail/wait/baton.hpp>
 #include <runnel/detail/wait/continuations.hpp>
+#include <runnel/detail/wait/manual_threads.hpp>
+#include <runnel/detail/wait/switch_point.hpp>
 #include <runnel/detail/wait/thread_end.hpp>
 #include <runnel/detail/wait/timers.hpp>
 #include <runnel/detail/wait/times.hpp>
@@ -18,6 +21,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <functional>
 #include <list>
@@ -39,6 +43,15 @@ struct ThreadEndOf;  // of the tests
 
 }  // namespace detail
 
+/// How a ManualClock begins.
+struct ManualClockOptions {
+    /// If there is one, the threads of the clock run in lock-step, in an order that it decides: see
+    /// ManualClock.
+    std::optional<std::uint64_t> seed{};
+    /// The wall time at first.
+    Clock::WallTime start{std::chrono::seconds{1'700'000'000}};
+};
+
 /// A time that stands still until a test moves it. A wait with a time-out of an hour ends at once
 /// when the test moves the time by an hour. Waits end in the order of their deadlines, the same way
 /// in every run.
@@ -59,12 +72,32 @@ struct ThreadEndOf;  // of the tests
 /// it does not know when they begin to wait or run on. A wait in the thread of the test blocks
 /// until another thread ends it or moves the time.
 ///
+/// **Lock-step.** With a seed the threads of the clock run one at a time, in an order that the seed
+/// decides. One seed gives the same run each time; another seed gives another one:
+///
+///     runnel::ManualClock clock{{.seed = 7}};
+///
+/// The threads pass one baton. A thread that has it runs until it waits on this clock, ends, has
+/// woken or started another thread, or calls settle(), advance() or the join() of a Thread. Then
+/// the seed draws one of those that can go on. So what the threads share needs no lock. The thread
+/// of the test has the baton, too: the others run while it is in settle(), advance(), the join() or
+/// destructor of a Thread, or in a wait on this clock, and it gets the baton back when it can go
+/// on. What goes on without a thread, such as a coroutine, runs in the thread that ends its wait.
+///
+/// A run is the same only if nothing else decides what the threads do: another thread, the time of
+/// the machine, addresses. A thread that has the baton and waits elsewhere keeps it for a tenth of
+/// a second or two; one that polls, for ten seconds. For example, it waits for a mutex of a thread
+/// that called runnel while it held that. Then the others go on; the thread goes on beside
+/// them until it calls runnel. This is printed once: such a run does not hang, but another one may
+/// differ. A thread that requests a stop keeps the baton, as others wait for its callbacks to
+/// return.
+///
 /// Thread safety: every member may be called from any thread. One thread at a time moves the time;
 /// a second one waits for the first.
 class RUNNEL_VISIBLE ManualClock final : public Clock {
 public:
     /// The wall time at first: 2023-11-14 22:13:20 UTC, 1,700,000,000,000 ms since 1970.
-    static constexpr WallTime default_start{std::chrono::seconds{1'700'000'000}};
+    static constexpr WallTime default_start = ManualClockOptions{}.start;
 
     /// A thread of a clock, used like a std::jthread.
     ///
@@ -107,6 +140,7 @@ public:
         [[nodiscard]] bool joinable() const noexcept { return thread_.joinable(); }
         void join() {
             end_waits_if_unwinding();
+            const Joining joining{*this};
             thread_.join();
         }
         void detach() { thread_.detach(); }
@@ -135,8 +169,27 @@ public:
             end_waits_if_unwinding();
             if (!joinable() || get_id() == std::this_thread::get_id()) return;
             thread_.request_stop();
+            const Joining joining{*this};
             end_->await();
         }
+
+        // In lock-step: the calling thread lets others run while it waits for this one.
+        class Joining {
+        public:
+            explicit Joining(Thread& thread) noexcept {
+                if (!thread.joinable()) return;
+                thread.end_->unless_told(
+                    [&]() noexcept { joiner_ = thread.clock_->begin_join(thread.number_); });
+            }
+            Joining(const Joining&) = delete;
+            Joining& operator=(const Joining&) = delete;
+            ~Joining() {
+                if (joiner_ != nullptr) joiner_->clock->come_back(*joiner_);
+            }
+
+        private:
+            detail::ClockThread* joiner_ = nullptr;
+        };
 
         // Once the thread has finished, the clock may be gone.
         void end_waits_if_unwinding() const noexcept {
@@ -153,6 +206,10 @@ public:
 
     explicit ManualClock(WallTime start = default_start) noexcept : wall_{start} {
         detail::begin_to_run_itself(*this);
+    }
+    /// `ManualClock clock{{.seed = 7}};`: in lock-step.
+    explicit ManualClock(const ManualClockOptions& options) noexcept : ManualClock{options.start} {
+        if (options.seed) baton_.emplace(*options.seed);
     }
 
     /// Ends the waits of threads of the clock that still run, as when a Thread is unwound, and
@@ -222,31 +279,10 @@ public:
     void unpark(Wait& wait) noexcept override;
 
 private:
-    struct Attached {
-        ManualClock* clock;
-        std::string name;
-        std::size_t number = 0;
-        bool running = true;
-        bool settling = false;     // in settle(): waits for threads that are not
-        bool awaits_turn = false;  // in advance(): waits for the thread that moves the time
-        bool ends_waits = false;   // its waits end at once
-        pid_t process = detail::Process::id();
-        std::shared_ptr<detail::ThreadEnd> end{};
-    };
-
-    // A wait that is parked; lives in the frame of park().
-    struct Parked {
-        detail::Waiter* waiter;
-        std::optional<Deadline> deadline;
-        Attached* thread;  // null: not a thread of this clock
-        Parked* previous = nullptr;
-        Parked* next = nullptr;
-    };
-
-    // Requires: it has a deadline.
-    [[nodiscard]] static detail::DuePlace place_of(const Parked& parked) noexcept {
-        return detail::DuePlace::of(*parked.waiter, *parked.deadline);
-    }
+    using Attached = detail::ClockThread;
+    using Parked = detail::ParkedWait;
+    using Stranger = detail::Stranger;
+    using MutexLock = std::unique_lock<std::mutex>;
 
     // The Attached of the calling thread; null if it has none.
     static Attached*& current_in_image() noexcept {
@@ -269,31 +305,39 @@ private:
     // The turn to move the time. A thread that has it may take it again.
     class Turn {
     public:
-        explicit Turn(ManualClock& clock);
+        explicit Turn(ManualClock& clock) : clock_{clock}, is_first_{clock.take_turn()} {}
         Turn(const Turn&) = delete;
         Turn& operator=(const Turn&) = delete;
         ~Turn() {
-            if (alone_.owns_lock())
-                clock_.mover_.store(detail::no_thread, std::memory_order_relaxed);
+            if (is_first_) clock_.give_turn_back();
         }
 
     private:
         ManualClock& clock_;
-        std::unique_lock<std::mutex> alone_;
+        const bool is_first_;
     };
 
-    void mark(bool Attached::*what, bool value) noexcept;
-    [[nodiscard]] std::string await_others(Settler self, Duration limit) const;
-    [[noreturn]] static void fail_to_settle(const std::string& call, const std::string& threads);
-    void settle_for_advance();
+    // What has come due.
     struct Due {
         bool found;                      // false: the time is at its end
         detail::Waiter* without_thread;  // null: it was a thread's, and has been ended
     };
+
+    [[nodiscard]] bool take_turn();
+    void give_turn_back() noexcept;
+    void mark(bool Attached::*what, bool value) noexcept;
+    [[nodiscard]] std::string await_others(Settler self, Duration limit);
+    [[noreturn]] static void fail_to_settle(const std::string& call, const std::string& threads);
+    void settle_for_advance();
     [[nodiscard]] Due claim_next_due(Deadline until) noexcept;
     void end_waits(std::size_t number) noexcept;
+    void begin(Attached& thread) noexcept;
+    void start_in_turn() noexcept;
+    [[nodiscard]] Attached* begin_join(std::size_t number) noexcept;
+    void come_back(Attached& self) noexcept;
 
     // Everything below requires mutex_.
+    [[nodiscard]] bool stand_parked(Parked& parked, Stranger& stranger) noexcept;
     void set_running(Attached* thread, bool running) noexcept;
     void release(Parked& parked) noexcept;
     void end_waits_of(Attached& thread) noexcept;
@@ -304,6 +348,23 @@ private:
     [[nodiscard]] static bool is_awaited(const Attached& thread, Settler by) noexcept;
     [[nodiscard]] bool is_anybody_awaited(Settler by) const noexcept;
     [[nodiscard]] std::string names_of_awaited(Settler by) const;
+
+    // Lock-step.
+    [[nodiscard]] bool is_in_lock_step() const noexcept {
+        return baton_ && baton_->is_of_this_process();
+    }
+    void hand_over() noexcept;
+    void take_back() noexcept;
+    [[nodiscard]] bool is_ready(const Attached& thread) const noexcept;
+    [[nodiscard]] std::size_t count_ready() const noexcept;
+    void pass_baton() noexcept;
+    void give_baton_to(std::size_t which) noexcept;
+    void await_baton(MutexLock& lock, detail::BatonSeat& seat,
+                     Deadline until = Deadline::max()) noexcept;
+    void let_others_run(MutexLock& lock, Attached& self,
+                        Attached::Until ready_when = Attached::Until::given,
+                        Deadline until = Deadline::max()) noexcept;
+    void look_for_the_stuck(MutexLock& lock) noexcept;
 
     void set_now(Deadline time) noexcept {
         wall_ = detail::later(wall_, detail::time_between(now_, time));
@@ -323,16 +384,18 @@ private:
 
     // From the image in which the clock was made, so that all images use the same thread_local.
     Attached*& (*const current_)() noexcept = current_in_image;
-    std::mutex advancing_;                                        // taken before mutex_
-    detail::Atomic<detail::ThreadId> mover_ = detail::no_thread;  // the thread that holds it
     mutable std::mutex mutex_;
     mutable std::condition_variable changed_;
+    detail::ThreadId mover_ = detail::no_thread;  // has the turn to move the time
     WallTime wall_;
     Deadline now_{std::chrono::hours{1}};
     std::list<Attached> threads_;
     detail::LinkedList<Parked> parked_;  // in the order of parking
     pid_t process_ = 0;                  // in which the first of them parked
     std::size_t started_ = 0;
+    std::optional<detail::Baton> baton_{};  // there in lock-step
+    detail::LinkedList<Stranger> strangers_;
+    bool has_told_of_the_stuck_ = false;
 };
 
 inline void ManualClock::set_running(Attached* thread, bool running) noexcept {
@@ -346,39 +409,76 @@ inline void ManualClock::set_running(Attached* thread, bool running) noexcept {
 inline void ManualClock::release(Parked& parked) noexcept {
     parked_.remove(parked);  // parked by this process, so it is in the list
     set_running(parked.thread, true);
+    if (parked.stranger != nullptr) parked.stranger->is_released = true;
     parked.waiter->end();  // the last step: the frame with `parked` may be gone
+}
+
+// False: it has ended.
+inline bool ManualClock::stand_parked(Parked& parked, Stranger& stranger) noexcept {
+    detail::Waiter& waiter = *parked.waiter;
+    if (waiter.ended()) return false;
+    if (parked.deadline && *parked.deadline <= now_) {
+        if (waiter.claim(detail::WaitEnd::timed_out)) return waiter.end(), false;
+        parked.deadline.reset();
+    }
+    if (parked.deadline) waiter.deadline_number = detail::next_deadline_number(*this);
+    parked.thread = own_thread();
+    if (parked.thread != nullptr && parked.thread->ends_waits && stop(waiter))
+        return waiter.end(), false;
+    if (first_parked() == nullptr) {
+        parked_.forget();
+        strangers_.forget();
+        process_ = detail::Process::id();
+    }
+    parked_.push_back(parked);
+    set_running(parked.thread, false);
+    if (!is_in_lock_step()) return true;
+    if (parked.thread != nullptr) {
+        baton_->leave(parked.thread->seat);
+    } else {
+        stranger.seat.thread = detail::kernel_thread();
+        parked.stranger = &stranger;
+        strangers_.push_back(stranger);
+        baton_->hand_over();
+    }
+    pass_baton();
+    return true;
 }
 
 inline void ManualClock::park(Wait& wait, std::optional<Deadline> deadline) noexcept {
     auto& waiter = static_cast<detail::Waiter&>(wait);
-    Parked parked{&waiter, deadline, nullptr};
+    Parked parked{&waiter, deadline};
+    Stranger stranger;
     {
-        const std::lock_guard lock{mutex_};
-        if (waiter.ended()) return;
-        if (deadline && *deadline <= now_) {
-            if (waiter.claim(detail::WaitEnd::timed_out)) return waiter.end();
-            parked.deadline.reset();
-        }
-        if (deadline) waiter.deadline_number = detail::next_deadline_number(*this);
-        parked.thread = own_thread();
-        if (parked.thread != nullptr && parked.thread->ends_waits && stop(waiter))
-            return waiter.end();
-        if (first_parked() == nullptr) {
-            parked_.forget();
-            process_ = detail::Process::id();
-        }
-        parked_.push_back(parked);
-        set_running(parked.thread, false);
+        const MutexLock lock{mutex_};
+        if (!stand_parked(parked, stranger)) return;
     }
     while (!waiter.ended()) waiter.sleep();
+    if (!baton_) return;
+    MutexLock lock{mutex_};
+    if (!is_in_lock_step()) return;
+    await_baton(lock, parked.thread != nullptr ? parked.thread->seat : stranger.seat);
+    if (parked.stranger != nullptr) strangers_.remove(stranger);
 }
 
 inline void ManualClock::unpark(Wait& wait) noexcept {
-    const std::lock_guard lock{mutex_};
-    for (Parked* parked = first_parked(); parked != nullptr; parked = parked->next) {
-        if (parked->waiter == &wait) return release(*parked);
+    const MutexLock lock{mutex_};
+    Parked* parked = first_parked();
+    while (parked != nullptr && parked->waiter != &wait) parked = parked->next;
+    if (parked == nullptr) return wait.end();  // it has not parked yet and will not
+    release(*parked);
+    if (!is_in_lock_step()) return;
+    Attached* const self = own_thread();
+    if (self != nullptr && baton_->holder() == &self->seat) {
+        const auto let_others_run = [](void* thread) noexcept {
+            auto& waker = *static_cast<Attached*>(thread);
+            MutexLock waker_lock{waker.clock->mutex_};
+            waker.clock->let_others_run(waker_lock, waker);
+        };
+        return detail::SwitchPoint::note(let_others_run, self);
     }
-    wait.end();  // it has not parked yet and will not
+    if (self == nullptr) baton_->note_outside();
+    pass_baton();
 }
 
 // A thread waits in one place at a time.
@@ -395,12 +495,14 @@ inline void ManualClock::end_waits(std::size_t number) noexcept {
     const std::lock_guard lock{mutex_};
     for (Attached& thread : threads_)
         if (thread.number == number) end_waits_of(thread);
+    pass_baton();
 }
 
 inline ManualClock::~ManualClock() {
     detail::end_running_itself(*this);
-    std::unique_lock lock{mutex_};
+    MutexLock lock{mutex_};
     for (Attached& thread : threads_) end_waits_of(thread);
+    hand_over();
     const auto is_there = [this](const Attached& thread) {
         return is_alive(thread) && &thread != own_thread();
     };
@@ -415,7 +517,7 @@ inline ManualClock::Parked* ManualClock::next_due(Deadline until) noexcept {
     Parked* least = nullptr;
     for (Parked* entry = first_parked(); entry != nullptr; entry = entry->next) {
         if (!entry->deadline || *entry->deadline > until || entry->waiter->claimed()) continue;
-        if (least == nullptr || place_of(*entry) < place_of(*least)) least = entry;
+        if (least == nullptr || entry->place() < least->place()) least = entry;
     }
     return least;
 }
@@ -426,7 +528,7 @@ inline ManualClock::Due ManualClock::claim_next_due(Deadline until) noexcept {
     const std::lock_guard lock{mutex_};
     for (;;) {
         Parked* const parked = next_due(until);
-        const auto limit = parked != nullptr ? place_of(*parked) : detail::DuePlace::last_at(until);
+        const auto limit = parked != nullptr ? parked->place() : detail::DuePlace::last_at(until);
         if (const auto due = detail::claim_due(*this, limit)) {
             set_now(std::max(now_, due->deadline));
             return {true, due->waiter};
@@ -443,15 +545,41 @@ inline ManualClock::Due ManualClock::claim_next_due(Deadline until) noexcept {
     }
 }
 
-inline ManualClock::Turn::Turn(ManualClock& clock) : clock_{clock} {
-    if (clock.mover_.load(std::memory_order_relaxed) == detail::this_thread()) return;
-    alone_ = std::unique_lock{clock.advancing_, std::try_to_lock};
-    if (!alone_.owns_lock()) {
-        clock.mark(&Attached::awaits_turn, true);
-        alone_.lock();
-        clock.mark(&Attached::awaits_turn, false);
+// False: the calling thread has it already.
+inline bool ManualClock::take_turn() {
+    MutexLock lock{mutex_};
+    if (mover_ == detail::this_thread()) return false;
+    Attached* const self = own_thread();
+    if (self != nullptr) {
+        self->awaits_turn = mover_ != detail::no_thread;
+        changed_.notify_all();
+        while (mover_ != detail::no_thread) {
+            if (is_in_lock_step()) {
+                let_others_run(lock, *self, Attached::Until::turn_is_free);
+            } else {
+                changed_.wait(lock);
+            }
+        }
+        self->awaits_turn = false;
+        self->moves_time = true;
+    } else if (mover_ != detail::no_thread) {
+        // In lock-step a thread of the clock that waits for the turn, too, gets it first.
+        hand_over();
+        while (mover_ != detail::no_thread ||
+               (is_in_lock_step() && is_anybody_awaited({nullptr, false})))
+            changed_.wait(lock);
+        take_back();
     }
-    clock.mover_.store(detail::this_thread(), std::memory_order_relaxed);
+    mover_ = detail::this_thread();
+    return true;
+}
+
+inline void ManualClock::give_turn_back() noexcept {
+    const std::lock_guard lock{mutex_};
+    mover_ = detail::no_thread;
+    if (Attached* const self = own_thread()) self->moves_time = false;
+    changed_.notify_all();
+    pass_baton();
 }
 
 inline void ManualClock::mark(bool Attached::*what, bool value) noexcept {
@@ -496,13 +624,21 @@ inline void ManualClock::fail_to_settle(const std::string& call, const std::stri
 }
 
 // Returns the names of the threads that still run after `limit`; empty: none does.
-inline std::string ManualClock::await_others(Settler self, Duration limit) const {
+inline std::string ManualClock::await_others(Settler self, Duration limit) {
     detail::Continuations::run_before_wait();  // the threads may wait for these
     const auto until = detail::later(std::chrono::steady_clock::now(), limit);
-    std::unique_lock lock{mutex_};
+    MutexLock lock{mutex_};
+    if (Attached* const own = own_thread(); own != nullptr && is_in_lock_step()) {
+        let_others_run(lock, *own, Attached::Until::others_settled, until);
+        std::string names = names_of_awaited(self);
+        if (!own->seat.has_it) let_others_run(lock, *own);
+        return names;
+    }
+    hand_over();
     bool in_time = true;
     while (in_time && is_anybody_awaited(self))
         in_time = changed_.wait_until(lock, until) == std::cv_status::no_timeout;
+    take_back();
     return names_of_awaited(self);
 }
 
@@ -542,31 +678,170 @@ inline void ManualClock::detach(Attached& thread) noexcept {
     thread.end->tell();
     const std::lock_guard lock{mutex_};
     set_running(&thread, false);
+    if (is_in_lock_step()) {
+        baton_->leave(thread.seat);
+        baton_->let_outside_run(thread.joiners);
+    }
     threads_.remove_if([&](const Attached& other) { return &other == &thread; });
+    pass_baton();
+}
+
+// By the thread, before all else.
+inline void ManualClock::begin(Attached& thread) noexcept {
+    current_() = &thread;
+    MutexLock lock{mutex_};
+    if (!is_in_lock_step()) return;
+    thread.seat.thread = detail::kernel_thread();
+    await_baton(lock, thread.seat);
+}
+
+// By a thread that has started another one: that may run first.
+inline void ManualClock::start_in_turn() noexcept {
+    MutexLock lock{mutex_};
+    if (!is_in_lock_step()) return;
+    if (Attached* const self = own_thread()) return let_others_run(lock, *self);
+    baton_->note_outside();
+    pass_baton();
+}
+
+// The calling thread waits outside of the clock for one of its threads.
+inline void ManualClock::hand_over() noexcept {
+    if (!is_in_lock_step()) return;
+    Attached* const self = own_thread();
+    if (self != nullptr) {
+        baton_->leave(self->seat);
+        self->seat.is_away = true;
+    } else {
+        baton_->hand_over();
+    }
+    pass_baton();
+}
+
+inline void ManualClock::take_back() noexcept {
+    if (is_in_lock_step() && own_thread() == nullptr) baton_->take_back();
+}
+
+// Returns the calling thread if it is one of the clock's: it has to come back.
+inline ManualClock::Attached* ManualClock::begin_join(std::size_t number) noexcept {
+    const std::lock_guard lock{mutex_};
+    if (!is_in_lock_step()) return nullptr;
+    Attached* const self = own_thread();
+    for (Attached& thread : threads_) {
+        if (self == nullptr && thread.number == number) ++thread.joiners;
+    }
+    hand_over();
+    return self;
+}
+
+inline void ManualClock::come_back(Attached& self) noexcept {
+    MutexLock lock{mutex_};
+    let_others_run(lock, self);
+}
+
+inline bool ManualClock::is_ready(const Attached& thread) const noexcept {
+    if (!is_alive(thread) || !thread.running || thread.seat.is_away || thread.seat.has_it)
+        return false;
+    switch (thread.ready_when) {
+    case Attached::Until::others_settled:
+        return !is_anybody_awaited({&thread, thread.moves_time});
+    case Attached::Until::turn_is_free:
+        return mover_ == detail::no_thread;
+    default:
+        return true;
+    }
+}
+
+inline std::size_t ManualClock::count_ready() const noexcept {
+    std::size_t count = 0;
+    for (const Attached& thread : threads_) count += is_ready(thread) ? 1U : 0U;
+    for (const Stranger* one = strangers_.first(); one != nullptr; one = one->next)
+        count += one->is_released && !one->seat.has_it ? 1U : 0U;
+    return count;
+}
+
+// If nobody holds the baton: draws one of those that are ready. A thread outside may be drawn, too;
+// then the next one is drawn only if yet another thread outside has handed over.
+inline void ManualClock::pass_baton() noexcept {
+    if (!is_in_lock_step()) return;
+    while (baton_->may_be_given()) {
+        const std::size_t ready = count_ready();
+        if (ready == 0) return;
+        give_baton_to(baton_->draw(ready));
+    }
+}
+
+inline void ManualClock::give_baton_to(std::size_t which) noexcept {
+    for (Attached& thread : threads_)
+        if (is_ready(thread) && which-- == 0) return baton_->give(thread.seat);
+    for (Stranger* one = strangers_.first(); one != nullptr; one = one->next)
+        if (one->is_released && !one->seat.has_it && which-- == 0)
+            return baton_->give_outside(one->seat);
+}
+
+// Returns once the calling thread, whose seat that is, has the baton; or after `until`.
+inline void ManualClock::await_baton(MutexLock& lock, detail::BatonSeat& seat,
+                                     Deadline until) noexcept {
+    while (!seat.has_it) {
+        const auto now = std::chrono::steady_clock::now();
+        if (now >= until) return;
+        const auto next_look = std::min(until, now + detail::Baton::long_sleep);
+        if (seat.given.wait_until(lock, next_look) == std::cv_status::timeout && !seat.has_it)
+            look_for_the_stuck(lock);
+    }
+}
+
+// The calling thread waits until it gets the baton again, once it is ready; or until that time.
+inline void ManualClock::let_others_run(MutexLock& lock, Attached& self, Attached::Until ready_when,
+                                        Deadline until) noexcept {
+    baton_->leave(self.seat);
+    self.ready_when = ready_when;
+    pass_baton();
+    await_baton(lock, self.seat, until);
+    self.ready_when = Attached::Until::given;
+}
+
+inline void ManualClock::look_for_the_stuck(MutexLock& lock) noexcept {
+    auto look = baton_->look();
+    if (look.thread == 0) return;
+    lock.unlock();  // it may be about to take the lock
+    look.sleep = detail::sleep_of(look.thread);
+    lock.lock();
+    if (!baton_->is_stuck(look)) return;
+    std::string name = "the thread of the test";
+    for (const Attached& thread : threads_)
+        if (&thread.seat == baton_->holder()) name = thread.name;
+    baton_->pass_over();
+    pass_baton();
+    if (std::exchange(has_told_of_the_stuck_, true)) return;
+    detail::print("ManualClock in lock-step: " + name +
+                  " waits elsewhere, perhaps for another thread; these go on, and from here the "
+                  "order may differ from run to run");
 }
 
 template <typename Function>
 ManualClock::Thread ManualClock::thread(std::string name, Function function) {
     std::list<Attached> node;
-    node.push_back({this, std::move(name)});
+    node.emplace_back(*this, std::move(name));
     Attached& attached = node.front();
     attach(node);
     const std::size_t number = attached.number;
     std::shared_ptr<detail::ThreadEnd> end = attached.end;
     const auto run = [this, &attached](const std::stop_token& stop, std::optional<Function>& body) {
-        current_() = &attached;
+        begin(attached);
         if constexpr (std::is_invocable_v<Function&, std::stop_token>) {
             std::invoke(*body, std::stop_token{stop});
         } else {
             std::invoke(*body);
         }
         body.reset();  // while the thread still counts as running: this may wake others
+        detail::SwitchPoint::skip();
         current_() = nullptr;
         detach(attached);
     };
     try {
         std::jthread started{[run, body = std::optional<Function>(std::move(function))](
                                  const std::stop_token& stop) mutable { run(stop, body); }};
+        start_in_turn();
         return {std::move(started), *this, std::move(end), number};
     } catch (...) {
         detach(attached);

@@ -5,6 +5,7 @@
 #include <runnel/detail/base/linked.hpp>
 #include <runnel/detail/base/process.hpp>
 #include <runnel/detail/wait/continuations.hpp>
+#include <runnel/detail/wait/switch_point.hpp>
 #include <runnel/detail/wait/waiter.hpp>
 
 #include <cstddef>
@@ -133,12 +134,23 @@ public:
 
     // Requires: the caller holds no lock.
     void resume_all() noexcept {
+        if (waiters_.empty()) return;
+        resume_each();
+        SwitchPoint::pass();
+    }
+    // The same where other threads may wait for what the caller does, such as a stop callback.
+    void resume_all_at_once() noexcept {
+        resume_each();
+        SwitchPoint::skip();
+    }
+
+private:
+    void resume_each() noexcept {
         while (!waiters_.empty()) take_first().resume(*this);
         if (!continuing_.empty()) [[unlikely]]
             Continuations::run(continuing_);
     }
 
-private:
     LinkedQueue<Waiter, &Waiter::next_woken> waiters_;
     LinkedQueue<Waiter, &Waiter::next_woken> continuing_;
     std::size_t size_ = 0;
