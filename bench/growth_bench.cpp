@@ -10,6 +10,7 @@
 #include <runnel/inbox.hpp>
 #include <runnel/stream.hpp>
 
+#include "coroutines.hpp"
 #include "crowds.hpp"
 #include "growth.hpp"
 #include "heap.hpp"
@@ -397,6 +398,29 @@ void add_waits(GrowthTable& table) {
                subscription_reads});
 }
 
+void add_coroutines(GrowthTable& table) {
+    table.add(
+        {{"pop of a list by a coroutine begins to wait", "such a coroutine is destroyed",
+          "push and pop of a list that nobody waits for", "push that ends a pop of a coroutine"},
+         coroutines_at_lists});
+    table.add({{"pop with a time-out begins to wait", "such a coroutine is destroyed, too"},
+               coroutines_with_time_outs});
+    table.add({{"read of a cursor by a coroutine begins to wait", "cursor and coroutine go",
+                "add, for each coroutine that it ends"},
+               coroutines_at_cursors});
+    table.add({{"read of a subscription by a coroutine begins to wait",
+                "subscription and coroutine go", "publish, for each coroutine that it ends"},
+               coroutines_at_subscriptions});
+}
+
+/// Without the frame of the coroutine; of a pop of 8 bytes.
+void print_bytes_of_a_wait() {
+    using Pop = decltype(BlockingList<uint64_t>{}.async_pop_front());
+    using Wait = decltype(std::declval<Pop&>().operator co_await());
+    std::printf("\nbytes of a pop that waits, without the frame of its coroutine: %zu\n",
+                sizeof(Pop) + sizeof(Wait));
+}
+
 }  // namespace
 }  // namespace runnel::bench
 
@@ -414,9 +438,12 @@ int main(int argc, char** argv) {
     add_names(things);
     GrowthTable crowds{"threads wait [ns]", {10, waits}, Caches::warm};
     add_waits(crowds);
+    GrowthTable coroutines{"coroutines wait [ns]", {1000, large}, Caches::empty};
+    add_coroutines(coroutines);
     if (argc > 1) {
         things.keep_only(argv[1]);
         crowds.keep_only(argv[1]);
+        coroutines.keep_only(argv[1]);
     }
 
     pin_to(0);
@@ -426,9 +453,12 @@ int main(int argc, char** argv) {
     for (std::size_t done = 1; done <= repetitions; ++done) {
         things.measure();
         crowds.measure();
+        coroutines.measure();
         std::fprintf(stderr, "repetition %zu of %zu done\n", done, repetitions);
     }
     things.print();
     crowds.print();
+    coroutines.print();
+    print_bytes_of_a_wait();
     return 0;
 }
