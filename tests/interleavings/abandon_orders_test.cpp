@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: MIT
-// Coroutines that wait for lists are destroyed while something else ends their waits. Each of them
-// goes on where its owner runs it. So the owner can destroy it at any time: it throws away what
-// comes for it then.
+// Coroutines that wait for lists are destroyed while something else ends their waits.
 #include <runnel/awaitable.hpp>
 #include <runnel/blocking_list.hpp>
-#include <runnel/executor.hpp>
 #include <runnel/outcome.hpp>
 #include <runnel/runner.hpp>
 
 #include "interleavings/lists_in_order.hpp"
 #include "interleavings/orders.hpp"
+#include "interleavings/owned_coroutine.hpp"
 #include "interleavings/step_clock.hpp"
 #include "support/catch.hpp"
 #include "support/coroutines.hpp"
@@ -48,51 +46,19 @@ struct Outcome {
     }
 };
 
-// A coroutine, and what it has to run, for the thread that owns it.
-struct Owned {
-    struct Executor {
-        void execute(Continuation function) const {
-            step("execute", {});
-            if (!owner->is_destroyed) owner->functions.push_back(function);
-        }
-
-        Owned* owner;
-    };
-
-    [[nodiscard]] Executor executor() { return {this}; }
-
-    void run() {
-        step("run", {});
-        for (const Continuation function : std::exchange(functions, {})) function();
-    }
-    void destroy() {
-        is_destroyed = true;
-        functions.clear();
-        coroutine.destroy();
-    }
-    // Wherever it stands.
-    void run_or_destroy() {
-        run();
-        destroy();
-    }
-
-    Coroutine coroutine;
-    std::vector<Continuation> functions;
-    bool is_destroyed = false;
-};
-
 // These refer to their arguments.
-Coroutine take(Owned& owner, const List& list, Outcome& outcome, WaitOptions options = {}) {
+Coroutine take(OwnedCoroutine& owner, const List& list, Outcome& outcome,
+               WaitOptions options = {}) {
     outcome.note(co_await list.async_pop_front(options).on(owner.executor()));
 }
 Coroutine take_here(const List& list, Outcome& outcome, WaitOptions options = {}) {
     outcome.note(co_await list.async_pop_front(options));
 }
-Coroutine take_many(Owned& owner, const List& list, Numbers& got) {
+Coroutine take_many(OwnedCoroutine& owner, const List& list, Numbers& got) {
     for (const int number : co_await list.async_pop_front_many(2).on(owner.executor()))
         got.push_back(number);
 }
-Coroutine put(Owned& owner, const List& list, int number, std::optional<Push>& ending) {
+Coroutine put(OwnedCoroutine& owner, const List& list, int number, std::optional<Push>& ending) {
     ending = co_await list.async_push_back(number).on(owner.executor());
 }
 
@@ -118,7 +84,7 @@ struct Scene {
 
     StepClock clock;
     List list;
-    Owned one;
+    OwnedCoroutine one;
     Outcome outcome;
     Numbers left;
 };
@@ -239,12 +205,12 @@ TEST_CASE("a coroutine that goes on destroys another one, which another thread s
         "abandon by a coroutine against serve", [](Order& order, bool is_ascending) {
             StepClock clock;
             const Lists lists = make_lists(clock, 100, is_ascending);
-            Owned other;
+            OwnedCoroutine other;
             Outcome first;
             Outcome second;
             other.coroutine = take(other, lists[1], second);
             const auto destroy_other = [](const List& list, Outcome& outcome,
-                                          Owned& owned) -> Coroutine {
+                                          OwnedCoroutine& owned) -> Coroutine {
                 outcome.note(co_await list.async_pop_front());
                 owned.destroy();
             };
@@ -302,9 +268,9 @@ TEST_CASE("a move that waits is destroyed, or done, and the element is in one of
         "abandon of a move against push and pop", [](Order& order, bool is_ascending) {
             StepClock clock;
             const Lists lists = make_lists(clock, 100, is_ascending);
-            Owned owned;
+            OwnedCoroutine owned;
             bool has_moved = false;
-            const auto move = [](Owned& owner, const List& from, const List& to,
+            const auto move = [](OwnedCoroutine& owner, const List& from, const List& to,
                                  bool& done) -> Coroutine {
                 done = static_cast<bool>(co_await from.async_move_to(to).on(owner.executor()));
             };
@@ -330,9 +296,9 @@ TEST_CASE("a wait for the first of two lists is destroyed while both are pushed 
         "abandon of pop_first against two pushes", [](Order& order, bool is_ascending) {
             StepClock clock;
             const Lists lists = make_lists(clock, 100, is_ascending);
-            Owned owned;
+            OwnedCoroutine owned;
             Outcome outcome;
-            const auto take_first = [](Owned& owner, std::array<List, 2> from,
+            const auto take_first = [](OwnedCoroutine& owner, std::array<List, 2> from,
                                        Outcome& result) -> Coroutine {
                 const auto popped = co_await async_pop_first(from).on(owner.executor());
                 if (popped) result.got.push_back(*popped);
@@ -349,6 +315,34 @@ TEST_CASE("a wait for the first of two lists is destroyed while both are pushed 
         CHECK(one.ends("given back"));
         CHECK(one.ends("taken"));
     }
+}
+
+TEST_CASE("a wait begins while an element comes: it goes on once") {
+    const auto all = explore("start against serve", [](Order& order) {
+        Scene scene;
+        Coroutine coroutine;
+        order.run([&] { coroutine = take_here(scene.list, scene.outcome); },
+                  [&] { scene.push(1); });
+        order.expect(coroutine.done() && scene.outcome.got == Numbers{1}, "it has it");
+    });
+    CHECK(all.failure == "");
+}
+
+TEST_CASE("a wait begins while the list is closed and an element comes: it goes on once") {
+    const auto all = explore("start against serve and close", [](Order& order) {
+        Scene scene;
+        Coroutine coroutine;
+        Push ending = Push::absent;
+        order.run([&] { coroutine = take_here(scene.list, scene.outcome); },
+                  [&] { ending = scene.list.push_back(1); }, [&] { scene.list.close(); });
+        order.expect(coroutine.done(), "it has gone on");
+        order.ends(scene.outcome.ending ? "closed" : "taken");
+        scene.check(order, ending == Push::done ? 1 : 0, scene.outcome.got);
+        order.expect(scene.left.empty(), "it has what was pushed");
+    });
+    CHECK(all.failure == "");
+    CHECK(all.ends("closed"));
+    CHECK(all.ends("taken"));
 }
 
 TEST_CASE("a wait begins while it is stopped and an element comes: it goes on once") {
