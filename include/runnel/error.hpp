@@ -31,6 +31,8 @@ enum class ErrorCode {
     no_value,
     /// A wait that needs no thread has a time-out, and nobody runs its clock: see Runner.
     clock_not_run,
+    /// The system gives no file descriptor: see Pollable.
+    no_descriptor,
 };
 
 /// The name of `code` as it is spelled in the source, such as "wrong_type".
@@ -52,6 +54,8 @@ enum class ErrorCode {
         return "no_value";
     case ErrorCode::clock_not_run:
         return "clock_not_run";
+    case ErrorCode::no_descriptor:
+        return "no_descriptor";
     }
     return "unknown";
 }

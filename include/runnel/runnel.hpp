@@ -32,6 +32,7 @@
 #include <runnel/model.hpp>
 #include <runnel/options.hpp>
 #include <runnel/outcome.hpp>
+#include <runnel/pollable.hpp>
 #include <runnel/read_first.hpp>
 #include <runnel/runner.hpp>
 #include <runnel/stream.hpp>

@@ -222,8 +222,10 @@ public:
     }
 
 protected:
-    // A turn that `result` gets in line is no thread's.
-    static void wait_for_no_thread(WaitedAny& result) noexcept { result.turn_ = Turn{no_thread}; }
+    // A turn that `result` gets in line is that thread's.
+    static void wait_for(ThreadId holder, WaitedAny& result) noexcept {
+        result.turn_ = Turn{holder};
+    }
     // Once it has ended: what it was told, for this thread, which gets the turn.
     [[nodiscard]] WaitedAny hand_out() {
         note_end();
@@ -251,13 +253,13 @@ struct AnyRecipe {
     // If nobody takes what it was told, its turn ends with it.
     class Told {
     protected:
-        WaitedAny told_{Ending::timed_out};
+        WaitedAny told{Ending::timed_out};
     };
 
     class Request : private Told, public Look {
     public:
-        explicit Request(const AnyRecipe& recipe) : Look{recipe.objects, told_} {
-            wait_for_no_thread(told_);
+        explicit Request(const AnyRecipe& recipe) : Look{recipe.objects, told} {
+            wait_for(recipe.holder, told);
         }
 
         static void take(Request& /*there is nothing*/) noexcept {}
@@ -267,9 +269,10 @@ struct AnyRecipe {
     };
 
     using Place = Request&;
-    [[nodiscard]] Place place(Request& request) const noexcept { return request; }
+    [[nodiscard]] static Place place(Request& request) noexcept { return request; }
 
     std::span<const Watch> objects;
+    ThreadId holder = no_thread;  // of its turn, until somebody goes on with it
 };
 
 }  // namespace detail

@@ -330,17 +330,16 @@ TEMPLATE_TEST_CASE("a turn is that of the thread in which the coroutine goes on"
     ThreeThatLook<TestType> three;
     three.work.add();
     three.work.add();
-    three.all[0].loop.run();
+    three.all[1].loop.run();
     bool has_taken = false;
     std::thread{[&] {
-        three.all[1].loop.run();
-        has_taken = three.work.take();  // ends the turn of the second one, not that of the first
+        three.all[0].loop.run();
+        has_taken = three.work.take();  // ends the turn of the first one, not that of the second
     }}.join();
     CHECK(has_taken);
-    CHECK(three.ended() == "110");
-    three.all[1].told.reset();
-    CHECK(three.ended() == "100");
     three.all[0].told.reset();
+    CHECK(three.ended() == "010");
+    three.all[1].told.reset();
     CHECK(three.ended() == "001");
 }
 

@@ -48,6 +48,8 @@ namespace runnel::inline v0::detail {
 //     detach() noexcept    returns a function that goes on with it. That is called once, when the
 //                          operation may have gone.
 //     is_known_to_others   whether others may cancel it before it stands in line
+//     goes_on_at_once      may be left out. True: that function runs no user code, and is called
+//                          as threads are woken.
 template <typename Recipe, typename Next>
 class Operation : public Recipe::Request {
     using Request = typename Recipe::Request;
@@ -133,7 +135,11 @@ private:
     static void resume(Waiter& waiter, WakeChain& chain) noexcept {
         auto& self = static_cast<Operation&>(waiter);
         if constexpr (requires { self.serve_others(chain); }) self.serve_others(chain);
-        chain.go_on_later(self);
+        if constexpr (requires { requires Next::goes_on_at_once; }) {
+            go_on(self);
+        } else {
+            chain.go_on_later(self);
+        }
     }
     static void go_on(Waiter& waiter) noexcept {
         auto& self = static_cast<Operation&>(waiter);
