@@ -229,6 +229,17 @@ TEST_CASE_METHOD(SomeJobs, "closing ends all that wait, at both ends") {
     CHECK(pushed == Push::closed);
 }
 
+TEST_CASE_METHOD(SomeJobs, "a wait at a list that was closed ends at once, when it is empty") {
+    push(1);
+    jobs.close();
+    Outcome first;
+    Outcome second;
+    const Coroutine pop = take(jobs, first);
+    const Coroutine next = take(jobs, second);
+    CHECK(first.value() == 1);
+    CHECK(second.ending() == Ending::closed);
+}
+
 TEST_CASE("a wait does not keep its list open") {
     ManualClock clock;
     std::optional<Jobs> jobs{std::in_place, runnel::ListOptions{.clock = &clock}};
