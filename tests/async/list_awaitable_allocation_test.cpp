@@ -99,3 +99,24 @@ TEST_CASE(
     CHECK_THROWS_AS(worker.check(), std::bad_alloc);
     CHECK(elements(jobs) == std::vector{7});
 }
+
+TEST_CASE("an element that goes back and on to the next one allocates nothing") {
+    ManualClock clock;
+    const Jobs jobs{{.clock = &clock}};
+    Loop loop;
+    Coroutine served = [](Jobs from, Loop& on) -> Coroutine {
+        (void)co_await from.async_pop_front().on(on);
+    }(jobs, loop);
+    fill(jobs, {1, 2, 3});
+    loop.drop();
+    REQUIRE(jobs.try_pop_front());  // takes over all that is at the back, and its memory
+    REQUIRE(jobs.try_pop_front());
+    int sum = 0;
+    const Coroutine next = take_one(jobs, sum);
+    {
+        const MemoryRunsOut none{0};
+        served.destroy();
+    }
+    CHECK_FALSE(Memory::ran_out);
+    CHECK(sum == 1);
+}

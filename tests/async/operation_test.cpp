@@ -429,6 +429,23 @@ TEST_CASE_METHOD(SomeJobs, "a thousand that one push serves go on one after the 
     CHECK(stack.most() < 1024);
 }
 
+TEST_CASE_METHOD(SomeJobs, "a thousand of which each wakes the next go on one after the other") {
+    constexpr std::size_t count = 1000;
+    std::vector<Jobs> chain;
+    for (std::size_t at = 0; at != count + 1; ++at) chain.emplace_back(Jobs{{.clock = &clock}});
+    StackUse stack;
+    std::vector<Coroutine> all;
+    const auto pass_on = [&](std::size_t at) -> Coroutine {
+        const auto job = co_await chain[at].async_pop_front();
+        stack.note();
+        (void)chain[at + 1].try_push_back(*job + 1);
+    };
+    for (std::size_t at = 0; at != count; ++at) all.push_back(pass_on(at));
+    REQUIRE(chain.front().try_push_back(0) == Push::done);
+    CHECK(chain.back().try_pop_front().value() == static_cast<int>(count));
+    CHECK(stack.most() < 4096);
+}
+
 TEST_CASE_METHOD(SomeJobs, "coroutines that wake each other use no stack") {
     constexpr int count = 1000;
     const Jobs back{{.clock = &clock}};
