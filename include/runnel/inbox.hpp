@@ -49,6 +49,8 @@ public:
     class Iterator;
     using Reference = const InboxMessage<T>;  ///< a value; const, so that `auto&` may refer to it
 
+    explicit InboxMessages(Ending ending) noexcept : ending_{ending} {}
+
     [[nodiscard]] explicit operator bool() const noexcept { return !empty(); }
     [[nodiscard]] bool empty() const noexcept { return entries_.empty(); }
     [[nodiscard]] std::size_t size() const noexcept { return entries_.size(); }
@@ -96,7 +98,6 @@ private:
     friend class Inbox<T>;
     friend struct detail::ReadInboxRecipe<T, InboxMessages<T>>;
 
-    explicit InboxMessages(Ending ending) noexcept : ending_{ending} {}
     explicit InboxMessages(std::vector<detail::InboxEntry<T>>&& entries) noexcept
         : entries_(std::move(entries)) {}
 

@@ -53,6 +53,9 @@ class [[nodiscard]] Messages {
 public:
     class Iterator;
 
+    explicit Messages(Ending ending, std::uint64_t missed = 0) noexcept
+        : missed_{missed}, ending_{ending} {}
+
     [[nodiscard]] explicit operator bool() const noexcept { return !empty(); }
     [[nodiscard]] bool empty() const noexcept { return part_.block() == nullptr; }
     [[nodiscard]] std::size_t size() const noexcept { return detail::count_slots(part_.mask); }
@@ -97,8 +100,6 @@ private:
     friend class Subscription<T>;
     friend struct detail::ReadRecipe<T, Messages<T>>;
 
-    explicit Messages(Ending ending, std::uint64_t missed = 0) noexcept
-        : missed_{missed}, ending_{ending} {}
     Messages(detail::PinnedSlots<detail::Logged<T>> part, std::uint64_t missed) noexcept
         : part_{std::move(part)}, missed_{missed} {}
 

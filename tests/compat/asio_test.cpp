@@ -7,10 +7,19 @@
 #    include <runnel/compat/asio.hpp>
 #endif
 #include <runnel/blocking_list.hpp>
+#include <runnel/channel.hpp>
+#include <runnel/channel_options.hpp>
 #include <runnel/clock.hpp>
+#include <runnel/consumer.hpp>
+#include <runnel/consumer_group.hpp>
+#include <runnel/cursor.hpp>
 #include <runnel/error.hpp>
+#include <runnel/inbox.hpp>
 #include <runnel/list_options.hpp>
 #include <runnel/outcome.hpp>
+#include <runnel/stream.hpp>
+#include <runnel/subscription.hpp>
+#include <runnel/wait_any.hpp>
 
 #include "support/catch.hpp"
 #include "support/coroutines.hpp"
@@ -18,6 +27,7 @@
 #include "support/errors.hpp"
 #include "support/user_clocks.hpp"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
@@ -219,8 +229,9 @@ TEST_CASE("every call that waits has its own result") {
     Called<runnel::Pushed> several;
     Called<runnel::Batch<int>> batch;
     Called<Popped<int>> moved;
+    const int message = 1;
     std::vector<int> messages{2, 3};
-    with_asio::wait(io, to.async_push_back(1), pushed.handler());
+    with_asio::wait(io, to.async_push_back(message), pushed.handler());
     with_asio::wait(io, to.async_push_back_many(messages), several.handler());
     io.poll();
     CHECK(pushed.result == Push::done);
@@ -235,6 +246,84 @@ TEST_CASE("every call that waits has its own result") {
     CHECK(elements(to) == std::vector{3, 4});
 }
 
+TEST_CASE("the waits of all models are operations of Asio") {
+    ManualClock clock;
+    const runnel::Stream<int> orders{{.clock = &clock}};
+    const runnel::ConsumerGroup<int> group = orders.group("billing");
+    const auto till = group.consumer("till");
+    auto cursor = orders.cursor();
+    auto watched = orders.cursor();
+    const runnel::Channel<int> ticks{{.clock = &clock}};
+    auto view = ticks.subscribe();
+    runnel::Inbox<int> inbox{{.clock = &clock}};
+    inbox.join(ticks);
+    const Numbers numbers{{.clock = &clock}};
+    asio::io_context io;
+
+    std::vector<std::string> got;
+    const auto note = [&got](std::string name) {
+        return
+            [&got, name = std::move(name)](const std::exception_ptr& failure, const auto& result) {
+                got.push_back(name + (failure ? " fails" : result ? " comes" : " ends"));
+            };
+    };
+    const auto begin_all = [&](const std::array<runnel::Watch, 1>& watches) {
+        with_asio::wait(io, orders.async_read(runnel::From::end), note("entry"));
+        with_asio::wait(io, cursor.async_read(), note("cursor"));
+        with_asio::wait(io, till.async_read(), note("delivery"));
+        with_asio::wait(io, view.async_read(), note("message"));
+        with_asio::wait(io, inbox.async_read(), note("inbox"));
+        with_asio::wait(io, ticks.async_wait_for_subscribers(3), note("subscriber"));
+        with_asio::wait(io, runnel::async_pop_first({numbers}), note("first"));
+        with_asio::wait(io, runnel::async_wait_any(watches), note("any"));
+    };
+    const std::array<runnel::Watch, 1> watches{runnel::Watch{watched}};
+    SECTION("as something comes") {
+        begin_all(watches);
+        CHECK(io.poll() == 0);
+        orders.add(1);
+        ticks.publish(2);
+        fill(numbers, {3});
+        const auto another = ticks.subscribe();
+        io.run();
+        std::sort(got.begin(), got.end());
+        CHECK(got == std::vector<std::string>{"any comes", "cursor comes", "delivery comes",
+                                              "entry comes", "first comes", "inbox comes",
+                                              "message comes", "subscriber comes"});
+    }
+    SECTION("as the objects are closed") {
+        begin_all(watches);
+        orders.close();
+        ticks.close();
+        numbers.close();
+        io.run();
+        CHECK(got.size() == 8);
+        for (const std::string& one : got) CHECK(one.find(" ends") != std::string::npos);
+    }
+}
+
+TEST_CASE("a publish of Asio runs the handlers of the channel, and wakes its readers") {
+    ManualClock clock;
+    const runnel::Channel<int> ticks{{.clock = &clock}};
+    auto view = ticks.subscribe({.bound = 1, .when_behind = runnel::Behind::block});
+    std::vector<int> handled;
+    const auto connection = ticks.on_message([&](const int& tick) { handled.push_back(tick); });
+    asio::io_context io;
+    Called<runnel::Published> first;
+    Called<runnel::Published> second;
+    const std::array numbers{1, 2};  // copied, as they are no rvalues
+    with_asio::wait(io, ticks.async_publish(numbers[0]), first.handler());
+    CHECK(handled == std::vector{1});  // as publish() does
+    with_asio::wait(io, ticks.async_publish(numbers[1]), second.handler());
+    CHECK(io.run_one() == 1);
+    CHECK(first.result->reached == 2);
+    CHECK(handled == std::vector{1});
+    CHECK(view.try_read().size() == 1);
+    io.run();
+    CHECK(second.result->reached == 2);
+    CHECK(handled == std::vector{1, 2});
+}
+
 // ---------------------------------------------------------------------- exceptions
 
 TEST_CASE_METHOD(SomeJobs, "an exception goes to the handler, beside the result of a stop") {
@@ -243,8 +332,9 @@ TEST_CASE_METHOD(SomeJobs, "an exception goes to the handler, beside the result 
     Called<Push> pushed;
     Called<Popped<Job>> popped;
     Called<runnel::Pushed> several;
+    const int message = 1;
     std::vector<int> messages{2, 3};
-    with_asio::wait(io, real.async_push_back(2, {.timeout = 1h}), pushed.handler());
+    with_asio::wait(io, real.async_push_back(message, {.timeout = 1h}), pushed.handler());
     with_asio::wait(io, real.async_push_back_many(messages, {.timeout = 1h}), several.handler());
     with_asio::wait(io, Jobs{}.async_pop_front({.timeout = 1h}), popped.handler());
     CHECK(pushed.is_open());
@@ -259,7 +349,9 @@ TEST_CASE_METHOD(SomeJobs, "an exception goes to the handler, beside the result 
 }
 
 TEST_CASE_METHOD(SomeJobs, "a future throws it") {
-    auto future = with_asio::wait(io, Jobs{}.async_pop_front({.timeout = 1h}), asio::use_future);
+    auto future = with_asio::wait(Jobs{}.async_pop_front({.timeout = 1h}),
+                                  asio::bind_executor(io, asio::use_future));
+    io.run();
     CHECK(error_of([&] { return future.get(); }) == ErrorCode::clock_not_run);
 }
 

@@ -10,6 +10,7 @@
 #    include <runnel/awaitable.hpp>
 #    include <runnel/detail/base/annotations.hpp>
 #    include <runnel/detail/base/atomic.hpp>
+#    include <runnel/detail/base/forced_unwind.hpp>
 #    include <runnel/detail/base/futex.hpp>
 #    include <runnel/detail/base/linked.hpp>
 #    include <runnel/detail/base/mutex.hpp>
@@ -122,14 +123,19 @@ private:
 
 // Null: the executor does not say which context it is of. Then waits must end before it goes.
 template <typename Executor>
-[[nodiscard]] OpenWaits* open_waits_of(const Executor& executor) {
+[[nodiscard]] asio::execution_context* context_of(const Executor& executor) noexcept {
     using Context = asio::execution::context_as_t<asio::execution_context&>;
     if constexpr (asio::can_query<const Executor&, Context>::value)
-        return &asio::use_service<OpenWaits>(asio::query(executor, Context{}));
+        return std::addressof(asio::query(executor, Context{}));
     else if constexpr (requires { asio::use_service<OpenWaits>(executor.context()); })
-        return &asio::use_service<OpenWaits>(executor.context());
+        return std::addressof(executor.context());
     else
         return nullptr;
+}
+template <typename Executor>
+[[nodiscard]] OpenWaits* open_waits_of(const Executor& executor) {
+    asio::execution_context* const context = context_of(executor);
+    return context != nullptr ? &asio::use_service<OpenWaits>(*context) : nullptr;
 }
 
 // ---------------------------------------------------------------------- one wait
@@ -143,6 +149,14 @@ struct AtPlace : Recipe {
     template <typename Request>
     bool try_now(Request&) = delete;
 };
+
+// A publish has work to do in the thread that begins it, if it is done there. Nothing of it goes
+// back.
+template <typename Recipe>
+concept LeavesRest = Recipe::leaves_rest_to_result;
+
+template <typename Recipe>
+using Placed = std::conditional_t<LeavesRest<Recipe>, Recipe, AtPlace<Recipe>>;
 
 template <typename Recipe>
 using ResultOf = std::decay_t<decltype(std::declval<typename Recipe::Request&>().result())>;
@@ -181,24 +195,21 @@ class PendingWait final : private OpenWait {
         typename std::allocator_traits<HandlerAllocator>::template rebind_alloc<PendingWait>;
     using Memory = std::allocator_traits<Allocator>;
     using Executor = typename asio::associated_executor<Handler, Fallback>::type;
-    // The wait is work of both.
-    struct Work {
-        Work(const Executor& of_handler, const Fallback& given) noexcept
-            : handler{of_handler}, fallback{given} {}
-
-        asio::executor_work_guard<Executor> handler;
-        asio::executor_work_guard<Fallback> fallback;
-    };
     using Result = ResultOf<Recipe>;
+
+    static constexpr bool has_executor_given = !std::same_as<Fallback, asio::system_executor>;
 
 public:
     // Throws: what the allocator throws, or an executor that has to call the handler at once.
     static void begin(Handler&& handler, const Fallback& fallback, Awaitable<Recipe>& awaitable) {
-        PendingWait& wait = *make(handler, fallback, awaitable).release();
+        Owned wait = make(handler, fallback, awaitable);
         WakeChain chain;
-        const bool waits = wait.starts(chain);  // then it may be gone now
+        const bool waits = wait->starts(chain);
+        if (waits) (void)wait.release();  // it may be gone by now
         chain.resume_all();
-        if (!waits) post(Owned{&wait});
+        if (waits) return;
+        if constexpr (LeavesRest<Recipe>) wait->take_result();
+        post(std::move(wait));
     }
 
 private:
@@ -214,7 +225,7 @@ private:
 
         template <typename Type>
         void operator()(Type type) const noexcept {
-            if (wait_ != nullptr && type != Type::none)
+            if (wait_ != nullptr && wait_->operation_ && type != Type::none)
                 (void)wait_->operation_->cancel(WaitEnd::stopped);
         }
         void forget() noexcept { wait_ = nullptr; }
@@ -276,8 +287,10 @@ private:
                 Awaitable<Recipe>& awaitable)
         : OpenWait{destroy_it},
           allocator_{allocator},
-          work_{asio::associated_executor<Handler, Fallback>::get(handler, fallback), fallback},
-          open_waits_{given_context(work_)},
+          work_{asio::associated_executor<Handler, Fallback>::get(handler, fallback)},
+          given_work_{fallback},
+          open_waits_{has_executor_given ? open_waits_of(fallback)
+                                         : open_waits_of(work_.get_executor())},
           recipe_{PartsOfAwaitable::take_recipe(awaitable)},
           options_{PartsOfAwaitable::take_options(awaitable)},
           handler_(std::move(handler)) {}
@@ -311,40 +324,51 @@ private:
     }
     static void destroy_it(OpenWait& wait) noexcept { free(static_cast<PendingWait&>(wait)); }
 
-    // The context that the wait was begun for, or that of the handler if none was given.
-    [[nodiscard]] static OpenWaits* given_context(const Work& work) {
-        if constexpr (std::same_as<Fallback, asio::system_executor>)
-            return open_waits_of(work.handler.get_executor());
-        else
-            return open_waits_of(work.fallback.get_executor());
-    }
-
     // False: it has ended, or failed. True: it waits, and may have gone.
-    [[nodiscard]] bool starts(WakeChain& chain) noexcept {
-        try {
-            operation_.emplace(recipe_, options_, Next{this});
+    [[nodiscard]] bool starts(WakeChain& chain) {
+        note_failure([&] {
             connect_slot();
-            if (open_waits_ != nullptr) open_waits_->add(*this);
+            operation_.emplace(recipe_, options_, Next{this});
+        });
+        if (failure_ || operation_->is_finished()) return false;
+        if (open_waits_ != nullptr) open_waits_->add(*this);
+        try {
             if (operation_->start(chain)) return true;
-        } catch (...) {
+        } catch (...) {  // no code of users has run
             failure_ = std::current_exception();
         }
         if (open_waits_ != nullptr) open_waits_->remove(*this);
         return false;
     }
 
+    // Calls `function`. What it throws is for the handler.
+    template <typename Function>
+    RUNNEL_CATCHES_FORCED_UNWIND void note_failure(const Function& function) {
+        try {
+            function();
+        } catch (const ForcedUnwind&) {  // a handler of a channel has ended the thread
+            throw;
+        } catch (...) {
+            failure_ = std::current_exception();
+        }
+    }
+
+    // From then on it has to do with the executor of the handler only: the context that was given
+    // may go before the handler has run.
     static void post(Owned wait) {
-        const Executor executor = wait->work_.handler.get_executor();
+        const auto given = std::move(wait->given_work_);
+        const Executor executor = wait->work_.get_executor();
         asio::post(executor, Completion{std::move(wait)});
     }
 
     // Frees the memory before the handler is called, which may need as much again.
     static void complete(Owned wait) {
-        const Work work{std::move(wait->work_)};
-        std::optional<Result> result = wait->take_result();
+        const auto work = std::move(wait->work_);
+        wait->take_result();
+        std::optional<Result> result = std::move(wait->result_);
         std::exception_ptr failure = std::move(wait->failure_);
         wait->disconnect_slot();
-        wait->release_timer();
+        if (wait->has_deadline()) stop_idle_alarms(work.get_executor());
         Handler handler(std::move(wait->handler_));
         wait.reset();
         if (result)
@@ -353,23 +377,23 @@ private:
             std::move(handler)(std::move(failure), no_result<Result>());
     }
 
-    // Nothing: it has failed.
-    [[nodiscard]] std::optional<Result> take_result() noexcept {
-        if (failure_) return std::nullopt;
-        try {
+    // Unless it has failed, or has it already.
+    void take_result() {
+        if (failure_ || result_) return;
+        note_failure([this] {
             operation_->finish();
-            return operation_->result();
-        } catch (...) {
-            failure_ = std::current_exception();
-        }
-        return std::nullopt;
+            result_.emplace(operation_->result());
+        });
     }
 
-    // Now that it has no deadline any more.
-    void release_timer() noexcept {
+    [[nodiscard]] bool has_deadline() const noexcept {
         const auto timeout = options_.timeout.duration();
-        if (open_waits_ != nullptr && timeout && *timeout != std::chrono::nanoseconds{0})
-            open_waits_->stop_idle_alarms();
+        return timeout && *timeout != std::chrono::nanoseconds{0};
+    }
+    static void stop_idle_alarms(const Executor& executor) {
+        asio::execution_context* const context = context_of(executor);
+        if (context != nullptr && asio::has_service<OpenWaits>(*context))
+            asio::use_service<OpenWaits>(*context).stop_idle_alarms();
     }
 
     void connect_slot() {
@@ -385,14 +409,16 @@ private:
     }
 
     [[no_unique_address]] HandlerAllocator allocator_;
-    Work work_;
+    asio::executor_work_guard<Executor> work_;
+    asio::executor_work_guard<Fallback> given_work_;
     OpenWaits* open_waits_;
     Canceller* canceller_ = nullptr;  // in the slot of the handler
     std::exception_ptr failure_;
-    AtPlace<Recipe> recipe_;
+    Placed<Recipe> recipe_;
     WaitOptions options_;
     Handler handler_;
-    std::optional<Operation<AtPlace<Recipe>, Next>> operation_;
+    std::optional<Operation<Placed<Recipe>, Next>> operation_;
+    std::optional<Result> result_;
 };
 
 template <typename Executor>
@@ -531,9 +557,10 @@ concept ExecutionContext = std::derived_from<Context, asio::execution_context> &
 /// handlers may ignore it. Beside one the result is that of a stop.
 ///
 /// The handler runs on its associated executor, never inside this call. If it has none, it runs on
-/// `executor`, or on asio::system_executor if none is given. Until the handler has returned, the
-/// wait counts as work of both: io_context::run() does not return. The wait is kept in memory from
-/// the handler's associated allocator, which is free again when the handler is called.
+/// `executor`, or on asio::system_executor if none is given. The wait counts as work of `executor`
+/// until it has ended, and of that of the handler until the handler has returned: so
+/// io_context::run() does not return. The wait is kept in memory from the handler's associated
+/// allocator, which is free again when the handler is called.
 ///
 /// An emission to the handler's cancellation slot (Asio 1.19, Boost 1.77), of any type but none,
 /// stops the wait: the result is then Ending::stopped, unless the wait was served before. As for
@@ -544,6 +571,10 @@ concept ExecutionContext = std::derived_from<Context, asio::execution_context> &
 /// destroyed: what it was served with goes back; see Awaitable. So it does if the executor throws
 /// when it is given the handler. Any other executor has to outlive the wait, and so has one that
 /// does not tell its asio::execution_context.
+///
+/// What the call borrows has to stay until the handler is called, as buffers of Asio have: a cursor
+/// or a subscription, and the message of a push or publish, if it is given as an rvalue. `co_await`
+/// keeps a temporary for so long. A message that is given as an lvalue is copied.
 ///
 /// Time-outs need somebody who runs their clock, such as the Runner below.
 template <typename Executor, typename Recipe, typename Token>

@@ -171,6 +171,9 @@ struct PublishRecipe {
 
     [[nodiscard]] static bool try_now(Request& request) { return request.try_now(); }
 
+    // What was published in start() has not woken its readers: result() has to do so.
+    static constexpr bool leaves_rest_to_result = true;
+
     Owner<ChannelState<T>> keep;
     Held message;
 };
