@@ -345,6 +345,8 @@ public:
         while (!blocks_.empty()) release(&blocks_.pop());
     }
 
+    [[nodiscard]] std::size_t size() const noexcept { return size_; }
+
     // Sets aside blocks until there are `count`. Throws: std::bad_alloc.
     void reserve(std::size_t count) {
         for (; size_ < count; ++size_) blocks_.push(*allocate(1));

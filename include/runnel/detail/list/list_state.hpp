@@ -331,9 +331,12 @@ public:
     // An Operation may be abandoned after it was served. Then its element goes back, for which
     // there is memory already.
 
-    // Before an Operation takes an element. One more than all of them need: so an element that has
-    // come back can be taken by another one at once. Throws: std::bad_alloc.
-    void prepare_return() RUNNEL_REQUIRES(back.mutex) { aside.reserve(on_the_way() + 2); }
+    // Before an Operation takes an element. Sets aside one more than all of them need: so an
+    // element that has come back can be taken by another one at once. Throws: std::bad_alloc.
+    void prepare_return() RUNNEL_REQUIRES(back.mutex) {
+        const std::size_t needed = on_the_way() + 1;
+        if (aside.size() < needed) aside.reserve(needed + 1);
+    }
     // When it has taken one.
     void send_off() noexcept RUNNEL_REQUIRES(back.mutex) { ++sent_off; }
     // When that will not come back any more.
