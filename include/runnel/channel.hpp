@@ -13,6 +13,7 @@
 #include <runnel/detail/channel/channel_recipes.hpp>
 #include <runnel/detail/channel/channel_requests.hpp>
 #include <runnel/detail/channel/channel_state.hpp>
+#include <runnel/detail/channel/handler_of.hpp>
 #include <runnel/detail/channel/seat.hpp>
 #include <runnel/detail/wait/await.hpp>
 #include <runnel/detail/wait/wait_queue.hpp>
@@ -68,11 +69,10 @@ concept MessageHandler =
 ///
 /// Thread safety: every member may be called from any thread at any time.
 /// Locks: the only user code that runs under a lock is the move of T. Handlers run without a lock,
-/// in a thread that publishes; see publish(). A message is destroyed in the thread of a publisher
-/// or of a reader.
-/// Guarantee: a call that throws has changed nothing, and leaves the message that was to be
-/// published untouched.
-/// Requires: T is complete where Channel<T> is named.
+/// in a thread that publishes, see publish(), or on an executor, see on_message(). A message is
+/// destroyed in the thread of a publisher or of a reader. Guarantee: a call that throws has changed
+/// nothing, and leaves the message that was to be published untouched. Requires: T is complete
+/// where Channel<T> is named.
 template <Message T>
 class Channel {
 public:
@@ -162,6 +162,15 @@ public:
     /// ends by std::terminate. The handler may be move-only. Its captures are destroyed when it is
     /// disconnected; see Connection::disconnect().
     ///
+    /// With HandlerOptions::executor the handler is called there instead, one call at a time and in
+    /// the order of the channel; one execute() calls it with up to 64 messages. publish() does not
+    /// wait for the calls, unless `bound` messages wait for them. So a thread that the executor
+    /// needs should publish by async_publish() or try_publish(). If execute() throws, its caller
+    /// calls the handler. A disconnect takes back what the executor has not begun, and waits only
+    /// for a call in another thread. What was taken back does nothing if the executor runs it; if
+    /// the executor throws it away, a little memory is not freed. If the handler ends or cancels
+    /// its thread, std::terminate is called.
+    ///
     /// A handler of (const T&, Connection&) also gets a connection to itself, by which it can
     /// disconnect itself. That connection is valid during the call. Its destruction disconnects
     /// nothing, and it is not the Connection that this function returns.
@@ -212,12 +221,12 @@ public:
         State& channel = *state_;
         const detail::Lock lock{channel.mutex};
         return {channel.log.last(),
-                channel.seats.size(),
-                channel.handlers.size(),
+                channel.seats.size() - channel.seats.handlers(),
+                channel.handlers.size() + channel.seats.handlers(),
                 channel.inboxes(),
                 channel.log.entries().size(),
                 channel.readers.size() + channel.publishers.size() + channel.watchers.size() +
-                    channel.leavers.size() + channel.successors.size(),
+                    channel.leavers.size() + channel.successors.size() - channel.idle_handlers,
                 channel.refused};
     }
 
@@ -295,7 +304,7 @@ Connection Channel<T>::on_message(Function handler, HandlerOptions options) cons
     using Made = detail::HandlerOf<T, Function, Connection>;
     const detail::Owner<Made> made(std::in_place, detail::Owner{*state_}, std::move(handler),
                                    std::move(options));
-    state_->add_handler(*made.get());
+    made->connect();
     return Connection{detail::Owner<detail::Connected>{*made.get()}};
 }
 

@@ -6,6 +6,7 @@
 #include <runnel/abstract_clock.hpp>
 #include <runnel/duration.hpp>
 #include <runnel/error.hpp>
+#include <runnel/executor.hpp>
 #include <runnel/message.hpp>
 #include <runnel/outcome.hpp>
 
@@ -73,6 +74,8 @@ struct HandlerOptions {
     std::weak_ptr<void> owner{};
     /// Whether the handler gets only one message. It is disconnected before it is called.
     bool once = false;
+    /// Where the handler is called; see Channel::on_message(). None: in a thread that publishes.
+    AnyExecutor executor{};
 };
 
 struct InboxOptions {

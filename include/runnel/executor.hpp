@@ -4,6 +4,9 @@
 #include <runnel/version.hpp>
 
 #include <concepts>
+#include <memory>
+#include <type_traits>
+#include <utility>
 
 namespace runnel::inline v0 {
 
@@ -44,6 +47,81 @@ private:
 template <typename Type>
 concept Executor = requires(Type& executor, Continuation function) {
     executor.execute(function);
+};
+
+namespace detail {
+
+// Stands for an executor that cannot be copied.
+template <typename Type>
+class ExecutorAt {
+public:
+    explicit ExecutorAt(Type& executor) noexcept : executor_{&executor} {}
+
+    void execute(Continuation function) const { executor_->execute(function); }
+
+private:
+    Type* executor_;
+};
+
+template <typename Type>
+using CopiedOrKept =
+    std::conditional_t<std::copy_constructible<std::remove_cvref_t<Type>>,
+                       std::remove_cvref_t<Type>, ExecutorAt<std::remove_reference_t<Type>>>;
+
+// For a static_assert.
+template <typename Type>
+inline constexpr bool may_be_kept =
+    std::copy_constructible<std::remove_cvref_t<Type>> || std::is_lvalue_reference_v<Type>;
+
+}  // namespace detail
+
+/// An Executor of any type, or none. Copies share it. Of one that cannot be copied it keeps the
+/// address.
+///
+/// Memory: allocates once when it is made from an executor, and not when it is copied.
+class AnyExecutor {
+public:
+    /// None.
+    AnyExecutor() = default;
+
+    template <typename Type>
+    requires(!std::same_as<std::remove_cvref_t<Type>, AnyExecutor> &&
+             Executor<std::remove_reference_t<Type>>)
+        AnyExecutor(Type&& executor)  // NOLINT(*-explicit-*, *-forwarding-reference-overload)
+        : held_{std::make_shared<HeldAs<detail::CopiedOrKept<Type>>>(executor)} {
+        static_assert(detail::may_be_kept<Type>,
+                      "an executor that cannot be copied has to outlive what keeps it");
+    }
+
+    [[nodiscard]] explicit operator bool() const noexcept { return held_ != nullptr; }
+
+    /// Requires: there is one.
+    void execute(Continuation function) const { held_->execute(function); }
+
+private:
+    class Held {
+    public:
+        Held() = default;
+        Held(const Held&) = delete;
+        Held& operator=(const Held&) = delete;
+        virtual ~Held() = default;
+
+        virtual void execute(Continuation function) = 0;
+    };
+
+    template <typename Type>
+    class HeldAs final : public Held {
+    public:
+        template <typename From>
+        explicit HeldAs(From& executor) : executor_(executor) {}
+
+        void execute(Continuation function) override { executor_.execute(function); }
+
+    private:
+        Type executor_;
+    };
+
+    std::shared_ptr<Held> held_;
 };
 
 }  // namespace runnel::inline v0

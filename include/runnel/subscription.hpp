@@ -237,8 +237,9 @@ private:
 
     // What can be read without the lock.
     detail::PinnedSlots<detail::Logged<T>> at_hand(std::size_t count) noexcept {
+        const std::uint64_t before = seat().position();
         auto part = detail::read_at_hand(*channel_.get(), seat(), count);
-        streak_ += detail::count_slots(part.mask);
+        streak_ += seat().position() - before;
         return part;
     }
 

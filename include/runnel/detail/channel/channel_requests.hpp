@@ -139,7 +139,7 @@ private:
         constexpr auto calls = ChannelState<T>::CallsDirectly::no;
         if (channel.closed) return end_if_last_source();
         // Even when others are before it in line: they wait for the handlers, too.
-        if (by_.is_inside_handler && channel.are_handlers_behind()) return refuse(channel);
+        if (by_.is_inside_handler && channel.is_any_handler_behind()) return refuse(channel);
         if (!is_first || channel.hold_back(bytes_)) return Served::no;
         channel.prepare(calls, disposal);
         if (!claim()) return Served::elsewhere;
@@ -225,8 +225,9 @@ template <Message T>
 // Publishes `message` unless it has to wait for that; then it returns what later() does. It waits
 // only to go on with the run of another thread, unless `options` is null.
 template <Message T, typename Later>
-Published publish_or(ChannelState<T>& channel, T& message, std::size_t bytes,
-                     const WaitOptions* options, Later later) {
+[[gnu::always_inline]] inline Published publish_or(ChannelState<T>& channel, T& message,
+                                                   std::size_t bytes, const WaitOptions* options,
+                                                   Later later) {
     constexpr auto calls = ChannelState<T>::CallsDirectly::yes;
     Disposal<Logged<T>> disposal;  // these outlive the lock
     WakeChain chain;
@@ -271,8 +272,8 @@ void wake_publishers_after(ChannelState<T>& channel, const Seat<T>& seat) noexce
 
 // What can be read from a seat without the lock; no slots: nothing.
 template <Message T>
-[[nodiscard]] PinnedSlots<Logged<T>> read_at_hand(ChannelState<T>& channel, Seat<T>& seat,
-                                                  std::size_t count) noexcept {
+[[nodiscard]] [[gnu::always_inline]] inline PinnedSlots<Logged<T>>
+read_at_hand(ChannelState<T>& channel, Seat<T>& seat, std::size_t count) noexcept {
     if (!seat.cursor.look_for_next() || !channel.is_within_window(seat)) return {};
     const std::uint64_t before = seat.position();
     auto part = seat.cursor.take(count);
@@ -422,11 +423,12 @@ private:
     const Handler<T>& handler_;
 };
 
-// Waits until a handler that was killed does not run any more. False: it would wait for itself.
+// Waits until a handler of `run` that was killed does not run any more. False: it would wait for
+// itself.
 template <Message T>
-[[nodiscard]] bool await_end_of(ChannelState<T>& channel, Handler<T>& handler,
+[[nodiscard]] bool await_end_of(ChannelState<T>& channel, HandlerRun& run, Handler<T>& handler,
                                 const HandlerFrame<>* here) noexcept {
-    const RunWait wait{channel, handler, here};
+    const RunWait wait{run, handler, here};
     if (wait.closes_circle()) return false;
     AwaitHandler<T> request{handler, channel.clock};
     try_or_wait(request, ChannelPlace{request, channel, &ChannelState<T>::leavers},
@@ -434,102 +436,15 @@ template <Message T>
     return true;
 }
 
-// `here`: the innermost frame of the image that asks for it.
+// For a handler of `run` that was killed. `here`: the innermost frame of the image that asks for
+// it.
 template <Message T>
-Disconnected disconnect(ChannelState<T>& channel, Handler<T>& handler,
-                        const HandlerFrame<>* here) noexcept {
-    const bool may_run = channel.kill(handler);
-    if (may_run && !await_end_of(channel, handler, here) && channel.leave_to_runner(handler))
+Disconnected part_from(ChannelState<T>& channel, HandlerRun& run, Handler<T>& handler, bool may_run,
+                       const HandlerFrame<>* here) noexcept {
+    if (may_run && !await_end_of(channel, run, handler, here) && channel.leave_to_runner(handler))
         return Disconnected::running;
     channel.drop(handler);
     return Disconnected::ended;
 }
-
-// A handler that is a user's function. If that takes more than the message, it gets a Lent: a
-// Connection to the handler whose end disconnects nothing.
-template <Message T, typename Function, typename Lent>
-class HandlerOf final : public Handler<T> {
-public:
-    HandlerOf(Owner<ChannelState<T>> channel, Function&& function, HandlerOptions&& options)
-        : Handler<T>{options.bound},
-          channel_{std::move(channel)},
-          function_(std::in_place, std::move(function)),
-          on_error_{std::move(options.on_error)},
-          owner_{std::move(options.owner)},
-          has_owner_{!is_empty(owner_)},
-          is_once_{options.once},
-          calls_at_once_in_{has_owner_ || is_once_ ? nullptr : &this_image} {}
-
-    Disconnected disconnect(const HandlerFrame<>* here) noexcept override {
-        return detail::disconnect(*channel_.get(), *this, here);
-    }
-
-    void run(const T& message, const HandlerFrame<>& frame) override {
-        if (!frame.is_of(calls_at_once_in_)) [[unlikely]]
-            return run_conditionally(message, frame);
-        handle(message);
-    }
-
-private:
-    void drop_function() noexcept override {
-        function_.reset();
-        on_error_ = nullptr;
-        owner_.reset();
-    }
-
-    static bool is_empty(const std::weak_ptr<void>& owner) noexcept {
-        const std::weak_ptr<void> none;
-        return !owner.owner_before(none) && !none.owner_before(owner);
-    }
-
-    // With its owner, only once, or in a run of another image.
-    [[gnu::noinline]] void run_conditionally(const T& message, const HandlerFrame<>& frame) {
-        const HandlerFrame<>::Entered here{frame};
-        const std::shared_ptr<void> owner = owner_.lock();
-        const bool is_gone = has_owner_ && owner.use_count() == 0;
-        if (is_gone || is_once_) disconnect(&frame);  // in its own run: it is dropped after that
-        if (!is_gone) handle(message);
-    }
-
-    RUNNEL_CATCHES_FORCED_UNWIND void handle(const T& message) {
-        std::exception_ptr thrown;
-        try {
-            return call(message);
-        } catch (const ForcedUnwind&) {
-            throw;
-        } catch (...) {
-            if (!on_error_) std::terminate();  // here, where it prints what was thrown
-            thrown = std::current_exception();
-        }
-        report(thrown);  // outside of the catch: libstdc++ lets no thread end inside of one
-    }
-
-    void call(const T& message) {
-        if constexpr (std::invocable<Function&, const T&>) {
-            std::invoke(*function_, message);
-        } else {
-            Lent own{Owner<Connected>{*this}, true};
-            std::invoke(*function_, message, own);
-        }
-    }
-
-    [[gnu::noinline]] RUNNEL_CATCHES_FORCED_UNWIND void report(const std::exception_ptr& thrown) {
-        try {
-            on_error_(thrown);
-        } catch (const ForcedUnwind&) {
-            throw;
-        } catch (...) {
-            std::terminate();
-        }
-    }
-
-    const Owner<ChannelState<T>> channel_;
-    std::optional<Function> function_;
-    std::function<void(std::exception_ptr)> on_error_;
-    std::weak_ptr<void> owner_;
-    const bool has_owner_;
-    const bool is_once_;
-    const char* const calls_at_once_in_;  // this image, or none
-};
 
 }  // namespace runnel::inline v0::detail

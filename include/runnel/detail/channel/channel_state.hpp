@@ -127,6 +127,11 @@ public:
                handlers.is_any_behind(last, handled_at_least_);
     }
 
+    // Whether a publish inside a handler is refused: it does not wait for handlers.
+    [[nodiscard]] bool is_any_handler_behind() noexcept RUNNEL_REQUIRES(mutex) {
+        return are_handlers_behind() || seats.is_handler_behind(log);
+    }
+
     // Whether the publisher may call the handlers without putting the message into the log first.
     enum class CallsDirectly : bool { no, yes };
 
@@ -381,9 +386,8 @@ public:
 
     // Whether a handler that was killed may still run, or be dropped by its runner.
     [[nodiscard]] bool may_run(const Handler<T>& handler) const noexcept RUNNEL_REQUIRES(mutex) {
-        if (!is_on()) return false;
-        return handler.is_left_to_runner || handler.unsure_in == batch_number_ ||
-               handlers.is_running(handler);
+        if (handler.is_executing || handler.is_left_to_runner) return true;
+        return is_on() && (handler.unsure_in == batch_number_ || handlers.is_running(handler));
     }
 
     [[nodiscard]] bool is_to_be_awaited(const Owned& handler) const noexcept override
@@ -412,6 +416,18 @@ public:
             if (std::exchange(handler.is_dropped, true)) return;
         }
         handler.drop();
+    }
+
+    // For a handler that was disconnected while it ran, or just before.
+    void after_death_of(Handler<T>& handler) noexcept RUNNEL_EXCLUDES(mutex) {
+        if (is_left_to_runner(handler)) drop(handler);
+        WakeChain chain;
+        {
+            const Lock lock{mutex};
+            handler.is_left_to_runner = false;
+            ask_all(leavers, chain);
+        }
+        chain.resume_all();
     }
 
     // Disconnects subscribers that are over their soft limit for too long; returns how many.
@@ -478,10 +494,11 @@ public:
     InboxLinks<T> links RUNNEL_GUARDED_BY(mutex);
     WaitQueue readers RUNNEL_GUARDED_BY(mutex);
     WaitQueue publishers RUNNEL_GUARDED_BY(mutex);
-    WaitQueue watchers RUNNEL_GUARDED_BY(mutex);         // for subscribers
-    WaitQueue leavers RUNNEL_GUARDED_BY(mutex);          // for the end of a handler
-    WaitQueue successors RUNNEL_GUARDED_BY(mutex);       // for the run of the handlers
-    std::uint64_t refused RUNNEL_GUARDED_BY(mutex) = 0;  // publishes inside handlers
+    WaitQueue watchers RUNNEL_GUARDED_BY(mutex);             // for subscribers
+    WaitQueue leavers RUNNEL_GUARDED_BY(mutex);              // for the end of a handler
+    WaitQueue successors RUNNEL_GUARDED_BY(mutex);           // for the run of the handlers
+    std::size_t idle_handlers RUNNEL_GUARDED_BY(mutex) = 0;  // on executors: they are in `readers`
+    std::uint64_t refused RUNNEL_GUARDED_BY(mutex) = 0;      // publishes inside handlers
     bool closed RUNNEL_GUARDED_BY(mutex) = false;
     // Whether a publisher may wait for readers or handlers; see Seat::tell_position(),
     // begin_with().
@@ -706,17 +723,6 @@ private:
                          [this](Handler<T>& dead) { after_death_of(dead); });
     }
 
-    // For a handler that was disconnected while it ran, or just before.
-    void after_death_of(Handler<T>& handler) noexcept RUNNEL_EXCLUDES(mutex) {
-        if (is_left_to_runner(handler)) drop(handler);
-        WakeChain chain;
-        {
-            const Lock lock{mutex};
-            handler.is_left_to_runner = false;
-            ask_all(leavers, chain);
-        }
-        chain.resume_all();
-    }
     [[nodiscard]] bool is_left_to_runner(const Handler<T>& handler) const noexcept
         RUNNEL_EXCLUDES(mutex) {
         const Lock lock{mutex};
@@ -765,7 +771,7 @@ private:
         while (!publishers.empty() && ask(publishers, *publishers.first(), chain)) any = true;
         // The others keep their places; but publishes inside handlers are refused while handlers
         // are behind.
-        if (!publishers.empty() && are_handlers_behind()) ask_all(publishers, chain);
+        if (!publishers.empty() && is_any_handler_behind()) ask_all(publishers, chain);
         if (any) ask_all(readers, chain);
     }
 
@@ -780,7 +786,6 @@ private:
     static constexpr int pauses_between_batches = 64;
     static constexpr std::size_t no_watcher = std::numeric_limits<std::size_t>::max();
 
-    LaterRun<ChannelState> later_run_{*this};  // used by the thread that has the run
     Window window_ RUNNEL_GUARDED_BY(mutex){0, 0};
     std::size_t least_awaited_ RUNNEL_GUARDED_BY(mutex) = no_watcher;  // a lower bound
     // The run of the handlers: how far it has got, and which publisher goes on with it.
@@ -797,6 +802,7 @@ private:
     bool is_run_on_offer_ RUNNEL_GUARDED_BY(mutex) = false;
     bool is_left_over_ RUNNEL_GUARDED_BY(mutex) = false;  // it was released, and some is left
     Atomic<bool> is_run_wanted_ = false;                  // by the successor: it waits
+    LaterRun<ChannelState> later_run_{*this};             // used by the thread that has the run
 };
 
 }  // namespace runnel::inline v0::detail

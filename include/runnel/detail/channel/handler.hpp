@@ -64,6 +64,7 @@ public:
     Handler* next_dead = nullptr;
     std::uint64_t from = 0;          // the number of the last message before it was connected
     std::uint64_t unsure_in = 0;     // the batch in which it may have been started unseen
+    bool is_executing = false;       // by an executor
     bool is_left_to_runner = false;  // the thread that runs it drops it, and then clears this
     bool is_dropped = false;         // by the thread that has set this
 

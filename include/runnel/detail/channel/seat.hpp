@@ -25,9 +25,10 @@ namespace runnel::inline v0::detail {
 template <Message T>
 class Seat {
 public:
-    explicit Seat(const SubscribeOptions& options) noexcept
+    explicit Seat(const SubscribeOptions& options, bool of_handler = false) noexcept
         : window{options.bound, options.bytes.hard},
           when_behind{options.when_behind},
+          is_of_handler{of_handler},
           overdue{options.bytes} {}
     Seat(const Seat&) = delete;
     Seat& operator=(const Seat&) = delete;
@@ -73,6 +74,7 @@ public:
 
     const Window window;
     const Behind when_behind;
+    const bool is_of_handler;  // on an executor
     LogCursor<Logged<T>> cursor;
     std::uint64_t missed = 0;  // in all; used like the cursor
 
@@ -100,12 +102,15 @@ public:
     Seats& operator=(const Seats&) = delete;
 
     [[nodiscard]] std::size_t size() const noexcept { return size_; }
+    // Those that are handlers' seats; they have back-pressure.
+    [[nodiscard]] std::size_t handlers() const noexcept { return handlers_; }
 
     // The seat takes part in the messages that come now. Throws: std::bad_alloc, and then nothing
     // has changed.
     void add(Seat<T>& seat, const ChannelLog<T>& log) {
         add_bounds(seat.window);
         ++size_;
+        if (seat.is_of_handler) ++handlers_;
         seat.begin(log.last());
         if (seat.when_behind == Behind::block) {
             blocking_.push_back(seat);
@@ -121,6 +126,7 @@ public:
         messages_.remove(seat.window.messages);
         bytes_.remove(seat.window.bytes);
         --size_;
+        if (seat.is_of_handler) --handlers_;
         if (seat.when_behind == Behind::block) blocking_.remove(seat);
         if (seat.when_behind == Behind::disconnect) disconnecting_.remove(seat);
     }
@@ -135,6 +141,16 @@ public:
         const bool has_room = log.last() < hold_at_.messages && log.bytes() < hold_at_.bytes &&
                               bytes < hold_at_.bytes - log.bytes();
         return !has_room && find_holder(log, bytes);
+    }
+
+    // Whether a handler has as many messages left as its bound.
+    [[nodiscard]] bool is_handler_behind(const ChannelLog<T>& log) const noexcept {
+        if (handlers_ == 0) return false;
+        for (const Seat<T>* seat = blocking_.first(); seat != nullptr; seat = seat->next) {
+            if (seat->is_of_handler && log.last() - seat->read_up_to() >= seat->window.messages)
+                return true;
+        }
+        return false;
     }
 
     // Disconnects the seats that are too far behind; returns how many. To be called after a message
@@ -234,6 +250,7 @@ private:
     }
 
     std::size_t size_ = 0;
+    std::size_t handlers_ = 0;
     Limit hold_at_{Window::unlimited, Window::unlimited};
     Limit cut_at_{Window::unlimited, Window::unlimited};
     LinkedList<Seat<T>> blocking_;

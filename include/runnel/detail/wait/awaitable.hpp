@@ -83,23 +83,6 @@ private:
     Type executor_;
 };
 
-// Stands for an executor that cannot be copied.
-template <typename Type>
-class ExecutorAt {
-public:
-    explicit ExecutorAt(Type& executor) noexcept : executor_{&executor} {}
-
-    void execute(Continuation function) const { executor_->execute(function); }
-
-private:
-    Type* executor_;
-};
-
-template <typename Type>
-using CopiedOrKept =
-    std::conditional_t<std::copy_constructible<std::remove_cvref_t<Type>>,
-                       std::remove_cvref_t<Type>, ExecutorAt<std::remove_reference_t<Type>>>;
-
 // The wait of a coroutine. It stands in the frame of the coroutine.
 template <typename Recipe, typename On>
 class Awaiter {
@@ -172,8 +155,7 @@ public:
     requires Executor<std::remove_reference_t<Type>> && std::same_as<On, detail::Here>
     [[nodiscard]] auto on(Type&& executor) && {
         using Kept = detail::CopiedOrKept<Type>;
-        static_assert(std::copy_constructible<std::remove_cvref_t<Type>> ||
-                          std::is_lvalue_reference_v<Type>,
+        static_assert(detail::may_be_kept<Type>,
                       "an executor that cannot be copied has to outlive the wait");
         return Awaitable<Recipe, detail::OnExecutor<Kept>>{
             std::move(recipe_), options_, detail::OnExecutor<Kept>{Kept(executor)}};
