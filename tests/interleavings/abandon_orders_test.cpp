@@ -5,6 +5,7 @@
 #include <runnel/outcome.hpp>
 #include <runnel/runner.hpp>
 
+#include "interleavings/element.hpp"
 #include "interleavings/lists_in_order.hpp"
 #include "interleavings/orders.hpp"
 #include "interleavings/owned_coroutine.hpp"
@@ -29,7 +30,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-using List = BlockingList<int>;
+using List = BlockingList<Element>;
 using Numbers = std::vector<int>;
 
 // What a coroutine got.
@@ -37,9 +38,9 @@ struct Outcome {
     Numbers got;
     std::optional<Ending> ending;
 
-    void note(const Popped<int>& popped) {
+    void note(const Popped<Element>& popped) {
         if (popped) {
-            got.push_back(*popped);
+            got.push_back(popped->number());
         } else {
             ending = popped.ending();
         }
@@ -55,11 +56,12 @@ Coroutine take_here(const List& list, Outcome& outcome, WaitOptions options = {}
     outcome.note(co_await list.async_pop_front(options));
 }
 Coroutine take_many(OwnedCoroutine& owner, const List& list, Numbers& got) {
-    for (const int number : co_await list.async_pop_front_many(2).on(owner.executor()))
-        got.push_back(number);
+    const auto batch = co_await list.async_pop_front_many(2).on(owner.executor());
+    for (const Element& element : batch) got.push_back(element.number());
 }
 Coroutine put(OwnedCoroutine& owner, const List& list, int number, std::optional<Push>& ending) {
-    ending = co_await list.async_push_back(number).on(owner.executor());
+    Element element{number};
+    ending = co_await list.async_push_back(std::move(element)).on(owner.executor());
 }
 
 struct Scene {
@@ -78,7 +80,7 @@ struct Scene {
     }
     [[nodiscard]] Numbers elements() const {
         Numbers all;
-        while (const auto popped = list.try_pop_front()) all.push_back(*popped);
+        while (const auto popped = list.try_pop_front()) all.push_back(popped->number());
         return all;
     }
 
@@ -132,7 +134,7 @@ TEST_CASE("elements that a destroyed wait was served with are in their order aga
         Scene scene;
         Numbers got;
         scene.one.coroutine = take_many(scene.one, scene.list, got);
-        std::array numbers{1, 2, 3};
+        std::array<Element, 3> numbers{1, 2, 3};
         order.run([&] { (void)scene.list.push_back_many(numbers); },
                   [&] { scene.one.run_or_destroy(); });
         order.ends(got.empty() ? "given back" : "taken");
@@ -228,7 +230,7 @@ TEST_CASE("a wait is destroyed that stands behind another one in the list of a t
         Outcome first;
         const Coroutine before = take_here(scene.list, first);
         scene.one.coroutine = take(scene.one, scene.list, scene.outcome);
-        std::array numbers{1, 2};
+        std::array<Element, 2> numbers{1, 2};
         order.run([&] { (void)scene.list.push_back_many(numbers); },
                   [&] { scene.one.run_or_destroy(); });
         order.expect(first.got == Numbers{1}, "the first has gone on");
@@ -301,7 +303,7 @@ TEST_CASE("a wait for the first of two lists is destroyed while both are pushed 
             const auto take_first = [](OwnedCoroutine& owner, std::array<List, 2> from,
                                        Outcome& result) -> Coroutine {
                 const auto popped = co_await async_pop_first(from).on(owner.executor());
-                if (popped) result.got.push_back(*popped);
+                if (popped) result.got.push_back(popped->number());
             };
             owned.coroutine = take_first(owned, {lists[0], lists[1]}, outcome);
             order.run([&] { (void)lists[0].push_back(1); }, [&] { owned.run_or_destroy(); },

@@ -3,6 +3,7 @@
 #include <runnel/outcome.hpp>
 #include <runnel/wait_any.hpp>
 
+#include "interleavings/element.hpp"
 #include "interleavings/orders.hpp"
 #include "interleavings/step_clock.hpp"
 #include "support/catch.hpp"
@@ -23,7 +24,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-using List = BlockingList<int>;
+using List = BlockingList<Element>;
 using Numbers = std::vector<int>;
 
 // A list, and what has become of each number that was pushed.
@@ -31,9 +32,9 @@ struct Scene {
     explicit Scene(std::size_t capacity = 100) : list{{.capacity = capacity, .clock = &clock}} {}
 
     void push(int number) { pushed.push_back({number, list.push_back(number)}); }
-    void note(const Popped<int>& result) {
+    void note(const Popped<Element>& result) {
         if (result) {
-            popped.push_back(*result);
+            popped.push_back(result->number());
         } else {
             endings.push_back(result.ending());
         }
@@ -47,7 +48,7 @@ struct Scene {
             if (ending == Push::done) in.push_back(number);
         Numbers out = popped;
         left = list.size();
-        while (const auto rest = list.try_pop_front()) out.push_back(*rest);
+        while (const auto rest = list.try_pop_front()) out.push_back(rest->number());
         std::ranges::sort(in);
         std::ranges::sort(out);
         order.expect(in == out, "what was pushed is what was popped and what is left");

@@ -6,6 +6,7 @@
 #include <runnel/blocking_list.hpp>
 #include <runnel/detail/list/list_state.hpp>
 
+#include "interleavings/element.hpp"
 #include "interleavings/orders.hpp"
 #include "support/reveal.hpp"
 
@@ -18,12 +19,12 @@
 
 namespace runnel::test {
 
-struct StateOfNumbers {
-    friend auto reveal(StateOfNumbers);
+struct StateOfElements {
+    friend auto reveal(StateOfElements);
 };
-template struct Reveal<StateOfNumbers, &BlockingList<int>::state_>;
+template struct Reveal<StateOfElements, &BlockingList<Element>::state_>;
 
-using Lists = std::vector<BlockingList<int>>;
+using Lists = std::vector<BlockingList<Element>>;
 
 /// Three lists. Locks are taken in the order of addresses: so that each order of steps can be run
 /// again, the lists stand in that order, or in the opposite one.
@@ -31,8 +32,8 @@ inline Lists make_lists(Clock& clock, std::size_t capacity, bool is_ascending) {
     Lists lists;
     for (int i = 0; i != 3; ++i)
         lists.emplace_back(ListOptions{.capacity = capacity, .clock = &clock});
-    const auto address = [](const BlockingList<int>& list) {
-        return &*(list.*reveal(StateOfNumbers{}));
+    const auto address = [](const BlockingList<Element>& list) {
+        return &*(list.*reveal(StateOfElements{}));
     };
     std::ranges::sort(lists, std::less<>{}, address);
     if (!is_ascending) std::ranges::reverse(lists);

@@ -2,6 +2,7 @@
 #include <runnel/blocking_list.hpp>
 #include <runnel/outcome.hpp>
 
+#include "interleavings/element.hpp"
 #include "interleavings/lists_in_order.hpp"
 #include "interleavings/orders.hpp"
 #include "interleavings/step_clock.hpp"
@@ -28,10 +29,10 @@ struct Places {
     explicit Places(bool is_ascending, std::size_t capacity = 100)
         : lists{make_lists(clock, capacity, is_ascending)} {}
 
-    void note(const Popped<int>& popped) {
-        if (popped) out.push_back(*popped);
+    void note(const Popped<Element>& popped) {
+        if (popped) out.push_back(popped->number());
     }
-    void pop(const BlockingList<int>& from, const WaitOptions& options = {}) {
+    void pop(const BlockingList<Element>& from, const WaitOptions& options = {}) {
         note(from.pop_front(options));
     }
 
@@ -39,7 +40,7 @@ struct Places {
     void check(Order& order, Elements in) {
         Elements all = out;
         for (const auto& list : lists)
-            while (const auto rest = list.try_pop_front()) all.push_back(*rest);
+            while (const auto rest = list.try_pop_front()) all.push_back(rest->number());
         std::ranges::sort(all);
         std::ranges::sort(in);
         order.expect(all == in, "each is there once");
@@ -47,9 +48,9 @@ struct Places {
 
     StepClock clock;
     Lists lists;
-    const BlockingList<int>& a = lists[0];
-    const BlockingList<int>& b = lists[1];
-    const BlockingList<int>& c = lists[2];
+    const BlockingList<Element>& a = lists[0];
+    const BlockingList<Element>& b = lists[1];
+    const BlockingList<Element>& c = lists[2];
     Elements out;
 };
 
@@ -154,7 +155,7 @@ TEST_CASE("a pop of two lists takes from one of them, and leaves the other alone
                 const auto popped = pop_first({at.a, at.b});
                 if (!popped) return;
                 which = popped.which();
-                at.out.push_back(*popped);
+                at.out.push_back(popped->number());
             },
             [&] { (void)at.a.push_back(0); }, [&] { (void)at.b.push_back(1); });
         order.expect(at.out.size() == 1 && at.out[0] == static_cast<int>(which), "what it says");
@@ -171,7 +172,7 @@ TEST_CASE("a pop of two lists is stopped, or has taken an element of one") {
         order.run(
             [&] {
                 const auto popped = pop_first({at.a, at.b}, {.stop = source.get_token()});
-                if (popped) at.out.push_back(*popped);
+                if (popped) at.out.push_back(popped->number());
             },
             [&] { (void)at.b.push_back(1); }, [&] { source.request_stop(); });
         order.ends(at.out.empty() ? "stopped" : "popped");
