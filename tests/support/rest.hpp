@@ -15,7 +15,8 @@ namespace runnel::test {
 
 /// A wait for nothing: somebody wakes it, or it ends by time-out or stop. It stands in no line.
 struct Rest : detail::Request {
-    explicit Rest(Clock& on = SystemClock::instance()) : Request{behaviour, detail::WaitsOn::several, on} {}
+    explicit Rest(Clock& on = SystemClock::instance())
+        : Request{behaviour, detail::WaitsOn::several, on} {}
 
     detail::WaitEnd wait(const Timeout& timeout = {}, const std::stop_token& stop = {}) {
         return wait(detail::WaitLimits{&timeout, &stop});

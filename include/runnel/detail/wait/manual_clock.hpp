@@ -140,7 +140,7 @@ public:
         [[nodiscard]] bool joinable() const noexcept { return thread_.joinable(); }
         void join() {
             end_waits_if_unwinding();
-            const Joining joining{*this};
+            begin_join();
             thread_.join();
         }
         void detach() { thread_.detach(); }
@@ -169,27 +169,17 @@ public:
             end_waits_if_unwinding();
             if (!joinable() || get_id() == std::this_thread::get_id()) return;
             thread_.request_stop();
-            const Joining joining{*this};
+            begin_join();
             end_->await();
         }
 
-        // In lock-step: the calling thread lets others run while it waits for this one.
-        class Joining {
-        public:
-            explicit Joining(Thread& thread) noexcept {
-                if (!thread.joinable()) return;
-                thread.end_->unless_told(
-                    [&]() noexcept { joiner_ = thread.clock_->begin_join(thread.number_); });
-            }
-            Joining(const Joining&) = delete;
-            Joining& operator=(const Joining&) = delete;
-            ~Joining() {
-                if (joiner_ != nullptr) joiner_->clock->come_back(*joiner_);
-            }
-
-        private:
-            detail::ClockThread* joiner_ = nullptr;
-        };
+        // In lock-step, before the calling thread waits for this one: lets others run.
+        void begin_join() const noexcept {
+            if (!joinable()) return;
+            detail::ClockThread* joiner = nullptr;
+            end_->unless_told([&]() noexcept { joiner = clock_->begin_join(number_); });
+            if (joiner != nullptr) clock_->await_end(*joiner);
+        }
 
         // Once the thread has finished, the clock may be gone.
         void end_waits_if_unwinding() const noexcept {
@@ -334,7 +324,7 @@ private:
     void begin(Attached& thread) noexcept;
     void start_in_turn() noexcept;
     [[nodiscard]] Attached* begin_join(std::size_t number) noexcept;
-    void come_back(Attached& self) noexcept;
+    void await_end(Attached& self) noexcept;
 
     // Everything below requires mutex_.
     [[nodiscard]] bool stand_parked(Parked& parked, Stranger& stranger) noexcept;
@@ -721,21 +711,25 @@ inline void ManualClock::take_back() noexcept {
     if (is_in_lock_step() && own_thread() == nullptr) baton_->take_back();
 }
 
-// Returns the calling thread if it is one of the clock's: it has to come back.
+// The calling thread waits for the end of that one. If it is one of the clock's, which is returned
+// then, it has to call await_end() first, without the lock of the ThreadEnd.
 inline ManualClock::Attached* ManualClock::begin_join(std::size_t number) noexcept {
     const std::lock_guard lock{mutex_};
     if (!is_in_lock_step()) return nullptr;
     Attached* const self = own_thread();
-    for (Attached& thread : threads_) {
-        if (self == nullptr && thread.number == number) ++thread.joiners;
+    if (self != nullptr) {
+        self->awaits_end_of = number;
+        return self;
     }
+    for (Attached& thread : threads_)
+        if (thread.number == number) ++thread.joiners;
     hand_over();
-    return self;
+    return nullptr;
 }
 
-inline void ManualClock::come_back(Attached& self) noexcept {
+inline void ManualClock::await_end(Attached& self) noexcept {
     MutexLock lock{mutex_};
-    let_others_run(lock, self);
+    let_others_run(lock, self, Attached::Until::other_ended);
 }
 
 inline bool ManualClock::is_ready(const Attached& thread) const noexcept {
@@ -746,6 +740,9 @@ inline bool ManualClock::is_ready(const Attached& thread) const noexcept {
         return !is_anybody_awaited({&thread, thread.moves_time});
     case Attached::Until::turn_is_free:
         return mover_ == detail::no_thread;
+    case Attached::Until::other_ended:
+        return std::ranges::none_of(
+            threads_, [&](const Attached& other) { return other.number == thread.awaits_end_of; });
     default:
         return true;
     }

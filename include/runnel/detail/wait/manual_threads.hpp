@@ -32,6 +32,7 @@ struct ClockThread {
         given,           // nothing but the baton
         others_settled,  // in settle() or advance(): the threads that it awaits
         turn_is_free,    // in advance(): the turn to move the time
+        other_ended,     // in join(): the end of another thread
     };
 
     ManualClock* const clock;
@@ -46,7 +47,8 @@ struct ClockThread {
     std::shared_ptr<ThreadEnd> end{};
     BatonSeat seat{};
     Until ready_when = Until::given;
-    std::size_t joiners = 0;  // threads outside that wait for its end, in lock-step
+    std::size_t awaits_end_of = 0;  // the number of that one
+    std::size_t joiners = 0;        // threads outside that wait for its end, in lock-step
 };
 
 // In lock-step: a thread that is not the clock's own, while it waits on the clock; lives in the
