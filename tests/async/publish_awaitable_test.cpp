@@ -168,10 +168,11 @@ TEST_CASE("a publish that waits does not keep its channel open") {
     std::optional<Channel<int>> channel{std::in_place, runnel::ChannelOptions<int>{{}, &clock}};
     auto view = channel->subscribe({.bound = 1, .when_behind = Behind::block});
     channel->publish(1);
+    const int message = 2;
     Became outcome;
     const Coroutine publisher = [](auto awaitable, Became& became) -> Coroutine {
         became = co_await awaitable;
-    }(channel->async_publish(2), outcome);
+    }(channel->async_publish(message), outcome);
     channel.reset();
     CHECK(outcome.value().ending == Push::closed);
 }
@@ -339,6 +340,7 @@ TEST_CASE_METHOD(Bounded, "a handler may destroy the last handle of its channel"
     std::optional<Subscription<int>> reader{
         other->subscribe({.bound = 1, .when_behind = Behind::block})};
     other->publish(1);
+    const int message = 2;
     int handled = 0;
     runnel::Connection handler = other->on_message([&](const int& number) {
         handled = number;
@@ -347,7 +349,7 @@ TEST_CASE_METHOD(Bounded, "a handler may destroy the last handle of its channel"
     });
     const Coroutine publisher = [](auto awaitable, Became& became) -> Coroutine {
         became = co_await awaitable;
-    }(other->async_publish(2), outcome);
+    }(other->async_publish(message), outcome);
     CHECK(runnel::test::values(reader->try_read()) == Numbers{1});
     CHECK(handled == 2);
     CHECK(outcome.value().ending == Push::done);
