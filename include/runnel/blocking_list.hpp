@@ -457,9 +457,12 @@ PoppedFrom<T> pop_first(std::initializer_list<BlockingList<T>> lists,
 }
 
 /// As pop_first(), without a thread; see Awaitable. It does not keep `lists`, which may go before
-/// it is awaited. It is awaited by one coroutine at a time.
+/// it is awaited. It may be awaited again, by one coroutine at a time.
 ///
-///     auto next = co_await runnel::async_pop_first({urgent, normal}, {.timeout = 1s});
+///     auto next = runnel::async_pop_first({urgent, normal}, {.stop = stop});
+///     while (auto job = co_await next) run(*job);
+///
+/// (g++ 12 does not compile a list in braces inside of the expression of a co_await.)
 ///
 /// If its coroutine is destroyed after it was served, the element goes back to the list and the end
 /// that it came from.

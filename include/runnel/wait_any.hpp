@@ -320,7 +320,8 @@ inline WaitedAny wait_any(std::initializer_list<Watch> objects,
 /// has ended, and are used by one wait at a time. It may be awaited again.
 ///
 ///     const std::array<runnel::Watch, 2> watches{jobs, ticks};
-///     while (auto any = co_await runnel::async_wait_any(watches, {.stop = stop})) …
+///     auto next = runnel::async_wait_any(watches, {.stop = stop});
+///     while (auto any = co_await next) …
 ///
 /// If its coroutine is destroyed after it was told of an element, the next one is told.
 ///
