@@ -215,6 +215,33 @@ TEST_CASE("a Runner that goes, or gets another function, waits for a call of its
     }
 }
 
+TEST_CASE("several threads wait for one call of a Runner's function", "[runner]") {
+    for (int round = 0; round != 50; ++round) {
+        HandClock clock;
+        Runner runner{clock};
+        Timed wait{clock};
+        std::atomic<bool> is_called = false;
+        std::atomic<int> coming = 0;
+        runner.on_earlier([&] {
+            is_called = true;
+            eventually([&] { return coming == 3; });
+            int looks = 100;  // so that most of them sleep by then
+            eventually([&] { return --looks == 0; });
+        });
+        std::jthread starting{[&] { wait.start(1s); }};
+        eventually([&] { return is_called.load(); });
+        std::vector<std::jthread> threads;
+        for (int i = 0; i != 3; ++i)
+            threads.emplace_back([&] {
+                ++coming;
+                runner.on_earlier({});
+            });
+        threads.clear();  // each comes back
+        starting.join();
+        if (!wait.wake()) FAIL("it has ended before its time");
+    }
+}
+
 TEST_CASE("a Runner can run a ManualClock, whose advance() ends what is left", "[runner]") {
     ManualClock clock;
     std::optional<Runner> runner{clock};

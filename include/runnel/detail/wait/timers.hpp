@@ -67,7 +67,7 @@ struct RunnerSeat {
     const pid_t process = Process::id();
     std::function<void()> on_earlier{};  // written under the lock while no call of it runs
     FutexWord calls = 0;                 // how many threads call on_earlier; written under the lock
-    bool is_awaited = false;             // whether a thread sleeps until there are none
+    std::uint32_t awaiting = 0;          // how many threads sleep until there are none
     RunnerSeat* previous = nullptr;
     RunnerSeat* next = nullptr;
 };
@@ -177,8 +177,9 @@ inline void stop_unless_run(const Clock& clock) noexcept {
     RunnerSeat* next = timers.runners.first();
     if (before != nullptr) {
         next = before->next;
-        if (before->calls.fetch_sub(1, std::memory_order_relaxed) == 1 && before->is_awaited)
-            futex_wake_one(before->calls);
+        if (before->calls.fetch_sub(1, std::memory_order_relaxed) == 1)
+            for (auto left = std::exchange(before->awaiting, 0); left != 0; --left)
+                futex_wake_one(before->calls);
     }
     while (next != nullptr && !next->on_earlier) next = next->next;
     if (next != nullptr) next->calls.fetch_add(1, std::memory_order_relaxed);
@@ -199,8 +200,8 @@ void change_between_calls(ClockTimers& timers, RunnerSeat& seat, const Change& c
         {
             const Lock lock{timers.mutex};
             calls = seat.calls.load(std::memory_order_relaxed);
-            seat.is_awaited = calls != 0;
             if (calls == 0) return change();
+            ++seat.awaiting;
         }
         futex_wait(seat.calls, calls);
     }
