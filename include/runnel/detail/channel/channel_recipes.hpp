@@ -34,7 +34,8 @@ struct ReadRecipe {
             : ReadSeat<T>{ReadSeat<T>::behaviour, recipe.seat, recipe.count, recipe.keep->clock} {}
 
         void take(Place& place) noexcept { wake_publishers_after(place.channel(), this->seat()); }
-        static void give_back(Place& /*they count as read, as publishers know*/) noexcept {}
+        // They count as read, as publishers know. The seat may be gone.
+        static void give_back(Place& place) noexcept { place.channel().wake_publishers(); }
 
         [[nodiscard]] Result result() {
             if (this->messages.mask == 0) return Result{this->ending(), this->missed};

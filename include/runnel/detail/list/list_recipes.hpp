@@ -9,7 +9,9 @@
 #include <runnel/detail/list/list_places.hpp>
 #include <runnel/detail/list/list_requests.hpp>
 #include <runnel/detail/list/list_state.hpp>
+#include <runnel/detail/wait/await.hpp>
 #include <runnel/detail/wait/request.hpp>
+#include <runnel/detail/wait/wait_queue.hpp>
 #include <runnel/detail/wait/waiter.hpp>
 #include <runnel/list_options.hpp>
 #include <runnel/message.hpp>
@@ -32,29 +34,30 @@ struct PopPlace : ListPlace<T, Line::pops> {
 
     [[nodiscard]] bool try_or_queue(WaitLimits limits, WakeChain& chain) noexcept {
         if constexpr (end == End::front) {
-            const auto has_ended = try_or_queue_alone(limits.may_wait(), false);
+            const auto has_ended = try_or_queue_alone(limits, false);
             if (has_ended) return *has_ended;
         }
         return ListPlace<T, Line::pops>::try_or_queue(limits, chain);
     }
     [[nodiscard]] std::optional<bool> try_or_suspend() noexcept requires(end == End::front) {
-        return try_or_queue_alone(true, true);
+        return try_or_queue_alone(WaitLimits::of(&wait_for_ever), true);
     }
 
 private:
-    // Nothing: others may stand before it, or have to be served.
-    [[nodiscard]] std::optional<bool> try_or_queue_alone(bool may_wait, bool suspends) noexcept {
+    // Nothing: others may stand before it, or have to be served; or what it takes may come back.
+    [[nodiscard]] std::optional<bool> try_or_queue_alone(const WaitLimits& limits,
+                                                         bool suspends) noexcept {
         ListState<T>& list = *this->node.list();
         auto& request = static_cast<PopOne<T>&>(*this->node.waiter);
         const Lock lock{list.back.mutex};
         if (!list.needs_no_attention() || list.front_size() != 0 || list.closed)
             return std::nullopt;
         if (!list.back.part.items.empty()) {
-            if (!request.claim()) return std::nullopt;
+            if (limits.may_be_given_up || !request.claim()) return std::nullopt;
             request.value.emplace(*list.take_first_of_back());
             return true;
         }
-        if (!may_wait) return std::nullopt;
+        if (!limits.may_wait()) return std::nullopt;
         if (suspends) request.suspend_unshared();
         list.back.poppers.insert(this->node);
         this->note_that_queued();

@@ -71,6 +71,7 @@ struct WaitLimits {
     const std::stop_token* stop = nullptr;
     std::optional<Clock::Deadline> begun{};  // the deadline since begin()
     bool needs_thread = true;                // false: of an Operation
+    bool may_be_given_up = false;            // also when it was carried out at once
 };
 
 // For a reader with a place of its own, at the end of a stream of entries, before it stands in

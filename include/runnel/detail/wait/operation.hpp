@@ -47,7 +47,8 @@ namespace runnel::inline v0::detail {
 // Next says how the wait goes on. It has:
 //     detach() noexcept    returns a function that goes on with it. That is called once, when the
 //                          operation may have gone.
-//     is_known_to_others   whether others may cancel it before it stands in line
+//     is_known_to_others   whether others may cancel it before it stands in line, and give it up
+//                          when it has ended inside of start()
 //     goes_on_at_once      may be left out. True: that function runs no user code, and is called
 //                          as threads are woken.
 template <typename Recipe, typename Next>
@@ -99,6 +100,7 @@ public:
         }
         WaitLimits limits = WaitLimits::of(may_wait ? &options : nullptr);
         limits.needs_thread = false;
+        limits.may_be_given_up = Next::is_known_to_others;
         const bool has_ended = place_.try_or_queue(limits, chain);
         const bool is_over = has_ended || give_up(*this, limits);
         this->stage_ = is_over ? Stage::ended : Stage::started;
