@@ -250,6 +250,7 @@ private:
             if (wait_ == nullptr) return;
             try {
                 post(Owned{wait_});
+                // NOLINTNEXTLINE(bugprone-empty-catch)
             } catch (...) {  // the executor refuses the wait, which is given up
             }
         }
@@ -426,7 +427,7 @@ class Initiation {
 public:
     using executor_type = Executor;
 
-    explicit Initiation(const Executor& executor) : executor_(executor) {}
+    explicit Initiation(Executor executor) : executor_(std::move(executor)) {}
 
     [[nodiscard]] executor_type get_executor() const noexcept { return executor_; }
 
