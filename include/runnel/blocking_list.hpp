@@ -8,6 +8,7 @@
 #include <runnel/detail/base/annotations.hpp>
 #include <runnel/detail/base/handle.hpp>
 #include <runnel/detail/base/mutex.hpp>
+#include <runnel/detail/base/stop_option.hpp>
 #include <runnel/detail/list/list_calls.hpp>
 #include <runnel/detail/list/list_places.hpp>
 #include <runnel/detail/list/list_recipes.hpp>
@@ -28,7 +29,6 @@
 #include <limits>
 #include <ranges>
 #include <span>
-#include <stop_token>
 #include <utility>
 #include <vector>
 
@@ -40,14 +40,14 @@ struct MoveOptions {
     End from = End::front;
     End to = End::back;
     Timeout timeout{};
-    std::stop_token stop{};
+    detail::StopOption stop{};
 };
 
 /// Which end pop_first() takes from, and how long it may wait.
 struct FirstOptions {
     End from = End::front;
     Timeout timeout{};
-    std::stop_token stop{};
+    detail::StopOption stop{};
 };
 
 /// A snapshot of a list, taken at one moment. A move_to() that waits is counted twice: in the

@@ -3,6 +3,7 @@
 
 #include <runnel/version.hpp>
 
+#include <runnel/detail/base/stop_option.hpp>
 #include <runnel/duration.hpp>
 #include <runnel/outcome.hpp>
 #include <runnel/stream_id.hpp>
@@ -12,7 +13,6 @@
 #include <cstdint>
 #include <limits>
 #include <optional>
-#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -62,7 +62,7 @@ struct GroupReadOptions {
     /// At most so many entries at a time, at least 1.
     std::size_t count = 64;
     Timeout timeout{};
-    std::stop_token stop{};
+    detail::StopOption stop{};
     /// Entries count as acknowledged when they are delivered: they never become pending. So each is
     /// delivered at most once. Redis: NOACK.
     bool acknowledged = false;

@@ -5,6 +5,7 @@
 
 #include <runnel/detail/base/annotations.hpp>
 #include <runnel/detail/base/assert.hpp>
+#include <runnel/detail/base/stop_option.hpp>
 #include <runnel/duration.hpp>
 #include <runnel/error.hpp>
 
@@ -16,7 +17,6 @@
 #include <limits>
 #include <memory>
 #include <optional>
-#include <stop_token>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -65,7 +65,7 @@ struct WaitOptions {
     /// A stop ends only a wait. A call that need not wait succeeds even after the stop: a worker
     /// goes on while there is something to take. A worker that should leave elements in the list
     /// checks stop.stop_requested() in its loop.
-    std::stop_token stop{};
+    detail::StopOption stop{};
 };
 
 namespace detail {
@@ -124,7 +124,7 @@ struct ReadOptions {
     /// one block of memory at a time, so it may return fewer than are there. Read again for more.
     std::size_t count = std::numeric_limits<std::size_t>::max();
     Timeout timeout{};
-    std::stop_token stop{};
+    detail::StopOption stop{};
 };
 
 /// What became of a push or a publish. Unless `done`, the message is untouched and still the

@@ -12,6 +12,7 @@
 #include <runnel/detail/base/futex.hpp>
 #include <runnel/detail/base/process.hpp>
 #include <runnel/detail/base/thread_id.hpp>
+#include <runnel/detail/wait/await.hpp>
 #include <runnel/detail/wait/operation.hpp>
 #include <runnel/detail/wait/timers.hpp>
 #include <runnel/detail/wait/wait_queue.hpp>
@@ -62,7 +63,8 @@ public:
         wait_.reset();
         event_.make_unreadable();
         AnyRecipe recipe{watches_, this_thread()};
-        wait_.emplace(recipe, wait_for_ever, Next{this});
+        const KeptOptions options{wait_for_ever};
+        wait_.emplace(recipe, options, Next{this});
         WakeChain chain;
         const bool waits = wait_->start(chain);
         chain.resume_all();

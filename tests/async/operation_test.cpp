@@ -534,7 +534,7 @@ struct PopOperation {
         return operation.result();
     }
 
-    WaitOptions options{};
+    runnel::detail::KeptOptions options{WaitOptions{}};
     Recipe recipe;
     int ended = 0;
     Operation<Recipe, Next> operation;

@@ -194,6 +194,29 @@ TEST_CASE_METHOD(Readers, "a coroutine that was served has its entries though a 
     CHECK(outcome->all == ids({1}));
 }
 
+TEST_CASE_METHOD(NumberGroup, "a stop token in the braces of an awaited call is kept as any other",
+                 "[async][stream]") {
+    std::stop_source stop;
+    Cursor<int> cursor = stream.cursor();
+    int reads = 0;
+    const auto read_on = [&](std::stop_token token) -> Coroutine {
+        while (const auto batch = co_await cursor.async_read({.count = 1, .stop = token})) ++reads;
+    };
+    const auto read = [&](std::stop_token token) -> Coroutine {
+        while (const auto batch = co_await stream.async_read(From::end, {.stop = token})) ++reads;
+    };
+    const auto work = [&](std::stop_token token) -> Coroutine {
+        while (const auto batch = co_await ann.async_read({.count = 1, .stop = token})) ++reads;
+    };
+    const Coroutine one = read_on(stop.get_token());
+    const Coroutine two = read(stop.get_token());
+    const Coroutine three = work(stop.get_token());
+    add_range(1, 20);
+    CHECK(reads == 60);
+    CHECK(stop.request_stop());  // its state is still there
+    CHECK((one.done() && two.done() && three.done()));
+}
+
 TEST_CASE_METHOD(Readers, "closing ends the reads of coroutines", "[async][stream]") {
     Outcomes outcome;
     const Coroutine one = read(outcome);

@@ -416,7 +416,7 @@ private:
     Canceller* canceller_ = nullptr;  // in the slot of the handler
     std::exception_ptr failure_;
     Placed<Recipe> recipe_;
-    WaitOptions options_;
+    KeptOptions options_;
     Handler handler_;
     std::optional<Operation<Placed<Recipe>, Next>> operation_;
     std::optional<Result> result_;

@@ -39,12 +39,23 @@ inline bool end_wait(Waiter& waiter, WaitEnd how) noexcept {
     return true;
 }
 
+// The options of a wait without a thread, as it keeps them.
+struct KeptOptions {
+    explicit KeptOptions(const WaitOptions& options) noexcept
+        : timeout{options.timeout}, stop{options.stop} {}
+
+    Timeout timeout;
+    std::stop_token stop;
+};
+
 // How long a call may wait. The options of the call, which it points to, outlive it.
 struct WaitLimits {
     // Without options the call may not wait.
     template <typename Options>
     [[nodiscard]] static WaitLimits of(const Options* options) noexcept {
-        return options != nullptr ? WaitLimits{&options->timeout, &options->stop} : WaitLimits{};
+        if (options == nullptr) return {};
+        const std::stop_token& stop = options->stop;
+        return WaitLimits{&options->timeout, &stop};
     }
 
     [[nodiscard]] bool may_wait() const noexcept { return timeout != nullptr; }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <runnel/detail/base/annotations.hpp>
+#include <runnel/detail/wait/await.hpp>
 #include <runnel/detail/wait/operation.hpp>
 #include <runnel/detail/wait/wait_queue.hpp>
 #include <runnel/executor.hpp>
@@ -87,7 +88,7 @@ private:
 template <typename Recipe, typename On>
 class Awaiter {
 public:
-    Awaiter(Recipe& recipe, const WaitOptions& options, const On& on)
+    Awaiter(Recipe& recipe, const KeptOptions& options, const On& on)
         : operation_{recipe, options, on.next()} {}
 
     [[nodiscard]] bool await_ready() const noexcept { return operation_.is_finished(); }
@@ -151,8 +152,10 @@ template <typename Recipe, typename On = detail::Here>
 class [[nodiscard]] Awaitable {
 public:
     // For the calls that return one.
-    Awaitable(Recipe recipe, const WaitOptions& options, On on = {})
-        : recipe_(std::move(recipe)), options_{options}, on_(std::move(on)) {}
+    Awaitable(Recipe recipe, const WaitOptions& options)
+        : Awaitable{std::move(recipe), detail::KeptOptions{options}, On{}} {}
+    Awaitable(Recipe recipe, detail::KeptOptions options, On on)
+        : recipe_(std::move(recipe)), options_{std::move(options)}, on_(std::move(on)) {}
 
     /// The coroutine goes on by executor.execute(…).
     template <typename Type>
@@ -162,7 +165,7 @@ public:
         static_assert(detail::may_be_kept<Type>,
                       "an executor that cannot be copied has to outlive the wait");
         return Awaitable<Recipe, detail::OnExecutor<Kept>>{
-            std::move(recipe_), options_, detail::OnExecutor<Kept>{Kept(executor)}};
+            std::move(recipe_), std::move(options_), detail::OnExecutor<Kept>{Kept(executor)}};
     }
 
     [[nodiscard]] auto operator co_await() RUNNEL_LIFETIMEBOUND {
@@ -173,7 +176,7 @@ private:
     friend struct detail::PartsOfAwaitable;
 
     Recipe recipe_;
-    WaitOptions options_;
+    detail::KeptOptions options_;
     [[no_unique_address]] On on_;
 };
 
@@ -186,7 +189,7 @@ struct PartsOfAwaitable {
         return std::move(awaitable.recipe_);
     }
     template <typename Recipe, typename On>
-    [[nodiscard]] static WaitOptions take_options(Awaitable<Recipe, On>& awaitable) noexcept {
+    [[nodiscard]] static KeptOptions take_options(Awaitable<Recipe, On>& awaitable) noexcept {
         return std::move(awaitable.options_);
     }
 };

@@ -58,10 +58,10 @@ class Operation : public Recipe::Request {
 
 public:
     // Carries it out if that needs no place. `options` stay where they are until start() returns.
-    Operation(Recipe& recipe, const WaitOptions& options, Next next)
+    Operation(Recipe& recipe, const KeptOptions& options, Next next)
         : Request{recipe},
           place_{recipe.place(static_cast<Request&>(*this))},
-          note_{const_cast<WaitOptions*>(&options)},
+          note_{const_cast<KeptOptions*>(&options)},
           next_{std::move(next)} {
         this->behave(behaviour);
         if constexpr (requires { recipe.try_now(*this); })
@@ -84,7 +84,7 @@ public:
     // changed.
     [[nodiscard]] bool start(WakeChain& chain) {
         const auto& options =
-            *static_cast<const WaitOptions*>(note_.load(std::memory_order_relaxed));
+            *static_cast<const KeptOptions*>(note_.load(std::memory_order_relaxed));
         note_.store(nullptr, std::memory_order_relaxed);
         const auto duration = options.timeout.duration();
         const bool may_wait = duration != std::chrono::nanoseconds{0};
