@@ -51,6 +51,14 @@ Coroutine forward(std::string& log, BlockingList<int> from, BlockingList<int> to
     log += "~end ";
 }
 
+// One that reads what is added.
+Coroutine follow(std::string& log, Stream<int> stream) {
+    auto cursor = stream.cursor();
+    while (const auto batch = co_await cursor.async_read({.count = 2, .timeout = 3s}))
+        for (const auto& entry : batch) log += "^" + std::to_string(entry.value) + ' ';
+    log += "^end ";
+}
+
 // The threads write what they do into one log, without a lock.
 class Program {
 public:
@@ -63,6 +71,7 @@ public:
     std::string run() {
         coroutines_.push_back(forward(log_, lists_[0], lists_[1]));
         coroutines_.push_back(forward(log_, lists_[1], lists_[2]));
+        coroutines_.push_back(follow(log_, stream_));
         stops_.resize(threads);
         std::vector<ManualClock::Thread> running;
         for (std::size_t at = 0; at != threads; ++at)
