@@ -225,7 +225,7 @@ TEST_CASE("several threads wait for one call of a Runner's function", "[runner]"
         runner.on_earlier([&] {
             is_called = true;
             eventually([&] { return coming == 3; });
-            int looks = 100;  // so that most of them sleep by then
+            int looks = 100;  // so that most of them are blocked by then
             eventually([&] { return --looks == 0; });
         });
         std::jthread starting{[&] { wait.start(1s); }};
