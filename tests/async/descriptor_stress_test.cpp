@@ -121,3 +121,24 @@ TEST_CASE("a descriptor may be destroyed while a push ends its wait", "[race]") 
     pusher.join();
     CHECK(taken == count);
 }
+
+TEST_CASE("what comes just when a descriptor is rearmed makes it readable", "[race]") {
+    const std::size_t count = scaled(30'000, 100);
+    const PolledList asked;
+    const PolledList taken;
+    std::thread pusher{[&] {
+        for (std::size_t at = 0; at != count; ++at) {
+            (void)asked.push_back(std::uint64_t{at});
+            (void)taken.pop_front();
+        }
+    }};
+    Pollable ready{asked};
+    std::size_t missed = 0;
+    for (std::size_t at = 0; at != count; ++at) {
+        while (!asked.try_pop_front())
+            if (ready.rearm(); !poll_until_readable(ready)) ++missed;
+        (void)taken.push_back(std::uint64_t{at});
+    }
+    pusher.join();
+    CHECK(missed == 0);
+}

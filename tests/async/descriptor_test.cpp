@@ -319,9 +319,12 @@ TEST_CASE_METHOD(PolledObjects, "a child of fork() may destroy a descriptor, whi
     std::optional<Pollable> ready{std::in_place, jobs};
     const pid_t child = fork();
     if (child == 0) {
+        const Pollable one{jobs};
         ready.reset();
-        const bool can_push = jobs.try_push_back(1) == Push::done;
-        _exit(can_push ? 0 : 1);
+        const Pollable other{jobs};
+        push(1);
+        push(2);
+        _exit(is_readable(one) && is_readable(other) ? 0 : 1);
     }
     int status = -1;
     REQUIRE(waitpid(child, &status, 0) == child);
