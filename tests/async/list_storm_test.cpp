@@ -28,7 +28,6 @@
 
 using runnel::BlockingList;
 using runnel::ManualClock;
-using runnel::MoveOptions;
 using runnel::Push;
 using runnel::WaitOptions;
 using runnel::test::Coroutine;
@@ -211,9 +210,9 @@ private:
         shop.counts.add(push == Push::done ? "pushed" : to_string(push));
     }
     static Coroutine move(Shop& shop, List from, List to, WaitOptions options, Executor on) {
-        // With a name: g++ 12 destroys options twice that are made inside of a co_await.
-        const MoveOptions chosen{.timeout = options.timeout, .stop = options.stop};
-        const auto moved = co_await from.async_move_to(to, chosen).on(on);
+        const auto moved =
+            co_await from.async_move_to(to, {.timeout = options.timeout, .stop = options.stop})
+                .on(on);
         shop.counts.add(moved ? "moved" : to_string(moved.ending()));
     }
 

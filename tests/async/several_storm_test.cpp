@@ -35,7 +35,6 @@ using runnel::End;
 using runnel::Ending;
 using runnel::FirstOptions;
 using runnel::ManualClock;
-using runnel::MoveOptions;
 using runnel::Push;
 using runnel::WaitedAny;
 using runnel::WaitOptions;
@@ -234,9 +233,9 @@ private:
 
     static Coroutine move(Shelves& shelves, Shelf from, Shelf to, WaitOptions options,
                           Executor on) {
-        // With a name: g++ 12 destroys options twice that are made inside of a co_await.
-        const MoveOptions chosen{.timeout = options.timeout, .stop = options.stop};
-        const auto moved = co_await from.async_move_to(to, chosen).on(on);
+        const auto moved =
+            co_await from.async_move_to(to, {.timeout = options.timeout, .stop = options.stop})
+                .on(on);
         shelves.counts.add(moved ? "moved" : to_string(moved.ending()));
     }
 

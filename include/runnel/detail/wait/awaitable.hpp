@@ -116,15 +116,11 @@ struct PartsOfAwaitable;
 
 /// What the calls named async_… return. A coroutine awaits it, of any type:
 ///
-///     auto next = jobs.async_pop_front({.stop = stop});
-///     while (auto job = co_await next) run(*job);
+///     while (auto job = co_await jobs.async_pop_front({.stop = stop})) run(*job);
 ///
 /// Nothing happens before that: `co_await` makes the call that the name says, without async_, with
 /// its options and its result. Instead of a thread, the coroutine waits. It may be awaited again;
 /// then it makes the call again.
-///
-/// g++ 12 destroys options twice that are made inside of the expression of a co_await. That does no
-/// harm as long as they have no stop token. If they have one, call before the co_await, as above.
 ///
 /// Where the coroutine goes on: if it need not wait, at once. After a wait it goes on where the
 /// wait ends: inside the call that pushes, adds or publishes what it waited for, that closes the
