@@ -47,12 +47,13 @@ using runnel::test::eventually;
 using runnel::test::Loop;
 using runnel::test::number_range;
 using runnel::test::NumberChannel;
-using runnel::test::Numbers;
 using runnel::test::publishing;
 using runnel::test::values;
 using namespace std::chrono_literals;
 
 namespace {
+
+using Ints = std::vector<int>;
 
 // What a coroutine has read, if it has gone on.
 template <typename Batch>
@@ -77,7 +78,7 @@ struct AView : NumberChannel {
     Subscription<int> view = channel.subscribe();
     Read<Messages<int>> outcome;
 
-    [[nodiscard]] Numbers numbers() const { return values(*outcome); }
+    [[nodiscard]] Ints numbers() const { return values(*outcome); }
 };
 
 // Publishers wait for the reader of the second message.
@@ -101,7 +102,7 @@ struct AnInbox : NumberChannel {
 TEST_CASE_METHOD(AView, "a coroutine reads what is at hand without a wait") {
     publish(1, 3);
     const Coroutine reader = read(view, outcome);
-    CHECK(numbers() == Numbers{1, 2, 3});
+    CHECK(numbers() == Ints{1, 2, 3});
 }
 
 TEST_CASE_METHOD(AView, "a coroutine reads on inside the publish that it has waited for") {
@@ -109,15 +110,15 @@ TEST_CASE_METHOD(AView, "a coroutine reads on inside the publish that it has wai
     CHECK_FALSE(outcome);
     CHECK(channel.info().waiting == 1);
     publish(1);
-    CHECK(numbers() == Numbers{1});
+    CHECK(numbers() == Ints{1});
     CHECK(channel.info().waiting == 0);
 }
 
 TEST_CASE_METHOD(AView, "a coroutine reads at most the messages that it asks for") {
     publish(1, 3);
     const Coroutine reader = read(view, outcome, {.count = 2});
-    CHECK(numbers() == Numbers{1, 2});
-    CHECK(drain(view) == Numbers{3});
+    CHECK(numbers() == Ints{1, 2});
+    CHECK(drain(view) == Ints{3});
     CHECK(error_of([&] { (void)view.async_read({.count = 0}); }) == ErrorCode::invalid_argument);
 }
 
@@ -125,16 +126,16 @@ TEST_CASE_METHOD(AView, "one message wakes coroutines and threads") {
     auto other = channel.subscribe();
     auto third = channel.subscribe();
     Read<Messages<int>> by_other;
-    Numbers by_thread;
+    Ints by_thread;
     const Coroutine reader = read(view, outcome);
     auto thread = clock.thread([&] { by_thread = values(third.read()); });
     clock.settle();
     const Coroutine last = read(other, by_other);
     publish(1);
     thread.join();
-    CHECK(numbers() == Numbers{1});
-    CHECK(values(*by_other) == Numbers{1});
-    CHECK(by_thread == Numbers{1});
+    CHECK(numbers() == Ints{1});
+    CHECK(values(*by_other) == Ints{1});
+    CHECK(by_thread == Ints{1});
 }
 
 // A thread that was woken takes along other threads, whose wake-ups cost a call of the kernel each.
@@ -153,7 +154,7 @@ TEST_CASE("on the machine's clock, too, one message wakes coroutines and threads
     }
     channel.publish(1);
     threads.clear();
-    for (const auto& outcome : outcomes) CHECK(values(outcome.value()) == Numbers{1});
+    for (const auto& outcome : outcomes) CHECK(values(outcome.value()) == Ints{1});
 }
 
 TEST_CASE_METHOD(AView, "a coroutine's read times out as the clock moves") {
@@ -179,7 +180,7 @@ TEST_CASE_METHOD(AView, "a coroutine that was served keeps its messages though i
     publish(1);
     stop.request_stop();
     loop.run();
-    CHECK(numbers() == Numbers{1});
+    CHECK(numbers() == Ints{1});
 }
 
 TEST_CASE_METHOD(AView, "closing a channel ends the reads of coroutines") {
@@ -202,7 +203,7 @@ TEST_CASE_METHOD(AView, "a coroutine reads what is left in a channel that was cl
     publish(1);
     channel.close();
     const Coroutine reader = read(view, outcome);
-    CHECK(numbers() == Numbers{1});
+    CHECK(numbers() == Ints{1});
 }
 
 TEST_CASE_METHOD(NumberChannel, "a coroutine is told what it has missed") {
@@ -210,7 +211,7 @@ TEST_CASE_METHOD(NumberChannel, "a coroutine is told what it has missed") {
     publish(1, 5);
     Read<Messages<int>> outcome;
     const Coroutine reader = read(view, outcome);
-    CHECK(values(outcome.value()) == Numbers{5});
+    CHECK(values(outcome.value()) == Ints{5});
     CHECK(outcome->missed() == 4);
 }
 
@@ -227,12 +228,12 @@ TEST_CASE_METHOD(AView, "a subscription may be moved while a coroutine waits for
     const Coroutine reader = read(view, outcome);
     Subscription<int> moved = std::move(view);
     publish(1, 2);
-    CHECK(numbers() == Numbers{1});
-    CHECK(drain(moved) == Numbers{2});
+    CHECK(numbers() == Ints{1});
+    CHECK(drain(moved) == Ints{2});
 }
 
 TEST_CASE_METHOD(AView, "a read may be awaited again, and then reads on") {
-    Numbers all;
+    Ints all;
     const auto read_all = [&]() -> Coroutine {
         auto next = view.async_read();
         while (const auto batch = co_await next)
@@ -253,9 +254,9 @@ TEST_CASE_METHOD(ABlockingView, "a publisher waits until a coroutine has read on
     auto publisher = publishing(clock, channel, message);
     CHECK(publisher.waits());
     const Coroutine reader = read(view, outcome);
-    CHECK(values(outcome.value()) == Numbers{1});
+    CHECK(values(outcome.value()) == Ints{1});
     CHECK(publisher.result().ending == Push::done);
-    CHECK(drain(view) == Numbers{2});
+    CHECK(drain(view) == Ints{2});
 }
 
 TEST_CASE_METHOD(ABlockingView, "what a coroutine was served counts as read at once") {
@@ -263,8 +264,8 @@ TEST_CASE_METHOD(ABlockingView, "what a coroutine was served counts as read at o
     publish(1, 2);
     CHECK(channel.try_publish(3).ending == Push::full);
     loop.run();
-    CHECK(values(outcome.value()) == Numbers{1});
-    CHECK(drain(view) == Numbers{2});
+    CHECK(values(outcome.value()) == Ints{1});
+    CHECK(drain(view) == Ints{2});
 }
 
 TEST_CASE_METHOD(ABlockingView, "a coroutine that is destroyed in line has read nothing") {
@@ -273,7 +274,7 @@ TEST_CASE_METHOD(ABlockingView, "a coroutine that is destroyed in line has read 
     CHECK(channel.info().waiting == 0);
     publish(1);
     clock.advance(2h);
-    CHECK(drain(view) == Numbers{1});
+    CHECK(drain(view) == Ints{1});
 }
 
 TEST_CASE_METHOD(ABlockingView, "a coroutine that is destroyed when it was served has read") {
@@ -281,7 +282,7 @@ TEST_CASE_METHOD(ABlockingView, "a coroutine that is destroyed when it was serve
     publish(1, 2);
     loop.drop();
     reader.destroy();
-    CHECK(drain(view) == Numbers{2});
+    CHECK(drain(view) == Ints{2});
     CHECK(channel.info().waiting == 0);
 }
 
@@ -308,7 +309,7 @@ TEST_CASE_METHOD(NumberChannel, "one of several that a message has woken may des
 TEST_CASE_METHOD(AnInbox, "a coroutine reads what waits in an inbox without a wait") {
     publish(1, 3);
     const Coroutine reader = read(inbox, outcome, {.count = 2});
-    CHECK(values(outcome.value()) == Numbers{1, 2});
+    CHECK(values(outcome.value()) == Ints{1, 2});
     CHECK(error_of([&] { (void)inbox.async_read({.count = 0}); }) == ErrorCode::invalid_argument);
 }
 
@@ -318,7 +319,7 @@ TEST_CASE_METHOD(AnInbox, "a coroutine reads an inbox inside the publish that it
     const Coroutine reader = read(inbox, outcome);
     CHECK_FALSE(outcome);
     other.publish(1);
-    CHECK(values(outcome.value()) == Numbers{1});
+    CHECK(values(outcome.value()) == Ints{1});
 }
 
 TEST_CASE_METHOD(AnInbox, "a coroutine's read of an inbox times out, and is stopped") {
@@ -368,14 +369,14 @@ TEST_CASE_METHOD(AnInbox, "messages of an inbox that were served to a coroutine 
     publish(1, 2);
     loop.drop();
     reader.destroy();
-    CHECK(drain(inbox) == Numbers{2});
+    CHECK(drain(inbox) == Ints{2});
 }
 
 TEST_CASE_METHOD(AnInbox, "a coroutine that is destroyed leaves the line of its inbox") {
     Coroutine reader = read(inbox, outcome);
     reader.destroy();
     publish(1);
-    CHECK(drain(inbox) == Numbers{1});
+    CHECK(drain(inbox) == Ints{1});
 }
 
 // ---------------------------------------------------------------------- subscribers

@@ -49,11 +49,12 @@ using runnel::test::eventually;
 using runnel::test::Loop;
 using runnel::test::number_range;
 using runnel::test::NumberChannel;
-using runnel::test::Numbers;
 using runnel::test::publishing;
 using runnel::test::StackUse;
 
 namespace {
+
+using Ints = std::vector<int>;
 
 // A channel with a handler on a loop that runs when the test says so.
 struct OnLoop : NumberChannel {
@@ -64,7 +65,7 @@ struct OnLoop : NumberChannel {
     }
 
     Loop loop;
-    Numbers handled;
+    Ints handled;
 };
 
 struct Inline {
@@ -84,10 +85,10 @@ TEST_CASE_METHOD(OnLoop, "a handler with an executor is called there") {
     publish(1);
     CHECK(handled.empty());
     CHECK(loop.run() == 1);
-    CHECK(handled == Numbers{1});
+    CHECK(handled == Ints{1});
     publish(2);
     CHECK(loop.run() == 1);
-    CHECK(handled == Numbers{1, 2});
+    CHECK(handled == Ints{1, 2});
 }
 
 TEST_CASE_METHOD(OnLoop, "the executor is asked once for all messages that are there") {
@@ -96,7 +97,7 @@ TEST_CASE_METHOD(OnLoop, "the executor is asked once for all messages that are t
     CHECK(loop.size() == 1);
     CHECK(loop.run_one());
     CHECK(loop.size() == 0);
-    CHECK(handled == Numbers{1, 2, 3});
+    CHECK(handled == Ints{1, 2, 3});
 }
 
 TEST_CASE_METHOD(OnLoop, "after 64 messages the executor is asked again") {
@@ -118,7 +119,7 @@ TEST_CASE_METHOD(OnLoop, "a handler gets what is published while it is connected
     handler.disconnect();
     publish(3);
     loop.run();
-    CHECK(handled == Numbers{2});
+    CHECK(handled == Ints{2});
 }
 
 TEST_CASE_METHOD(OnLoop, "it counts as a handler") {
@@ -133,7 +134,7 @@ TEST_CASE_METHOD(OnLoop, "it counts as a handler") {
 }
 
 TEST_CASE_METHOD(OnLoop, "handlers with and without an executor get messages in the same order") {
-    Numbers order;
+    Ints order;
     const Connection direct = channel.on_message([&](const int& number) {
         order.push_back(number);
         if (number < 5) channel.publish(number + 1);
@@ -153,7 +154,7 @@ TEST_CASE_METHOD(OnLoop, "a handler gets what was published before its channel w
     own->publish(1);
     own.reset();  // the last handle
     loop.run();
-    CHECK(handled == Numbers{1});
+    CHECK(handled == Ints{1});
     CHECK(error_of([&] {
               channel.close();
               (void)connect();
@@ -166,14 +167,14 @@ TEST_CASE_METHOD(OnLoop, "an executor may call the handler at once") {
     const Connection handler = channel.on_message(
         [this](const int& number) { handled.push_back(number); }, {.executor = Inline{}});
     publish(1, 2);
-    CHECK(handled == Numbers{1, 2});
+    CHECK(handled == Ints{1, 2});
 }
 
 TEST_CASE_METHOD(OnLoop, "what the executor refuses runs in the publisher's thread") {
     const Connection handler = channel.on_message(
         [this](const int& number) { handled.push_back(number); }, {.executor = Refusing{}});
     publish(1, 2);
-    CHECK(handled == Numbers{1, 2});
+    CHECK(handled == Ints{1, 2});
 }
 
 TEST_CASE_METHOD(OnLoop, "a thousand messages that lead to each other use no stack") {
@@ -227,7 +228,7 @@ TEST_CASE_METHOD(OnLoop, "publishers wait while as many messages as its bound wa
     CHECK(loop.run_one());
     CHECK(publisher.result().ending == Push::done);
     loop.run();
-    CHECK(handled == Numbers{1, 2, 3});
+    CHECK(handled == Ints{1, 2, 3});
 }
 
 TEST_CASE_METHOD(OnLoop, "a message in hand does not count as waiting") {
@@ -246,7 +247,7 @@ TEST_CASE_METHOD(OnLoop, "a message in hand does not count as waiting") {
     CHECK(first == Push::done);
     CHECK(second == Push::full);
     CHECK(channel.info().refused == 1);
-    CHECK(handled == Numbers{1, 2});
+    CHECK(handled == Ints{1, 2});
 }
 
 TEST_CASE_METHOD(OnLoop, "inside other handlers, too, a publish does not wait for a handler") {
@@ -331,7 +332,7 @@ TEST_CASE_METHOD(OnLoop, "a disconnect waits for a handler that runs in another 
     REQUIRE(gate.try_push_back(0) == Push::done);
     CHECK(disconnect.result() == Disconnected::ended);
     runner.join();
-    CHECK(handled == Numbers{1});
+    CHECK(handled == Ints{1});
 }
 
 TEST_CASE_METHOD(OnLoop, "a handler may disconnect itself; what it owns goes after that") {
@@ -348,7 +349,7 @@ TEST_CASE_METHOD(OnLoop, "a handler may disconnect itself; what it owns goes aft
         {.executor = loop});
     publish(1, 3);
     loop.run();
-    CHECK(handled == Numbers{1});
+    CHECK(handled == Ints{1});
     CHECK(disconnected == Disconnected::running);
     CHECK(was_alive);
     CHECK(alive.expired());
@@ -366,7 +367,7 @@ TEST_CASE_METHOD(OnLoop, "a handler may own its connection") {
         {.executor = loop}));
     publish(1, 2);
     loop.run();
-    CHECK(handled == Numbers{1});
+    CHECK(handled == Ints{1});
     CHECK(connection.use_count() == 1);
 }
 
@@ -405,7 +406,7 @@ TEST_CASE_METHOD(OnLoop, "a handler that gets one message gets one") {
     const Connection handler = connect({.once = true});
     publish(1, 2);
     loop.run();
-    CHECK(handled == Numbers{1});
+    CHECK(handled == Ints{1});
     CHECK_FALSE(handler.connected());
 }
 
@@ -417,7 +418,7 @@ TEST_CASE_METHOD(OnLoop, "a handler is not called once its owner has gone") {
     publish(2);
     owner.reset();
     loop.run();
-    CHECK(handled == Numbers{1});
+    CHECK(handled == Ints{1});
     CHECK_FALSE(handler.connected());
 }
 
@@ -435,7 +436,7 @@ TEST_CASE_METHOD(OnLoop, "what a handler throws is reported in the thread of the
     const auto expected = runner.get_id();
     runner.join();
     CHECK(reported_in == expected);
-    CHECK(handled == Numbers{2});
+    CHECK(handled == Ints{2});
 }
 
 // ---------------------------------------------------------------------- many threads

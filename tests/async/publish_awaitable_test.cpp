@@ -42,11 +42,12 @@ using runnel::test::drain;
 using runnel::test::error_of;
 using runnel::test::Loop;
 using runnel::test::number_range;
-using runnel::test::Numbers;
 using runnel::test::StackUse;
 using namespace std::chrono_literals;
 
 namespace {
+
+using Ints = std::vector<int>;
 
 // What became of a publish, if it has ended.
 using Became = std::optional<Published>;
@@ -71,7 +72,7 @@ struct ABound {
 
 struct Bounded : ABound<int> {
     void fill() const { REQUIRE(channel.try_publish(1).ending == Push::done); }
-    [[nodiscard]] Numbers read() { return drain(view, 1); }
+    [[nodiscard]] Ints read() { return drain(view, 1); }
 };
 
 // A handler that holds publishers back, in a thread that waits there until it is let go.
@@ -88,7 +89,7 @@ struct ABusyHandler {
     ManualClock clock;
     Channel<int> channel{{.clock = &clock}};
     BlockingList<int> leave{{.clock = &clock}};
-    Numbers handled;
+    Ints handled;
     runnel::Connection handler = channel.on_message(
         [this](const int& number) {
             handled.push_back(number);
@@ -105,7 +106,7 @@ TEST_CASE_METHOD(Bounded, "a publish of a coroutine is done at once if there is 
     REQUIRE(outcome);
     CHECK(outcome->ending == Push::done);
     CHECK(outcome->reached == 1);
-    CHECK(read() == Numbers{1});
+    CHECK(read() == Ints{1});
 }
 
 TEST_CASE_METHOD(Bounded, "a publish that waits is done inside the read that makes room for it") {
@@ -113,11 +114,11 @@ TEST_CASE_METHOD(Bounded, "a publish that waits is done inside the read that mak
     const Coroutine publisher = publish(channel, 2, outcome);
     CHECK_FALSE(outcome);
     CHECK(channel.info().waiting == 1);
-    CHECK(runnel::test::values(view.try_read()) == Numbers{1});
+    CHECK(runnel::test::values(view.try_read()) == Ints{1});
     REQUIRE(outcome);
     CHECK(outcome->ending == Push::done);
     CHECK(outcome->reached == 1);
-    CHECK(read() == Numbers{2});
+    CHECK(read() == Ints{2});
 }
 
 TEST_CASE_METHOD(Bounded, "coroutines and threads publish in the order in which they came") {
@@ -127,7 +128,7 @@ TEST_CASE_METHOD(Bounded, "coroutines and threads publish in the order in which 
     auto thread = clock.thread([&] { channel.publish(3); });
     clock.settle();
     const Coroutine last = publish(channel, 4, third);
-    Numbers all;
+    Ints all;
     while (all.size() != 4) {
         for (const int number : view.try_read()) all.push_back(number);
         clock.settle();
@@ -150,7 +151,7 @@ TEST_CASE_METHOD(Bounded, "a publish that waits times out, is stopped, or is clo
     CHECK(stopped.value().ending == Push::stopped);
     channel.close();
     CHECK(closed.value().ending == Push::closed);
-    CHECK(read() == Numbers{1});
+    CHECK(read() == Ints{1});
 }
 
 TEST_CASE_METHOD(Bounded,
@@ -185,7 +186,7 @@ TEST_CASE("a time-out on a clock that nobody runs is an error, and publishes not
     const Coroutine publisher = publish(channel, 2, outcome, {.timeout = 1h});
     CHECK(error_of([&] { publisher.check(); }) == ErrorCode::clock_not_run);
     CHECK(channel.info().waiting == 0);
-    CHECK(drain(view) == Numbers{1});
+    CHECK(drain(view) == Ints{1});
 }
 
 // ---------------------------------------------------------------------- the message
@@ -238,7 +239,7 @@ TEST_CASE("what refuses to weigh a message ends its publish") {
     CHECK_THROWS_AS(refused.check(), std::runtime_error);
     const Coroutine publisher = publish(channel, 1, outcome);
     CHECK(calls == 2);
-    CHECK(drain(view) == Numbers{1});
+    CHECK(drain(view) == Ints{1});
 }
 
 // ---------------------------------------------------------------------- giving up
@@ -250,7 +251,7 @@ TEST_CASE_METHOD(Bounded, "a coroutine that is destroyed in line publishes nothi
     const Coroutine other = publish(channel, 3, next);
     publisher.destroy();
     CHECK(channel.info().waiting == 1);
-    CHECK(read() == Numbers{1, 3});
+    CHECK(read() == Ints{1, 3});
     clock.advance(2h);
     CHECK(next.value().ending == Push::done);
 }
@@ -259,7 +260,7 @@ TEST_CASE_METHOD(Bounded, "what a coroutine has published stays so when it is de
     fill();
     Loop loop;
     Coroutine publisher = publish_on(loop, channel, 2, outcome);
-    CHECK(read() == Numbers{1, 2});
+    CHECK(read() == Ints{1, 2});
     loop.drop();
     publisher.destroy();
     CHECK_FALSE(outcome);
@@ -269,7 +270,7 @@ TEST_CASE_METHOD(Bounded, "with an executor, a publish goes on there") {
     fill();
     Loop loop;
     const Coroutine publisher = publish_on(loop, channel, 2, outcome);
-    CHECK(read() == Numbers{1, 2});
+    CHECK(read() == Ints{1, 2});
     CHECK_FALSE(outcome);
     loop.run();
     CHECK(outcome.value().ending == Push::done);
@@ -278,14 +279,14 @@ TEST_CASE_METHOD(Bounded, "with an executor, a publish goes on there") {
 // ---------------------------------------------------------------------- handlers
 
 TEST_CASE_METHOD(Bounded, "a publish that is done at once runs the handlers before it goes on") {
-    Numbers order;
+    Ints order;
     const auto handler = channel.on_message([&](const int& number) { order.push_back(number); });
     const auto publish_it = [&]() -> Coroutine {
         outcome = co_await channel.async_publish(1);
         order.push_back(0);
     };
     const Coroutine publisher = publish_it();
-    CHECK(order == Numbers{1, 0});
+    CHECK(order == Ints{1, 0});
     CHECK(outcome.value().reached == 2);
 }
 
@@ -308,31 +309,31 @@ TEST_CASE_METHOD(Bounded, "of a publish that has waited, the handlers run in the
 
 TEST_CASE_METHOD(Bounded, "the handlers have a message before its publish goes on") {
     fill();
-    Numbers order;
+    Ints order;
     const auto handler = channel.on_message([&](const int& number) { order.push_back(number); });
     const auto publish_it = [&]() -> Coroutine {
         outcome = co_await channel.async_publish(2);
         order.push_back(0);
     };
     const Coroutine publisher = publish_it();
-    CHECK(read() == Numbers{1, 2});
-    CHECK(order == Numbers{2, 0});
+    CHECK(read() == Ints{1, 2});
+    CHECK(order == Ints{2, 0});
 }
 
 TEST_CASE_METHOD(Bounded, "a handler may destroy the coroutine whose message it gets") {
     fill();
     Coroutine publisher;
-    Numbers handled;
+    Ints handled;
     const auto handler = channel.on_message([&](const int& number) {
         handled.push_back(number);
         publisher.destroy();
     });
     publisher = publish(channel, 2, outcome);
-    CHECK(read() == Numbers{1, 2});
-    CHECK(handled == Numbers{2});
+    CHECK(read() == Ints{1, 2});
+    CHECK(handled == Ints{2});
     CHECK_FALSE(outcome);
     channel.publish(3);
-    CHECK(handled == Numbers{2, 3});
+    CHECK(handled == Ints{2, 3});
 }
 
 TEST_CASE_METHOD(Bounded, "a handler may destroy the last handle of its channel") {
@@ -350,7 +351,7 @@ TEST_CASE_METHOD(Bounded, "a handler may destroy the last handle of its channel"
     const Coroutine publisher = [](auto awaitable, Became& became) -> Coroutine {
         became = co_await awaitable;
     }(other->async_publish(message), outcome);
-    CHECK(runnel::test::values(reader->try_read()) == Numbers{1});
+    CHECK(runnel::test::values(reader->try_read()) == Ints{1});
     CHECK(handled == 2);
     CHECK(outcome.value().ending == Push::done);
     reader.reset();
@@ -366,7 +367,7 @@ TEST_CASE_METHOD(ABusyHandler, "a publish waits for a handler that is behind, an
     CHECK_FALSE(third);
     end();
     CHECK(third.value().ending == Push::done);
-    CHECK(handled == Numbers{1, 2, 3});
+    CHECK(handled == Ints{1, 2, 3});
 }
 
 // It goes on in the thread that runs the handlers, between two messages.
@@ -412,7 +413,7 @@ TEST_CASE_METHOD(Bounded, "inside a handler, too, a publish waits for a subscrip
         other.on_message([&](const int& number) { publisher = publish(channel, number, outcome); });
     other.publish(2);
     CHECK_FALSE(outcome);
-    CHECK(read() == Numbers{1, 2});
+    CHECK(read() == Ints{1, 2});
     CHECK(outcome.value().ending == Push::done);
 }
 
@@ -420,7 +421,7 @@ TEST_CASE_METHOD(Bounded, "a thousand publishes that wait for each other use no 
     constexpr int count = 1000;
     fill();
     StackUse stack;
-    Numbers handled;
+    Ints handled;
     std::vector<Coroutine> publishers;
     std::vector<Became> outcomes(count);
     const auto handler = channel.on_message(
@@ -448,7 +449,7 @@ TEST_CASE_METHOD(Bounded, "before a handler blocks its thread, the publish goes 
         (void)answers.try_push_back(3);
     };
     const Coroutine publisher = publish_it();
-    CHECK(read() == Numbers{1, 2});
+    CHECK(read() == Ints{1, 2});
     CHECK(got == 3);
 }
 
@@ -459,7 +460,7 @@ TEST_CASE_METHOD(Bounded, "before a coroutine blocks its thread, the handlers ru
     auto started = start.subscribe();
     const auto handler = channel.on_message(
         [&](const int& number) { (void)answers.try_push_back(number); }, {.bound = 1});
-    Numbers got;
+    Ints got;
     Push sent = Push::closed;
     const auto wake_and_block = [&]() -> Coroutine {
         (void)co_await started.async_read();
