@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Coroutines that read streams and channels, or wait for several objects, are destroyed while
-// something else ends their waits.
+// Coroutines that read streams and channels, publish, or wait for several objects are destroyed
+// while something else ends their waits.
 #include <runnel/awaitable.hpp>
 #include <runnel/blocking_list.hpp>
 #include <runnel/channel.hpp>
@@ -46,6 +46,11 @@ Coroutine read_view(OwnedCoroutine& owner, Subscription<int>& view, Values& got)
 Coroutine read_inbox(OwnedCoroutine& owner, Inbox<int>& inbox, Values& got) {
     const auto batch = co_await inbox.async_read().on(owner.executor());
     for (const auto& message : batch) got.push_back(message.value);
+}
+Coroutine publish(OwnedCoroutine& owner, const Channel<int>& channel, int message,
+                  std::optional<Push>& ending) {
+    const Published published = co_await channel.async_publish(message).on(owner.executor());
+    ending = published.ending;
 }
 Coroutine look(OwnedCoroutine& owner, std::array<Watch, 2>& watches,
                std::optional<std::size_t>& which) {
@@ -211,6 +216,28 @@ TEST_CASE("an inbox's read is destroyed while it is served") {
     CHECK(all.failure == "");
     CHECK(all.ends("destroyed"));
     CHECK(all.ends("read"));
+}
+
+TEST_CASE("a publish that waits for room is destroyed, or done, while room is made") {
+    const auto all = explore("abandon of a publish against read", [](Order& order) {
+        ChannelScene scene;
+        auto view = scene.channel->subscribe({.bound = 1, .when_behind = Behind::block});
+        (void)scene.channel->publish(1);
+        std::optional<Push> ending;
+        scene.owner.coroutine = publish(scene.owner, *scene.channel, 2, ending);
+        const auto read = [&] {
+            for (const int message : view.try_read()) scene.got.push_back(message);
+        };
+        order.run(read, [&] { scene.owner.run_or_destroy(); });
+        read();
+        order.expect(scene.got == Values{1} || scene.got == Values{1, 2}, "each once, in order");
+        if (ending) order.expect(scene.got.size() == 2, "what is done is published");
+        order.ends(ending ? "done" : scene.got.size() == 2 ? "destroyed, and done" : "destroyed");
+    });
+    CHECK(all.failure == "");
+    CHECK(all.ends("done"));
+    CHECK(all.ends("destroyed"));
+    CHECK(all.ends("destroyed, and done"));
 }
 
 TEST_CASE("a look that is destroyed after it was told of an element passes it on to the next") {
