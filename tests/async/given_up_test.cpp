@@ -4,6 +4,8 @@
 #include <runnel/blocking_list.hpp>
 #include <runnel/channel.hpp>
 #include <runnel/channel_options.hpp>
+#include <runnel/clock.hpp>
+#include <runnel/detail/wait/await.hpp>
 #include <runnel/detail/wait/awaitable.hpp>
 #include <runnel/detail/wait/operation.hpp>
 #include <runnel/detail/wait/wait_queue.hpp>
@@ -15,11 +17,14 @@
 #include "support/coroutines.hpp"
 #include "support/elements.hpp"
 
+#include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <utility>
 #include <vector>
 
 using runnel::BlockingList;
+using runnel::ManualClock;
 using runnel::Push;
 using runnel::WaitOptions;
 using runnel::test::Coroutine;
@@ -56,7 +61,7 @@ private:
     };
 
     AtPlace recipe_;
-    const WaitOptions options_{};
+    const runnel::detail::KeptOptions options_{WaitOptions{}};
     std::optional<runnel::detail::Operation<AtPlace, Next>> operation_;
 };
 
@@ -89,4 +94,33 @@ TEST_CASE("a read of a channel that is given up leaves room for a publish that w
     CHECK_FALSE(is_published);
     EndedWait{view.async_read()}.give_up();
     CHECK(is_published);
+}
+
+TEST_CASE("what a waiting publish wakes can be destroyed before its thread has its turn") {
+    constexpr std::uint64_t seeds = 8;  // some let that thread go on first
+    for (std::uint64_t seed = 0; seed != seeds; ++seed) {
+        ManualClock clock{{.seed = seed}};
+        const runnel::Channel<int> ticks{{.clock = &clock}};
+        auto full = ticks.subscribe({.bound = 1, .when_behind = runnel::Behind::block});
+        ticks.publish(1);
+        auto view = ticks.subscribe();
+        std::size_t read = 0;
+        const auto read_some = [&]() -> Coroutine {
+            const auto batch = co_await view.async_read();
+            read += batch.size();
+        };
+        Coroutine reading = read_some();
+        std::size_t read_at_return = 0;
+        {
+            const auto publishing = clock.thread([&] { ticks.publish(2); });
+            clock.settle();
+            const auto taking = clock.thread([&] {
+                (void)full.try_read();
+                read_at_return = read;
+                reading.destroy();
+            });
+            clock.settle();
+        }
+        CHECK(read_at_return == 1);
+    }
 }

@@ -121,6 +121,15 @@ public:
         if (sent.runs_handlers) channel.run_handlers(sent, nullptr, disposal);
     }
 
+    // What the message has woken without a thread goes on with the waker: its owner may destroy it
+    // now, and would wait for the publisher's thread, which may not have its turn to run.
+    void serve_others(WakeChain& others) noexcept {
+        for (std::size_t left = woken_.size(); left != 0; --left) {
+            Waiter& waiter = woken_.take_first();
+            (waiter.needs_thread() ? woken_ : others).add(waiter);
+        }
+    }
+
     [[nodiscard]] Published result() const {
         if (sent.number != 0) return {sent.reached};
         return {0, refusal_of(ending())};

@@ -106,6 +106,7 @@ public:
         return behaviour_ == &behaviour;
     }
     [[nodiscard]] bool has_to_be_served() const noexcept { return behaviour_->has_to_be_served; }
+    [[nodiscard]] bool needs_thread() const noexcept { return behaviour_->go_on == nullptr; }
     [[nodiscard]] WaitPlace place() const noexcept {
         return {ticket(), reinterpret_cast<std::uintptr_t>(this)};
     }
