@@ -140,10 +140,15 @@ TEST_CASE_METHOD(SomeJobs,
                  "a time-out on a clock that nobody runs is an error, and takes nothing") {
     const Jobs real;
     Outcome outcome;
+    const std::vector<int> numbers(GENERATE(0U, 1U, 2U), 7);
+    REQUIRE(real.try_push_back(6) == Push::done);
+    for (const int number : numbers) REQUIRE(real.try_push_back(int{number}) == Push::done);
+    REQUIRE(real.try_pop_front());  // brings the others to the front
     const Coroutine pop = take(real, outcome, {.timeout = 1h});
     CHECK(pop.done());
     CHECK(error_of([&] { pop.check(); }) == ErrorCode::clock_not_run);
     CHECK(real.stats().blocked_pops == 0);
+    CHECK(elements(real) == numbers);
 }
 
 TEST_CASE_METHOD(SomeJobs,

@@ -58,12 +58,15 @@ class Operation : public Recipe::Request {
 
 public:
     // Carries it out if that needs no place. `options` stay where they are until start() returns.
+    // Throws: Error{clock_not_run}, whether it has to wait or not.
     Operation(Recipe& recipe, const KeptOptions& options, Next next)
         : Request{recipe},
           place_{recipe.place(static_cast<Request&>(*this))},
           note_{const_cast<KeptOptions*>(&options)},
           next_{std::move(next)} {
         this->behave(behaviour);
+        const auto duration = options.timeout.duration();
+        if (duration && *duration != std::chrono::nanoseconds{0}) require_runner(this->clock);
         if constexpr (requires { recipe.try_now(*this); })
             if (recipe.try_now(*this)) this->stage_ = Stage::finished;
         if constexpr (Next::is_known_to_others) this->share();
@@ -80,15 +83,13 @@ public:
     // True: it waits now. Then nothing of it may be touched, until Next goes on with it. False: it
     // has ended. Either way the caller then resumes `chain`. To be called once. Runs no user code.
     //
-    // Throws: Error{clock_not_run}, and what Place::try_or_queue() throws. Then nothing has
-    // changed.
+    // Throws: what Place::try_or_queue() does. Then nothing has changed.
     [[nodiscard]] bool start(WakeChain& chain) {
         const auto& options =
             *static_cast<const KeptOptions*>(note_.load(std::memory_order_relaxed));
         note_.store(nullptr, std::memory_order_relaxed);
         const auto duration = options.timeout.duration();
         const bool may_wait = duration != std::chrono::nanoseconds{0};
-        if (may_wait && duration) require_runner(this->clock);
         if constexpr (!Next::is_known_to_others && requires { place_.try_or_suspend(); }) {
             if (may_wait && !duration && !options.stop.stop_possible()) {
                 this->stage_ = Stage::started;
