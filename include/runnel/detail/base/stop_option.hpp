@@ -13,30 +13,33 @@ namespace runnel::inline v0::detail {
 //
 // g++ 12 makes a second object by a copy of its bytes, and destroys both. The second one is not
 // where it was made, by which it knows that the token is not its own.
+// NOLINTBEGIN(cppcoreguidelines-pro-type-union-access)
 class StopOption {
 public:
-    constexpr StopOption() noexcept : token_{} {}
-    StopOption(std::stop_token token) noexcept  // NOLINT(*-explicit-*)
-        : token_{std::move(token)} {}
-    StopOption(const StopOption& other) noexcept : token_{other.token_} {}
+    constexpr StopOption() noexcept : token{} {}
+    StopOption(std::stop_token stop) noexcept  // NOLINT(*-explicit-*)
+        : token{std::move(stop)} {}
+    StopOption(const StopOption& other) noexcept : token{other.token} {}
+    // NOLINTNEXTLINE(bugprone-unhandled-self-assignment): that of the token handles it
     StopOption& operator=(const StopOption& other) noexcept {
-        token_ = other.token_;
+        token = other.token;
         return *this;
     }
     ~StopOption() {
-        if (made_at_ == this) token_.~stop_token();
+        if (made_at_ == this) token.~stop_token();
     }
 
-    operator const std::stop_token&() const noexcept { return token_; }  // NOLINT(*-explicit-*)
+    operator const std::stop_token&() const noexcept { return token; }  // NOLINT(*-explicit-*)
 
-    [[nodiscard]] bool stop_requested() const noexcept { return token_.stop_requested(); }
-    [[nodiscard]] bool stop_possible() const noexcept { return token_.stop_possible(); }
+    [[nodiscard]] bool stop_requested() const noexcept { return token.stop_requested(); }
+    [[nodiscard]] bool stop_possible() const noexcept { return token.stop_possible(); }
 
 private:
     union {
-        std::stop_token token_;
+        std::stop_token token;
     };
     const StopOption* made_at_ = this;
 };
+// NOLINTEND(cppcoreguidelines-pro-type-union-access)
 
 }  // namespace runnel::inline v0::detail

@@ -129,7 +129,7 @@ struct PublishRecipe {
         [[nodiscard]] bool try_now() {
             bool has_to_wait = false;
             const Published published =
-                publish_or(channel_, this->message_, this->bytes_, nullptr, [&] {
+                publish_or(channel_, this->to_send, this->weight, nullptr, [&] {
                     has_to_wait = true;
                     return Published{};
                 });
@@ -139,7 +139,7 @@ struct PublishRecipe {
 
         // For its waker. What is left of this then, result() does: it was not served by a waker.
         void serve_others(WakeChain& others) noexcept {
-            while (this->woken_.size() != 0) others.add(this->woken_.take_first());
+            while (this->woken.size() != 0) others.add(this->woken.take_first());
             if (std::exchange(this->sent.runs_handlers, false)) channel_.run_handlers_later(others);
         }
 

@@ -104,7 +104,7 @@ public:
     static constexpr Behaviour behaviour{serve_as<PublishOne, ChannelNode<T>>, unpark<PublishOne>};
 
     PublishOne(T& message, std::size_t bytes, const Publisher& by, Clock& on) noexcept
-        : Request{behaviour, WaitsOn::one, on}, message_{message}, bytes_{bytes}, by_{by} {}
+        : Request{behaviour, WaitsOn::one, on}, to_send{message}, weight{bytes}, by_{by} {}
 
     Served attempt(ChannelNode<T>& node) {
         ChannelState<T>& channel = *node.keep.get();
@@ -117,7 +117,7 @@ public:
 
     // What is left to do when it has ended, in the publisher's thread. Throws: ForcedUnwind.
     void wake_and_run(ChannelState<T>& channel) {
-        woken_.resume_all();
+        woken.resume_all();
         if (sent.runs_handlers) channel.run_handlers(sent, nullptr, disposal);
     }
 
@@ -139,9 +139,9 @@ public:
     Disposal<Logged<T>> disposal;
 
 protected:
-    T& message_;
-    const std::size_t bytes_;
-    WakeChain woken_;  // those whom the message has woken; the publisher resumes them
+    T& to_send;
+    const std::size_t weight;
+    WakeChain woken;  // those whom the message has woken; the publisher resumes them
 
 private:
     Served carry_out(ChannelState<T>& channel, bool is_first) RUNNEL_REQUIRES(channel.mutex) {
@@ -149,10 +149,10 @@ private:
         if (channel.closed) return end_if_last_source();
         // Even when others are before it in line: they wait for the handlers, too.
         if (by_.is_inside_handler && channel.is_any_handler_behind()) return refuse(channel);
-        if (!is_first || channel.hold_back(bytes_)) return Served::no;
+        if (!is_first || channel.hold_back(weight)) return Served::no;
         channel.prepare(calls, disposal);
         if (!claim()) return Served::elsewhere;
-        channel.send(message_, bytes_, calls, sent, disposal, woken_);
+        channel.send(to_send, weight, calls, sent, disposal, woken);
         if (sent.runs_handlers && by_.thread != no_thread) channel.set_thread(by_.thread);
         if (by_.may_go_on && channel.is_run_on_offer()) accept_run(channel, sent);
         return Served::yes;

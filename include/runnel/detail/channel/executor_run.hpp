@@ -159,11 +159,13 @@ private:
     void submit() noexcept {
         const Owner<Handler<T>> owner = owner_of_claim();
         const Continuation function{*ticket_.get()};
+        bool is_refused = false;
         try {
-            return executor_.execute(function);
-        } catch (...) {  // the executor has refused it
+            executor_.execute(function);
+        } catch (...) {
+            is_refused = true;
         }
-        function();
+        if (is_refused) function();
     }
 
     void run() noexcept {

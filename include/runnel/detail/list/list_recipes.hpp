@@ -27,19 +27,19 @@ namespace runnel::inline v0::detail {
 
 // The place of a pop of one element. At the front, it gets into line at once if the list is empty
 // and no other request waits, under the lock that has found that.
-template <Message T, End end>
+template <Message T, End At>
 struct PopPlace : ListPlace<T, Line::pops> {
     PopPlace(PopOne<T>& request, ListState<T>& list) noexcept
         : ListPlace<T, Line::pops>{request, list} {}
 
     [[nodiscard]] bool try_or_queue(WaitLimits limits, WakeChain& chain) noexcept {
-        if constexpr (end == End::front) {
+        if constexpr (At == End::front) {
             const auto has_ended = try_or_queue_alone(limits, false);
             if (has_ended) return *has_ended;
         }
         return ListPlace<T, Line::pops>::try_or_queue(limits, chain);
     }
-    [[nodiscard]] std::optional<bool> try_or_suspend() noexcept requires(end == End::front) {
+    [[nodiscard]] std::optional<bool> try_or_suspend() noexcept requires(At == End::front) {
         return try_or_queue_alone(WaitLimits::of(&wait_for_ever), true);
     }
 
@@ -67,13 +67,13 @@ private:
 };
 
 // Takes one element.
-template <Message T, End end>
+template <Message T, End At>
 struct PopRecipe {
-    using Place = PopPlace<T, end>;
+    using Place = PopPlace<T, At>;
 
     class Request : public PopOne<T> {
     public:
-        explicit Request(const PopRecipe& recipe) noexcept : PopOne<T>{end, recipe.keep->clock} {}
+        explicit Request(const PopRecipe& recipe) noexcept : PopOne<T>{At, recipe.keep->clock} {}
 
         static constexpr Waiter::Behaviour behaviour{
             Request::template serve_as<Request, ListNode<T>>, nullptr};
@@ -93,7 +93,7 @@ struct PopRecipe {
         }
         void give_back(Place& place) noexcept {
             const std::span<T> element{std::addressof(*this->value), 1};
-            place.node.list()->give_back(end, element, nullptr);
+            place.node.list()->give_back(At, element, nullptr);
         }
     };
 
@@ -101,7 +101,7 @@ struct PopRecipe {
 
     [[nodiscard]] bool try_now(Request& request) const {
         ListState<T>& list = *keep.get();
-        if (end != End::front || list.front_size() == 0) return false;
+        if (At != End::front || list.front_size() == 0) return false;
         const Lock lock{list.front.mutex};
         if (!list.front.part.has() || list.front.attention) return false;
         request.value.emplace(*list.take_first_of_front());
@@ -112,14 +112,14 @@ struct PopRecipe {
 };
 
 // Takes up to `count` elements.
-template <Message T, End end>
+template <Message T, End At>
 struct PopManyRecipe {
     using Place = ListPlace<T, Line::pops>;
 
     class Request : public PopMany<T> {
     public:
         explicit Request(const PopManyRecipe& recipe) noexcept
-            : PopMany<T>{end, recipe.count, recipe.keep->clock} {}
+            : PopMany<T>{At, recipe.count, recipe.keep->clock} {}
 
         static constexpr Waiter::Behaviour behaviour{
             Request::template serve_as<Request, ListNode<T>>, nullptr};
@@ -135,7 +135,7 @@ struct PopManyRecipe {
 
         static void take(Place& place) noexcept { place.node.list()->note_arrival(); }
         void give_back(Place& place) noexcept {
-            place.node.list()->give_back(end, this->values, &aside_);
+            place.node.list()->give_back(At, this->values, &aside_);
         }
 
         [[nodiscard]] Batch<T> result() {
@@ -151,7 +151,7 @@ struct PopManyRecipe {
 
     [[nodiscard]] bool try_now(Request& request) const {
         bool was_stream = false;
-        return pop_many_now(*keep.get(), end, count, request.values, was_stream);
+        return pop_many_now(*keep.get(), At, count, request.values, was_stream);
     }
 
     Owner<ListState<T>> keep;
@@ -208,14 +208,14 @@ struct PopFirstRecipe {
 };
 
 // Pushes messages, which stay where they are until it has ended.
-template <Message T, End end>
+template <Message T, End At>
 struct PushManyRecipe {
     using Place = ListPlace<T, Line::pushes>;
 
     class Request : public PushMany<T> {
     public:
         explicit Request(const PushManyRecipe& recipe) noexcept
-            : PushMany<T>{end, recipe.messages, recipe.keep->clock} {}
+            : PushMany<T>{At, recipe.messages, recipe.keep->clock} {}
 
         static void take(Place& /*there is nothing*/) noexcept {}
         static void give_back(Place& /*they stay in the list*/) noexcept {}
@@ -235,15 +235,15 @@ struct PushManyRecipe {
 };
 
 // Pushes one message: `Held` is T, or T& for one that stays where it is until the push has ended.
-template <Message T, End end, typename Held>
+template <Message T, End At, typename Held>
 struct PushRecipe {
     using Place = ListPlace<T, Line::pushes>;
 
     class Request : public PushMany<T> {
     public:
         explicit Request(PushRecipe& recipe) noexcept
-            : PushMany<T>{end, std::span<T>{std::addressof(recipe.message), 1},
-                          recipe.keep->clock} {}
+            : PushMany<T>{At, std::span<T>{std::addressof(recipe.message), 1}, recipe.keep->clock} {
+        }
 
         static void take(Place& /*there is nothing*/) noexcept {}
         static void give_back(Place& /*it stays in the list*/) noexcept {}
@@ -256,8 +256,7 @@ struct PushRecipe {
     [[nodiscard]] Place place(Request& request) const noexcept { return {request, *keep.get()}; }
 
     [[nodiscard]] bool try_now(Request& request) {
-        if (end != End::back || push_back(*keep.get(), message, nullptr) != Push::done)
-            return false;
+        if (At != End::back || push_back(*keep.get(), message, nullptr) != Push::done) return false;
         request.count = 1;
         return true;
     }

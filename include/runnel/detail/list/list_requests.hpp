@@ -28,13 +28,13 @@
 namespace runnel::inline v0::detail {
 
 // The place of a request in one line of a list, of which somebody keeps the memory.
-template <Message T, Line line>
+template <Message T, Line In>
 struct ListPlace {
     ListPlace(Waiter& of, ListState<T>& list) noexcept : node{of, list} {}
 
     [[nodiscard]] bool try_or_queue(WaitLimits limits, WakeChain& chain) noexcept {
         using Entered = typename ListState<T>::Entered;
-        const Entered entered = node.list()->enter(node, line, limits.may_wait(), chain);
+        const Entered entered = node.list()->enter(node, In, limits.may_wait(), chain);
         if (entered == Entered::queued) note_that_queued();
         return entered == Entered::ended;
     }
@@ -49,10 +49,10 @@ struct ListPlace {
 };
 
 // The place of a thread's request. Keeps the memory of the list: the handle may go meanwhile.
-template <Message T, Line line>
-struct KeepingListPlace : ListPlace<T, line> {
+template <Message T, Line In>
+struct KeepingListPlace : ListPlace<T, In> {
     KeepingListPlace(Waiter& of, ListState<T>& list) noexcept
-        : ListPlace<T, line>{of, list}, keep{list} {}
+        : ListPlace<T, In>{of, list}, keep{list} {}
 
     const Owner<ListState<T>> keep;
 };

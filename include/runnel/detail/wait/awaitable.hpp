@@ -21,6 +21,18 @@ namespace detail {
 
 // How a coroutine goes on: in the thread that ends its wait, or on an executor.
 
+// False: there is no executor, or it has refused.
+template <typename Type>
+[[nodiscard]] bool submit_to(std::optional<Type>& executor, Continuation function) noexcept {
+    if (!executor) return false;
+    try {
+        executor->execute(function);
+        return true;
+    } catch (...) {
+        return false;
+    }
+}
+
 struct Here {
     struct Next {
         static constexpr bool is_known_to_others = false;
@@ -32,7 +44,7 @@ struct Here {
         std::coroutine_handle<> handle;
     };
 
-    [[nodiscard]] Next next() const noexcept { return {}; }
+    [[nodiscard]] static Next next() noexcept { return {}; }
 };
 
 template <typename Type>
@@ -44,21 +56,18 @@ public:
         Submission(const Type& executor, Runnable& runnable) noexcept : runnable_{&runnable} {
             try {
                 executor_.emplace(executor);
-            } catch (...) {  // it is run without one
+            } catch (...) {
+                executor_.reset();
             }
         }
 
         void operator()() noexcept {
             const Continuation function{*runnable_};
-            try {
-                if (executor_) return (void)executor_->execute(function);
-            } catch (...) {  // the executor has refused it
-            }
-            function();
+            if (!submit_to(executor_, function)) function();
         }
 
     private:
-        std::optional<Type> executor_;
+        std::optional<Type> executor_;  // none: it could not be copied
         Runnable* runnable_;
     };
 

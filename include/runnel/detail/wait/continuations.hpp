@@ -29,7 +29,7 @@ public:
     Continuations& operator=(const Continuations&) = delete;
     // At the end of the thread. Another one may be about to look into this list.
     ~Continuations() {
-        while (visitors_().load(std::memory_order_seq_cst) != 0) give_way();
+        while (visitors().load(std::memory_order_seq_cst) != 0) give_way();
     }
 
     // Goes on with all in `ready`, which this thread has claimed, and those that come meanwhile; or
@@ -68,7 +68,7 @@ private:
     }
 
     // How many threads may look into the list of another one.
-    [[nodiscard]] static Atomic<std::uint32_t>& visitors_() noexcept {
+    [[nodiscard]] static Atomic<std::uint32_t>& visitors() noexcept {
         static constinit Atomic<std::uint32_t> count = 0;
         return count;
     }
@@ -76,11 +76,11 @@ private:
     // Sequential consistency: of a thread that goes on with a wait and then ends, and one that
     // looks for the wait in its list, at least one sees the other.
     [[nodiscard]] static bool is_taken_out(const Waiter& waiter, const Place& place) noexcept {
-        visitors_().fetch_add(1, std::memory_order_seq_cst);
+        visitors().fetch_add(1, std::memory_order_seq_cst);
         bool found = false;
         auto* const list = static_cast<Continuations*>(place.load(std::memory_order_acquire));
         if (list != nullptr && !waiter.has_ended_for_all()) found = list->take_out(waiter);
-        visitors_().fetch_sub(1, std::memory_order_release);
+        visitors().fetch_sub(1, std::memory_order_release);
         return found;
     }
 

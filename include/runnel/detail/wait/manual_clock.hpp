@@ -328,6 +328,7 @@ private:
 
     // Everything below requires mutex_.
     [[nodiscard]] bool stand_parked(Parked& parked, Stranger& stranger) noexcept;
+    void give_up_baton(Parked& parked, Stranger& stranger) noexcept;
     void set_running(Attached* thread, bool running) noexcept;
     void release(Parked& parked) noexcept;
     void end_waits_of(Attached& thread) noexcept;
@@ -422,7 +423,11 @@ inline bool ManualClock::stand_parked(Parked& parked, Stranger& stranger) noexce
     }
     parked_.push_back(parked);
     set_running(parked.thread, false);
-    if (!is_in_lock_step()) return true;
+    if (is_in_lock_step()) give_up_baton(parked, stranger);
+    return true;
+}
+
+inline void ManualClock::give_up_baton(Parked& parked, Stranger& stranger) noexcept {
     if (parked.thread != nullptr) {
         baton_->leave(parked.thread->seat);
     } else {
@@ -432,7 +437,6 @@ inline bool ManualClock::stand_parked(Parked& parked, Stranger& stranger) noexce
         baton_->hand_over();
     }
     pass_baton();
-    return true;
 }
 
 inline void ManualClock::park(Wait& wait, std::optional<Deadline> deadline) noexcept {

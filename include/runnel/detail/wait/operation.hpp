@@ -68,17 +68,17 @@ public:
         const auto duration = options.timeout.duration();
         if (duration && *duration != std::chrono::nanoseconds{0}) require_runner(this->clock);
         if constexpr (requires { recipe.try_now(*this); })
-            if (recipe.try_now(*this)) this->stage_ = Stage::finished;
+            if (recipe.try_now(*this)) this->stage = Stage::finished;
         if constexpr (Next::is_known_to_others) this->share();
     }
     Operation(const Operation&) = delete;
     Operation& operator=(const Operation&) = delete;
     ~Operation() {
-        if (this->stage_ == Stage::started || this->stage_ == Stage::ended) abandon();
+        if (this->stage == Stage::started || this->stage == Stage::ended) abandon();
     }
 
     // Whether it was carried out already: then it is not started.
-    [[nodiscard]] bool is_finished() const noexcept { return this->stage_ == Stage::finished; }
+    [[nodiscard]] bool is_finished() const noexcept { return this->stage == Stage::finished; }
 
     // True: it waits now. Then nothing of it may be touched, until Next goes on with it. False: it
     // has ended. Either way the caller then resumes `chain`. To be called once. Runs no user code.
@@ -90,21 +90,14 @@ public:
         note_.store(nullptr, std::memory_order_relaxed);
         const auto duration = options.timeout.duration();
         const bool may_wait = duration != std::chrono::nanoseconds{0};
-        if constexpr (!Next::is_known_to_others && requires { place_.try_or_suspend(); }) {
-            if (may_wait && !duration && !options.stop.stop_possible()) {
-                this->stage_ = Stage::started;
-                if (const auto has_ended = place_.try_or_suspend()) {
-                    if (*has_ended) this->stage_ = Stage::ended;
-                    return !*has_ended;
-                }
-            }
-        }
+        if (!duration && !options.stop.stop_possible())
+            if (const auto waits = start_without_limits()) return *waits;
         WaitLimits limits = WaitLimits::of(may_wait ? &options : nullptr);
         limits.needs_thread = false;
         limits.may_be_given_up = Next::is_known_to_others;
         const bool has_ended = place_.try_or_queue(limits, chain);
         const bool is_over = has_ended || give_up(*this, limits);
-        this->stage_ = is_over ? Stage::ended : Stage::started;
+        this->stage = is_over ? Stage::ended : Stage::started;
         if (is_over) return false;
         if (may_wait) arm(limits.deadline(this->clock), options.stop);
         return this->suspend();
@@ -118,7 +111,7 @@ public:
     // May throw what Place::leave() does.
     void finish() {
         if (is_finished()) return;
-        this->stage_ = Stage::finished;
+        this->stage = Stage::finished;
         disarm();
         if (this->how() == WaitEnd::served) this->take(place_);
         place_.leave();
@@ -134,6 +127,18 @@ private:
         Operation* operation;
     };
     using Stopper = std::stop_callback<Stop>;
+
+    // For a wait that nothing ends early. Nothing: it is started in the usual way.
+    [[nodiscard]] std::optional<bool> start_without_limits() noexcept {
+        if constexpr (!Next::is_known_to_others && requires { place_.try_or_suspend(); }) {
+            this->stage = Stage::started;
+            const std::optional<bool> has_ended = place_.try_or_suspend();
+            if (!has_ended) return std::nullopt;
+            if (*has_ended) this->stage = Stage::ended;
+            return !*has_ended;
+        }
+        return std::nullopt;
+    }
 
     static void resume(Waiter& waiter, WakeChain& chain) noexcept {
         auto& self = static_cast<Operation&>(waiter);
@@ -159,27 +164,29 @@ private:
     // From now on the clock and a stop may end it.
     void arm(std::optional<Clock::Deadline> deadline, const std::stop_token& stop) noexcept {
         if (deadline) {
-            this->has_timer_ = true;
+            this->has_timer = true;
             start_timer(this->clock, timer_, *deadline);
         }
         if (!stop.stop_possible()) return;
-        this->has_stopper_ = true;
+        this->has_stopper = true;
         stopper_.make(stop, Stop{this});
     }
     void disarm() noexcept {
-        if (this->has_stopper_) stopper_.destroy();
-        if (this->has_timer_) stop_timer(this->clock, timer_);
+        if (this->has_stopper) stopper_.destroy();
+        if (this->has_timer) stop_timer(this->clock, timer_);
     }
 
     void abandon() noexcept {
-        if (this->stage_ == Stage::started && !this->claim(WaitEnd::stopped)) {
+        if (this->stage == Stage::started && !this->claim(WaitEnd::stopped)) {
             this->forsake();
             Continuations::withdraw(*this, note_);
         }
         disarm();
         try {
             place_.leave();
-        } catch (...) {  // it has left; what counts the calls of consumers had no memory
+        } catch (...) {
+            // It has left; what counts the calls of consumers had no memory.
+            this->set_end(this->how());
         }
         if (this->how() == WaitEnd::served) this->give_back(place_);
     }

@@ -148,9 +148,9 @@ protected:
         ended,  // inside of start(), by its owner
         finished,
     };
-    Stage stage_ = Stage::made;
-    bool has_stopper_ : 1 = false;
-    bool has_timer_ : 1 = false;
+    Stage stage = Stage::made;
+    bool has_stopper : 1 = false;
+    bool has_timer : 1 = false;
 
 public:
     // Of waits whose deadline and ticket are equal, the one with the smaller number ends first;
