@@ -77,16 +77,9 @@ asio::awaitable<void> read_lines(asio::posix::stream_descriptor input,
     }
 }
 
-// With a function instead of a coroutine: each call begins the next wait.
-void take_orders(asio::io_context& io, const runnel::BlockingList<std::string>& orders,
-                 Board& board) {
-    wait(io, orders.async_pop_front(),
-         [&io, orders, &board](const std::exception_ptr& /*no memory*/,
-                               runnel::Popped<std::string> order) {
-             if (!order) return;
-             board.orders.push_back(*std::move(order));
-             take_orders(io, orders, board);
-         });
+asio::awaitable<void> take_orders(runnel::BlockingList<std::string> orders, Board& board) {
+    while (auto order = co_await wait(orders.async_pop_front(), use_awaitable))
+        board.orders.push_back(*std::move(order));
 }
 
 void write_all(int descriptor, std::string_view text) {
@@ -118,7 +111,7 @@ int main() {
     asio::co_spawn(io, watch(alarms.subscribe(), board), asio::detached);
     asio::co_spawn(io, read_lines(asio::posix::stream_descriptor{io, ends[0]}, orders, close_all),
                    asio::detached);
-    take_orders(io, orders, board);
+    asio::co_spawn(io, take_orders(orders, board), asio::detached);
 
     const std::jthread others{[&] {
         for (const int price : {99, 100, 101}) ticks.publish({"kr", price});

@@ -61,11 +61,11 @@ struct Task {
         }
         ~promise_type() { loop.remove_task(); }
 
-        Task get_return_object() noexcept { return {}; }
-        std::suspend_never initial_suspend() noexcept { return {}; }
-        std::suspend_never final_suspend() noexcept { return {}; }
-        void return_void() noexcept {}
-        void unhandled_exception() noexcept { std::terminate(); }
+        static Task get_return_object() noexcept { return {}; }
+        static std::suspend_never initial_suspend() noexcept { return {}; }
+        static std::suspend_never final_suspend() noexcept { return {}; }
+        static void return_void() noexcept {}
+        static void unhandled_exception() noexcept { std::terminate(); }
 
         Loop& loop;
     };
@@ -92,7 +92,7 @@ Task show(Loop& loop, runnel::Channel<std::string> events, int& shown) {
 Task order(Loop& loop, runnel::BlockingList<int> jobs, runnel::Channel<std::string> events,
            const int& shown) {
     for (int job = 1; job <= 6; ++job) {
-        const auto push = co_await jobs.async_push_back(int{job}).on(loop);  // waits for room
+        const auto push = co_await jobs.async_push_back(job).on(loop);  // waits for room
         if (push != runnel::Push::done) std::terminate();
     }
     jobs.close();  // the workers do what is left, and end

@@ -63,6 +63,7 @@ bool print(const char* kind, runnel::Subscription<std::string>& view, runnel::Po
 
 }  // namespace
 
+// NOLINTNEXTLINE(readability-function-size)
 int main() {
     const Lines lines;
     const Texts answers;

@@ -124,9 +124,9 @@ public:
     // What the message has woken without a thread goes on with the waker: its owner may destroy it
     // now, and would wait for the publisher's thread, which may not have its turn to run.
     void serve_others(WakeChain& others) noexcept {
-        for (std::size_t left = woken_.size(); left != 0; --left) {
-            Waiter& waiter = woken_.take_first();
-            (waiter.needs_thread() ? woken_ : others).add(waiter);
+        for (std::size_t left = woken.size(); left != 0; --left) {
+            Waiter& waiter = woken.take_first();
+            (waiter.needs_thread() ? woken : others).add(waiter);
         }
     }
 
