@@ -42,8 +42,14 @@ private:
 /// execute() may call the function at once, later, or in another thread. It is called by the thread
 /// that ends a wait, after its locks. If it throws, that thread calls the function itself.
 ///
-/// An executor that can be copied is copied for each wait, and should be cheap to copy. Of others
-/// the address is kept: then they must outlive the wait.
+/// Where a coroutine is destroyed while it waits, another thread may be about to call execute() for
+/// it, a moment later. Whoever destroys coroutines so has an executor that does not throw and
+/// throws such functions away: for example one that knows, by a number in the executor, for which
+/// coroutine it was called.
+///
+/// An executor that can be copied is copied for each wait, and should be cheap to copy; the copy
+/// must neither wait nor use runnel. Of others the address is kept: then they must outlive the
+/// wait.
 template <typename Type>
 concept Executor = requires(Type& executor, Continuation function) {
     executor.execute(function);

@@ -366,16 +366,13 @@ private:
     static void complete(Owned wait) {
         const auto work = std::move(wait->work_);
         wait->take_result();
-        std::optional<Result> result = std::move(wait->result_);
+        Result result(wait->result_ ? *std::move(wait->result_) : no_result<Result>());
         std::exception_ptr failure = std::move(wait->failure_);
         wait->disconnect_slot();
         if (wait->has_deadline()) stop_idle_alarms(work.get_executor());
         Handler handler(std::move(wait->handler_));
         wait.reset();
-        if (result)
-            std::move(handler)(std::exception_ptr{}, *std::move(result));
-        else
-            std::move(handler)(std::move(failure), no_result<Result>());
+        std::move(handler)(std::move(failure), std::move(result));
     }
 
     // Unless it has failed, or has it already.
