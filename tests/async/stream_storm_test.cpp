@@ -53,14 +53,14 @@ using namespace std::chrono_literals;
 
 namespace {
 
-using Log = runnel::Stream<std::uint64_t>;
+using Notes = runnel::Stream<std::uint64_t>;
 using Batch = Deliveries<std::uint64_t>;
 
 // A log, and a group in it of which each entry is acknowledged once.
 struct Course {
     explicit Course(ManualClock& clock) : log{StreamOptions{.clock = &clock}} {}
 
-    Log log;
+    Notes log;
     ConsumerGroup<std::uint64_t> group = log.group("group");
 };
 
@@ -87,7 +87,7 @@ public:
         next->log.close();
     }
 
-    void add(const Log& log, std::uint64_t message) {
+    void add(const Notes& log, std::uint64_t message) {
         try {
             log.add(message);
             added_.fetch_add(1);
@@ -102,7 +102,7 @@ public:
     }
 
     // Compares with what the log has there: exactly these entries.
-    void check(const Log& log, const Entries<std::uint64_t>& batch, Bound from) {
+    void check(const Notes& log, const Entries<std::uint64_t>& batch, Bound from) {
         const auto there = log.range({.from = from, .count = batch.size()});
         bool is_right = there.size() == batch.size();
         auto expected = there.begin();
@@ -152,9 +152,9 @@ private:
 
 // A cursor of one thread, which one coroutine at a time borrows.
 struct Follower {
-    explicit Follower(const Log& of) : log{of}, cursor{log.cursor()} {}
+    explicit Follower(const Notes& of) : log{of}, cursor{log.cursor()} {}
 
-    const Log log;
+    const Notes log;
     Cursor<std::uint64_t> cursor;
     bool is_lent = false;
 };
@@ -302,7 +302,7 @@ private:
         hall.check(follower->log, batch, Bound::exclusive(after));
         hall.counts.add(batch ? "followed" : to_string(batch.ending()));
     }
-    static Coroutine read(Hall& hall, Log log, ReadOptions options, Executor on) {
+    static Coroutine read(Hall& hall, Notes log, ReadOptions options, Executor on) {
         const auto batch = co_await log.async_read(From::end, options).on(on);
         if (batch) hall.check(log, batch, batch.front().id);
         hall.counts.add(batch ? "read" : to_string(batch.ending()));

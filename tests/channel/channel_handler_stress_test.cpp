@@ -34,7 +34,7 @@ using runnel::test::Specimen;
 
 namespace {
 
-using Channel = runnel::Channel<Specimen>;
+using SpecimenChannel = runnel::Channel<Specimen>;
 
 // What the threads of a test have found; told at its end.
 class Findings {
@@ -66,7 +66,7 @@ private:
 // Threads that publish for as long as they live. The numbers of each grow.
 class Publishers {
 public:
-    Publishers(const Channel& channel, std::size_t count) {
+    Publishers(const SpecimenChannel& channel, std::size_t count) {
         for (std::uint64_t publisher = 1; publisher <= count; ++publisher)
             threads_.emplace_back([channel, publisher](const std::stop_token& stop) {
                 for (std::uint64_t number = publisher << 40U; !stop.stop_requested(); ++number)
@@ -114,7 +114,7 @@ TEST_CASE("a handler disconnects itself while others publish", "[channel][handle
     const std::size_t rounds = scaled(150, 20);
     for (std::size_t round = 0; round != rounds && findings.is_good(); ++round) {
         Random random{findings.seed, round};
-        const Channel channel;
+        const SpecimenChannel channel;
         const std::size_t last = 1 + random.below(5);
         std::atomic<std::size_t> calls = 0;
         std::atomic<std::size_t> others = 0;
@@ -149,7 +149,7 @@ TEST_CASE("after disconnect() nothing of a handler is touched", "[channel][handl
     Findings findings{"after disconnect() nothing is touched"};
     const std::size_t rounds = scaled(1'000, 100);
     {
-        const Channel channel;
+        const SpecimenChannel channel;
         std::optional<runnel::Subscription<Specimen>> view;
         const Publishers publishers{channel, 2};
         for (std::size_t round = 0; round != rounds && findings.is_good(); ++round) {
@@ -195,7 +195,7 @@ TEST_CASE("two channels publish into each other", "[channel][handler][race]") {
     constexpr std::uint64_t most_hops = 3;
     std::atomic<std::size_t> refused = 0;
     {
-        const std::array<Channel, 2> channels;
+        const std::array<SpecimenChannel, 2> channels;
         // Each handler passes on what comes, to the other channel, some times. In the high bits is
         // how often that was done; the rest is made by a publisher.
         const auto connect = [&](std::size_t from, std::size_t bound) {
@@ -250,7 +250,7 @@ TEST_CASE("a publish into one's own full queue is refused, and never a hang",
     std::atomic<std::size_t> full = 0;
     for (std::size_t round = 0; round != rounds && findings.is_good(); ++round) {
         Random random{findings.seed, round};
-        const Channel channel;
+        const SpecimenChannel channel;
         constexpr std::uint64_t answer = std::uint64_t{1} << 62U;
         const std::uint64_t each = 1 + random.below(3);
         std::size_t answers = 0;
@@ -308,7 +308,7 @@ TEST_CASE("handlers throw, and the others do not notice", "[channel][handler][ra
     std::size_t caught = 0;
     std::size_t calls = 0;
     {
-        const Channel channel;
+        const SpecimenChannel channel;
         Line first{findings};
         Line second{findings};
         const auto throwing = channel.on_message(
@@ -347,7 +347,7 @@ namespace {
 // no lock for what it keeps.
 class Manager {
 public:
-    Manager(const Channel& channel, Findings& findings, std::uint64_t stream)
+    Manager(const SpecimenChannel& channel, Findings& findings, std::uint64_t stream)
         : channel_{channel}, findings_{findings}, random_{findings.seed, stream} {}
 
     void operator()(const Specimen& message) {
@@ -388,7 +388,7 @@ private:
         for (const Specimen& message : batch) findings_.expect(message.number() != 0);
     }
 
-    const Channel& channel_;
+    const SpecimenChannel& channel_;
     Findings& findings_;
     Random random_;
     std::vector<Connection> staff_;
@@ -401,7 +401,7 @@ TEST_CASE("handlers subscribe, connect, and destroy others", "[channel][handler]
     Findings findings{"handlers subscribe, connect, and destroy others"};
     const std::size_t rounds = scaled(40, 4);
     for (std::size_t round = 0; round != rounds && findings.is_good(); ++round) {
-        const Channel channel;
+        const SpecimenChannel channel;
         auto manager = channel.on_message(Manager{channel, findings, round});
         {
             std::vector<std::jthread> threads;
@@ -425,7 +425,7 @@ TEST_CASE("a handler waits for a thread that disconnects its neighbours",
     Findings findings{"a handler waits for a thread that disconnects"};
     const std::size_t rounds = scaled(1'500, 100);
     for (std::size_t round = 0; round != rounds && findings.is_good(); ++round) {
-        const Channel channel;
+        const SpecimenChannel channel;
         std::array<Connection, 4> neighbours;
         std::size_t late = 0;
         const auto connect = [&](std::size_t which) {
@@ -483,10 +483,10 @@ TEST_CASE("the last handle goes inside a handler, or while one runs", "[channel]
     const std::size_t rounds = scaled(2'000, 100);
     for (std::size_t round = 0; round != rounds && findings.is_good(); ++round) {
         Random random{findings.seed, round};
-        auto handle = std::make_unique<Channel>();
-        std::vector<std::unique_ptr<Channel>> copies;
+        auto handle = std::make_unique<SpecimenChannel>();
+        std::vector<std::unique_ptr<SpecimenChannel>> copies;
         for (std::size_t copy = 0; copy != 2; ++copy)
-            copies.push_back(std::make_unique<Channel>(*handle));
+            copies.push_back(std::make_unique<SpecimenChannel>(*handle));
         std::vector<Connection> connections;
         std::atomic<std::size_t> calls = 0;
         const bool goes_inside = random.percent(50);
@@ -531,7 +531,7 @@ TEST_CASE("the run of the handlers goes from publisher to publisher", "[channel]
     std::size_t handed_over = 0;
     std::size_t calls = 0;
     {
-        const Channel channel;
+        const SpecimenChannel channel;
         Line line{findings};
         std::thread::id runner;
         const auto handler = channel.on_message([&](const Specimen& message) {
@@ -571,7 +571,7 @@ TEST_CASE("handlers disconnect each other across channels", "[channel][handler][
     std::atomic<std::size_t> running = 0;
     for (std::size_t round = 0; round != rounds && findings.is_good(); ++round) {
         constexpr std::size_t size = 3;
-        const std::array<Channel, size> channels;
+        const std::array<SpecimenChannel, size> channels;
         std::array<std::unique_ptr<Specimen>, size> used;
         std::array<Connection, size> handlers;
         std::atomic<std::size_t> inside = 0;
@@ -610,7 +610,7 @@ TEST_CASE("handlers leave by themselves, or with their owners, while others publ
     Findings findings{"handlers leave by themselves"};
     const std::size_t rounds = scaled(1'000, 100);
     {
-        const Channel channel;
+        const SpecimenChannel channel;
         const Publishers publishers{channel, 2};
         for (std::size_t round = 0; round != rounds && findings.is_good(); ++round) {
             Random random{findings.seed, round};
@@ -650,10 +650,10 @@ TEST_CASE("publishes that wait end when the last handle goes", "[channel][race]"
         Random random{findings.seed, round};
         std::atomic<std::size_t> done = 0;
         std::vector<std::jthread> threads;  // outlive the handle also if one cannot be started
-        auto handle = std::make_unique<Channel>();
+        auto handle = std::make_unique<SpecimenChannel>();
         auto view = handle->subscribe({.bound = 1, .when_behind = Behind::block});
         (void)handle->publish(Specimen{1});
-        const Channel& waited_through = *handle;
+        const SpecimenChannel& waited_through = *handle;
         for (std::uint64_t publisher = 2; publisher <= 3; ++publisher)
             threads.emplace_back([&, publisher] {
                 Specimen message{publisher};

@@ -64,8 +64,9 @@ Coroutine put(OwnedCoroutine& owner, const List& list, int number, std::optional
     ending = co_await list.async_push_back(std::move(element)).on(owner.executor());
 }
 
-struct Scene {
-    explicit Scene(std::size_t capacity = 100) : list{{.capacity = capacity, .clock = &clock}} {}
+struct AbandonScene {
+    explicit AbandonScene(std::size_t capacity = 100)
+        : list{{.capacity = capacity, .clock = &clock}} {}
 
     void push(int number) const { (void)list.push_back(number); }
 
@@ -95,7 +96,7 @@ struct Scene {
 
 TEST_CASE("an element that a destroyed wait was served with is there again") {
     const auto all = explore("abandon against serve", [](Order& order) {
-        Scene scene;
+        AbandonScene scene;
         scene.one.coroutine = take(scene.one, scene.list, scene.outcome);
         order.run([&] { scene.push(1); }, [&] { scene.one.destroy(); });
         scene.check(order, 1, {});
@@ -105,7 +106,7 @@ TEST_CASE("an element that a destroyed wait was served with is there again") {
 
 TEST_CASE("a wait is destroyed, or has gone on with its element") {
     const auto all = explore("abandon or go on against serve", [](Order& order) {
-        Scene scene;
+        AbandonScene scene;
         scene.one.coroutine = take(scene.one, scene.list, scene.outcome);
         order.run([&] { scene.push(1); }, [&] { scene.one.run_or_destroy(); });
         scene.check(order, 1, scene.outcome.got);
@@ -118,7 +119,7 @@ TEST_CASE("a wait is destroyed, or has gone on with its element") {
 
 TEST_CASE("the next in line gets what a destroyed wait was served with") {
     const auto all = explore("abandon against serve and a pop", [](Order& order) {
-        Scene scene;
+        AbandonScene scene;
         Outcome next;
         scene.one.coroutine = take(scene.one, scene.list, scene.outcome);
         order.run([&] { scene.push(1); }, [&] { scene.one.destroy(); },
@@ -131,7 +132,7 @@ TEST_CASE("the next in line gets what a destroyed wait was served with") {
 
 TEST_CASE("elements that a destroyed wait was served with are in their order again") {
     const auto all = explore("abandon of many against serve", [](Order& order) {
-        Scene scene;
+        AbandonScene scene;
         Numbers got;
         scene.one.coroutine = take_many(scene.one, scene.list, got);
         std::array<Element, 3> numbers{1, 2, 3};
@@ -148,7 +149,7 @@ TEST_CASE("elements that a destroyed wait was served with are in their order aga
 
 TEST_CASE("a wait is destroyed while it times out, and an element comes") {
     const auto all = explore("abandon against time-out and serve", [](Order& order) {
-        Scene scene;
+        AbandonScene scene;
         Runner runner{scene.clock};
         scene.one.coroutine = take(scene.one, scene.list, scene.outcome, {.timeout = 1ms});
         order.run([&] { scene.push(1); }, [&] { scene.one.run_or_destroy(); },
@@ -170,7 +171,7 @@ TEST_CASE("a wait is destroyed while it times out, and an element comes") {
 
 TEST_CASE("a wait is destroyed while it is stopped, and an element comes") {
     const auto all = explore("abandon against stop and serve", [](Order& order) {
-        Scene scene;
+        AbandonScene scene;
         std::stop_source source;
         scene.one.coroutine =
             take(scene.one, scene.list, scene.outcome, {.stop = source.get_token()});
@@ -189,7 +190,7 @@ TEST_CASE("a wait is destroyed while it is stopped, and an element comes") {
 
 TEST_CASE("a wait is destroyed while the list is closed, and an element comes") {
     const auto all = explore("abandon against close and serve", [](Order& order) {
-        Scene scene;
+        AbandonScene scene;
         Push ending = Push::absent;
         scene.one.coroutine = take(scene.one, scene.list, scene.outcome);
         order.run([&] { ending = scene.list.push_back(1); }, [&] { scene.one.run_or_destroy(); },
@@ -226,7 +227,7 @@ TEST_CASE("a coroutine that goes on destroys another one, which another thread s
 
 TEST_CASE("a wait is destroyed that stands behind another one in the list of a thread that ends") {
     const auto all = explore("abandon against two that are served at once", [](Order& order) {
-        Scene scene;
+        AbandonScene scene;
         Outcome first;
         const Coroutine before = take_here(scene.list, first);
         scene.one.coroutine = take(scene.one, scene.list, scene.outcome);
@@ -246,7 +247,7 @@ TEST_CASE("a wait is destroyed that stands behind another one in the list of a t
 
 TEST_CASE("a push that waits for room is destroyed, or done, while room is made") {
     const auto all = explore("abandon of a push against pop", [](Order& order) {
-        Scene scene{1};
+        AbandonScene scene{1};
         scene.push(1);
         std::optional<Push> ending;
         Outcome popped;
@@ -321,7 +322,7 @@ TEST_CASE("a wait for the first of two lists is destroyed while both are pushed 
 
 TEST_CASE("a wait begins while an element comes: it goes on once") {
     const auto all = explore("start against serve", [](Order& order) {
-        Scene scene;
+        AbandonScene scene;
         Coroutine coroutine;
         order.run([&] { coroutine = take_here(scene.list, scene.outcome); },
                   [&] { scene.push(1); });
@@ -332,7 +333,7 @@ TEST_CASE("a wait begins while an element comes: it goes on once") {
 
 TEST_CASE("a wait begins while the list is closed and an element comes: it goes on once") {
     const auto all = explore("start against serve and close", [](Order& order) {
-        Scene scene;
+        AbandonScene scene;
         Coroutine coroutine;
         Push ending = Push::absent;
         order.run([&] { coroutine = take_here(scene.list, scene.outcome); },
@@ -349,7 +350,7 @@ TEST_CASE("a wait begins while the list is closed and an element comes: it goes 
 
 TEST_CASE("a wait begins while it is stopped and an element comes: it goes on once") {
     const auto all = explore("start against serve and stop", [](Order& order) {
-        Scene scene;
+        AbandonScene scene;
         std::stop_source source;
         Coroutine coroutine;
         order.run(
@@ -367,7 +368,7 @@ TEST_CASE("a wait begins while it is stopped and an element comes: it goes on on
 
 TEST_CASE("a wait begins while its time passes and an element comes: it goes on once") {
     const auto all = explore("start against serve and time-out", [](Order& order) {
-        Scene scene;
+        AbandonScene scene;
         Runner runner{scene.clock};
         Coroutine coroutine;
         order.run([&] { coroutine = take_here(scene.list, scene.outcome, {.timeout = 1ms}); },
@@ -389,7 +390,7 @@ TEST_CASE("a wait begins while its time passes and an element comes: it goes on 
 
 TEST_CASE("the last Runner goes while a wait with a time-out begins: it ends") {
     const auto all = explore("start against the last Runner", [](Order& order) {
-        Scene scene;
+        AbandonScene scene;
         std::optional<Runner> runner;
         runner.emplace(scene.clock);
         Coroutine coroutine;

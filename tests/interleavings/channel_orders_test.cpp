@@ -30,7 +30,7 @@ Values read_all(Subscription<int>& view) {
     return all;
 }
 
-struct Scene {
+struct PublishScene {
     StepClock clock;
     std::optional<Channel<int>> channel{std::in_place, ChannelOptions<int>{.clock = &clock}};
 };
@@ -39,7 +39,7 @@ struct Scene {
 
 TEST_CASE("a subscription has the messages that have reached it") {
     const auto all = explore("publish against subscribe", [](Order& order) {
-        Scene scene;
+        PublishScene scene;
         std::size_t reached = 0;
         std::optional<Subscription<int>> view;
         order.run(
@@ -58,7 +58,7 @@ TEST_CASE("a subscription has the messages that have reached it") {
 
 TEST_CASE("a subscription that goes meanwhile is not waited for") {
     const auto all = explore("publish for room against the end of the reader", [](Order& order) {
-        Scene scene;
+        PublishScene scene;
         std::optional<Subscription<int>> view{
             scene.channel->subscribe({.bound = 1, .when_behind = Behind::block})};
         (void)scene.channel->publish(1);
@@ -73,7 +73,7 @@ TEST_CASE("a subscription that goes meanwhile is not waited for") {
 
 TEST_CASE("a publish that is held back is let go by a read") {
     const auto all = explore("publish for room against read", [](Order& order) {
-        Scene scene;
+        PublishScene scene;
         auto view = scene.channel->subscribe({.bound = 1, .when_behind = Behind::block});
         (void)scene.channel->publish(1);
         Values got;
@@ -90,7 +90,7 @@ TEST_CASE("a publish that is held back is let go by a read") {
 
 TEST_CASE("a subscription's read gets what is published, times out or is stopped") {
     const auto all = explore("read against publish, time-out and stop", [](Order& order) {
-        Scene scene;
+        PublishScene scene;
         auto view = scene.channel->subscribe();
         std::stop_source source;
         Values got;
@@ -112,7 +112,7 @@ TEST_CASE("a subscription's read gets what is published, times out or is stopped
 
 TEST_CASE("the last handle that goes ends the reads, after the last message") {
     const auto all = explore("two readers against publish and the last handle", [](Order& order) {
-        Scene scene;
+        PublishScene scene;
         auto one = scene.channel->subscribe();
         auto two = scene.channel->subscribe();
         Values got;
@@ -132,7 +132,7 @@ TEST_CASE("the last handle that goes ends the reads, after the last message") {
 
 TEST_CASE("handlers run one at a time, in the order of the channel") {
     const auto all = explore("handler against two publishers", [](Order& order) {
-        Scene scene;
+        PublishScene scene;
         auto view = scene.channel->subscribe();
         detail::Atomic<int> inside = 0;
         bool is_alone = true;
@@ -156,7 +156,7 @@ TEST_CASE("handlers run one at a time, in the order of the channel") {
 
 TEST_CASE("after a disconnect the handler does not run, and its captures are gone") {
     const auto all = explore("publish against disconnect", [](Order& order) {
-        Scene scene;
+        PublishScene scene;
         const auto captured = std::make_shared<int>(0);
         detail::Atomic<int> inside = 0;
         bool is_disconnected = false;
@@ -191,7 +191,7 @@ TEST_CASE("after a disconnect the handler does not run, and its captures are gon
 
 TEST_CASE("a handler is disconnected while two threads publish") {
     const auto all = explore("two publishers against disconnect", [](Order& order) {
-        Scene scene;
+        PublishScene scene;
         bool is_disconnected = false;
         bool ran_after = false;
         detail::Atomic<int> calls = 0;
@@ -213,7 +213,7 @@ TEST_CASE("a handler is disconnected while two threads publish") {
 
 TEST_CASE("a handler that is connected meanwhile gets the messages that have reached it") {
     const auto all = explore("two publishers against on_message", [](Order& order) {
-        Scene scene;
+        PublishScene scene;
         detail::Atomic<std::size_t> calls = 0;
         detail::Atomic<std::size_t> reached = 0;
         std::optional<Connection> connection;
@@ -232,8 +232,8 @@ TEST_CASE("a handler that is connected meanwhile gets the messages that have rea
 
 TEST_CASE("two handlers that disconnect each other do not wait for each other") {
     const auto all = explore("disconnects inside handlers, crosswise", [](Order& order) {
-        Scene one;
-        Scene two;
+        PublishScene one;
+        PublishScene two;
         std::optional<Connection> to_one;
         std::optional<Connection> to_two;
         std::vector<Disconnected> endings;
@@ -252,7 +252,7 @@ TEST_CASE("two handlers that disconnect each other do not wait for each other") 
 
 TEST_CASE("a publish inside a handler comes after the message in hand") {
     const auto all = explore("publish inside a handler against publish", [](Order& order) {
-        Scene scene;
+        PublishScene scene;
         auto view = scene.channel->subscribe();
         Values handled;
         const auto connection = scene.channel->on_message([&](const int& message) {
@@ -269,7 +269,7 @@ TEST_CASE("a publish inside a handler comes after the message in hand") {
 
 TEST_CASE("an inbox has the messages that have reached it") {
     const auto all = explore("publish against join and leave", [](Order& order) {
-        Scene scene;
+        PublishScene scene;
         Inbox<int> inbox{{.clock = &scene.clock}};
         std::size_t reached = 0;
         order.run(

@@ -24,7 +24,7 @@ namespace {
 using Values = std::vector<int>;
 
 // A stream with a group, and what its consumers got.
-struct Scene {
+struct ReadScene {
     void add(int value) { (void)stream->add(value); }
 
     void read(const Consumer<int>& consumer, const GroupReadOptions& options = {}) {
@@ -63,7 +63,7 @@ struct Scene {
 
 TEST_CASE("a consumer that waits gets what is added, in order") {
     const auto all = explore("group read against two adds", [](Order& order) {
-        Scene scene;
+        ReadScene scene;
         order.run(
             [&] {
                 while (scene.got.size() != 2) scene.read(scene.one);
@@ -80,7 +80,7 @@ TEST_CASE("a consumer that waits gets what is added, in order") {
 
 TEST_CASE("of two consumers that wait, each gets an entry of its own") {
     const auto all = explore("two group reads against two adds", [](Order& order) {
-        Scene scene;
+        ReadScene scene;
         order.run([&] { scene.read(scene.one, {.count = 1}); },
                   [&] { scene.read(scene.two, {.count = 1}); },
                   [&] {
@@ -95,7 +95,7 @@ TEST_CASE("of two consumers that wait, each gets an entry of its own") {
 
 TEST_CASE("a group's read times out, or the entry is pending with it") {
     const auto all = explore("group read against add and time-out", [](Order& order) {
-        Scene scene;
+        ReadScene scene;
         order.run([&] { scene.read(scene.one, {.timeout = 1ms}); }, [&] { scene.add(1); });
         order.expect(scene.group->pending().count == scene.got.size(), "pending if delivered");
         scene.check(order, {1});
@@ -107,7 +107,7 @@ TEST_CASE("a group's read times out, or the entry is pending with it") {
 
 TEST_CASE("if the read that was chosen is stopped, the next one gets the entry") {
     const auto all = explore("two group reads against add and stop", [](Order& order) {
-        Scene scene;
+        ReadScene scene;
         std::stop_source source;
         order.run([&] { scene.read(scene.one, {.count = 1, .stop = source.get_token()}); },
                   [&] { scene.read(scene.two, {.count = 1}); },
@@ -126,7 +126,7 @@ TEST_CASE("if the read that was chosen is stopped, the next one gets the entry")
 
 TEST_CASE("a consumer with as much pending as it may have waits for an ack") {
     const auto all = explore("group read against ack and add", [](Order& order) {
-        Scene scene;
+        ReadScene scene;
         const auto narrow = scene.group->consumer("narrow", {.max_pending = 1});
         scene.add(1);
         const auto first = narrow.read();
@@ -141,7 +141,7 @@ TEST_CASE("a consumer with as much pending as it may have waits for an ack") {
 
 TEST_CASE("two acks of one entry count once") {
     const auto all = explore("ack against ack", [](Order& order) {
-        Scene scene;
+        ReadScene scene;
         scene.add(1);
         const auto batch = scene.one.read();
         const StreamId id = batch.begin()->id;
@@ -159,7 +159,7 @@ TEST_CASE("two acks of one entry count once") {
 
 TEST_CASE("what was given back is claimed by one of two") {
     const auto all = explore("nack against two claims", [](Order& order) {
-        Scene scene;
+        ReadScene scene;
         scene.add(1);
         const auto batch = scene.one.read();
         const StreamId id = batch.begin()->id;
@@ -180,7 +180,7 @@ TEST_CASE("what was given back is claimed by one of two") {
 
 TEST_CASE("a group that is removed ends its reads, or has delivered to them") {
     const auto all = explore("group read against add and remove_group", [](Order& order) {
-        Scene scene;
+        ReadScene scene;
         order.run([&] { scene.read(scene.one); }, [&] { scene.add(1); },
                   [&] { scene.stream->remove_group("workers"); });
         order.expect(scene.got.size() + scene.endings.size() == 1, "one of both");
@@ -194,7 +194,7 @@ TEST_CASE("a group that is removed ends its reads, or has delivered to them") {
 
 TEST_CASE("a read ends as closed only when all was delivered") {
     const auto all = explore("two group reads against add and close", [](Order& order) {
-        Scene scene;
+        ReadScene scene;
         order.run([&] { scene.read(scene.one); }, [&] { scene.read(scene.two); },
                   [&] {
                       scene.add(1);
@@ -229,7 +229,7 @@ TEST_CASE("the last handle that goes closes the stream for a cursor that waits")
 
 TEST_CASE("a look at a group passes its turn on to a read that waits") {
     const auto all = explore("look at a group against read and add", [](Order& order) {
-        Scene scene;
+        ReadScene scene;
         order.run(
             [&] {
                 if (const auto seen = wait_any({scene.one}))

@@ -28,8 +28,9 @@ using List = BlockingList<Element>;
 using Numbers = std::vector<int>;
 
 // A list, and what has become of each number that was pushed.
-struct Scene {
-    explicit Scene(std::size_t capacity = 100) : list{{.capacity = capacity, .clock = &clock}} {}
+struct ListScene {
+    explicit ListScene(std::size_t capacity = 100)
+        : list{{.capacity = capacity, .clock = &clock}} {}
 
     void push(int number) { pushed.push_back({number, list.push_back(number)}); }
     void note(const Popped<Element>& result) {
@@ -68,7 +69,7 @@ struct Scene {
 
 TEST_CASE("a pop that waits gets what is pushed") {
     const auto all = explore("pop against push", [](Order& order) {
-        Scene scene;
+        ListScene scene;
         order.run([&] { scene.pop(); }, [&] { scene.push(1); });
         scene.check(order);
         order.expect(scene.popped == Numbers{1}, "it was popped");
@@ -78,7 +79,7 @@ TEST_CASE("a pop that waits gets what is pushed") {
 
 TEST_CASE("two pops get what two others push, and each other's is in order") {
     const auto all = explore("two pops against two pushes", [](Order& order) {
-        Scene scene;
+        ListScene scene;
         order.run(
             [&] {
                 scene.pop();
@@ -96,7 +97,7 @@ TEST_CASE("two pops get what two others push, and each other's is in order") {
 
 TEST_CASE("two consumers get one element each") {
     const auto all = explore("two consumers against two pushes", [](Order& order) {
-        Scene scene;
+        ListScene scene;
         order.run([&] { scene.pop(); }, [&] { scene.pop(); },
                   [&] {
                       scene.push(1);
@@ -110,7 +111,7 @@ TEST_CASE("two consumers get one element each") {
 
 TEST_CASE("a pop times out or gets what is pushed, and then the list does not have it") {
     const auto all = explore("pop against push and time-out", [](Order& order) {
-        Scene scene;
+        ListScene scene;
         order.run([&] { scene.pop({.timeout = 1ms}); }, [&] { scene.push(1); });
         scene.check(order);
         order.expect(scene.popped.size() + scene.left == 1, "it is there, or popped");
@@ -122,7 +123,7 @@ TEST_CASE("a pop times out or gets what is pushed, and then the list does not ha
 
 TEST_CASE("a pop is stopped or gets what is pushed") {
     const auto all = explore("pop against push and stop", [](Order& order) {
-        Scene scene;
+        ListScene scene;
         std::stop_source source;
         order.run([&] { scene.pop({.stop = source.get_token()}); }, [&] { scene.push(1); },
                   [&] { source.request_stop(); });
@@ -136,7 +137,7 @@ TEST_CASE("a pop is stopped or gets what is pushed") {
 
 TEST_CASE("a pop is stopped or times out where nothing comes") {
     const auto all = explore("pop against time-out and stop", [](Order& order) {
-        Scene scene;
+        ListScene scene;
         std::stop_source source;
         order.run([&] { scene.pop({.timeout = 1ms, .stop = source.get_token()}); },
                   [&] { source.request_stop(); });
@@ -149,7 +150,7 @@ TEST_CASE("a pop is stopped or times out where nothing comes") {
 
 TEST_CASE("if the pop that was chosen is stopped, the next one gets the element") {
     const auto all = explore("two pops against push and stop", [](Order& order) {
-        Scene scene;
+        ListScene scene;
         std::stop_source source;
         order.run([&] { scene.pop({.stop = source.get_token()}); }, [&] { scene.pop(); },
                   [&] {
@@ -168,7 +169,7 @@ TEST_CASE("if the pop that was chosen is stopped, the next one gets the element"
 
 TEST_CASE("a pop that ends as closed has left nothing in the list") {
     const auto all = explore("pop against push and close", [](Order& order) {
-        Scene scene;
+        ListScene scene;
         order.run([&] { scene.pop(); }, [&] { scene.push(1); }, [&] { scene.list.close(); });
         scene.check(order);
         order.expect(scene.left == 0, "the pop has what was pushed");
@@ -207,7 +208,7 @@ TEST_CASE("the last two handles go at once, and the elements die, once") {
 
 TEST_CASE("a push that waits for room has it once there is a pop") {
     const auto all = explore("push for room against pop", [](Order& order) {
-        Scene scene{1};
+        ListScene scene{1};
         scene.push(0);
         order.run([&] { scene.push(1); },
                   [&] {
@@ -222,7 +223,7 @@ TEST_CASE("a push that waits for room has it once there is a pop") {
 
 TEST_CASE("two pushes that wait for room come in one after the other") {
     const auto all = explore("two pushes for room against pops", [](Order& order) {
-        Scene scene{1};
+        ListScene scene{1};
         scene.push(0);
         order.run([&] { scene.push(1); }, [&] { scene.push(2); },
                   [&] {
@@ -237,7 +238,7 @@ TEST_CASE("two pushes that wait for room come in one after the other") {
 
 TEST_CASE("a push for room times out, is closed or is done, and only then the list has it") {
     const auto all = explore("push for room against pop, time-out and close", [](Order& order) {
-        Scene scene{1};
+        ListScene scene{1};
         scene.push(0);
         Push ending = Push::absent;
         order.run([&] { ending = scene.list.push_back(1, {.timeout = 1ms}); }, [&] { scene.pop(); },
@@ -254,7 +255,7 @@ TEST_CASE("a push for room times out, is closed or is done, and only then the li
 
 TEST_CASE("a look that is told of an element takes nothing") {
     const auto all = explore("look against pop and push", [](Order& order) {
-        Scene scene;
+        ListScene scene;
         order.run(
             [&] {
                 const auto seen = wait_any({scene.list});
@@ -273,7 +274,7 @@ TEST_CASE("a look that is told of an element takes nothing") {
 
 TEST_CASE("of two looks, one is told of an element; if it leaves it, so is the other") {
     const auto all = explore("two looks against push", [](Order& order) {
-        Scene scene;
+        ListScene scene;
         const auto look = [&] {
             const auto seen = wait_any({scene.list});
             order.ends(seen ? "seen" : "not seen");

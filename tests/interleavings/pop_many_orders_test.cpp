@@ -32,8 +32,8 @@ constexpr std::size_t many = 2;
 constexpr int at_first = 5;
 
 // A list with one element at the front, and more at the back than a pop of many takes.
-struct Scene {
-    Scene() {
+struct PopManyScene {
+    PopManyScene() {
         push(0);
         push(1);
         (void)list.try_pop_front();  // takes over both
@@ -72,7 +72,7 @@ void check(const Explored& all) {
 
 TEST_CASE("pop_front_many beside pop_front") {
     check(explore("pop_front_many against pop_front", [](Order& order) {
-        Scene scene;
+        PopManyScene scene;
         order.run([&] { scene.pop_many(); }, [&] { scene.pop(); });
         scene.check(order, at_first);
     }));
@@ -80,7 +80,7 @@ TEST_CASE("pop_front_many beside pop_front") {
 
 TEST_CASE("pop_front_many beside pop_front and push_back") {
     check(explore("pop_front_many against pop_front and push_back", [](Order& order) {
-        Scene scene;
+        PopManyScene scene;
         order.run([&] { scene.pop_many(); }, [&] { scene.pop(); },
                   [&] { scene.push(at_first + 1); });
         scene.check(order, at_first + 1);
@@ -89,7 +89,7 @@ TEST_CASE("pop_front_many beside pop_front and push_back") {
 
 TEST_CASE("two pop_front_many beside pop_front") {
     check(explore("two pop_front_many against pop_front", [](Order& order) {
-        Scene scene;
+        PopManyScene scene;
         order.run([&] { scene.pop_many(); }, [&] { scene.pop_many(); }, [&] { scene.pop(); });
         scene.check(order, at_first);
     }));
