@@ -144,8 +144,9 @@ struct PartsOfAwaitable;
 /// Destroying a coroutine that waits ends its wait, also when it is just being served: the element
 /// of a list becomes the next one at the end that it came from, over the capacity, too; what a
 /// group has delivered stays pending; a message of a channel or an entry of a cursor counts as
-/// read; a move or a push stays done. It must not be destroyed when it has begun to go on, or when
-/// an executor has it to run and may still do so.
+/// read; a move or a push stays done. It must not be destroyed when it has begun to go on, while
+/// the call that began its wait still runs, or when an executor has it to run and may still do so;
+/// see Executor.
 ///
 /// It keeps the memory of what it waits for, but not that open: when the last handle goes, the wait
 /// ends with `closed`. What the call borrows has to stay until it has ended: the message of a push,
