@@ -66,7 +66,7 @@ bool is_readable(const Pollable& pollable) {
 std::uint64_t times_written(const Pollable& pollable) {
     std::uint64_t count = 0;
     if (!is_readable(pollable)) return 0;
-    REQUIRE(read(pollable.descriptor(), &count, sizeof count) == sizeof count);
+    REQUIRE(::read(pollable.descriptor(), &count, sizeof count) == sizeof count);
     return count;
 }
 

@@ -254,8 +254,7 @@ TEST_CASE_METHOD(Readers, "a read that ends with the stream tells what it has mi
     CHECK(next->missed == 2);
 }
 
-TEST_CASE_METHOD(Readers, "a coroutine that is destroyed in line leaves the line",
-                 "[async][stream]") {
+TEST_CASE_METHOD(Readers, "a reader that is destroyed in line leaves the line", "[async][stream]") {
     Outcomes outcome;
     Coroutine one = read(outcome, {.timeout = 1h});
     one.destroy();

@@ -25,8 +25,8 @@ using runnel::test::Shortage;
 
 namespace {
 
-using Channel = runnel::detail::ChannelState<int>;
-using Inbox = runnel::detail::InboxState<int>;
+using OwnedChannel = runnel::detail::ChannelState<int>;
+using OwnedInbox = runnel::detail::InboxState<int>;
 using Link = runnel::detail::InboxLink<int>;
 using Links = std::vector<const Link*>;
 
@@ -52,8 +52,8 @@ struct Scene {
         return links.remove(*inboxes[inbox].get(), way(by), [](const Link&) {});
     }
 
-    const Owner<Channel> channel{std::in_place, ChannelOptions<int>{}, std::string{"news"}};
-    std::vector<Owner<Inbox>> inboxes;
+    const Owner<OwnedChannel> channel{std::in_place, ChannelOptions<int>{}, std::string{"news"}};
+    std::vector<Owner<OwnedInbox>> inboxes;
     // Two of them have the same text.
     const std::vector<std::string> patterns{"n*", "*", "*"};
     InboxLinks<int> links;
@@ -67,7 +67,7 @@ struct Reference {
             at = std::ranges::find_if(all, [](const Link* one) { return one->by != nullptr; });
         all.insert(at, &link);
     }
-    std::size_t remove(const Inbox& inbox, const std::string* by) {
+    std::size_t remove(const OwnedInbox& inbox, const std::string* by) {
         return std::erase_if(
             all, [&](const Link* one) { return one->inbox.get() == &inbox && one->by == by; });
     }

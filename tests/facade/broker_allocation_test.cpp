@@ -80,13 +80,13 @@ struct ThreeChannels : Empty {
     std::optional<runnel::Inbox<int>> inbox;
 };
 
-struct TwoStreams : Empty {
+struct WaitedStreams : Empty {
     runnel::BlockingList<int> jobs = broker.list<int>("jobs");
     runnel::Stream<int> orders = broker.stream<int>("orders");
     runnel::Stream<int> refunds = broker.stream<int>("refunds");
     runnel::Cursor<int> cursor = orders.cursor();
 
-    TwoStreams() {
+    WaitedStreams() {
         fill(jobs, {1});
         orders.add(1);
         refunds.add(2);
@@ -160,19 +160,19 @@ TEST_CASE("when memory runs out, a message that was to be published is untouched
 }
 
 TEST_CASE("when memory runs out, nobody is left in line", "[wait_any][allocation]") {
-    at_each_allocation<TwoStreams>(
-        [](TwoStreams& world) {
+    at_each_allocation<WaitedStreams>(
+        [](WaitedStreams& world) {
             (void)runnel::wait_any({world.cursor, world.jobs});
         },
-        [](TwoStreams& world, bool) {
+        [](WaitedStreams& world, bool) {
             CHECK(world.waits() == 0);
             CHECK(world.jobs.size() == 1);
             CHECK(world.cursor.try_read().size() == 1);
         });
-    at_each_allocation<TwoStreams>(
-        [](TwoStreams& world) {
+    at_each_allocation<WaitedStreams>(
+        [](WaitedStreams& world) {
             (void)runnel::read_first<int>(
                 {{world.orders, From::start}, {world.refunds, From::start}});
         },
-        [](TwoStreams& world, bool) { CHECK(world.waits() == 0); });
+        [](WaitedStreams& world, bool) { CHECK(world.waits() == 0); });
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Before: fails: values\(pop\.result\(\)\) == Words\{"1"\}
+// Before: fails: values\(pop\.result\(\)\) == Texts\{"1"\}
 //
 // One push that serves several moves fills two lists, first b and then c; who waits for them comes
 // in that order, as in Redis. A move from c to d made the push ask those who wait at c before those
@@ -18,7 +18,7 @@ using namespace runnel;
 using namespace runnel::test;
 
 TEST_CASE("those who wait for lists that moves fill are served in the order of filling") {
-    using Words = std::vector<std::string>;
+    using Texts = std::vector<std::string>;
     ManualClock clock;
     BlockingList<std::string> b{{.clock = &clock}};
     BlockingList<std::string> c{{.clock = &clock}};
@@ -28,10 +28,10 @@ TEST_CASE("those who wait for lists that moves fill are served in the order of f
     auto to_c = moving(clock, d, c);
     auto onwards = moving(clock, c, b);
     auto back = moving(clock, c, d);
-    Words messages{"1", "2"};
+    Texts messages{"1", "2"};
     CHECK(d.push_back_many(messages).count == 2);
-    CHECK(values(pop.result()) == Words{"1"});
+    CHECK(values(pop.result()) == Texts{"1"});
     CHECK(value(onwards.result()) == "2");
-    CHECK(elements(b) == Words{"2"});
+    CHECK(elements(b) == Texts{"2"});
     CHECK(back.waits());
 }

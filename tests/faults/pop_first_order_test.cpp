@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Before: fails: from == From\{0, "1"\}
+// Before: fails: from == FirstFound\{0, "1"\}
 //
 // A pop of b and a stands at a behind a move from a to b. A push of two elements to a serves both:
 // the move brings b the first one, and the pop was given the second one from a, though it names b
@@ -20,19 +20,19 @@ using namespace runnel;
 using namespace runnel::test;
 
 TEST_CASE("a pop of several lists that is served looks through them in their order again") {
-    using From = std::pair<std::size_t, std::string>;
-    using Words = std::vector<std::string>;
+    using FirstFound = std::pair<std::size_t, std::string>;
+    using Texts = std::vector<std::string>;
     ManualClock clock;
     BlockingList<std::string> a{{.clock = &clock}};
     BlockingList<std::string> b{{.clock = &clock}};
     std::vector<BlockingList<std::string>> named{b, a};
     auto move = moving(clock, a, b);
     auto pop = popping_first(clock, named);
-    Words messages{"1", "2"};
+    Texts messages{"1", "2"};
     CHECK(a.push_back_many(messages).count == 2);
     CHECK(value(move.result()) == "1");
-    const From from{pop.result().which(), *pop.result()};
-    CHECK(from == From{0, "1"});
-    CHECK(elements(a) == Words{"2"});
+    const FirstFound from{pop.result().which(), *pop.result()};
+    CHECK(from == FirstFound{0, "1"});
+    CHECK(elements(a) == Texts{"2"});
     CHECK(elements(b).empty());
 }

@@ -46,13 +46,13 @@ using Words = std::vector<std::string>;
 
 namespace {
 
-struct Lists {
+struct EmptyLists {
     ManualClock clock;
     BlockingList<std::string> list{{.clock = &clock}};
     BlockingList<std::string> small{{.capacity = 1, .clock = &clock}};
 };
 
-struct ClosedWithTwo : Lists {
+struct ClosedWithTwo : EmptyLists {
     ClosedWithTwo() {
         fill<std::string>(list, {"a", "b"});
         list.close();
@@ -61,7 +61,7 @@ struct ClosedWithTwo : Lists {
 
 }  // namespace
 
-TEST_CASE_METHOD(Lists, "a list is open until it is closed", "[list][close]") {
+TEST_CASE_METHOD(EmptyLists, "a list is open until it is closed", "[list][close]") {
     CHECK_FALSE(list.closed());
     CHECK_FALSE(list.drained());
     list.close();
@@ -95,7 +95,8 @@ TEST_CASE_METHOD(ClosedWithTwo, "many can be taken from a closed list at once", 
     CHECK(list.drained());
 }
 
-TEST_CASE_METHOD(Lists, "who never waits is told, too, that a list is closed", "[list][close]") {
+TEST_CASE_METHOD(EmptyLists, "who never waits is told, too, that a list is closed",
+                 "[list][close]") {
     list.close();
     CHECK(ending(list.try_pop_front()) == Ending::closed);
     CHECK(ending(list.try_pop_back()) == Ending::closed);
@@ -125,7 +126,7 @@ TEST_CASE_METHOD(ClosedWithTwo, "a closed list refuses a push of many", "[list][
     CHECK(messages == Words{"c", "d"});
 }
 
-TEST_CASE_METHOD(Lists, "a closed empty list has nothing to push to if it exists",
+TEST_CASE_METHOD(EmptyLists, "a closed empty list has nothing to push to if it exists",
                  "[list][close]") {
     list.close();
     CHECK(list.push_back_if_exists("a") == Push::closed);
@@ -142,7 +143,7 @@ TEST_CASE("a closed list that drops or rejects refuses pushes as any other", "[l
     }
 }
 
-TEST_CASE_METHOD(Lists, "closing ends the wait of every pop", "[list][close]") {
+TEST_CASE_METHOD(EmptyLists, "closing ends the wait of every pop", "[list][close]") {
     auto front = popping_front(clock, list);
     auto back = popping_back(clock, list, 1h);
     auto many = popping_front_many(clock, list, 3);
@@ -154,7 +155,7 @@ TEST_CASE_METHOD(Lists, "closing ends the wait of every pop", "[list][close]") {
     CHECK(list.stats().blocked_pops == 0);
 }
 
-TEST_CASE_METHOD(Lists, "closing ends the wait of every push, the messages untouched",
+TEST_CASE_METHOD(EmptyLists, "closing ends the wait of every push, the messages untouched",
                  "[list][close]") {
     fill<std::string>(small, {"x"});
     std::string one = "1";
@@ -172,7 +173,7 @@ TEST_CASE_METHOD(Lists, "closing ends the wait of every push, the messages untou
     CHECK(elements(small) == Words{"x"});
 }
 
-TEST_CASE_METHOD(Lists, "a push of many that is ended by closing says how many went in",
+TEST_CASE_METHOD(EmptyLists, "a push of many that is ended by closing says how many went in",
                  "[list][close]") {
     Words many{"1", "2", "3"};
     auto push = pushing_back_many(clock, small, many);
@@ -184,7 +185,7 @@ TEST_CASE_METHOD(Lists, "a push of many that is ended by closing says how many w
     CHECK(elements(small) == Words{"1"});
 }
 
-TEST_CASE_METHOD(Lists, "closing ends moves from the list and to it", "[list][close]") {
+TEST_CASE_METHOD(EmptyLists, "closing ends moves from the list and to it", "[list][close]") {
     BlockingList<std::string> other{{.clock = &clock}};
     auto from = moving(clock, list, other);
     auto to = moving(clock, other, list);
@@ -213,7 +214,7 @@ TEST_CASE_METHOD(ClosedWithTwo, "an element is worth more than the close", "[lis
     CHECK(value(list.try_pop_front()) == "b");
 }
 
-TEST_CASE_METHOD(Lists, "who was served before the close has its element", "[list][close]") {
+TEST_CASE_METHOD(EmptyLists, "who was served before the close has its element", "[list][close]") {
     auto first = popping_front(clock, list);
     auto second = popping_front(clock, list);
     CHECK(list.push_back("a") == Push::done);
@@ -224,7 +225,8 @@ TEST_CASE_METHOD(Lists, "who was served before the close has its element", "[lis
 
 // ------------------------------------------------------------------ the last handle
 
-TEST_CASE_METHOD(Lists, "when the last handle goes, the list is closed", "[list][close][handle]") {
+TEST_CASE_METHOD(EmptyLists, "when the last handle goes, the list is closed",
+                 "[list][close][handle]") {
     std::optional<BlockingList<std::string>> only{ListOptions{.clock = &clock}};
     auto pop = popping_front(clock, *only);
     REQUIRE(pop.waits());
@@ -232,7 +234,7 @@ TEST_CASE_METHOD(Lists, "when the last handle goes, the list is closed", "[list]
     CHECK(ending(pop.result()) == Ending::closed);
 }
 
-TEST_CASE_METHOD(Lists, "when the last handle of a full list goes, pushes end",
+TEST_CASE_METHOD(EmptyLists, "when the last handle of a full list goes, pushes end",
                  "[list][close][handle]") {
     std::optional<BlockingList<std::string>> only{ListOptions{.capacity = 1, .clock = &clock}};
     fill<std::string>(*only, {"x"});
@@ -248,7 +250,7 @@ TEST_CASE_METHOD(Lists, "when the last handle of a full list goes, pushes end",
     CHECK(messages == Words{"b", "c"});
 }
 
-TEST_CASE_METHOD(Lists, "many may wait through a handle that goes", "[list][close][handle]") {
+TEST_CASE_METHOD(EmptyLists, "many may wait through a handle that goes", "[list][close][handle]") {
     std::optional<BlockingList<std::string>> only{ListOptions{.clock = &clock}};
     std::vector<Call<runnel::Popped<std::string>>> pops;
     pops.reserve(6);
@@ -262,7 +264,8 @@ TEST_CASE_METHOD(Lists, "many may wait through a handle that goes", "[list][clos
     CHECK(ending(many.result()) == Ending::closed);
 }
 
-TEST_CASE_METHOD(Lists, "a move ends when the last handle of its source goes, or of its target",
+TEST_CASE_METHOD(EmptyLists,
+                 "a move ends when the last handle of its source goes, or of its target",
                  "[list][close][handle]") {
     std::optional<BlockingList<std::string>> source{ListOptions{.clock = &clock}};
     std::optional<BlockingList<std::string>> target{ListOptions{.clock = &clock}};
@@ -280,7 +283,7 @@ TEST_CASE_METHOD(Lists, "a move ends when the last handle of its source goes, or
     CHECK(ending(to.result()) == Ending::closed);
 }
 
-TEST_CASE_METHOD(Lists, "a wait on several lists outlives the handles of some",
+TEST_CASE_METHOD(EmptyLists, "a wait on several lists outlives the handles of some",
                  "[list][close][handle]") {
     std::vector<BlockingList<std::string>> lists{BlockingList<std::string>{{.clock = &clock}},
                                                  list};
@@ -292,7 +295,7 @@ TEST_CASE_METHOD(Lists, "a wait on several lists outlives the handles of some",
     CHECK(value(pop.result()) == "a");
 }
 
-TEST_CASE_METHOD(Lists, "as long as one handle is left, the list is open",
+TEST_CASE_METHOD(EmptyLists, "as long as one handle is left, the list is open",
                  "[list][close][handle]") {
     std::optional<BlockingList<std::string>> one{list};
     auto pop = popping_front(clock, *one);
@@ -303,7 +306,7 @@ TEST_CASE_METHOD(Lists, "as long as one handle is left, the list is open",
     CHECK(value(pop.result()) == "a");
 }
 
-TEST_CASE_METHOD(Lists, "a handle that is made to stand for another list lets go of the first",
+TEST_CASE_METHOD(EmptyLists, "a handle that is made to stand for another list lets go of the first",
                  "[list][close][handle]") {
     BlockingList<std::string> handle{{.clock = &clock}};
     auto pop = popping_front(clock, handle);

@@ -26,8 +26,8 @@ using namespace runnel::test;
 namespace {
 
 // A hundred entries, of which ann has the first `delivered` pending.
-struct World : NumberGroup {
-    explicit World(std::size_t delivered = 0) {
+struct GroupWorld : NumberGroup {
+    explicit GroupWorld(std::size_t delivered = 0) {
         add_range(1, 100);
         if (delivered != 0) held.emplace(ann.try_read({.count = delivered}));
     }
@@ -47,7 +47,7 @@ struct World : NumberGroup {
 template <typename Attempt, typename Check>
 void at_every_shortage(std::size_t delivered, Attempt attempt, Check check) {
     at_every_request([&](long granted, Shortage shortage) {
-        World world{delivered};
+        GroupWorld world{delivered};
         const auto before = world.state();
         std::optional<decltype(attempt(world))> made;
         try {
@@ -72,7 +72,7 @@ Result* result_of(Call<Result>& call) {
 }
 
 // That many from the first that was not delivered on, all of them pending.
-void check_prefix(const World& world, const Deliveries<int>& batch) {
+void check_prefix(const GroupWorld& world, const Deliveries<int>& batch) {
     REQUIRE(batch);
     REQUIRE(ids(batch) == id_range(1, static_cast<int>(batch.size())));
     REQUIRE(world.group.pending().count == batch.size());
@@ -86,15 +86,15 @@ TEST_CASE("a group's read without memory delivers nothing, or what it had memory
     std::size_t parts = 0;
     for (const std::size_t count : {1U, 3U, 20U, 100U})
         at_every_shortage(
-            0, [&](World& world) { return world.ann.try_read({.count = count}); },
-            [&](World& world, const auto& batch) {
+            0, [&](GroupWorld& world) { return world.ann.try_read({.count = count}); },
+            [&](GroupWorld& world, const auto& batch) {
                 check_prefix(world, batch);
                 parts += batch.size() != count ? 1 : 0;
             });
     CHECK(parts != 0);
     at_every_shortage(
-        0, [](World& world) { return world.ann.read({.count = 9, .acknowledged = true}); },
-        [](World& world, const auto& batch) {
+        0, [](GroupWorld& world) { return world.ann.read({.count = 9, .acknowledged = true}); },
+        [](GroupWorld& world, const auto& batch) {
             REQUIRE(batch);
             REQUIRE(world.group.info().last_delivered == batch.back().id);
         });
@@ -103,21 +103,21 @@ TEST_CASE("a group's read without memory delivers nothing, or what it had memory
 TEST_CASE("a consumer without memory is not made, or reads nothing", "[group][allocation]") {
     const std::string name = "a consumer of a long name, so that it needs memory";
     at_every_shortage(
-        0, [&](World& world) { return world.group.consumer(name).name() == name; },
-        [](World&, bool is_made) { REQUIRE(is_made); });
+        0, [&](GroupWorld& world) { return world.group.consumer(name).name() == name; },
+        [](GroupWorld&, bool is_made) { REQUIRE(is_made); });
     at_every_shortage(
         0,
-        [](World& world) {
+        [](GroupWorld& world) {
             world.group.remove_consumer("ann");
             return world.ann.try_read({.count = 1});
         },
-        [](World& world, const auto& batch) { check_prefix(world, batch); });
+        [](GroupWorld& world, const auto& batch) { check_prefix(world, batch); });
 }
 
 TEST_CASE("a history without memory delivers nothing again", "[group][allocation]") {
     at_every_shortage(
         10,
-        [](World& world) {
+        [](GroupWorld& world) {
             world.stream.erase({{3}});
             try {
                 return world.ann.history();
@@ -130,7 +130,7 @@ TEST_CASE("a history without memory delivers nothing again", "[group][allocation
                 return Deliveries<int>{runnel::Ending::stopped};
             }
         },
-        [](World&, const auto& batch) {
+        [](GroupWorld&, const auto& batch) {
             if (!batch && batch.ending() == runnel::Ending::stopped) return;
             REQUIRE(batch.size() == 9);
             REQUIRE(batch.lost() == ids({3}));
@@ -139,19 +139,19 @@ TEST_CASE("a history without memory delivers nothing again", "[group][allocation
 
 TEST_CASE("a claim without memory takes nothing, or tells what it has taken and dropped",
           "[group][allocation]") {
-    const auto check = [](World& world, const auto& batch) {
+    const auto check = [](GroupWorld& world, const auto& batch) {
         REQUIRE(world.pending_of("bob") == batch.size());
         REQUIRE(world.pending_of("ann") == 10 - batch.size() - batch.lost().size());
         for (const auto& delivery : batch) REQUIRE(delivery.ack() == Ack::done);
     };
     const Ids all = id_range(1, 10);
     at_every_shortage(
-        10, [&](World& world) { return world.bob.claim(all, {.min_idle = 0s}); }, check);
+        10, [&](GroupWorld& world) { return world.bob.claim(all, {.min_idle = 0s}); }, check);
     at_every_shortage(
-        10, [&](World& world) { return world.bob.autoclaim({.min_idle = 0s}); }, check);
+        10, [&](GroupWorld& world) { return world.bob.autoclaim({.min_idle = 0s}); }, check);
     for (const bool is_auto : {false, true}) {
         at_every_request([&](long granted, Shortage shortage) {
-            World world{10};
+            GroupWorld world{10};
             world.stream.trim({.count = 93});  // 1 to 7 are lost
             const auto before = world.state();
             std::optional<Deliveries<int>> batch;
@@ -172,7 +172,7 @@ TEST_CASE("a read without memory for what is lost drops nothing, or tells it",
           "[group][allocation][limit]") {
     std::size_t parts = 0;
     at_every_request([&](long granted, Shortage shortage) {
-        World world{10};
+        GroupWorld world{10};
         world.stream.trim({.count = 95});
         const auto limited = world.group.consumer("ann", {.max_pending = 10});
         const auto before = world.state();
@@ -194,16 +194,16 @@ TEST_CASE("a read without memory for what is lost drops nothing, or tells it",
 TEST_CASE("a look at a group without memory changes nothing", "[group][allocation]") {
     at_every_shortage(
         10,
-        [](World& world) {
+        [](GroupWorld& world) {
             return world.group.pending({}).size() == 10 && world.group.pending().count == 10 &&
                    world.group.consumers().size() == 2 && world.group.info().pending == 10;
         },
-        [](World&, bool is_right) { REQUIRE(is_right); });
+        [](GroupWorld&, bool is_right) { REQUIRE(is_right); });
 }
 
 TEST_CASE("acknowledging, releasing, extending, removing and the position need no memory",
           "[group][allocation]") {
-    World world{10};
+    GroupWorld world{10};
     bool is_done = true;
     std::size_t count = 0;
     {
@@ -220,7 +220,7 @@ TEST_CASE("acknowledging, releasing, extending, removing and the position need n
 }
 
 TEST_CASE("to acknowledge a batch needs no memory", "[group][allocation]") {
-    World world{100};
+    GroupWorld world{100};
     std::size_t count = 0;
     {
         const MemoryRunsOut limit{0};
@@ -235,7 +235,7 @@ TEST_CASE(
     "[group][allocation][wait]") {
     std::size_t failed = 0;
     at_every_request([&](long granted, Shortage shortage) {
-        World world;
+        GroupWorld world;
         world.group.set_position(runnel::From::end);
         auto first = reading(world.clock, world.ann);
         auto second = reading(world.clock, world.bob, {.timeout = 1h});
@@ -269,7 +269,7 @@ TEST_CASE(
 TEST_CASE("a consumer that was removed while it waits and finds no memory stays unknown",
           "[group][allocation][wait]") {
     at_every_request([](long granted, Shortage shortage) {
-        World world{100};
+        GroupWorld world{100};
         auto first = reading(world.clock, world.ann);
         auto second = reading(world.clock, world.bob);
         world.group.remove_consumer("bob");

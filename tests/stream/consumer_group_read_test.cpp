@@ -173,7 +173,7 @@ TEST_CASE("a delivery belongs to its batch, which can be moved, but not copied",
     STATIC_REQUIRE(std::is_nothrow_move_assignable_v<Deliveries<int>>);
 }
 
-TEST_CASE_METHOD(NumberGroup, "a read of no entries is refused", "[group][read]") {
+TEST_CASE_METHOD(NumberGroup, "a group's read of no entries is refused", "[group][read]") {
     CHECK(error_of([&] { return ann.read({.count = 0}); }) == ErrorCode::invalid_argument);
     CHECK(error_of([&] { return ann.try_read({.count = 0}); }) == ErrorCode::invalid_argument);
 }
@@ -245,7 +245,7 @@ TEST_CASE_METHOD(NumberGroup, "a group that is ahead of the stream lets lower id
     CHECK(ids(read.result()) == ids({100}));
 }
 
-TEST_CASE_METHOD(NumberGroup, "a read ends when its time is over, to the nanosecond",
+TEST_CASE_METHOD(NumberGroup, "a group's read ends when its time is over, to the nanosecond",
                  "[group][read][time]") {
     auto read = reading(clock, ann, {.timeout = 1h});
     clock.advance(1h - 1ns);
