@@ -40,7 +40,7 @@ public:
         std::uint64_t mixed = state_;
         mixed = (mixed ^ (mixed >> 30U)) * 0xBF58476D1CE4E5B9;
         mixed = (mixed ^ (mixed >> 27U)) * 0x94D049BB133111EB;
-        return static_cast<std::size_t>((mixed ^ (mixed >> 31U)) % count);
+        return (mixed ^ (mixed >> 31U)) % count;
     }
 
     [[nodiscard]] bool may_be_given() const noexcept {
