@@ -16,7 +16,6 @@
 #include "support/coroutines.hpp"
 #include "support/scale.hpp"
 #include "support/storm.hpp"
-#include "support/stress_random.hpp"
 
 #include <array>
 #include <chrono>
@@ -26,8 +25,6 @@
 #include <map>
 #include <memory>
 #include <mutex>
-#include <stop_token>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -42,7 +39,7 @@ using runnel::ReadOptions;
 using runnel::Subscription;
 using runnel::WaitOptions;
 using runnel::test::Coroutine;
-using runnel::test::Random;
+using runnel::test::in_threads;
 using runnel::test::scaled;
 using runnel::test::seed_for;
 using runnel::test::StormCounts;
@@ -251,17 +248,14 @@ struct Desk {
 };
 
 // One thread, its loop, its subscriptions, and the coroutines that go on there.
-class Guest {
+class Guest : runnel::test::StormHand {
 public:
     Guest(House& house, std::uint64_t seed, std::size_t number, Note first, std::size_t steps)
-        : house_{house}, random_{seed, number}, next_{first}, steps_{steps} {}
+        : StormHand{seed, number}, house_{house}, next_{first}, steps_{steps} {}
 
     void run() {
         for (; steps_ != 0; --steps_) step();
-        stop_.request_stop();
-        loop_.run();
-        while (loop_.destroy_one(random_)) {
-        }
+        end_all();
     }
 
 private:
@@ -294,8 +288,7 @@ private:
                 return count(house_, any(), random_.below(10), options(), on);
             });
         case 11:
-            if (loop_.destroy_one(random_)) house_.counts.add("destroyed");
-            return;
+            return give_up(house_.counts);
         case 12:
             return stop();
         case 13:
@@ -309,17 +302,7 @@ private:
 
     [[nodiscard]] std::shared_ptr<Room> any() { return house_.room(random_.below(House::size)); }
 
-    void stop() {
-        if (!random_.percent(20)) return;
-        stop_.request_stop();
-        stop_ = std::stop_source{};
-    }
-    [[nodiscard]] WaitOptions options() {
-        WaitOptions chosen;
-        if (random_.percent(50)) chosen.timeout = std::chrono::milliseconds{random_.below(20)};
-        if (random_.percent(50)) chosen.stop = stop_.get_token();
-        return chosen;
-    }
+    [[nodiscard]] WaitOptions options() { return limited(WaitOptions{}); }
     [[nodiscard]] ReadOptions read_options() {
         const WaitOptions chosen = options();
         return {.count = 1 + random_.below(3), .timeout = chosen.timeout, .stop = chosen.stop};
@@ -391,11 +374,8 @@ private:
     }
 
     House& house_;
-    Random random_;
     std::array<std::unique_ptr<View>, kinds_of_views.size()> views_;
     std::unique_ptr<Desk> desk_;
-    std::stop_source stop_;
-    StormLoop loop_;  // its coroutines refer to the others
     Note next_;
     std::size_t steps_;
 };
@@ -407,13 +387,9 @@ TEST_CASE("all get the messages of channels in their order, however waits of cor
     const std::size_t steps = scaled(200'000);
     const std::uint64_t seed = seed_for("channel storm");
     House house{threads * steps};
-    {
-        std::vector<std::jthread> all;
-        for (std::size_t number = 0; number != threads; ++number)
-            all.emplace_back([&house, seed, number, steps] {
-                Guest{house, seed, number, number * steps, steps}.run();
-            });
-    }
+    in_threads(threads, [&](std::size_t number) {
+        Guest{house, seed, number, number * steps, steps}.run();
+    });
     house.counts.print("channel storm");
     CHECK(house.wrong_notes() == 0);
     CHECK(house.wrong_reads() == 0);

@@ -12,7 +12,6 @@
 #include "support/coroutines.hpp"
 #include "support/scale.hpp"
 #include "support/storm.hpp"
-#include "support/stress_random.hpp"
 
 #include <array>
 #include <atomic>
@@ -21,8 +20,6 @@
 #include <cstdint>
 #include <mutex>
 #include <optional>
-#include <stop_token>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -31,7 +28,7 @@ using runnel::ManualClock;
 using runnel::Push;
 using runnel::WaitOptions;
 using runnel::test::Coroutine;
-using runnel::test::Random;
+using runnel::test::in_threads;
 using runnel::test::scaled;
 using runnel::test::seed_for;
 using runnel::test::StormCounts;
@@ -119,18 +116,15 @@ private:
 };
 
 // One thread, its loop, and the coroutines that go on there.
-class Worker {
+class Worker : runnel::test::StormHand {
 public:
     Worker(Shop& shop, std::uint64_t seed, std::size_t number, std::uint64_t first,
            std::size_t steps)
-        : shop_{shop}, random_{seed, number}, next_{first}, steps_{steps} {}
+        : StormHand{seed, number}, shop_{shop}, next_{first}, steps_{steps} {}
 
     void run() {
         for (; steps_ != 0; --steps_) step();
-        stop_.request_stop();
-        loop_.run();
-        while (loop_.destroy_one(random_)) {
-        }
+        end_all();
     }
 
 private:
@@ -157,7 +151,7 @@ private:
             return loop_.start(
                 [this](Executor on) { return move(shop_, any(), any(), options(), on); });
         case 9:
-            return give_up();
+            return give_up(shop_.counts);
         case 10:
             return stop();
         case 11:
@@ -170,20 +164,7 @@ private:
     }
 
     [[nodiscard]] List any() { return shop_.list(random_.below(Shop::size)); }
-    void give_up() {
-        if (loop_.destroy_one(random_)) shop_.counts.add("destroyed");
-    }
-    void stop() {
-        if (!random_.percent(20)) return;
-        stop_.request_stop();
-        stop_ = std::stop_source{};
-    }
-    [[nodiscard]] WaitOptions options() {
-        WaitOptions chosen;
-        if (random_.percent(50)) chosen.timeout = std::chrono::milliseconds{random_.below(20)};
-        if (random_.percent(50)) chosen.stop = stop_.get_token();
-        return chosen;
-    }
+    [[nodiscard]] WaitOptions options() { return limited(WaitOptions{}); }
 
     // These are static, as a lambda's or a member's coroutine refers to what may have gone.
 
@@ -217,9 +198,6 @@ private:
     }
 
     Shop& shop_;
-    Random random_;
-    StormLoop loop_;
-    std::stop_source stop_;
     std::uint64_t next_;
     std::size_t steps_;
 };
@@ -231,13 +209,9 @@ TEST_CASE("each element is taken once, however the waits of coroutines end") {
     const std::size_t steps = scaled(20'000);
     const std::uint64_t seed = seed_for("list storm");
     Shop shop{threads * steps};
-    {
-        std::vector<std::jthread> all;
-        for (std::size_t number = 0; number != threads; ++number)
-            all.emplace_back([&shop, seed, number, steps] {
-                Worker{shop, seed, number, number * steps, steps}.run();
-            });
-    }
+    in_threads(threads, [&](std::size_t number) {
+        Worker{shop, seed, number, number * steps, steps}.run();
+    });
     shop.take_all();
     shop.counts.print("list storm");
     CHECK(shop.wrong() == 0);

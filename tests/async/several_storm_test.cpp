@@ -23,8 +23,6 @@
 #include <cstdint>
 #include <deque>
 #include <mutex>
-#include <stop_token>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -40,6 +38,7 @@ using runnel::WaitedAny;
 using runnel::WaitOptions;
 using runnel::Watch;
 using runnel::test::Coroutine;
+using runnel::test::in_threads;
 using runnel::test::Random;
 using runnel::test::scaled;
 using runnel::test::seed_for;
@@ -125,10 +124,10 @@ private:
 };
 
 // One thread, its loop, and the coroutines that go on there.
-class Clerk {
+class Clerk : runnel::test::StormHand {
 public:
     Clerk(Shelves& shelves, std::uint64_t seed, std::size_t number, std::uint64_t first)
-        : shelves_{shelves}, random_{seed, number}, next_{first} {}
+        : StormHand{seed, number}, shelves_{shelves}, next_{first} {}
 
     void run(std::size_t steps) {
         for (; steps != 0; --steps) step();
@@ -137,10 +136,7 @@ public:
     // Every kind of end for those that are left.
     void end() {
         for (std::size_t left = loop_.size() / 2; left != 0; --left) loop_.destroy_one(random_);
-        stop_.request_stop();
-        loop_.run();
-        while (loop_.destroy_one(random_)) {
-        }
+        end_all();
     }
 
 private:
@@ -168,7 +164,7 @@ private:
         case 10:
             return shelves_.push(shelves_.any(random_), next_++);
         case 11:
-            return give_up();
+            return give_up(shelves_.counts);
         case 12:
             return stop();
         case 13:
@@ -184,20 +180,7 @@ private:
         return random_.percent(50) ? Way::now : random_.percent(50) ? Way::later : Way::never;
     }
     [[nodiscard]] std::vector<Shelf> some() { return shelves_.some(random_); }
-    void give_up() {
-        if (loop_.destroy_one(random_)) shelves_.counts.add("destroyed");
-    }
-    void stop() {
-        if (!random_.percent(20)) return;
-        stop_.request_stop();
-        stop_ = std::stop_source{};
-    }
-    [[nodiscard]] WaitOptions options() {
-        WaitOptions chosen;
-        if (random_.percent(50)) chosen.timeout = std::chrono::milliseconds{random_.below(20)};
-        if (random_.percent(50)) chosen.stop = stop_.get_token();
-        return chosen;
-    }
+    [[nodiscard]] WaitOptions options() { return limited(WaitOptions{}); }
     [[nodiscard]] FirstOptions first() {
         const WaitOptions chosen = options();
         return {random_.percent(50) ? End::front : End::back, chosen.timeout, chosen.stop};
@@ -240,9 +223,6 @@ private:
     }
 
     Shelves& shelves_;
-    Random random_;
-    StormLoop loop_;
-    std::stop_source stop_;
     std::uint64_t next_;
 };
 
@@ -256,10 +236,7 @@ TEST_CASE("of many lists each element is taken once, however the waits of corout
     std::deque<Clerk> clerks;
     for (std::size_t number = 0; number != threads; ++number)
         clerks.emplace_back(shelves, seed, number, number * steps);
-    {
-        std::vector<std::jthread> all;
-        for (Clerk& clerk : clerks) all.emplace_back([&clerk, steps] { clerk.run(steps); });
-    }
+    in_threads(threads, [&](std::size_t number) { clerks[number].run(steps); });
     shelves.clock.advance(1h);
     // Those that go on may end waits of the others.
     for (std::size_t round = 0; round != 10; ++round)

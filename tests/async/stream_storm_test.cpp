@@ -15,7 +15,6 @@
 #include "support/coroutines.hpp"
 #include "support/scale.hpp"
 #include "support/storm.hpp"
-#include "support/stress_random.hpp"
 
 #include <array>
 #include <atomic>
@@ -24,9 +23,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
-#include <stop_token>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -44,7 +41,7 @@ using runnel::ReadOptions;
 using runnel::StreamId;
 using runnel::StreamOptions;
 using runnel::test::Coroutine;
-using runnel::test::Random;
+using runnel::test::in_threads;
 using runnel::test::scaled;
 using runnel::test::seed_for;
 using runnel::test::StormCounts;
@@ -171,18 +168,15 @@ private:
 };
 
 // One thread, its loop, and the coroutines that go on there.
-class Pupil {
+class Pupil : runnel::test::StormHand {
 public:
     Pupil(Hall& hall, std::uint64_t seed, std::size_t number, std::uint64_t first,
           std::size_t steps)
-        : hall_{hall}, random_{seed, number}, next_{first}, steps_{steps} {}
+        : StormHand{seed, number}, hall_{hall}, next_{first}, steps_{steps} {}
 
     void run() {
         for (; steps_ != 0; --steps_) step();
-        stop_.request_stop();
-        loop_.run();
-        while (loop_.destroy_one(random_)) {
-        }
+        end_all();
         for (auto& follower : followers_)
             if (follower) read_to_the_end(*follower);
     }
@@ -216,7 +210,7 @@ private:
             return loop_.start(
                 [&](Executor on) { return read(hall_, course->log, options(), on); });
         case 11:
-            return give_up();
+            return give_up(hall_.counts);
         case 12:
             return stop();
         case 13:
@@ -254,15 +248,6 @@ private:
         }
     }
 
-    void give_up() {
-        if (loop_.destroy_one(random_)) hall_.counts.add("destroyed");
-    }
-    void stop() {
-        if (!random_.percent(20)) return;
-        stop_.request_stop();
-        stop_ = std::stop_source{};
-    }
-
     [[nodiscard]] runnel::Consumer<std::uint64_t>
     consumer(const ConsumerGroup<std::uint64_t>& group) {
         const std::string name(1, static_cast<char>('a' + random_.below(8)));
@@ -273,10 +258,7 @@ private:
         return {.count = count, .timeout = timeout, .stop = stop};
     }
     [[nodiscard]] ReadOptions options() {
-        ReadOptions chosen{.count = 1 + random_.below(4)};
-        if (random_.percent(50)) chosen.timeout = std::chrono::milliseconds{random_.below(20)};
-        if (random_.percent(50)) chosen.stop = stop_.get_token();
-        return chosen;
+        return limited(ReadOptions{.count = 1 + random_.below(4)});
     }
 
     // These are static, as a lambda's or a member's coroutine refers to what may have gone. The
@@ -309,10 +291,7 @@ private:
     }
 
     Hall& hall_;
-    Random random_;
     std::array<std::shared_ptr<Follower>, 4> followers_;
-    StormLoop loop_;
-    std::stop_source stop_;
     std::uint64_t next_;
     std::size_t steps_;
 };
@@ -325,13 +304,9 @@ TEST_CASE("each entry is delivered once, and cursors see all, however the waits 
     const std::size_t steps = scaled(20'000);
     const std::uint64_t seed = seed_for("stream storm");
     Hall hall{threads * steps};
-    {
-        std::vector<std::jthread> all;
-        for (std::size_t number = 0; number != threads; ++number)
-            all.emplace_back([&hall, seed, number, steps] {
-                Pupil{hall, seed, number, number * steps, steps}.run();
-            });
-    }
+    in_threads(threads, [&](std::size_t number) {
+        Pupil{hall, seed, number, number * steps, steps}.run();
+    });
     hall.counts.print("stream storm");
     CHECK(hall.wrong() == 0);
     CHECK(hall.counts.kinds() == 8);

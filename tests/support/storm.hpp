@@ -6,6 +6,7 @@
 #include "support/coroutines.hpp"
 #include "support/stress_random.hpp"
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -13,9 +14,12 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
+#include <vector>
 
 namespace runnel::test {
 
@@ -30,12 +34,6 @@ public:
         std::cout << storm << ':';
         for (const auto& [end, count] : counts_) std::cout << ' ' << end << ' ' << count << ',';
         std::cout << std::endl;
-    }
-    /// Of the kind that came least often.
-    [[nodiscard]] std::size_t least() const {
-        std::size_t least = counts_.empty() ? 0 : counts_.begin()->second;
-        for (const auto& [end, count] : counts_) least = count < least ? count : least;
-        return least;
     }
     [[nodiscard]] std::size_t kinds() const { return counts_.size(); }
 
@@ -110,5 +108,51 @@ private:
     std::mutex mutex_;
     std::deque<Step> steps_;
 };
+
+/// What each thread of a storm has: choices, a loop with coroutines, and a stop that ends some
+/// waits.
+class StormHand {
+public:
+    StormHand(std::uint64_t seed, std::size_t number) : random_{seed, number} {}
+
+protected:
+    /// Destroys any coroutine.
+    void give_up(StormCounts& counts) {
+        if (loop_.destroy_one(random_)) counts.add("destroyed");
+    }
+    /// Now and then, stops the waits that have begun.
+    void stop() {
+        if (!random_.percent(20)) return;
+        stop_.request_stop();
+        stop_ = std::stop_source{};
+    }
+    /// At the end: stops the waits that are left, and destroys those that do not end so.
+    void end_all() {
+        stop_.request_stop();
+        loop_.run();
+        while (loop_.destroy_one(random_)) {
+        }
+    }
+
+    /// The options of a wait; half of them with a time-out, and half of them with the stop.
+    template <typename Options>
+    [[nodiscard]] Options limited(Options options) {
+        if (random_.percent(50)) options.timeout = std::chrono::milliseconds{random_.below(20)};
+        if (random_.percent(50)) options.stop = stop_.get_token();
+        return options;
+    }
+
+    Random random_;
+    std::stop_source stop_;
+    StormLoop loop_;
+};
+
+/// Calls body(0), body(1), ... in as many threads, and waits for them.
+template <typename Body>
+void in_threads(std::size_t count, const Body& body) {
+    std::vector<std::jthread> all;
+    for (std::size_t number = 0; number != count; ++number)
+        all.emplace_back([&body, number] { body(number); });
+}
 
 }  // namespace runnel::test
