@@ -19,8 +19,6 @@ namespace runnel::inline v0 {
 
 namespace detail {
 
-// How a coroutine goes on: in the thread that ends its wait, or on an executor.
-
 // False: there is no executor, or it has refused.
 template <typename Type>
 [[nodiscard]] bool submit_to(std::optional<Type>& executor, Continuation function) noexcept {
@@ -33,6 +31,7 @@ template <typename Type>
     }
 }
 
+// How a coroutine goes on: in the thread that ends its wait.
 struct Here {
     struct Next {
         static constexpr bool is_known_to_others = false;
@@ -47,6 +46,7 @@ struct Here {
     [[nodiscard]] static Next next() noexcept { return {}; }
 };
 
+// The same: on an executor.
 template <typename Type>
 class OnExecutor {
 public:
