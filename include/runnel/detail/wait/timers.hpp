@@ -178,8 +178,7 @@ inline void stop_unless_run(const Clock& clock) noexcept {
     if (before != nullptr) {
         next = before->next;
         if (before->calls.fetch_sub(1, std::memory_order_relaxed) == 1)
-            for (auto left = std::exchange(before->awaiting, 0); left != 0; --left)
-                futex_wake_one(before->calls);
+            for (auto left = before->awaiting; left != 0; --left) futex_wake_one(before->calls);
     }
     while (next != nullptr && !next->on_earlier) next = next->next;
     if (next != nullptr) next->calls.fetch_add(1, std::memory_order_relaxed);
@@ -195,14 +194,17 @@ inline void tell_runners(ClockTimers& timers) noexcept {
 // Calls `change` under the lock when no call of the Runner's function runs.
 template <typename Change>
 void change_between_calls(ClockTimers& timers, RunnerSeat& seat, const Change& change) noexcept {
-    for (;;) {
+    for (bool has_slept = false;; has_slept = true) {
         std::uint32_t calls = 0;
         {
             const Lock lock{timers.mutex};
+            if (has_slept) --seat.awaiting;
             calls = seat.calls.load(std::memory_order_relaxed);
             if (calls == 0) return change();
             ++seat.awaiting;
         }
+        // There may have been none, and as many again, before this sleeps: so whoever ends the last
+        // one wakes all that are counted here, each time.
         futex_wait(seat.calls, calls);
     }
 }
