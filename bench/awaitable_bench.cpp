@@ -95,8 +95,8 @@ struct Detached {
 /// Goes on where the wait ends.
 struct Anywhere {
     template <class Awaitable>
-    Awaitable operator()(Awaitable awaitable) const {
-        return awaitable;
+    Awaitable&& operator()(Awaitable&& awaitable) const {
+        return std::forward<Awaitable>(awaitable);
     }
 };
 
@@ -213,8 +213,8 @@ struct Threads {
 /// Goes on in an io_context.
 struct OnContext {
     template <class Awaitable>
-    auto operator()(Awaitable awaitable) const {
-        return std::move(awaitable).on(*this);
+    auto operator()(Awaitable&& awaitable) const {
+        return std::forward<Awaitable>(awaitable).on(*this);
     }
     void execute(Continuation function) const { asio::post(*context, function); }
 

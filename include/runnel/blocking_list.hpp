@@ -270,48 +270,50 @@ public:
     // The calls above as awaitables, with the same options and results; see Awaitable. They are
     // done at once where the call would not wait, and allocate nothing.
 
-    auto async_pop_front(const WaitOptions& options = {}) const {
+    auto async_pop_front(const WaitOptions& options = wait_for_ever) const {
         return Awaitable{detail::PopRecipe<T, End::front>{owner()}, options};
     }
-    auto async_pop_back(const WaitOptions& options = {}) const {
+    auto async_pop_back(const WaitOptions& options = wait_for_ever) const {
         return Awaitable{detail::PopRecipe<T, End::back>{owner()}, options};
     }
 
     /// Throws: Error{invalid_argument} if `count` is 0.
-    auto async_pop_front_many(std::size_t count, const WaitOptions& options = {}) const {
+    auto async_pop_front_many(std::size_t count, const WaitOptions& options = wait_for_ever) const {
         detail::check_count(count, "BlockingList: a pop of many");
         return Awaitable{detail::PopManyRecipe<T, End::front>{owner(), count}, options};
     }
-    auto async_pop_back_many(std::size_t count, const WaitOptions& options = {}) const {
+    auto async_pop_back_many(std::size_t count, const WaitOptions& options = wait_for_ever) const {
         detail::check_count(count, "BlockingList: a pop of many");
         return Awaitable{detail::PopManyRecipe<T, End::back>{owner(), count}, options};
     }
 
     /// The message stays where it is, untouched, until it is in the list. An lvalue is copied here.
-    auto async_push_back(T&& message RUNNEL_LIFETIMEBOUND, const WaitOptions& options = {}) const {
+    auto async_push_back(T&& message RUNNEL_LIFETIMEBOUND,
+                         const WaitOptions& options = wait_for_ever) const {
         return Awaitable{detail::PushRecipe<T, End::back, T&>{owner(), message}, of_push(options)};
     }
-    auto
-    async_push_back(const T& message,
-                    const WaitOptions& options = {}) const requires std::copy_constructible<T> {
+    auto async_push_back(const T& message, const WaitOptions& options = wait_for_ever)
+        const requires std::copy_constructible<T> {
         return Awaitable{detail::PushRecipe<T, End::back, T>{owner(), T(message)},
                          of_push(options)};
     }
-    auto async_push_front(T&& message RUNNEL_LIFETIMEBOUND, const WaitOptions& options = {}) const {
+    auto async_push_front(T&& message RUNNEL_LIFETIMEBOUND,
+                          const WaitOptions& options = wait_for_ever) const {
         return Awaitable{detail::PushRecipe<T, End::front, T&>{owner(), message}, of_push(options)};
     }
-    auto
-    async_push_front(const T& message,
-                     const WaitOptions& options = {}) const requires std::copy_constructible<T> {
+    auto async_push_front(const T& message, const WaitOptions& options = wait_for_ever)
+        const requires std::copy_constructible<T> {
         return Awaitable{detail::PushRecipe<T, End::front, T>{owner(), T(message)},
                          of_push(options)};
     }
 
     /// The messages stay where they are; each is untouched until it is in the list.
-    auto async_push_back_many(std::span<T> messages, const WaitOptions& options = {}) const {
+    auto async_push_back_many(std::span<T> messages,
+                              const WaitOptions& options = wait_for_ever) const {
         return Awaitable{detail::PushManyRecipe<T, End::back>{owner(), messages}, of_push(options)};
     }
-    auto async_push_front_many(std::span<T> messages, const WaitOptions& options = {}) const {
+    auto async_push_front_many(std::span<T> messages,
+                               const WaitOptions& options = wait_for_ever) const {
         return Awaitable{detail::PushManyRecipe<T, End::front>{owner(), messages},
                          of_push(options)};
     }
@@ -411,9 +413,10 @@ private:
     [[nodiscard]] detail::Owner<State> owner() const noexcept { return detail::Owner{*state_}; }
 
     // A push waits only with Full::block.
-    [[nodiscard]] WaitOptions of_push(const WaitOptions& options) const {
-        if (state_->when_full == Full::block) return options;
-        return {std::chrono::nanoseconds{0}, options.stop};
+    [[nodiscard]] detail::KeptOptions of_push(const WaitOptions& options) const noexcept {
+        detail::KeptOptions kept{options};
+        if (state_->when_full != Full::block) kept.timeout = std::chrono::nanoseconds{0};
+        return kept;
     }
 
     static PoppedFrom<T> first_of(std::span<const BlockingList> lists, const FirstOptions& options);

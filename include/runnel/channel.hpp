@@ -137,11 +137,12 @@ public:
     /// them before it goes on with the coroutine; if it is ended or cancelled inside such a
     /// handler, the program ends by std::terminate. Inside a handler the publish is refused where
     /// publish() would be.
-    auto async_publish(T&& message RUNNEL_LIFETIMEBOUND, const WaitOptions& options = {}) const {
+    auto async_publish(T&& message RUNNEL_LIFETIMEBOUND,
+                       const WaitOptions& options = wait_for_ever) const {
         return Awaitable{detail::PublishRecipe<T, T&>{owner(), message}, options};
     }
-    auto async_publish(const T& message,
-                       const WaitOptions& options = {}) const requires std::copy_constructible<T> {
+    auto async_publish(const T& message, const WaitOptions& options = wait_for_ever)
+        const requires std::copy_constructible<T> {
         return Awaitable{detail::PublishRecipe<T, T>{owner(), T(message)}, options};
     }
 
@@ -208,7 +209,8 @@ public:
     }
 
     /// wait_for_subscribers() as an awaitable; see Awaitable.
-    auto async_wait_for_subscribers(std::size_t count, const WaitOptions& options = {}) const {
+    auto async_wait_for_subscribers(std::size_t count,
+                                    const WaitOptions& options = wait_for_ever) const {
         return Awaitable{detail::AwaitSubscribersRecipe<T>{owner(), count}, options};
     }
 

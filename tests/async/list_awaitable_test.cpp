@@ -107,6 +107,76 @@ TEST_CASE_METHOD(SomeWords, "a push waits for room, and leaves its message alone
     CHECK(elements(pair) == Words{"y", "z"});
 }
 
+// Elements stand in two parts, and a pop at the front takes over all that has gathered at the back.
+TEST_CASE("a push gets the room that a pop makes, wherever the elements stand") {
+    const BlockingList<int> jobs{{.capacity = 3}};
+    fill<int>(jobs, {1, 2, 3});
+    std::optional<Push> push;
+    const auto wait = [&](int job) {
+        push.reset();
+        Coroutine coroutine = awaiting(jobs.async_push_back(job), push);
+        CHECK_FALSE(push);
+        return coroutine;
+    };
+    std::optional<runnel::Popped<int>> popped;
+    const auto pop = [&] { const Coroutine coroutine = awaiting(jobs.async_pop_front(), popped); };
+
+    SECTION("all at the back, and a coroutine pops") {
+        const Coroutine waits = wait(4);
+        pop();
+        CHECK(popped->value() == 1);
+        CHECK(push == Push::done);
+        CHECK(elements(jobs) == std::vector{2, 3, 4});
+    }
+    SECTION("one at the back, and a coroutine pops") {
+        const BlockingList<int> one{{.capacity = 1}};
+        fill<int>(one, {1});
+        const int two = 2;
+        const Coroutine waits = awaiting(one.async_push_back(two), push);
+        const Coroutine pops = awaiting(one.async_pop_front(), popped);
+        CHECK(popped->value() == 1);
+        CHECK(push == Push::done);
+        CHECK(elements(one) == std::vector{2});
+    }
+    SECTION("some at the front") {
+        CHECK(jobs.try_pop_front().value() == 1);
+        REQUIRE(jobs.try_push_back(4) == Push::done);
+        const Coroutine waits = wait(5);
+        SECTION("and a coroutine pops") {
+            pop();
+            CHECK(popped->value() == 2);
+        }
+        SECTION("and a thread pops") {
+            CHECK(jobs.try_pop_front().value() == 2);
+        }
+        CHECK(push == Push::done);
+        CHECK(elements(jobs) == std::vector{3, 4, 5});
+    }
+}
+
+TEST_CASE_METHOD(SomeWords, "a push is done at once where a pop has made room") {
+    CHECK(pair.try_pop_front().value() == "x");
+    std::optional<Push> push;
+    const Coroutine at_once = awaiting(pair.async_push_back(std::string{"z"}), push);
+    CHECK(push == Push::done);
+    CHECK(elements(pair) == Words{"y", "z"});
+}
+
+TEST_CASE_METHOD(SomeWords, "pushes wait in the order in which they came, at either end") {
+    std::optional<Push> one;
+    std::optional<Push> two;
+    const std::string z = "z";
+    const std::string w = "w";
+    const Coroutine first = awaiting(pair.async_push_back(z), one);
+    const Coroutine second = awaiting(pair.async_push_front(w), two);
+    CHECK(pair.try_pop_front().value() == "x");
+    CHECK(one == Push::done);
+    CHECK_FALSE(two);
+    CHECK(pair.try_pop_back().value() == "z");
+    CHECK(two == Push::done);
+    CHECK(elements(pair) == Words{"w", "y"});
+}
+
 TEST_CASE_METHOD(SomeWords, "a push of an lvalue has a copy") {
     std::string message = "z";
     std::optional<Push> push;

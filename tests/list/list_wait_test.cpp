@@ -118,7 +118,7 @@ TEST_CASE("a move that waits costs the calls of the list where it lacks nothing 
     const Owner<ListState<int>> target(std::in_place, runnel::ListOptions{.capacity = 2});
     const auto is_quick = [](ListState<int>& list) {
         const LockAll lock{list};
-        return list.needs_no_attention() && list.back.part.room != 0 && !list.front.attention;
+        return list.needs_no_attention() && list.back.part.room != 0 && !list.front.has_attention();
     };
     MoveOne<int> move{*source.get(), End::front, *target.get(), End::back};
     const runnel::WaitOptions for_ever;

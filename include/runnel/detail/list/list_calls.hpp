@@ -9,6 +9,7 @@
 #include <runnel/detail/base/annotations.hpp>
 #include <runnel/detail/base/handle.hpp>
 #include <runnel/detail/base/mutex.hpp>
+#include <runnel/detail/base/thread_id.hpp>
 #include <runnel/detail/base/unmade.hpp>
 #include <runnel/detail/list/list_requests.hpp>
 #include <runnel/detail/list/list_state.hpp>
@@ -62,30 +63,39 @@ Push push_one_in_turn(ListState<T>& list, End end, T& message, const WaitOptions
     return push_in_turn(list, end, std::span{std::addressof(message), 1}, options).ending;
 }
 
-// The rest of a push at the back, without a lock.
+// The rest of a push at the back, without a lock. False: it has to take its turn.
 template <Message T>
-[[gnu::noinline]] Push finish_push(ListState<T>& list, T& message, const WaitOptions* options,
-                                   HandOver handed_over, Unmade<WakeChain>& memory) {
-    if (handed_over == HandOver::no) return push_one_in_turn(list, End::back, message, options);
+[[gnu::noinline]] bool finish_hand_over(ListState<T>& list, HandOver handed_over,
+                                        Unmade<WakeChain>& memory) noexcept {
+    if (handed_over == HandOver::no) return false;
     list.finish(handed_over == HandOver::finished, memory.value());
     memory.destroy();
-    return Push::done;
+    return true;
 }
 
+// A push at the back that finds room at once, or those who wait for an element. False: it has to
+// take its turn, and `message` is untouched.
 template <Message T>
-[[gnu::always_inline]] inline Push push_back(ListState<T>& list, T& message,
-                                             const WaitOptions* options) {
+[[nodiscard]] [[gnu::always_inline]] inline bool push_back_now(ListState<T>& list, T& message) {
     Unmade<WakeChain> memory;
     auto handed_over = HandOver::no;
     {
         const Lock lock{list.back.mutex};
         if (list.back.part.room != 0) [[likely]] {
             list.back.part.push(std::move(message));
-            return Push::done;
+            return true;
         }
         handed_over = list.hand_over(message, memory);
     }
-    return finish_push(list, message, options, handed_over, memory);
+    return finish_hand_over(list, handed_over, memory);
+}
+
+template <Message T>
+[[gnu::always_inline]] inline Push push_back(ListState<T>& list, T& message,
+                                             const WaitOptions* options) {
+    if (push_back_now(list, message)) [[likely]]
+        return Push::done;
+    return push_one_in_turn(list, End::back, message, options);
 }
 
 template <Message T>
@@ -210,7 +220,7 @@ template <Message T>
                                                   bool may_pause) {
     if (list.front_size() != 0) {
         const Lock lock{list.front.mutex};
-        if (list.front.part.has() && !list.front.attention) [[likely]]
+        if (list.front.part.has() && !list.front.has_attention()) [[likely]]
             return list.take_first_of_front();
     }
     Unmade<PopInLine<T>> memory;
@@ -235,6 +245,24 @@ Popped<T> pop(ListState<T>& list, End end, const WaitOptions* options) {
     return end == End::front ? pop_front(list, options) : pop_in_turn(list, end, options);
 }
 
+// Takes an element that is there and that no other request waits for, and serves those that wait
+// for the room. False: it has taken nothing.
+template <Message T>
+[[nodiscard]] bool pop_and_serve(ListState<T>& list, End end, std::optional<T>& out) noexcept {
+    WakeChain chain;
+    bool is_finished = true;
+    {
+        const LockAll lock{list};
+        if (!list.is_first(Line::pops) || list.core().empty()) return false;
+        out.emplace(std::move(list.core().peek(end)));
+        list.core().drop(end);
+        list.turns.end_of(this_thread());
+        is_finished = list.serve_under_locks(chain);
+    }
+    list.finish(is_finished, chain);
+    return true;
+}
+
 // False if there is nothing, or a request waits. If it throws, it has taken nothing.
 template <Message T>
 [[nodiscard]] bool pop_many_now(ListState<T>& list, End end, std::size_t count, std::vector<T>& out,
@@ -243,7 +271,7 @@ template <Message T>
         out.reserve(count);
         const Lock lock{list.front.mutex};
         // First its size: while the front is empty, the back's lock guards `attention`.
-        if (list.front.part.has(count) && !list.front.attention) {
+        if (list.front.part.has(count) && !list.front.has_attention()) {
             list.front.part.pop_many(count, out);
             return true;
         }

@@ -4,6 +4,7 @@
 // The calls of a list that may wait, for those who wait without a thread.
 
 #include <runnel/detail/base/handle.hpp>
+#include <runnel/detail/base/thread_id.hpp>
 #include <runnel/detail/blocks/block_deque.hpp>
 #include <runnel/detail/list/list_calls.hpp>
 #include <runnel/detail/list/list_places.hpp>
@@ -25,8 +26,9 @@
 
 namespace runnel::inline v0::detail {
 
-// The place of a pop of one element. At the front, it gets into line at once if the list is empty
-// and no other request waits, under the lock that has found that.
+// The place of a pop of one element. At the front, it takes what has gathered at the back, or gets
+// into line at once if the list is empty and no other request waits, under the lock that has found
+// that.
 template <Message T, End At>
 struct PopPlace : ListPlace<T, Line::pops> {
     PopPlace(PopOne<T>& request, ListState<T>& list) noexcept
@@ -34,35 +36,45 @@ struct PopPlace : ListPlace<T, Line::pops> {
 
     [[nodiscard]] bool try_or_queue(WaitLimits limits, WakeChain& chain) noexcept {
         if constexpr (At == End::front) {
-            const auto has_ended = try_or_queue_alone(limits, false);
+            const auto has_ended = try_or_queue_at_back(limits, false, chain);
             if (has_ended) return *has_ended;
         }
         return ListPlace<T, Line::pops>::try_or_queue(limits, chain);
     }
-    [[nodiscard]] std::optional<bool> try_or_suspend() noexcept requires(At == End::front) {
-        return try_or_queue_alone(WaitLimits::of(&wait_for_ever), true);
+    [[nodiscard]] std::optional<bool> try_or_suspend(WakeChain& chain) noexcept
+        requires(At == End::front) {
+        return try_or_queue_at_back(WaitLimits::of(&wait_for_ever), true, chain);
     }
 
 private:
-    // Nothing: others may stand before it, or have to be served; or what it takes may come back.
-    [[nodiscard]] std::optional<bool> try_or_queue_alone(const WaitLimits& limits,
-                                                         bool suspends) noexcept {
+    // Nothing: there may be something at the front, or others may stand before it; or what it takes
+    // may come back.
+    [[nodiscard]] std::optional<bool> try_or_queue_at_back(const WaitLimits& limits, bool suspends,
+                                                           WakeChain& chain) noexcept {
         ListState<T>& list = *this->node.list();
         auto& request = static_cast<PopOne<T>&>(*this->node.waiter);
-        const Lock lock{list.back.mutex};
-        if (!list.needs_no_attention() || list.front_size() != 0 || list.closed)
-            return std::nullopt;
-        if (!list.back.part.items.empty()) {
+        bool is_finished = true;
+        {
+            const Lock lock{list.back.mutex};
+            if (list.front_size() != 0 || !list.is_first(Line::pops) || list.closed)
+                return std::nullopt;
+            if (list.back.part.items.empty()) {
+                if (!limits.may_wait() || !list.needs_no_attention()) return std::nullopt;
+                if (suspends) request.suspend_unshared();
+                list.back.poppers.insert(this->node);
+                this->note_that_queued();
+                list.back.part.room = 0;
+                return false;
+            }
             if (limits.may_be_given_up || !request.claim()) return std::nullopt;
             request.value.emplace(*list.take_first_of_back());
-            return true;
+            if (list.needs_no_attention()) return true;
+            const LockRest rest{list};
+            list.turns.end_of(this_thread());
+            is_finished = list.serve_under_locks(chain);
         }
-        if (!limits.may_wait()) return std::nullopt;
-        if (suspends) request.suspend_unshared();
-        list.back.poppers.insert(this->node);
-        this->note_that_queued();
-        list.back.part.room = 0;
-        return false;
+        if (!is_finished) list.serve_all(chain);
+        return true;
     }
 };
 
@@ -102,8 +114,9 @@ struct PopRecipe {
     [[nodiscard]] bool try_now(Request& request) const {
         ListState<T>& list = *keep.get();
         if (At != End::front || list.front_size() == 0) return false;
+        if (list.front.has_attention()) return pop_and_serve(list, At, request.value);
         const Lock lock{list.front.mutex};
-        if (!list.front.part.has() || list.front.attention) return false;
+        if (!list.front.part.has() || list.front.has_attention()) return false;
         request.value.emplace(*list.take_first_of_front());
         return true;
     }
@@ -207,6 +220,34 @@ struct PopFirstRecipe {
     End end;
 };
 
+// The place of a push of one message. It gets into line at once if the list is full and nobody
+// waits for elements, under the locks that have found that.
+template <Message T>
+struct PushPlace : ListPlace<T, Line::pushes> {
+    PushPlace(PushOne<T>& request, ListState<T>& list) noexcept
+        : ListPlace<T, Line::pushes>{request, list} {}
+
+    [[nodiscard]] bool try_or_queue(WaitLimits limits, WakeChain& chain) noexcept {
+        if (limits.may_wait() && queue_if_full(false)) return false;
+        return ListPlace<T, Line::pushes>::try_or_queue(limits, chain);
+    }
+    [[nodiscard]] std::optional<bool> try_or_suspend(WakeChain& /*it serves nobody*/) noexcept {
+        return queue_if_full(true) ? std::optional{false} : std::nullopt;
+    }
+
+private:
+    // Requires: it may wait.
+    [[nodiscard]] bool queue_if_full(bool suspends) noexcept {
+        ListState<T>& list = *this->node.list();
+        const LockAll lock{list};
+        if (list.closed || list.free_room() != 0 || !list.no_element_is_awaited()) return false;
+        if (suspends) this->node.waiter->suspend_unshared();
+        list.queue_push(this->node);
+        this->note_that_queued();
+        return true;
+    }
+};
+
 // Pushes messages, which stay where they are until it has ended.
 template <Message T, End At>
 struct PushManyRecipe {
@@ -237,27 +278,22 @@ struct PushManyRecipe {
 // Pushes one message: `Held` is T, or T& for one that stays where it is until the push has ended.
 template <Message T, End At, typename Held>
 struct PushRecipe {
-    using Place = ListPlace<T, Line::pushes>;
+    using Place = PushPlace<T>;
 
-    class Request : public PushMany<T> {
+    class Request : public PushOne<T> {
     public:
         explicit Request(PushRecipe& recipe) noexcept
-            : PushMany<T>{At, std::span<T>{std::addressof(recipe.message), 1}, recipe.keep->clock} {
-        }
+            : PushOne<T>{At, recipe.message, recipe.keep->clock} {}
 
         static void take(Place& /*there is nothing*/) noexcept {}
         static void give_back(Place& /*it stays in the list*/) noexcept {}
-
-        [[nodiscard]] Push result() {
-            return this->count == 1 ? Push::done : refusal_of(this->ending());
-        }
     };
 
     [[nodiscard]] Place place(Request& request) const noexcept { return {request, *keep.get()}; }
 
     [[nodiscard]] bool try_now(Request& request) {
-        if (At != End::back || push_back(*keep.get(), message, nullptr) != Push::done) return false;
-        request.count = 1;
+        if (At != End::back || !push_back_now(*keep.get(), request.message)) return false;
+        request.is_pushed = true;
         return true;
     }
 

@@ -254,6 +254,39 @@ private:
     }
 };
 
+// Pushes one message, which is untouched until then.
+template <Message T>
+class PushOne : public Request {
+public:
+    PushOne(End at, T& pushed, Clock& on) noexcept
+        : Request{behaviour, WaitsOn::one, on}, end{at}, message{pushed} {}
+
+    static constexpr Behaviour behaviour{serve_as<PushOne, ListNode<T>>, unpark<PushOne>};
+
+    Served attempt(ListNode<T>& node) {
+        ListState<T>& list = *node.list();
+        list.assert_held();
+        if (list.closed) return end_if_last_source();
+        const bool is_full = list.free_room() == 0;
+        if (is_full && list.when_full != Full::drop_other_end) return Served::no;
+        if (is_full) dropped.reserve(1);
+        list.core().reserve(end);
+        if (!claim()) return Served::elsewhere;
+        (void)list.make_room(end, dropped);
+        list.core().push(end, std::move(message));
+        is_pushed = true;
+        return Served::yes;
+    }
+
+    // Once it has ended. Throws: std::bad_alloc.
+    [[nodiscard]] Push result() const { return is_pushed ? Push::done : refusal_of(ending()); }
+
+    const End end;
+    bool is_pushed = false;
+    T& message;
+    std::vector<T> dropped;  // outlives the locks
+};
+
 // What a move hands back: a copy, where T can be copied.
 template <typename T>
 using MovedCopy = std::conditional_t<copies_when_moved<T>, T, std::monostate>;

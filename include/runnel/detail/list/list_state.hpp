@@ -233,8 +233,11 @@ public:
     }
     // Whether an element more or less concerns no request and no turn.
     [[nodiscard]] bool needs_no_attention() const noexcept RUNNEL_REQUIRES(back.mutex) {
-        return back.poppers.empty() && pushers.empty() && lookers.empty() && turns.empty() &&
-               (!closed || outgoing.empty());
+        return pushers.empty() && no_element_is_awaited() && (!closed || outgoing.empty());
+    }
+    // Whether an element more concerns no request for elements, and no turn.
+    [[nodiscard]] bool no_element_is_awaited() const noexcept RUNNEL_REQUIRES(back.mutex) {
+        return back.poppers.empty() && lookers.empty() && turns.empty();
     }
 
     // ---- taking and putting, one lock
@@ -279,8 +282,8 @@ public:
     // another push waits. The caller releases the lock and calls finish().
     [[nodiscard]] [[gnu::noinline]] HandOver hand_over(T& message, Unmade<WakeChain>& memory)
         RUNNEL_REQUIRES(back.mutex) {
-        const bool is_wanted = !closed && !needs_no_attention() && pushers.empty() &&
-                               front_size() == 0 && free_room() != 0;
+        const bool is_wanted = front_size() == 0 && pushers.empty() && free_room() != 0 &&
+                               !closed && !needs_no_attention();
         if (!is_wanted) return HandOver::no;
         WakeChain& chain = memory.make();
         back.part.items.push_back(std::move(message));
@@ -423,6 +426,14 @@ public:
         return is_queued || served == Served::elsewhere ? Entered::queued : Entered::not_at_all;
     }
 
+    // Puts a push into line. Requires: the list is full, and no element is awaited.
+    void queue_push(ListNode<T>& node) noexcept RUNNEL_REQUIRES(back.mutex, front.mutex) {
+        RUNNEL_ASSERT(free_room() == 0 && no_element_is_awaited());
+        pushers.insert(node);
+        back.part.room = 0;
+        if (size() != 0) front.attention.store(true, std::memory_order_relaxed);
+    }
+
     // Puts a waiting move into the line in which it lacks something. Where it does not stand any
     // more it has left: it has ended. Requires: the locks of both lists.
     static void line_up(ListNode<T>& at_source, ListNode<T>& at_target, Line line) noexcept {
@@ -517,7 +528,8 @@ public:
         // Pops that wait for elements need no attention there: the front is empty. Not writing it
         // saves the transfer of its cache line at every hand-over.
         const bool attention = anybody && !core().empty();
-        if (front.attention != attention) front.attention = attention;
+        if (front.has_attention() != attention)
+            front.attention.store(attention, std::memory_order_relaxed);
         const bool owing = !back.poppers.empty() && !core().empty();
         if (owes.load(std::memory_order_relaxed) != owing)
             owes.store(owing, std::memory_order_relaxed);
@@ -535,9 +547,14 @@ public:
 
     struct alignas(64) Front {
         Mutex mutex;
-        // Sends pops at the front to the slow path, as the list needs attention.
-        bool attention RUNNEL_GUARDED_BY(mutex) = false;
+        // Sends pops at the front to the slow path, as the list needs attention. Written under the
+        // lock; a read without it is a guess.
+        Atomic<bool> attention = false;
         ListFront<T> part RUNNEL_GUARDED_BY(mutex);
+
+        [[nodiscard]] bool has_attention() const noexcept {
+            return attention.load(std::memory_order_relaxed);
+        }
     } front;
     static_assert(sizeof(Front) == 64, "a pop of the front touches one cache line of the list");
 
@@ -667,7 +684,7 @@ private:
         Missing missing;
         std::size_t before = 0;
         do {
-            missing = {serve_poppers(pass, chain), false};
+            missing = {awaits_elements() || closed ? serve_poppers(pass, chain) : nullptr, false};
             before = size();
             if (missing.at == nullptr) missing = {serve_pushers(pass, chain), true};
         } while (missing.at == nullptr && size() > before && awaits_elements());

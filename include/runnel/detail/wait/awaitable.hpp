@@ -159,8 +159,8 @@ class [[nodiscard]] Awaitable {
 public:
     // For the calls that return one.
     Awaitable(Recipe recipe, const WaitOptions& options)
-        : Awaitable{std::move(recipe), detail::KeptOptions{options}, On{}} {}
-    Awaitable(Recipe recipe, detail::KeptOptions options, On on)
+        : Awaitable{std::move(recipe), detail::KeptOptions{options}} {}
+    Awaitable(Recipe recipe, detail::KeptOptions options, On on = {})
         : recipe_(std::move(recipe)), options_{std::move(options)}, on_(std::move(on)) {}
 
     /// The coroutine goes on by executor.execute(…).

@@ -41,7 +41,7 @@ namespace runnel::inline v0::detail {
 //     place(Request&)  makes it
 //     try_now(Request&)  may be left out. True: it was carried out at once, without a place.
 // and its place, besides what every place has, may have
-//     std::optional<bool> try_or_suspend()
+//     std::optional<bool> try_or_suspend(WakeChain&)
 //         for a wait that nothing ends early: true if it has ended, false if it is suspended and
 //         stands in line, so that nothing of it may be touched; nothing: do it the usual way
 // Next says how the wait goes on. It has:
@@ -91,7 +91,7 @@ public:
         const auto duration = options.timeout.duration();
         const bool may_wait = duration != std::chrono::nanoseconds{0};
         if (!duration && !options.stop.stop_possible())
-            if (const auto waits = start_without_limits()) return *waits;
+            if (const auto waits = start_without_limits(chain)) return *waits;
         WaitLimits limits = WaitLimits::of(may_wait ? &options : nullptr);
         limits.needs_thread = false;
         limits.may_be_given_up = Next::is_known_to_others;
@@ -129,10 +129,10 @@ private:
     using Stopper = std::stop_callback<Stop>;
 
     // For a wait that nothing ends early. Nothing: it is started in the usual way.
-    [[nodiscard]] std::optional<bool> start_without_limits() noexcept {
-        if constexpr (!Next::is_known_to_others && requires { place_.try_or_suspend(); }) {
+    [[nodiscard]] std::optional<bool> start_without_limits(WakeChain& chain) noexcept {
+        if constexpr (!Next::is_known_to_others && requires { place_.try_or_suspend(chain); }) {
             this->stage = Stage::started;
-            const std::optional<bool> has_ended = place_.try_or_suspend();
+            const std::optional<bool> has_ended = place_.try_or_suspend(chain);
             if (!has_ended) return std::nullopt;
             if (*has_ended) this->stage = Stage::ended;
             return !*has_ended;
