@@ -47,6 +47,7 @@ std::size_t read_input(std::string& text, const Lines& lines) {
     return passed_on;
 }
 
+// [readme]
 // Prints what has come, and waits for more. False: the channel is closed.
 bool print(const char* kind, runnel::Subscription<std::string>& view, runnel::Pollable& ready,
            std::size_t& printed) {
@@ -60,6 +61,7 @@ bool print(const char* kind, runnel::Subscription<std::string>& view, runnel::Po
     ready.rearm();
     return true;
 }
+// [/readme]
 
 }  // namespace
 

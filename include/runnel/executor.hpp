@@ -34,10 +34,11 @@ private:
     detail::Runnable* runnable_;
 };
 
-/// Runs functions that it is given: the executors of Asio are Executors, and a pool of threads is
-/// one with a member such as
+/// Runs functions that it is given. A pool of threads is one with a member such as
 ///
 ///     void execute(runnel::Continuation function) { jobs_.push_back(function); }
+///
+/// Of an executor of Asio, with_asio::executor() makes one: see compat/asio.hpp.
 ///
 /// execute() may call the function at once, later, or in another thread. It is called by the thread
 /// that ends a wait, after its locks. If it throws, that thread calls the function itself.

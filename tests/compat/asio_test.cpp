@@ -45,6 +45,7 @@
 #include <string>
 #include <thread>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -556,6 +557,65 @@ TEST_CASE_METHOD(SomeJobs, "any kind of executor will do") {
     asio::thread_pool pool{1};
     CHECK(popped(pool.get_executor()) == 1);
     CHECK(popped(asio::system_executor{}) == 1);
+}
+
+namespace {
+
+// A coroutine that is not Asio's.
+template <typename Executor>
+Coroutine take_on(Numbers numbers, Executor executor, std::promise<int>& got) {
+    const auto number = co_await numbers.async_pop_front().on(with_asio::executor(executor));
+    got.set_value(*number);
+}
+
+}  // namespace
+
+TEST_CASE_METHOD(SomeJobs, "another coroutine goes on in any kind of executor") {
+    asio::thread_pool pool{1};
+    const auto taken_on = [this, &pool](auto executor) {
+        std::promise<int> got;
+        std::future<int> number = got.get_future();
+        const Coroutine waits = take_on(numbers, executor, got);
+        REQUIRE(numbers.try_push_back(1) == Push::done);
+        io.restart();
+        io.run();
+        number.wait();
+        if (std::is_same_v<decltype(executor), asio::thread_pool::executor_type>) pool.join();
+        return number.get();
+    };
+    CHECK(taken_on(io.get_executor()) == 1);
+    CHECK(taken_on(asio::any_io_executor{io.get_executor()}) == 1);
+    CHECK(taken_on(asio::make_strand(io)) == 1);
+    CHECK(taken_on(pool.get_executor()) == 1);
+}
+
+TEST_CASE_METHOD(SomeJobs, "an io_context has work while another coroutine waits to go on in it") {
+    std::promise<int> got;
+    const Coroutine waits = take_on(numbers, io.get_executor(), got);
+    CHECK(io.poll() == 0);
+    CHECK_FALSE(io.stopped());
+    REQUIRE(numbers.try_push_back(1) == Push::done);
+    CHECK(io.run() == 1);
+    CHECK(waits.done());
+    CHECK(got.get_future().get() == 1);
+}
+
+TEST_CASE("the handlers of a channel may run in an io_context") {
+    asio::io_context io;
+    const runnel::Channel<int> channel;
+    int sum = 0;
+    {
+        const auto connection = channel.on_message([&sum](int number) { sum += number; },
+                                                   {.executor = with_asio::executor(io)});
+        CHECK(channel.publish(1) == 1);
+        CHECK(channel.publish(2) == 1);
+        CHECK(sum == 0);
+        io.poll();
+        CHECK(sum == 3);
+    }
+    io.restart();
+    io.run();
+    CHECK(sum == 3);
 }
 
 namespace {

@@ -18,6 +18,7 @@
 #    include <runnel/detail/wait/system_clock.hpp>
 #    include <runnel/detail/wait/timers.hpp>
 #    include <runnel/detail/wait/wait_queue.hpp>
+#    include <runnel/executor.hpp>
 #    include <runnel/outcome.hpp>
 #    include <runnel/runner.hpp>
 
@@ -592,6 +593,37 @@ template <typename Recipe, typename Token>
 auto wait(Awaitable<Recipe> awaitable, Token&& token) {
     return RUNNEL_WITH_ASIO_::wait(detail::asio::system_executor{}, std::move(awaitable),
                                    std::forward<Token>(token));
+}
+
+/// An Executor of runnel that posts to one of Asio, for Awaitable::on() and HandlerOptions. It
+/// counts as work there while it or a copy of it exists, as in a wait: io_context::run() does not
+/// return.
+///
+/// If the context goes first, what it was given is not called.
+template <typename Executor>
+class Posting {
+public:
+    explicit Posting(const Executor& executor) : work_{executor} {}
+
+    void execute(Continuation function) const {
+        detail::asio::post(work_.get_executor(), function);
+    }
+
+private:
+    detail::asio::executor_work_guard<Executor> work_;
+};
+
+///     while (auto job = co_await jobs.async_pop_front().on(with_asio::executor(io))) run(*job);
+///
+/// In a coroutine that is Asio's own, take wait() instead.
+template <typename Executor>
+requires(!detail::ExecutionContext<Executor>)
+    [[nodiscard]] Posting<Executor> executor(const Executor& executor) {
+    return Posting<Executor>{executor};
+}
+template <detail::ExecutionContext Context>
+[[nodiscard]] auto executor(Context& context) {
+    return Posting<typename Context::executor_type>{context.get_executor()};
 }
 
 /// Lets an io_context run a clock while this object lives: there the waits that need no thread end

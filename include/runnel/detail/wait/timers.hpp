@@ -250,7 +250,8 @@ inline void require_runner(const Clock& clock) {
     throw Error{ErrorCode::clock_not_run,
                 "a wait without a thread has a time-out, but nobody runs its clock: make a "
                 "runnel::TimerThread, which ends such waits while it lives, or let your event loop "
-                "have a runnel::Runner; a test gives its objects a ManualClock"};
+                "have a runnel::Runner (with Asio: a runnel::with_asio::Runner); a test gives its "
+                "objects a ManualClock, which runs itself until it is destroyed"};
 }
 
 // Puts it into the heap of the clock. Ends the wait at once if its deadline has come (as timed out)
