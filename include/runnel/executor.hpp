@@ -46,7 +46,7 @@ private:
 /// Where a coroutine is destroyed while it waits, another thread may be about to call execute() for
 /// it, a moment later. Whoever destroys coroutines so has an executor that does not throw and
 /// throws such functions away: for example one that knows, by a number in the executor, for which
-/// coroutine it was called.
+/// coroutine it was called. It also shares what it posts to, as the loop may have gone by then.
 ///
 /// An executor that can be copied is copied for each wait, and should be cheap to copy; the copy
 /// must neither wait nor use runnel. Of others the address is kept: then they must outlive the

@@ -12,6 +12,7 @@
 #include <deque>
 #include <iostream>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <stop_token>
@@ -43,16 +44,19 @@ private:
 };
 
 /// The event loop of one thread, which owns the coroutines that go on there. It may destroy one at
-/// any time between two of its steps: what still comes for that one is thrown away.
+/// any time between two of its steps: what still comes for that one is thrown away, also when the
+/// loop has gone.
 class StormLoop {
+    class Steps;
+
 public:
     using Number = std::uint64_t;
 
     /// The executor of one coroutine.
     struct Executor {
-        void execute(Continuation function) const { loop->post(number, function); }
+        void execute(Continuation function) const { steps->post(number, function); }
 
-        StormLoop* loop;
+        std::shared_ptr<Steps> steps;
         Number number;
     };
 
@@ -60,14 +64,14 @@ public:
     template <typename Start>
     void start(Start start) {
         const Number number = ++last_;
-        Coroutine coroutine = start(Executor{this, number});
+        Coroutine coroutine = start(Executor{steps_, number});
         if (coroutine.done()) return coroutine.check();
         coroutines_.emplace(number, std::move(coroutine));
     }
 
     /// Goes on with what has come.
     void run() {
-        while (const auto next = take()) {
+        while (const auto next = steps_->take()) {
             const auto found = coroutines_.find(next->first);
             if (found == coroutines_.end()) continue;
             next->second();
@@ -91,22 +95,28 @@ public:
 private:
     using Step = std::pair<Number, Continuation>;
 
-    void post(Number number, Continuation function) {
-        const std::lock_guard lock{mutex_};
-        steps_.emplace_back(number, function);
-    }
-    std::optional<Step> take() {
-        const std::lock_guard lock{mutex_};
-        if (steps_.empty()) return std::nullopt;
-        const Step next = steps_.front();
-        steps_.pop_front();
-        return next;
-    }
+    class Steps {
+    public:
+        void post(Number number, Continuation function) {
+            const std::lock_guard lock{mutex_};
+            steps_.emplace_back(number, function);
+        }
+        std::optional<Step> take() {
+            const std::lock_guard lock{mutex_};
+            if (steps_.empty()) return std::nullopt;
+            const Step next = steps_.front();
+            steps_.pop_front();
+            return next;
+        }
+
+    private:
+        std::mutex mutex_;
+        std::deque<Step> steps_;
+    };
 
     Number last_ = 0;
     std::map<Number, Coroutine> coroutines_;
-    std::mutex mutex_;
-    std::deque<Step> steps_;
+    const std::shared_ptr<Steps> steps_ = std::make_shared<Steps>();
 };
 
 /// What each thread of a storm has: choices, a loop with coroutines, and a stop that ends some
