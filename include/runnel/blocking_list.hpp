@@ -376,8 +376,8 @@ public:
         return state_->closed;
     }
 
-    /// Closed, and nothing is left, nor is an element on its way to a coroutine. Once true it stays
-    /// true.
+    /// Closed, and nothing is left, nor is an element on its way to a coroutine that has waited for
+    /// it. Once true it stays true.
     [[nodiscard]] bool drained() const {
         const detail::Lock lock{state_->back.mutex};
         return state_->closed && state_->size() == 0 && state_->on_the_way() == 0;

@@ -245,17 +245,17 @@ Popped<T> pop(ListState<T>& list, End end, const WaitOptions* options) {
     return end == End::front ? pop_front(list, options) : pop_in_turn(list, end, options);
 }
 
-// Takes an element that is there and that no other request waits for, and serves those that wait
-// for the room. False: it has taken nothing.
+// Takes the first element, if no other request waits for it, and serves those that wait for the
+// room. False: it has taken nothing.
 template <Message T>
-[[nodiscard]] bool pop_and_serve(ListState<T>& list, End end, std::optional<T>& out) noexcept {
+[[nodiscard]] bool pop_front_and_serve(ListState<T>& list, std::optional<T>& out) noexcept {
     WakeChain chain;
     bool is_finished = true;
     {
         const LockAll lock{list};
         if (!list.is_first(Line::pops) || list.core().empty()) return false;
-        out.emplace(std::move(list.core().peek(end)));
-        list.core().drop(end);
+        out.emplace(std::move(list.core().peek(End::front)));
+        list.core().drop(End::front);
         list.turns.end_of(this_thread());
         is_finished = list.serve_under_locks(chain);
     }
@@ -270,7 +270,6 @@ template <Message T>
     if (end == End::front && list.front_size() >= count) {
         out.reserve(count);
         const Lock lock{list.front.mutex};
-        // First its size: while the front is empty, the back's lock guards `attention`.
         if (list.front.part.has(count) && !list.front.has_attention()) {
             list.front.part.pop_many(count, out);
             return true;

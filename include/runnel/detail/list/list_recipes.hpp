@@ -47,8 +47,8 @@ struct PopPlace : ListPlace<T, Line::pops> {
     }
 
 private:
-    // Nothing: there may be something at the front, or others may stand before it; or what it takes
-    // may come back.
+    // Nothing: there may be something at the front, others may stand before it, or what it takes
+    // may come back; or the list is closed, or the call may not wait.
     [[nodiscard]] std::optional<bool> try_or_queue_at_back(const WaitLimits& limits, bool suspends,
                                                            WakeChain& chain) noexcept {
         ListState<T>& list = *this->node.list();
@@ -114,7 +114,7 @@ struct PopRecipe {
     [[nodiscard]] bool try_now(Request& request) const {
         ListState<T>& list = *keep.get();
         if (At != End::front || list.front_size() == 0) return false;
-        if (list.front.has_attention()) return pop_and_serve(list, At, request.value);
+        if (list.front.has_attention()) return pop_front_and_serve(list, request.value);
         const Lock lock{list.front.mutex};
         if (!list.front.part.has() || list.front.has_attention()) return false;
         request.value.emplace(*list.take_first_of_front());
@@ -220,8 +220,8 @@ struct PopFirstRecipe {
     End end;
 };
 
-// The place of a push of one message. It gets into line at once if the list is full and nobody
-// waits for elements, under the locks that have found that.
+// The place of a push of one message. It gets into line at once if the list is full, under the
+// locks that have found that.
 template <Message T>
 struct PushPlace : ListPlace<T, Line::pushes> {
     PushPlace(PushOne<T>& request, ListState<T>& list) noexcept
@@ -240,7 +240,7 @@ private:
     [[nodiscard]] bool queue_if_full(bool suspends) noexcept {
         ListState<T>& list = *this->node.list();
         const LockAll lock{list};
-        if (list.closed || list.free_room() != 0 || !list.no_element_is_awaited()) return false;
+        if (list.closed || list.free_room() != 0) return false;
         if (suspends) this->node.waiter->suspend_unshared();
         list.queue_push(this->node);
         this->note_that_queued();
@@ -292,9 +292,7 @@ struct PushRecipe {
     [[nodiscard]] Place place(Request& request) const noexcept { return {request, *keep.get()}; }
 
     [[nodiscard]] bool try_now(Request& request) {
-        if (At != End::back || !push_back_now(*keep.get(), request.message)) return false;
-        request.is_pushed = true;
-        return true;
+        return At == End::back && push_back_now(*keep.get(), request.message);
     }
 
     Owner<ListState<T>> keep;

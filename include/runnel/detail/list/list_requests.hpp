@@ -254,14 +254,14 @@ private:
     }
 };
 
-// Pushes one message, which is untouched until then.
+// Pushes one message, which is untouched until then. For an Operation.
 template <Message T>
 class PushOne : public Request {
 public:
     PushOne(End at, T& pushed, Clock& on) noexcept
         : Request{behaviour, WaitsOn::one, on}, end{at}, message{pushed} {}
 
-    static constexpr Behaviour behaviour{serve_as<PushOne, ListNode<T>>, unpark<PushOne>};
+    static constexpr Behaviour behaviour{serve_as<PushOne, ListNode<T>>, nullptr};
 
     Served attempt(ListNode<T>& node) {
         ListState<T>& list = *node.list();
@@ -274,15 +274,15 @@ public:
         if (!claim()) return Served::elsewhere;
         (void)list.make_room(end, dropped);
         list.core().push(end, std::move(message));
-        is_pushed = true;
         return Served::yes;
     }
 
     // Once it has ended. Throws: std::bad_alloc.
-    [[nodiscard]] Push result() const { return is_pushed ? Push::done : refusal_of(ending()); }
+    [[nodiscard]] Push result() const {
+        return how() == WaitEnd::served ? Push::done : refusal_of(ending());
+    }
 
     const End end;
-    bool is_pushed = false;
     T& message;
     std::vector<T> dropped;  // outlives the locks
 };

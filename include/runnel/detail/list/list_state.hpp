@@ -233,11 +233,8 @@ public:
     }
     // Whether an element more or less concerns no request and no turn.
     [[nodiscard]] bool needs_no_attention() const noexcept RUNNEL_REQUIRES(back.mutex) {
-        return pushers.empty() && no_element_is_awaited() && (!closed || outgoing.empty());
-    }
-    // Whether an element more concerns no request for elements, and no turn.
-    [[nodiscard]] bool no_element_is_awaited() const noexcept RUNNEL_REQUIRES(back.mutex) {
-        return back.poppers.empty() && lookers.empty() && turns.empty();
+        return back.poppers.empty() && pushers.empty() && lookers.empty() && turns.empty() &&
+               (!closed || outgoing.empty());
     }
 
     // ---- taking and putting, one lock
@@ -426,12 +423,12 @@ public:
         return is_queued || served == Served::elsewhere ? Entered::queued : Entered::not_at_all;
     }
 
-    // Puts a push into line. Requires: the list is full, and no element is awaited.
+    // Puts a push into line. Requires: the list is full.
     void queue_push(ListNode<T>& node) noexcept RUNNEL_REQUIRES(back.mutex, front.mutex) {
-        RUNNEL_ASSERT(free_room() == 0 && no_element_is_awaited());
+        RUNNEL_ASSERT(free_room() == 0 && !core().empty());
         pushers.insert(node);
         back.part.room = 0;
-        if (size() != 0) front.attention.store(true, std::memory_order_relaxed);
+        front.attention.store(true, std::memory_order_relaxed);
     }
 
     // Puts a waiting move into the line in which it lacks something. Where it does not stand any
@@ -548,7 +545,7 @@ public:
     struct alignas(64) Front {
         Mutex mutex;
         // Sends pops at the front to the slow path, as the list needs attention. Written under the
-        // lock; a read without it is a guess.
+        // lock, or under the back's while the front is empty; a read without it is a guess.
         Atomic<bool> attention = false;
         ListFront<T> part RUNNEL_GUARDED_BY(mutex);
 

@@ -39,7 +39,8 @@ namespace runnel::inline v0::detail {
 //                      each noexcept, once it was served
 //     Place            its place, or a reference to the request, if that is its own place
 //     place(Request&)  makes it
-//     try_now(Request&)  may be left out. True: it was carried out at once, without a place.
+//     try_now(Request&)  may be left out. True: it was carried out at once, without a place. It may
+//                    go on with other waits then.
 // and its place, besides what every place has, may have
 //     std::optional<bool> try_or_suspend(WakeChain&)
 //         for a wait that nothing ends early: true if it has ended, false if it is suspended and

@@ -67,7 +67,7 @@ struct RunnerSeat {
     const pid_t process = Process::id();
     std::function<void()> on_earlier{};  // written under the lock while no call of it runs
     FutexWord calls = 0;                 // how many threads call on_earlier; written under the lock
-    std::uint32_t awaiting = 0;          // how many threads sleep until there are none
+    std::uint32_t awaiting = 0;          // how many threads sleep until there are none, or will
     RunnerSeat* previous = nullptr;
     RunnerSeat* next = nullptr;
 };
