@@ -3,6 +3,7 @@
 
 // The calls of a list that may wait, for those who wait without a thread.
 
+#include <runnel/detail/base/annotations.hpp>
 #include <runnel/detail/base/handle.hpp>
 #include <runnel/detail/base/thread_id.hpp>
 #include <runnel/detail/blocks/block_deque.hpp>
@@ -58,14 +59,8 @@ private:
             const Lock lock{list.back.mutex};
             if (list.front_size() != 0 || !list.is_first(Line::pops) || list.closed)
                 return std::nullopt;
-            if (list.back.part.items.empty()) {
-                if (!limits.may_wait() || !list.needs_no_attention()) return std::nullopt;
-                if (suspends) request.suspend_unshared();
-                list.back.poppers.insert(this->node);
-                this->note_that_queued();
-                list.back.part.room = 0;
-                return false;
-            }
+            if (list.back.part.items.empty())
+                return limits.may_wait() ? queue_alone(list, suspends) : std::nullopt;
             if (limits.may_be_given_up || !request.claim()) return std::nullopt;
             request.value.emplace(*list.take_first_of_back());
             if (list.needs_no_attention()) return true;
@@ -75,6 +70,17 @@ private:
         }
         if (!is_finished) list.serve_all(chain);
         return true;
+    }
+
+    // Nothing: others may have to be served.
+    [[nodiscard]] std::optional<bool> queue_alone(ListState<T>& list, bool suspends) noexcept
+        RUNNEL_REQUIRES(list.back.mutex) {
+        if (!list.needs_no_attention()) return std::nullopt;
+        if (suspends) this->node.waiter->suspend_unshared();
+        list.back.poppers.insert(this->node);
+        this->note_that_queued();
+        list.back.part.room = 0;
+        return false;
     }
 };
 
