@@ -24,6 +24,7 @@
 #include <vector>
 
 using runnel::BlockingList;
+using runnel::Full;
 using runnel::ManualClock;
 using runnel::Push;
 using runnel::WaitOptions;
@@ -46,7 +47,7 @@ enum class Fate : std::uint8_t { unused, pushed, refused, unknown };  // unknown
 class Shop {
 public:
     explicit Shop(std::size_t messages) : fates_(messages), taken_(messages) {
-        for (auto& list : lists_) list.emplace(made());
+        for (std::size_t at = 0; at != size; ++at) lists_[at].emplace(made(at));
     }
 
     [[nodiscard]] List list(std::size_t at) const {
@@ -56,7 +57,7 @@ public:
 
     // Closes a list, and puts another one in its place.
     void replace(std::size_t at) {
-        const List next = made();
+        const List next = made(at);
         List old = next;
         {
             const std::lock_guard lock{mutex_};
@@ -90,7 +91,11 @@ public:
     StormCounts counts;
 
 private:
-    [[nodiscard]] List made() { return List{{.capacity = 3, .clock = &clock}}; }
+    // Some refuse what is too much.
+    [[nodiscard]] List made(std::size_t at) {
+        return List{
+            {.capacity = 3, .when_full = at < 3 ? Full::reject : Full::block, .clock = &clock}};
+    }
 
     void take_all(const List& list) {
         while (const auto left = list.try_pop_front()) take(*left);
