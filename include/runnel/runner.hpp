@@ -105,7 +105,8 @@ private:
 /// nothing.
 class TimerThread {
 public:
-    /// `clock` must outlive it. Throws: std::system_error if the system starts no thread.
+    /// `clock` must outlive it. Throws: std::system_error if the system starts no thread, and
+    /// std::bad_alloc.
     explicit TimerThread(Clock& clock = SystemClock::instance()) : clock_{clock}, runner_{clock} {
         runner_.on_earlier([this]() noexcept { wake(); });
         const detail::BlockedSignals blocked;
