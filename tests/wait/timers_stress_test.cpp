@@ -121,18 +121,21 @@ TEST_CASE("each wait without a thread ends once, whoever runs the clock", "[time
     for (std::size_t at = 0; at != 2; ++at) {
         runners.emplace_back([&, at] {
             Random random{seed, 100 + at};
+            // A while lasts until so many waits have ended, however this thread gets on.
+            const auto for_a_while = [&](std::size_t most, const auto& act) {
+                const std::size_t some = endings.all() + random.below(most);
+                while (!is_over && endings.all() < some) act();
+            };
             while (!is_over) {
-                if (random.percent(20)) {  // sometimes nobody runs the clock
-                    const std::size_t some = endings.all() + 10;
-                    eventually([&] { return is_over || endings.all() >= some; });
-                }
+                if (random.percent(50))  // sometimes nobody runs the clock
+                    for_a_while(200, [] { std::this_thread::yield(); });
                 Runner runner{clock};
                 runner.on_earlier([&] { ++endings.tellings; });
-                for (std::size_t left = random.below(50); left != 0 && !is_over; --left) {
+                for_a_while(400, [&] {
                     clock.move(random.between(0, 3) * 1us);
                     runner.run_due();
                     if (random.percent(10)) runner.on_earlier([&] { ++endings.tellings; });
-                }
+                });
             }
         });
     }
