@@ -121,21 +121,21 @@ TEST_CASE("each wait without a thread ends once, whoever runs the clock", "[time
     for (std::size_t at = 0; at != 2; ++at) {
         runners.emplace_back([&, at] {
             Random random{seed, 100 + at};
-            // A while lasts until so many waits have ended, however this thread gets on.
-            const auto for_a_while = [&](std::size_t most, const auto& act) {
-                const std::size_t some = endings.all() + random.below(most);
-                while (!is_over && endings.all() < some) act();
+            // Each phase lasts until so many waits have ended, however this thread gets on.
+            const auto until_some_ended = [&](std::size_t most) {
+                return [&, some = endings.all() + random.below(most)] {
+                    return is_over || endings.all() >= some;
+                };
             };
             while (!is_over) {
-                if (random.percent(50))  // sometimes nobody runs the clock
-                    for_a_while(200, [] { std::this_thread::yield(); });
+                if (random.percent(50)) eventually(until_some_ended(200));  // nobody runs the clock
                 Runner runner{clock};
                 runner.on_earlier([&] { ++endings.tellings; });
-                for_a_while(400, [&] {
+                for (const auto is_enough = until_some_ended(400); !is_enough();) {
                     clock.move(random.between(0, 3) * 1us);
                     runner.run_due();
                     if (random.percent(10)) runner.on_earlier([&] { ++endings.tellings; });
-                });
+                }
             }
         });
     }
