@@ -187,9 +187,7 @@ template <Message T>
     if (may_pause && list.end_streak()) return {nullptr, true};
     if (list.closed) return {};
     PopInLine<T>& in_line = memory.make(End::front, list);
-    list.back.poppers.insert(in_line.place.node);
-    in_line.place.note_that_queued();
-    list.back.part.room = 0;
+    list.queue_pop(in_line.place.node);
     return {&in_line, false};
 }
 

@@ -77,9 +77,7 @@ private:
         RUNNEL_REQUIRES(list.back.mutex) {
         if (!list.needs_no_attention()) return std::nullopt;
         if (suspends) this->node.waiter->suspend_unshared();
-        list.back.poppers.insert(this->node);
-        this->note_that_queued();
-        list.back.part.room = 0;
+        list.queue_pop(this->node);
         return false;
     }
 };
@@ -249,7 +247,6 @@ private:
         if (list.closed || list.free_room() != 0) return false;
         if (suspends) this->node.waiter->suspend_unshared();
         list.queue_push(this->node);
-        this->note_that_queued();
         return true;
     }
 };

@@ -35,15 +35,13 @@ struct ListPlace {
     [[nodiscard]] bool try_or_queue(WaitLimits limits, WakeChain& chain) noexcept {
         using Entered = typename ListState<T>::Entered;
         const Entered entered = node.list()->enter(node, In, limits.may_wait(), chain);
-        if (entered == Entered::queued) note_that_queued();
+        if (entered == Entered::queued) node.waiter->note_that_queued();
         return entered == Entered::ended;
     }
     void leave() noexcept {
         if (node.waiter->was_queued() && may_stand_in_line(*node.waiter)) node.list()->leave(node);
     }
     [[nodiscard]] SpinBudget& spin() const noexcept { return node.list()->spin; }
-
-    void note_that_queued() noexcept { node.waiter->note_that_queued(); }
 
     ListNode<T> node;
 };

@@ -423,10 +423,18 @@ public:
         return is_queued || served == Served::elsewhere ? Entered::queued : Entered::not_at_all;
     }
 
+    // Puts a pop into line. Requires: the list is empty, and no other request waits.
+    void queue_pop(ListNode<T>& node) noexcept RUNNEL_REQUIRES(back.mutex) {
+        RUNNEL_ASSERT(size() == 0 && needs_no_attention());
+        back.poppers.insert(node);
+        node.waiter->note_that_queued();
+        back.part.room = 0;
+    }
     // Puts a push into line. Requires: the list is full.
     void queue_push(ListNode<T>& node) noexcept RUNNEL_REQUIRES(back.mutex, front.mutex) {
         RUNNEL_ASSERT(free_room() == 0 && !core().empty());
         pushers.insert(node);
+        node.waiter->note_that_queued();
         back.part.room = 0;
         front.attention.store(true, std::memory_order_relaxed);
     }
