@@ -7,7 +7,7 @@ set(vocabulary abstract_clock ack channel_options duration error executor glob g
     options outcome stream_id stream_options version)
 
 # Which folders each may include besides itself. Siblings do not know each other; blocks and core
-# hold no lock and do not wait, nor does the core of the list, which stands beside its state.
+# hold no lock and do not wait.
 set(above_base "")
 set(above_vocabulary base)
 set(above_wait base vocabulary)
@@ -19,7 +19,7 @@ set(above_channel base vocabulary wait blocks core)
 set(above_facade base vocabulary wait blocks core list stream channel)
 set(above_models base vocabulary wait blocks core list stream channel facade)
 set(above_compat base vocabulary wait blocks core list stream channel facade models)
-set(lockless blocks core list_core)
+set(lockless blocks core)
 set(locks mutex shared_mutex condition_variable semaphore latch barrier future thread
     runnel/detail/base/mutex.hpp runnel/detail/base/futex.hpp)
 
@@ -27,7 +27,7 @@ set(locks mutex shared_mutex condition_variable semaphore latch barrier future t
 # outcome of a call, no batch and no clock.
 set(words_of_wait abstract_clock duration error executor outcome)
 set(words_of_blocks message stream_id)
-set(words_of_core ack message stream_id)
+set(words_of_core ack list_options message stream_id)
 
 # The one header that names std::atomic: all others write Atomic, which a test replaces. A fence for
 # the compiler is no access.

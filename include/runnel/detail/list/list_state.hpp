@@ -9,7 +9,7 @@
 #include <runnel/detail/base/mutex.hpp>
 #include <runnel/detail/base/thread_id.hpp>
 #include <runnel/detail/base/unmade.hpp>
-#include <runnel/detail/list/list_core.hpp>
+#include <runnel/detail/core/list_core.hpp>
 #include <runnel/detail/wait/spin.hpp>
 #include <runnel/detail/wait/system_clock.hpp>
 #include <runnel/detail/wait/turn.hpp>

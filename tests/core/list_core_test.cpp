@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <runnel/detail/list/list_core.hpp>
+#include <runnel/detail/core/list_core.hpp>
 #include <runnel/list_options.hpp>
 
 #include "support/catch.hpp"
