@@ -513,6 +513,22 @@ TEST_CASE_METHOD(NumberGroup, "a coroutine that waits for room goes on inside ac
     CHECK(ids(*batch) == ids({3}));
 }
 
+TEST_CASE_METHOD(NumberGroup, "a coroutine that takes over what a consumer had gives it room",
+                 "[async][group]") {
+    add({1, 2});
+    const auto cid = group.consumer("cid", {.max_pending = 1});
+    REQUIRE(ids(cid.try_read()) == ids({1}));
+    std::optional<Deliveries<int>> waited;
+    const Coroutine one = read_into(waited, cid.async_read());
+    REQUIRE_FALSE(waited);
+    group.set_position(From::start);
+    std::optional<Deliveries<int>> batch;
+    const Coroutine other = read_into(batch, ann.async_read({.count = 1}));
+    CHECK(ids(*batch) == ids({1}));
+    REQUIRE(waited);
+    CHECK(ids(*waited) == ids({2}));
+}
+
 TEST_CASE_METHOD(NumberGroup, "a coroutine at its limit is told what the stream has lost",
                  "[async][group]") {
     add({1, 2});

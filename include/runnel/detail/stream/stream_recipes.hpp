@@ -89,8 +89,8 @@ struct ReadOnRecipe {
     std::size_t count;
 };
 
-// Reads what a group has not delivered yet. It has no try_now(): that could drop what the stream
-// has lost before it is known whether the wait can begin.
+// Reads what a group has not delivered yet. It has no try_now(): what it does at once may end turns
+// and make room for others, and its place sees to that.
 template <Message T, typename Batch>
 struct ReadNewRecipe {
     class Place;
