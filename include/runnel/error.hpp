@@ -33,6 +33,8 @@ enum class ErrorCode {
     clock_not_run,
     /// The system gives no file descriptor: see Pollable.
     no_descriptor,
+    /// A reply is not what was asked of it: see redis::Reply.
+    wrong_reply,
 };
 
 /// The name of `code` as it is spelled in the source, such as "wrong_type".
@@ -56,6 +58,8 @@ enum class ErrorCode {
         return "clock_not_run";
     case ErrorCode::no_descriptor:
         return "no_descriptor";
+    case ErrorCode::wrong_reply:
+        return "wrong_reply";
     }
     return "unknown";
 }
