@@ -7,6 +7,7 @@
 #include <runnel/detail/blocks/slots.hpp>
 #include <runnel/detail/core/effect.hpp>
 #include <runnel/detail/core/stream_facts.hpp>
+#include <runnel/detail/core/stream_position.hpp>
 #include <runnel/message.hpp>
 #include <runnel/stream_id.hpp>
 
@@ -195,8 +196,42 @@ public:
         return {.removed = removed};
     }
 
+    // Trims one entry, wherever it stands. last_trimmed() tells nothing of it.
+    Effect trim(Place place, Disposal<T>& disposal) noexcept {
+        place.block->note_trimmed(slot_bit(place.slot));
+        erase(*place.block, slot_bit(place.slot), disposal);
+        return {.removed = 1};
+    }
+
     // Removes all entries. Without this call, values would be destroyed within the log.
     void clear(Disposal<T>& disposal) noexcept { (void)trim_to_length(0, disposal); }
+
+    // ---- the position, and copies
+
+    // As XSETID does. Requires: check_position() allows it.
+    void set_position(const StreamPosition& position) noexcept {
+        // The last block may have ids of entries that were trimmed and are greater than those that
+        // follow now.
+        if (position.last_id < last_id_ && blocks_.last() != nullptr) blocks_.last()->seal();
+        last_id_ = position.last_id;
+        if (position.max_deleted_id != StreamId{}) max_deleted_id_ = position.max_deleted_id;
+        // What is added to one count is added to the other, so that trimmed() stays as it is. That
+        // also holds if they wrap around.
+        const std::uint64_t added = position.entries_added.value_or(entries_added_);
+        erased_ += added - entries_added_;
+        entries_added_ = added;
+    }
+
+    // Makes this the copy of another log. Throws: std::bad_alloc, what copying a T throws; then
+    // this log is of no use. Requires: nothing was ever added to this one.
+    void copy(const StreamLog& other, Disposal<T>& disposal) {
+        for (Place place = other.first(); place; place = next(place)) {
+            T value{place.value()};
+            reserve(place.id(), disposal);
+            append(place.id(), std::move(value));
+        }
+        set_position({other.last_id_, other.entries_added_, other.max_deleted_id_});
+    }
 
 private:
     [[gnu::noinline]] void add_block(StreamId id, Disposal<T>& disposal) {
