@@ -63,10 +63,10 @@ struct Fence {
 // What a claim does with an entry.
 struct ClaimRules {
     Milliseconds min_idle = 0;
-    Milliseconds delivered = 0;               // the new delivery time
-    std::optional<std::uint64_t> deliveries;  // the new count; nothing: one more than before
-    bool counts = true;                       // false: the count stays. Redis: JUSTID
-    bool force = false;                       // also entries that are not pending
+    Milliseconds delivered = 0;                 // the new delivery time
+    std::optional<std::uint64_t> deliveries{};  // the new count; nothing: one more than before
+    bool counts = true;                         // false: the count stays. Redis: JUSTID
+    bool force = false;                         // also entries that are not pending
 };
 
 enum class Claim : std::uint8_t {
@@ -95,6 +95,28 @@ public:
         : next_serial_{first_serial} {
         set_position(last_delivered, entries_read, log);
     }
+    // Also keeps what is pending in the order of time. Throws: std::bad_alloc.
+    GroupState(PendingEntries::Timed timed, StreamId last_delivered,
+               std::optional<std::uint64_t> entries_read, const LogFacts& log)
+        : pending_{timed} {
+        set_position(last_delivered, entries_read, log);
+    }
+    // The same consumers have the same entries pending. Throws: std::bad_alloc.
+    GroupState(const GroupState& other)
+        : last_delivered_{other.last_delivered_},
+          entries_read_{other.entries_read_},
+          pending_{other.pending_},
+          consumers_{other.consumers_},
+          numbers_{other.numbers_},
+          free_number_{other.free_number_},
+          next_serial_{other.next_serial_} {
+        for (auto& [name, consumer] : consumers_) {
+            consumer.name = &name;
+            numbers_[consumer.number].consumer = &consumer;
+        }
+    }
+    GroupState& operator=(const GroupState&) = delete;
+    ~GroupState() = default;
 
     [[nodiscard]] StreamId last_delivered() const noexcept { return last_delivered_; }
     [[nodiscard]] std::optional<std::uint64_t> entries_read() const noexcept {
@@ -114,6 +136,11 @@ public:
     // As the option LASTID of XCLAIM does: never back.
     void raise_last_delivered(StreamId id) noexcept {
         last_delivered_ = std::max(last_delivered_, id);
+    }
+
+    // After XSETID has made the count of all entries smaller.
+    void limit_entries_read(std::uint64_t entries_added) noexcept {
+        if (entries_read_) entries_read_ = std::min(*entries_read_, entries_added);
     }
 
     // ---- consumers
@@ -212,13 +239,23 @@ public:
         return all;
     }
 
-    // Releases the entry: it has no owner, and the next consumer that claims gets it.
-    Effect release(const StreamId& id, Nack mode, const Fence* fence = nullptr) noexcept {
+    // Releases the entry: it has no owner, and the next consumer that claims gets it. `deliveries`
+    // is the new count; nothing: the mode says what becomes of it.
+    Effect release(const StreamId& id, Nack mode, const Fence* fence = nullptr,
+                   std::optional<std::uint64_t> deliveries = {}) noexcept {
         const auto place = place_of(id, fence);
         if (!place) return {};
         take_from_owner(place);
-        pending_.release(place, deliveries_after(mode, PendingEntries::deliveries(place)));
+        const std::uint64_t before = PendingEntries::deliveries(place);
+        pending_.release(place, deliveries ? *deliveries : deliveries_after(mode, before));
         return {.released = 1};
+    }
+
+    // Makes the entry pending, without an owner, unless it is. Throws: std::bad_alloc.
+    void make_pending(const StreamId& id, std::uint64_t deliveries) {
+        const std::size_t before = pending_.size();
+        const auto place = pending_.find_or_insert(id);
+        if (pending_.size() != before) pending_.release(place, deliveries);
     }
 
     // Restarts the idle time of the entry.
@@ -236,17 +273,10 @@ public:
     // As XCLAIM does with one id; `is_live`: the entry is still in the stream. May throw if forced.
     Claimed claim(const StreamId& id, bool is_live, ConsumerRecord& by, const ClaimRules& rules,
                   Milliseconds now) {
-        auto place = pending_.find(id);
-        if (!is_live) {
-            if (!place) return {Claim::passed_over};
-            drop(place);
-            return {Claim::lost};
-        }
-        if (!place) {
-            if (!rules.force) return {Claim::passed_over};
-            place = pending_.insert(id);
-            pending_.release(place, 1);
-        }
+        if (!is_live) return {acknowledge(id) ? Claim::lost : Claim::passed_over};
+        if (rules.force) make_pending(id, 1);
+        const auto place = pending_.find(id);
+        if (!place) return {Claim::passed_over};
         if (!is_claimable(place, rules.min_idle, now)) return {Claim::passed_over};
         return {Claim::taken, take(place, id, by, rules, now)};
     }
@@ -262,13 +292,12 @@ public:
                idle_time(place, now) >= min_idle;
     }
 
-    // As XAUTOCLAIM does. find(id) returns the entry or something false. Calls took(entry,
-    // deliveries) or lost(id) for each entry. Ends if lost() returns false. Returns where to go on;
-    // 0-0 at the end.
-    template <typename Find, typename Took, typename Lost>
-    StreamId autoclaim(StreamId start, std::size_t count, ConsumerRecord& by,
-                       const ClaimRules& rules, Milliseconds now, Find find, Took took,
-                       Lost lost) noexcept {
+    // Looks for what XAUTOCLAIM would take or drop: for up to `count` entries, by id. find(id)
+    // returns the entry or something false. Calls idle(place, entry) or lost(id) for each; they may
+    // change that entry. Ends if lost() returns false. Returns where to go on; 0-0 at the end.
+    template <typename Find, typename Idle, typename Lost>
+    StreamId look_for_idle(StreamId start, std::size_t count, Milliseconds min_idle,
+                           Milliseconds now, Find find, Idle idle, Lost lost) const {
         constexpr std::size_t looks_per_claim = 10;  // as in Redis
         std::size_t looks = std::min(count, pending_.size()) * looks_per_claim;
         auto place = pending_.lower_bound(start);
@@ -277,18 +306,82 @@ public:
             const auto found = find(id);
             if (!found) {
                 if (!lost(id)) return id;
-                drop(place);
-                place = pending_.lower_bound(id);
+                const auto behind = id.next();
+                place = behind ? pending_.lower_bound(*behind) : PendingEntries::Place{};
                 --count;
                 continue;
             }
-            if (is_claimable(place, rules.min_idle, now)) {
-                took(found, take(place, id, by, rules, now));
+            if (is_claimable(place, min_idle, now)) {
+                idle(place, found);
                 --count;
             }
             place = PendingEntries::next(place);
         }
         return place ? PendingEntries::id(place) : StreamId{};
+    }
+
+    // As XAUTOCLAIM does: takes or drops what look_for_idle() finds. Calls took(entry, deliveries)
+    // or lost(id) for each entry.
+    template <typename Find, typename Took, typename Lost>
+    StreamId autoclaim(StreamId start, std::size_t count, ConsumerRecord& by,
+                       const ClaimRules& rules, Milliseconds now, Find find, Took took,
+                       Lost lost) noexcept {
+        return look_for_idle(
+            start, count, rules.min_idle, now, find,
+            [&](PendingEntries::Place place, const auto& found) {
+                took(found, take(place, PendingEntries::id(place), by, rules, now));
+            },
+            [&](const StreamId& id) {
+                const bool goes_on = lost(id);
+                if (goes_on) drop(pending_.find(id));
+                return goes_on;
+            });
+    }
+
+    // ---- claiming by time, as XREADGROUP does with CLAIM; needs the order of time
+
+    // The first entry in the order of time that is_live(id); null: there is none.
+    template <typename IsLive>
+    [[nodiscard]] const TimedEntry* longest_idle(IsLive is_live) const {
+        const TimedEntry* one = pending_.by_time()->first();
+        while (one != nullptr && !is_live(*one->id)) one = one->next;
+        return one;
+    }
+
+    [[nodiscard]] static Milliseconds idle_time(const TimedEntry& entry,
+                                                Milliseconds now) noexcept {
+        return std::max<Milliseconds>(0, now - entry.delivered_ms);
+    }
+    [[nodiscard]] static bool is_claimable(const TimedEntry& entry, Milliseconds min_idle,
+                                           Milliseconds now) noexcept {
+        return entry.is_released || idle_time(entry, now) >= min_idle;
+    }
+
+    // Calls idle(entry, found) for each entry that is claimable, in the order of time, as that was
+    // before; what it throws ends this. find(id) returns the entry of the stream; if that is false,
+    // the pending one is passed over. idle() may deliver the entry at `now`. Ends when it returns
+    // false.
+    template <typename Find, typename Idle>
+    void look_for_longest_idle(Milliseconds min_idle, Milliseconds now, Find find,
+                               Idle idle) const {
+        const TimedEntry* const last = pending_.by_time()->last();
+        const TimedEntry* first_taken = nullptr;  // and all behind it are those of this call
+        const TimedEntry* one = pending_.by_time()->first();
+        while (one != nullptr && one != first_taken && is_claimable(*one, min_idle, now)) {
+            const TimedEntry* const next = one == last ? nullptr : one->next;
+            if (const auto found = find(*one->id)) {
+                if (!idle(*one, found)) return;
+                if (first_taken == nullptr) first_taken = one;
+            }
+            one = next;
+        }
+    }
+
+    // Takes an entry that is pending, as a claim does that passes `rules`. Returns the new count of
+    // deliveries.
+    std::uint64_t take(const StreamId& id, ConsumerRecord& by, const ClaimRules& rules,
+                       Milliseconds now) noexcept {
+        return take(pending_.find(id), id, by, rules, now);
     }
 
     // ---- what a consumer has pending and the stream has lost; is_live(id): it has not
@@ -340,6 +433,28 @@ public:
         }
         return effect;
     }
+
+    // ---- taking back: each of these requires that all later changes are taken back
+
+    struct Position {
+        StreamId last_delivered;
+        std::optional<std::uint64_t> entries_read;
+    };
+    [[nodiscard]] Position position() const noexcept { return {last_delivered_, entries_read_}; }
+    void put_back(const Position& stood) noexcept {
+        last_delivered_ = stood.last_delivered;
+        entries_read_ = stood.entries_read;
+    }
+
+    // An entry that is still pending.
+    void put_back(const PendingEntries::Stand& stood) noexcept {
+        const auto place = pending_.find(stood.entry.id);
+        take_from_owner(place);
+        pending_.put_back(place, stood);
+        if (ConsumerRecord* const owner = find(stood.entry.owner)) ++owner->pending;
+    }
+
+    void put_back(const ConsumerRecord& stood) noexcept { *find(stood.number) = stood; }
 
     // ---- listing
 

@@ -7,11 +7,13 @@
 #include <runnel/detail/blocks/id_offset.hpp>
 #include <runnel/detail/blocks/radix_tree.hpp>
 #include <runnel/detail/core/pending_leaf.hpp>
+#include <runnel/detail/core/time_order.hpp>
 #include <runnel/stream_id.hpp>
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <utility>
 
 namespace runnel::inline v0::detail {
@@ -47,9 +49,14 @@ struct PendingPlace {
 // and the last one, which are about to be emptied and filled anyway.
 //
 // Guarded by its owner's lock, even for finding: it remembers what was found last.
+//
+// Made with `timed`, it also keeps the TimeOrder of the entries.
 class PendingEntries {
 public:
     using Place = PendingPlace;
+
+    struct Timed {};
+    static constexpr Timed timed{};
 
     static constexpr std::uint32_t nobody = PendingRecord::nobody;
 
@@ -58,7 +65,19 @@ public:
         : most_slots_{count} {
         RUNNEL_ASSERT(count >= 2 && count <= PendingLeaf::most_slots);
     }
-    PendingEntries(const PendingEntries&) = delete;
+    // Throws: std::bad_alloc.
+    explicit PendingEntries(Timed /*it keeps their order*/,
+                            std::uint32_t count = PendingLeaf::most_slots)
+        : PendingEntries{count} {
+        order_ = std::make_unique<TimeOrder>();
+    }
+    // Linear. Throws: std::bad_alloc.
+    PendingEntries(const PendingEntries& other) : PendingEntries{other.most_slots_} {
+        if (other.order_ != nullptr) order_ = std::make_unique<TimeOrder>();
+        for (Place from = other.first(); from; from = next(from))
+            set(insert(id(from)), other[from]);
+        if (order_ != nullptr) order_->line_up_as(*other.order_);
+    }
     PendingEntries& operator=(const PendingEntries&) = delete;
     ~PendingEntries() { clear(); }
 
@@ -130,6 +149,11 @@ public:
         return {};
     }
 
+    // ---- by time
+
+    // Null unless it was made with `timed`.
+    [[nodiscard]] const TimeOrder* by_time() const noexcept { return order_.get(); }
+
     // ---- changing
 
     // A new entry that has no owner and was never delivered. Throws: std::bad_alloc. Requires: the
@@ -144,15 +168,16 @@ public:
     // The entry of that id; insert(id) if there is none. Throws: std::bad_alloc.
     [[nodiscard]] Place find_or_insert(StreamId id) {
         const std::uint32_t slot =
-            leaves_.last() != nullptr ? leaves_.last()->append(id) : PendingLeaf::no_slot;
+            growing_leaf_ != nullptr ? growing_leaf_->append(id) : PendingLeaf::no_slot;
         if (slot == PendingLeaf::no_slot) return insert_afar(id);
         ++size_;
-        return {leaves_.last(), slot};
+        return {growing_leaf_, slot};
     }
 
     void erase(Place place) noexcept {
         PendingLeaf& leaf = *place.leaf;
         take_from_owner(place);
+        if (order_ != nullptr) order_->erase(id(place));
         leaf.vacate(place.slot);
         --size_;
         if (is_sparse(leaf)) [[unlikely]]
@@ -162,31 +187,40 @@ public:
     // Gives the entry to `owner`. Complexity: O(1).
     void deliver(Place place, std::uint32_t owner, std::int64_t delivered_ms,
                  std::uint64_t deliveries) noexcept {
-        take_from_owner(place);
-        PendingRecord& record = place.leaf->record(place.slot);
-        record.delivered_ms = Halves{static_cast<std::uint64_t>(delivered_ms)};
-        record.deliveries = Halves{deliveries};
-        record.owner = owner;
-        place.leaf->note_owner(owner);
-        ++owned_;
+        set_delivered(place, owner, delivered_ms, deliveries);
+        if (order_ != nullptr) order_->deliver(id(place), delivered_ms);
     }
 
     // Takes the entry from its owner, if it has one.
     void release(Place place, std::uint64_t deliveries) noexcept {
-        take_from_owner(place);
-        PendingRecord& record = place.leaf->record(place.slot);
-        record.delivered_ms = Halves{};
-        record.deliveries = Halves{deliveries};
-        record.owner = nobody;
+        set_released(place, deliveries);
+        if (order_ != nullptr) order_->release(id(place));
+    }
+
+    // How an entry stands.
+    struct Stand {
+        Pending entry;
+        const TimedEntry* before = nullptr;  // in the order of time
+    };
+    [[nodiscard]] Stand stand(Place place) const noexcept {
+        return {(*this)[place], order_ != nullptr ? order_->before(id(place)) : nullptr};
+    }
+    // Puts the entry back to how it stood. Requires: all changes since are taken back.
+    void put_back(Place place, const Stand& stood) noexcept {
+        set(place, stood.entry);
+        if (order_ != nullptr)
+            order_->put_back(stood.entry.id, stood.before, stood.entry.delivered_ms,
+                             stood.entry.owner == nobody);
     }
 
     // Also gives back all memory.
     void clear() noexcept {
         while (PendingLeaf* const leaf = leaves_.pop_front()) PendingLeaf::release(*leaf);
         if (spare_ != nullptr) PendingLeaf::release(*std::exchange(spare_, nullptr));
-        found_leaf_ = nullptr;
+        growing_leaf_ = found_leaf_ = nullptr;
         size_ = owned_ = 0;
         tree_.clear();
+        if (order_ != nullptr) order_->clear();
     }
 
 private:
@@ -200,6 +234,30 @@ private:
     void take_from_owner(Place place) noexcept {
         RUNNEL_ASSERT(has(place));
         if (owner(place) != nobody) --owned_;
+    }
+
+    void set_delivered(Place place, std::uint32_t owner, std::int64_t delivered_ms,
+                       std::uint64_t deliveries) noexcept {
+        take_from_owner(place);
+        PendingRecord& record = place.leaf->record(place.slot);
+        record.delivered_ms = Halves{static_cast<std::uint64_t>(delivered_ms)};
+        record.deliveries = Halves{deliveries};
+        record.owner = owner;
+        place.leaf->note_owner(owner);
+        ++owned_;
+    }
+    void set_released(Place place, std::uint64_t deliveries) noexcept {
+        take_from_owner(place);
+        PendingRecord& record = place.leaf->record(place.slot);
+        record.delivered_ms = Halves{};
+        record.deliveries = Halves{deliveries};
+        record.owner = nobody;
+    }
+    void set(Place place, const Pending& entry) noexcept {
+        if (entry.owner == nobody)
+            set_released(place, entry.deliveries);
+        else
+            set_delivered(place, entry.owner, entry.delivered_ms, entry.deliveries);
     }
 
     // ---- finding
@@ -252,8 +310,28 @@ private:
         return {&leaf, slot};
     }
 
-    // For an id that does not just follow the last one.
+    // For an id that does not just follow the last one, or that is to stand in the order of time.
     [[gnu::noinline]] Place insert_afar(StreamId id) {
+        if (order_ == nullptr) return insert_by_id(id);
+        if (const Place there = find(id)) return there;
+        order_->insert(id);
+        try {
+            return insert_by_id(id);
+        } catch (...) {
+            order_->erase(id);
+            throw;
+        }
+    }
+
+    Place insert_by_id(StreamId id) {
+        PendingLeaf* const last = leaves_.last();
+        const std::uint32_t slot = last != nullptr ? last->append(id) : PendingLeaf::no_slot;
+        if (slot == PendingLeaf::no_slot) return insert_apart(id);
+        ++size_;
+        return {last, slot};
+    }
+
+    Place insert_apart(StreamId id) {
         if (leaves_.last() != nullptr && leaves_.last()->empty()) drop(*leaves_.last());
         for (;;) {
             PendingLeaf* const leaf = leaf_of(id);
@@ -342,7 +420,12 @@ private:
             throw;
         }
         leaves_.insert_behind(leaf, made);
+        note_growing_leaf();
         return made;
+    }
+
+    void note_growing_leaf() noexcept {
+        growing_leaf_ = order_ == nullptr ? leaves_.last() : nullptr;
     }
 
     PendingLeaf& take_spare(std::uint32_t capacity) {
@@ -390,6 +473,7 @@ private:
             found_end_ = 0;
         }
         leaves_.remove(leaf);
+        note_growing_leaf();
         keep(leaf);
     }
 
@@ -429,11 +513,13 @@ private:
     LinkedList<PendingLeaf> leaves_;
     RadixTree tree_;
     std::size_t size_ = 0;
-    std::size_t owned_ = 0;  // of them, how many have an owner
+    std::size_t owned_ = 0;                // of them, how many have an owner
+    PendingLeaf* growing_leaf_ = nullptr;  // the last one; null if they are also ordered by time
     PendingLeaf* spare_ = nullptr;
     mutable PendingLeaf* found_leaf_ = nullptr;
     mutable std::uint32_t found_end_ = 0;  // behind the slot that was found
     const std::uint32_t most_slots_;
+    std::unique_ptr<TimeOrder> order_;
 };
 
 }  // namespace runnel::inline v0::detail
