@@ -86,6 +86,11 @@ public:
     [[nodiscard]] static Reply array(std::vector<Reply> elements) {
         return {Kind::array, elements_of(std::move(elements))};
     }
+    /// The same without allocating, from elements that were made before; they may be filled in
+    /// later.
+    [[nodiscard]] static Reply array(std::shared_ptr<const std::vector<Reply>> elements) noexcept {
+        return {Kind::array, std::move(elements)};
+    }
     /// Of key, value, key, value, … Requires: each key has a value.
     [[nodiscard]] static Reply map(std::vector<Reply> elements, detail::Caller caller = {}) {
         RUNNEL_EXPECT(elements.size() % 2 == 0, "Reply::map(): the last key has no value", caller);

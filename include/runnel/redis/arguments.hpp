@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <runnel/redis/command.hpp>
+#include <runnel/redis/reply.hpp>
+
+#include <charconv>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <limits>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+namespace runnel::inline v0::redis::detail {
+
+[[noreturn]] inline void refuse(std::string text) {
+    throw Refusal{Reply::error(std::move(text))};
+}
+[[noreturn]] inline void refuse_syntax() {
+    refuse("ERR syntax error");
+}
+
+// A letter of ASCII, whatever the locale.
+[[nodiscard]] constexpr char to_lower(char letter) noexcept {
+    return letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter - 'A' + 'a') : letter;
+}
+[[nodiscard]] constexpr char to_upper(char letter) noexcept {
+    return letter >= 'a' && letter <= 'z' ? static_cast<char>(letter - 'a' + 'A') : letter;
+}
+
+// Whether a word is that keyword, which is in capitals: case does not matter.
+[[nodiscard]] constexpr bool is(std::string_view word, std::string_view keyword) noexcept {
+    if (word.size() != keyword.size()) return false;
+    for (std::size_t at = 0; at != word.size(); ++at)
+        if (to_upper(word[at]) != keyword[at]) return false;
+    return true;
+}
+
+// An integer as commands take it: decimal, no plus, no leading zeros, no blanks.
+[[nodiscard]] inline std::optional<std::int64_t> parse_integer(std::string_view word) noexcept {
+    const bool is_negative = word.starts_with('-');
+    const std::string_view digits = word.substr(is_negative ? 1 : 0);
+    if (digits.empty() || digits[0] < '0' || digits[0] > '9') return std::nullopt;
+    if (digits[0] == '0' && word != "0") return std::nullopt;
+    std::int64_t number = 0;
+    const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), number);
+    if (error != std::errc{} || end != word.data() + word.size()) return std::nullopt;
+    return number;
+}
+
+[[nodiscard]] inline std::int64_t integer_or(std::string_view word, std::string_view error) {
+    const auto number = parse_integer(word);
+    if (!number) refuse(std::string{error});
+    return *number;
+}
+[[nodiscard]] inline std::int64_t integer(std::string_view word) {
+    return integer_or(word, "ERR value is not an integer or out of range");
+}
+
+// The time-out of a list command: seconds, with a fraction. `now` in milliseconds. Nothing: for
+// ever.
+[[nodiscard]] inline std::optional<std::int64_t> timeout_in_seconds(std::string_view word,
+                                                                    std::int64_t now) {
+    // strtold() reads what Redis reads: decimal, exponent and hexadecimal numbers, inf and nan.
+    constexpr std::string_view no_float = "ERR timeout is not a float or out of range";
+    constexpr std::size_t most = 255;
+    if (word.empty() || word.size() > most || word.find('\0') != std::string_view::npos ||
+        std::string_view{" \t\n\v\f\r"}.find(word.front()) != std::string_view::npos)
+        refuse(std::string{no_float});
+    const std::string text{word};
+    char* end = nullptr;
+    const long double seconds = std::strtold(text.c_str(), &end);
+    if (end != text.c_str() + text.size() || std::isnan(seconds)) refuse(std::string{no_float});
+    const long double milliseconds = std::ceil(seconds * 1000);
+    constexpr auto greatest = std::numeric_limits<std::int64_t>::max();
+    if (milliseconds > static_cast<long double>(greatest)) refuse("ERR timeout is out of range");
+    if (milliseconds < 0) refuse("ERR timeout is negative");
+    const auto whole = static_cast<std::int64_t>(milliseconds);
+    if (whole == 0) return std::nullopt;
+    if (whole > greatest - now) refuse("ERR timeout is out of range");
+    return whole;
+}
+
+// The same of XREAD: whole milliseconds.
+[[nodiscard]] inline std::optional<std::int64_t> timeout_in_milliseconds(std::string_view word,
+                                                                         std::int64_t now) {
+    const auto whole = integer_or(word, "ERR timeout is not an integer or out of range");
+    if (whole < 0) refuse("ERR timeout is negative");
+    if (whole == 0) return std::nullopt;
+    if (whole > std::numeric_limits<std::int64_t>::max() - now)
+        refuse("ERR timeout is out of range");
+    return whole;
+}
+
+// In an error text, no line ends.
+[[nodiscard]] inline std::string in_one_line(std::string text) {
+    for (char& letter : text)
+        if (letter == '\r' || letter == '\n') letter = ' ';
+    return text;
+}
+
+}  // namespace runnel::inline v0::redis::detail

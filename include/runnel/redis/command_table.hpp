@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <runnel/redis/arguments.hpp>
+#include <runnel/redis/command.hpp>
+#include <runnel/redis/commands/transactions.hpp>
+#include <runnel/redis/reply.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace runnel::inline v0::redis::detail {
+
+// All commands there are. Each family of commands has its rows in its own header.
+class CommandTable {
+public:
+    [[nodiscard]] static const CommandTable& get() {
+        static const CommandTable table;
+        return table;
+    }
+
+    [[nodiscard]] const std::vector<const CommandInfo*>& all() const noexcept { return rows_; }
+
+    // Null: there is none of that name, in small letters.
+    [[nodiscard]] const CommandInfo* find(std::string_view name) const noexcept {
+        const auto found = by_name_.find(name);
+        return found == by_name_.end() ? nullptr : found->second;
+    }
+
+    // The command or subcommand that the words call. Throws: Refusal, if there is none or it does
+    // not take that many words.
+    [[nodiscard]] const CommandInfo& look_up(Words words) const {
+        const CommandInfo* info = find_in_any_case({}, words[0]);
+        if (info == nullptr) refuse_unknown(words);
+        if (info->has(Flag::container) && words.size() > 1) {
+            const CommandInfo* const sub = find_in_any_case(info->name, words[1]);
+            if (sub == nullptr) refuse_subcommand(*info, words[1]);
+            info = sub;
+        }
+        if (!info->takes(words.size()) || info->has(Flag::container))
+            refuse("ERR wrong number of arguments for '" + std::string{info->name} + "' command");
+        return *info;
+    }
+
+private:
+    CommandTable() {
+        add(transaction_commands);
+        by_name_.reserve(rows_.size());
+        for (const CommandInfo* const row : rows_) by_name_.emplace(row->name, row);
+    }
+
+    void add(std::span<const CommandInfo> family) {
+        for (const CommandInfo& row : family) rows_.push_back(&row);
+    }
+
+    // Of a subcommand, `container` is its container's name.
+    [[nodiscard]] const CommandInfo* find_in_any_case(std::string_view container,
+                                                      std::string_view word) const noexcept {
+        constexpr std::size_t longest = 64;  // of all names
+        std::array<char, longest> name{};
+        if (container.size() + 1 + word.size() > longest) return nullptr;
+        auto end = std::copy(container.begin(), container.end(), name.begin());
+        if (!container.empty()) *end++ = '|';
+        end = std::transform(word.begin(), word.end(), end, to_lower);
+        if (container.empty() && word.find('|') != std::string_view::npos) return nullptr;
+        return find({name.data(), static_cast<std::size_t>(end - name.begin())});
+    }
+
+    [[noreturn]] static void refuse_unknown(Words words) {
+        constexpr std::size_t most_shown = 128;
+        std::string arguments;
+        for (const std::string_view word : words.subspan(1)) {
+            if (arguments.size() >= most_shown) break;
+            arguments += '\'';
+            arguments += word.substr(0, most_shown - (arguments.size() - 1));
+            arguments += "' ";
+        }
+        refuse("ERR unknown command '" + std::string{words[0].substr(0, most_shown)} +
+               "', with args beginning with: " + arguments);
+    }
+
+    [[noreturn]] static void refuse_subcommand(const CommandInfo& container,
+                                               std::string_view word) {
+        constexpr std::size_t most_shown = 128;
+        std::string name{container.name};
+        std::transform(name.begin(), name.end(), name.begin(), to_upper);
+        refuse("ERR unknown subcommand '" + std::string{word.substr(0, most_shown)} + "'. Try " +
+               name + " HELP.");
+    }
+
+    std::vector<const CommandInfo*> rows_;
+    std::unordered_map<std::string_view, const CommandInfo*> by_name_;
+};
+
+}  // namespace runnel::inline v0::redis::detail

@@ -1,0 +1,648 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// How a server carries out commands: what ServerState and Call declare.
+
+#include <runnel/redis/call.hpp>
+#include <runnel/redis/command_table.hpp>
+#include <runnel/redis/state.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <new>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace runnel::inline v0::redis::detail {
+
+// ---- the server, and its sessions
+
+inline ServerState::ServerState(const ServerOptions& given)
+    : options{given},
+      own_clock_{given.clock == nullptr ? std::make_unique<ManualClock>() : nullptr},
+      clock{given.clock == nullptr ? *own_clock_ : *given.clock},
+      random{given.seed},
+      databases_(given.databases),
+      waits_{given.databases},
+      watchers_(given.databases) {}
+
+inline std::shared_ptr<SessionState> ServerState::open(const SessionOptions& session_options) {
+    const Lock lock{mutex};
+    auto session = std::make_shared<SessionState>(*this, last_id_ + 1, session_options);
+    sessions_.emplace(session->id, session);
+    ++last_id_;
+    return session;
+}
+
+inline void ServerState::close(SessionState& session) noexcept {
+    Afterwards after;
+    {
+        const Lock lock{mutex};
+        const Using use{*this, after};
+        end_session(session, after);
+        serve_all(after);
+    }
+    after.run();
+}
+
+inline void ServerState::close_all() noexcept {
+    Afterwards after;
+    {
+        const Lock lock{mutex};
+        const Using use{*this, after};
+        while (!sessions_.empty()) {
+            const std::shared_ptr<SessionState> session = sessions_.begin()->second;
+            end_session(*session, after);
+        }
+        disarm(expiry_alarm_);
+    }
+    after.run();
+}
+
+inline void ServerState::end_session(SessionState& session, Afterwards& after) noexcept {
+    if (session.is_closed) return;
+    session.is_closed = true;
+    subscribers.unsubscribe_all(session, session.subscriptions);
+    unwatch(session);
+    session.transaction.reset();
+    if (session.parked) end_parked(session, std::nullopt, after);
+    for (LaterCommand& later : session.backlog) finish(*later.pending, std::nullopt, false, after);
+    session.backlog.clear();
+    ask_all(session.push_waiters, after.chain);
+    sessions_.erase(session.id);
+}
+
+inline SessionState* ServerState::find_session(std::int64_t id) noexcept {
+    const auto found = sessions_.find(id);
+    return found == sessions_.end() ? nullptr : found->second.get();
+}
+
+// ---- commands
+
+// Steps 1, 2 and 4 of a request. Throws: Refusal.
+inline const CommandInfo& ServerState::admit(const SessionState& session, Words words) {
+    const CommandInfo& info = CommandTable::get().look_up(words);
+    const bool is_restricted = !session.is_resp3() && !session.subscriptions.empty();
+    if (is_restricted && !info.has(Flag::when_subscribed))
+        refuse("ERR Can't execute '" + std::string{info.name} +
+               "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in "
+               "this context");
+    return info;
+}
+
+inline Reply ServerState::reply_to(SessionState& session, Words words, std::optional<Call>& call,
+                                   std::shared_ptr<PendingState>& pending) {
+    const CommandInfo* info = nullptr;
+    try {
+        info = &admit(session, words);
+    } catch (Refusal& refusal) {
+        if (session.transaction) session.transaction->has_failed = true;
+        return std::move(refusal.reply);
+    }
+    if (session.transaction && !info->has(Flag::not_queued)) {
+        session.transaction->commands.push_back({info, OwnedWords{words}});
+        return Reply::simple_string("QUEUED");
+    }
+    call.emplace(*this, session, *info, words, wall());
+    call->give_reply_to(pending);
+    try {
+        return info->handler(*call);
+    } catch (Refusal& refusal) {
+        call.reset();
+        return std::move(refusal.reply);
+    }
+}
+
+inline ServerState::Answer ServerState::carry_out(SessionState& session, Words words,
+                                                  std::shared_ptr<PendingState>& pending,
+                                                  Afterwards& after) {
+    const Using use{*this, after};
+    expire_due(wall());
+    prepare_expiry_alarm();
+    auto output = std::make_unique<Output>(&session);
+    std::optional<Call> call;
+    Answer answer;
+    Reply reply = reply_to(session, words, call, pending);
+    // Nothing fails from here on.
+    if (call && call->is_blocked()) {
+        auto parked = call->take_parked();
+        parked->output = std::move(output);
+        park(std::move(parked), after);
+        answer.is_parked = true;
+    } else {
+        if (!call || call->has_reply()) {
+            answer.reply = reply;
+            output->reply = std::move(reply);
+            session.outbox.add_reply(*output.release());
+        }
+        if (call) {
+            send(call->answers(), after);
+            send(call->outputs(), after);
+            if (call->quits()) end_session(session, after);
+        }
+    }
+    arm_expiry_alarm(after);
+    serve_all(after);
+    return answer;
+}
+
+inline void ServerState::submit(SessionState& session, Words words,
+                                const std::shared_ptr<PendingState>& pending, Afterwards& after) {
+    if (session.is_closed) return finish(*pending, std::nullopt, false, after);
+    if (session.parked) (void)end_overdue(*session.parked, after);
+    if (session.parked || !session.backlog.empty()) {
+        session.backlog.push_back({OwnedWords{words}, pending});
+        return;
+    }
+    std::shared_ptr<PendingState> gets_reply = pending;
+    Answer answer = carry_out(session, words, gets_reply, after);
+    if (!answer.is_parked) finish(*pending, std::move(answer.reply), false, after);
+}
+
+inline std::optional<Reply> ServerState::execute(SessionState& session, Words words,
+                                                 std::shared_ptr<PendingState>& pending,
+                                                 Afterwards& after) {
+    if (session.is_closed) return std::nullopt;
+    if (session.parked || !session.backlog.empty()) {
+        auto made = std::make_shared<PendingState>(shared_from_this());
+        submit(session, words, made, after);
+        pending = std::move(made);
+        return std::nullopt;
+    }
+    return carry_out(session, words, pending, after).reply;
+}
+
+inline void ServerState::carry_out_queued(Call& exec, Transaction& transaction,
+                                          std::vector<Reply>& replies) noexcept {
+    Prepared surplus;
+    auto next = replies.begin();
+    const auto put = [&](Reply&& reply) {
+        if (next != replies.end()) *next++ = std::move(reply);
+    };
+    for (const QueuedCommand& command : transaction.commands) {
+        SessionState& session = exec.session();
+        Call call{*this, session, *command.info, command.words.get(), exec.now()};
+        call.forbid_blocking();
+        try {
+            Reply reply = command.info->handler(call);
+            if (call.has_reply()) put(std::move(reply));
+        } catch (Refusal& refusal) {
+            put(std::move(refusal.reply));
+            continue;
+        } catch (...) {
+            put(Reply::error("OOM no memory"));  // short enough to need none
+            continue;
+        }
+        // Each confirmation is a reply of its own, but the array has room for one a command only:
+        // as in Redis, the last replies stand behind it.
+        surplus.append(call.answers());
+        while (next != replies.end() && !surplus.empty()) {
+            const std::unique_ptr<Output> answer{&surplus.take_first()};
+            put(std::move(answer->reply));
+        }
+        exec.outputs().append(call.outputs());
+        if (call.quits()) exec.quit();
+    }
+    surplus.append(exec.outputs());
+    exec.outputs().append(surplus);
+}
+
+// ---- waiting
+
+inline Reply Call::block(Block&& block) {
+    if (!may_block_) return std::move(block.otherwise);
+    server_.mutex.assert_held();
+    if (parked_again_ == nullptr) {
+        parked_ = std::make_shared<Parked>(session_, info_, words_);
+        if (!*pending_) *pending_ = std::make_shared<PendingState>(server_.shared_from_this());
+        parked_->pending = *pending_;
+        parked_->database = session_.database;
+        server_.prepare_wait(*parked_, block);
+        for (auto& [at, word] : block.replaced) parked_->owned.replace(at, std::move(word));
+    } else if (block.again_at) {
+        parked_again_->next_again = server_.make_alarm(server_.deadline_at(*block.again_at));
+    }
+    is_blocked_ = true;
+    return {};
+}
+
+// Nothing: so late that it never comes.
+inline std::optional<Clock::Deadline>
+ServerState::deadline_at(Milliseconds wall_time) const noexcept {
+    const Milliseconds left = std::max<Milliseconds>(0, wall_time - wall());
+    return deadline_of(Timeout{std::chrono::milliseconds{left}}, clock);
+}
+
+// An alarm for that time, if it comes. Throws: std::bad_alloc.
+inline std::shared_ptr<Alarm> ServerState::make_alarm(std::optional<Clock::Deadline> at) {
+    if (!at) return nullptr;
+    auto alarm = std::make_shared<Alarm>(shared_from_this());
+    alarm->at = *at;
+    return alarm;
+}
+
+// Does all that may throw before a command is parked.
+inline void ServerState::prepare_wait(Parked& parked, const Block& block) {
+    parked.what = block.what;
+    if (block.timeout)
+        parked.deadline = deadline_of(Timeout{std::chrono::milliseconds{*block.timeout}}, clock);
+    parked.at_deadline = make_alarm(parked.deadline);
+    if (block.again_at) parked.next_again = make_alarm(deadline_at(*block.again_at));
+    try {
+        for (const std::string_view key : block.keys) {
+            KeyWaits& at = waits_.at(parked.database, key);
+            const auto is_there = [&](const ParkedNode& node) { return node.waits == &at; };
+            if (std::none_of(parked.nodes.begin(), parked.nodes.end(), is_there))
+                parked.nodes.emplace_back(parked, at);
+        }
+        if (block.what == WaitsFor::group && !spare_alarm_)
+            spare_alarm_ = std::make_shared<Alarm>(shared_from_this());
+    } catch (...) {
+        for (const std::string_view key : block.keys) waits_.drop_if_empty(parked.database, key);
+        throw;
+    }
+}
+
+// For a command that is not parked after all.
+inline void ServerState::forget_places(const Parked& parked) noexcept {
+    for (const ParkedNode& node : parked.nodes) waits_.drop_if_empty(*node.waits);
+}
+
+inline void ServerState::park(std::shared_ptr<Parked> parked, Afterwards& after) noexcept {
+    SessionState& session = parked->session;
+    Parked& one = *parked;
+    for (ParkedNode& node : one.nodes) {
+        node.waits->queue.insert(node);
+        if (one.what == WaitsFor::group) ++node.waits->groups;
+        if (one.what == WaitsFor::longer_list) ++node.waits->longer_lists;
+    }
+    ++blocked_;
+    if (one.what == WaitsFor::group) ++blocked_groups_;
+    one.pending->parked = parked;
+    session.parked = std::move(parked);
+    if (one.at_deadline) {
+        one.at_deadline->parked = &one;
+        after.arm(one.at_deadline);
+    }
+    arm_again(one, after);
+}
+
+inline void ServerState::arm_again(Parked& parked, Afterwards& after) noexcept {
+    disarm(parked.again);
+    if (!parked.next_again) return;
+    parked.again = std::move(parked.next_again);
+    parked.again->parked = &parked;
+    after.arm(parked.again);
+}
+
+// Takes a parked command out of all lines.
+inline std::shared_ptr<Parked> ServerState::unpark(SessionState& session) noexcept {
+    std::shared_ptr<Parked> parked = std::move(session.parked);
+    session.parked.reset();
+    for (ParkedNode& node : parked->nodes) {
+        KeyWaits& waits = *node.waits;
+        waits.queue.remove(node);
+        if (parked->what == WaitsFor::group) --waits.groups;
+        if (parked->what == WaitsFor::longer_list) --waits.longer_lists;
+        waits_.drop_if_empty(waits);
+    }
+    --blocked_;
+    if (parked->what == WaitsFor::group) --blocked_groups_;
+    disarm(parked->at_deadline);
+    disarm(parked->again);
+    parked->pending->parked.reset();
+    return parked;
+}
+
+inline void ServerState::end_parked(SessionState& session, std::optional<Reply> reply,
+                                    Afterwards& after, bool has_failed) noexcept {
+    const std::shared_ptr<Parked> parked = unpark(session);
+    (void)parked->claim(WaitEnd::served);
+    if (reply) {
+        parked->output->reply = *reply;
+        session.outbox.add_reply(*parked->output.release());
+    }
+    finish(*parked->pending, std::move(reply), has_failed, after);
+    if (session.is_closed || session.is_unblocked || session.backlog.empty()) return;
+    session.is_unblocked = true;
+    unblocked_.push_back(session);
+}
+
+inline bool ServerState::end_if_overdue(Parked& parked, Afterwards& after) noexcept {
+    if (!parked.deadline || *parked.deadline > clock.now()) return false;
+    SessionState& session = parked.session;
+    end_parked(session, session.is_resp3() ? Reply::null() : Reply::null_array(), after);
+    return true;
+}
+
+inline void ServerState::finish(PendingState& pending, std::optional<Reply> reply, bool has_failed,
+                                Afterwards& after) noexcept {
+    pending.is_done = true;
+    pending.has_failed = has_failed;
+    pending.reply = std::move(reply);
+    ask_all(pending.waiters, after.chain);
+}
+
+// ---- serving
+
+// As long as something has happened that may end a wait, or a session whose wait has ended has more
+// commands.
+inline void ServerState::serve_all(Afterwards& after) noexcept {
+    for (;;) {
+        while (KeyWaits* const waits = waits_.take_ready()) serve_ready(*waits);
+        if (unblocked_.empty()) return;
+        SessionState& session = unblocked_.pop_front();
+        session.is_unblocked = false;
+        carry_out_later(session, after);
+    }
+}
+
+// Asks those that waited at a key when it became ready, in their order.
+inline void ServerState::serve_ready(KeyWaits& waits) noexcept {
+    waits.is_being_served = true;
+    std::size_t left = waits.queue.size();
+    for (WaitNode* node = waits.queue.first(); left != 0; --left) {
+        WaitNode* const next = node->next;
+        auto& parked = static_cast<Parked&>(*node->waiter);
+        if (!end_if_overdue(parked, *after_) && is_to_be_served(parked, waits))
+            (void)parked.serve(*node);
+        node = next;
+    }
+    waits.is_being_served = false;
+    waits_.drop_if_empty(waits);
+}
+
+inline bool ServerState::is_to_be_served(const Parked& parked, const KeyWaits& waits) noexcept {
+    if (parked.what == WaitsFor::group) return true;
+    const auto* const key = databases_[waits.database].find(*waits.name);
+    return key != nullptr && key->second.value->type() == type_of(parked.what);
+}
+
+inline Served Parked::serve_again(WaitNode& node) noexcept {
+    auto& parked = static_cast<Parked&>(*node.waiter);
+    ServerState& server = parked.session.server;
+    server.mutex.assert_held();
+    return server.serve_again(parked);
+}
+
+inline Served ServerState::serve_again(Parked& parked) noexcept {
+    SessionState& session = parked.session;
+    Call call{*this, session, parked.info, parked.owned.get(), wall()};
+    call.is_carried_out_again(parked);
+    try {
+        Reply reply = parked.info.handler(call);
+        if (call.is_blocked()) {
+            arm_again(parked, *after_);
+            return Served::no;
+        }
+        end_parked(session, std::move(reply), *after_);
+        send(call.outputs(), *after_);
+    } catch (Refusal& refusal) {
+        end_parked(session, std::move(refusal.reply), *after_);
+    } catch (...) {
+        end_parked(session, std::nullopt, *after_, true);
+    }
+    return Served::yes;
+}
+
+// Carries out the commands that stood behind a parked one, up to the next that is parked.
+inline void ServerState::carry_out_later(SessionState& session, Afterwards& after) noexcept {
+    const std::shared_ptr<SessionState> keep = session.shared_from_this();
+    while (!session.backlog.empty() && !session.parked && !session.is_closed) {
+        std::list<LaterCommand> first;
+        first.splice(first.begin(), session.backlog, session.backlog.begin());
+        std::shared_ptr<PendingState> pending = first.front().pending;
+        try {
+            Answer answer = carry_out(session, first.front().words.get(), pending, after);
+            if (!answer.is_parked) finish(*pending, std::move(answer.reply), false, after);
+        } catch (...) {
+            finish(*pending, std::nullopt, true, after);
+        }
+    }
+}
+
+// ---- time
+
+inline void ServerState::expire_due(Milliseconds now) noexcept {
+    for (std::size_t number = 0; number != databases_.size(); ++number) {
+        Database& of = databases_[number];
+        for (auto* next = of.first_expiry(); next != nullptr && next->at <= now;
+             next = of.first_expiry())
+            erase(number, *next->key);
+    }
+}
+
+// A stream that expires ends the waits of its groups' readers. Only for them the server looks at
+// keys that expire while nobody calls.
+inline void ServerState::prepare_expiry_alarm() {
+    if (blocked_groups_ != 0 && !spare_alarm_)
+        spare_alarm_ = std::make_shared<Alarm>(shared_from_this());
+}
+
+inline void ServerState::arm_expiry_alarm(Afterwards& after) noexcept {
+    if (blocked_groups_ == 0) return disarm(expiry_alarm_);
+    const Database::Expiry* first = nullptr;
+    for (const Database& one : databases_) {
+        const auto* const expiry = one.first_expiry();
+        if (expiry != nullptr && (first == nullptr || expiry->at < first->at)) first = expiry;
+    }
+    if (first == nullptr) return disarm(expiry_alarm_);
+    const auto at = deadline_at(first->at);
+    if (!at) return disarm(expiry_alarm_);
+    if (expiry_alarm_ && !expiry_alarm_->is_over && expiry_alarm_->at == *at) return;
+    if (!spare_alarm_) return;  // a command that needs it makes one first
+    disarm(expiry_alarm_);
+    expiry_alarm_ = std::move(spare_alarm_);
+    expiry_alarm_->at = *at;
+    after.arm(expiry_alarm_);
+}
+
+inline void ServerState::on_alarm(Alarm& alarm, Afterwards& after) noexcept {
+    if (alarm.is_over) return;
+    const Using use{*this, after};
+    alarm.is_over = true;
+    // A command that was due meanwhile comes too late, as in a command of a client.
+    expire_due(wall());
+    if (alarm.parked != nullptr) {
+        Parked& parked = *alarm.parked;
+        if (!end_if_overdue(parked, after) && parked.again.get() == &alarm)
+            (void)serve_again(parked);
+    } else {
+        try {
+            prepare_expiry_alarm();
+        } catch (...) {
+            // Keys that expire later end no wait until the next command.
+        }
+    }
+    arm_expiry_alarm(after);
+    serve_all(after);
+}
+
+// After it nobody rings it.
+inline void ServerState::disarm(std::shared_ptr<Alarm>& alarm) noexcept {
+    if (!alarm) return;
+    alarm->is_over = true;
+    alarm->parked = nullptr;
+    stop_timer(clock, alarm->timer);
+    // If the clock has claimed it, it lives until it has rung, to no effect.
+    if (alarm->claim(WaitEnd::stopped)) alarm->self.reset();
+    alarm.reset();
+}
+
+inline void Alarm::ring(Waiter& waiter) noexcept {
+    auto& alarm = static_cast<Alarm&>(waiter);
+    ServerState& server = *alarm.server;
+    std::shared_ptr<Alarm> keep;
+    Afterwards after;
+    {
+        const Lock lock{server.mutex};
+        keep = std::move(alarm.self);
+        server.on_alarm(alarm, after);
+    }
+    after.run();
+}
+
+// ---- changes
+
+inline void ServerState::tell(const Change& change, ChangedIn in) noexcept {
+    if (touches(change.what)) {
+        const Watchers& watchers = watchers_[in.database];
+        if (!watchers.empty()) {
+            const auto found = watchers.find(change.key);
+            if (found != watchers.end())
+                for (SessionState* const session : found->second) session->is_touched = true;
+        }
+    }
+    waits_.note(change, in);
+    for (ChangeListener* const listener : listeners_) listener->on_change(change, in);
+}
+
+inline void ServerState::erase(std::size_t number, Database::Keys::value_type& key) noexcept {
+    Database& from = databases_[number];
+    const ValueType type = key.second.value->type();
+    auto node = from.take(key);
+    tell({.what = Change::What::key_gone, .key = node.key(), .type = type}, {number});
+}
+
+inline void ServerState::watch(SessionState& session, std::string_view key) {
+    const auto is_watched = [&](const WatchedKey& one) {
+        return one.database == session.database && one.name == key;
+    };
+    if (std::any_of(session.watched.begin(), session.watched.end(), is_watched)) return;
+    std::list<WatchedKey> made;
+    made.push_back({session.database, std::string{key}});
+    Watchers& watchers = watchers_[session.database];
+    const auto [at, is_new] = watchers.try_emplace(std::string{key});
+    try {
+        at->second.push_back(&session);
+    } catch (...) {
+        if (is_new) watchers.erase(at);
+        throw;
+    }
+    session.watched.splice(session.watched.end(), made);
+}
+
+inline void ServerState::unwatch(SessionState& session) noexcept {
+    for (const WatchedKey& key : session.watched) {
+        Watchers& watchers = watchers_[key.database];
+        const auto found = watchers.find(key.name);
+        std::erase(found->second, &session);
+        if (found->second.empty()) watchers.erase(found);
+    }
+    session.watched.clear();
+    session.is_touched = false;
+}
+
+// ---- outputs
+
+inline void ServerState::send(Prepared& outputs, Afterwards& after) noexcept {
+    while (!outputs.empty()) send_push(outputs.take_first(), after);
+}
+
+inline void ServerState::send_push(Output& output, Afterwards& after) noexcept {
+    SessionState& session = *output.to;
+    if (session.is_closed) {
+        delete &output;
+        return;
+    }
+    session.outbox.add_push(output);
+    ask_all(session.push_waiters, after.chain);
+    if (session.on_push && !session.is_pushing) after.hand_out_pushes(session);
+    hold_to_limit(session, after);
+}
+
+// Closes a session that has let too much wait.
+inline void ServerState::hold_to_limit(SessionState& session, Afterwards& after) noexcept {
+    const OutputLimit& limit = options.pubsub_limit;
+    const std::size_t waiting = session.outbox.waiting_bytes();
+    const bool is_over_hard = limit.hard != 0 && waiting >= limit.hard;
+    if (limit.soft == 0 || waiting < limit.soft) {
+        session.soft_limit_since.reset();
+    } else if (!session.soft_limit_since) {
+        session.soft_limit_since = clock.now();
+    }
+    const bool is_over_soft =
+        session.soft_limit_since && clock.now() - *session.soft_limit_since > limit.soft_time;
+    if (!is_over_hard && !is_over_soft) return;
+    session.outbox.drop_pushes();
+    end_session(session, after);
+}
+
+// ---- without the lock
+
+inline void Afterwards::arm_all() noexcept {
+    while (!alarms_.empty()) {
+        Alarm& one = alarms_.pop_front();
+        const std::shared_ptr<Alarm> alarm = std::move(one.kept_to_arm);
+        ServerState& server = *alarm->server;
+        start_timer(server.clock, alarm->timer, alarm->at);
+        // It may have been disarmed before it was armed.
+        const Lock lock{server.mutex};
+        if (alarm->is_over) stop_timer(server.clock, alarm->timer);
+    }
+}
+
+// Hands the pushes that wait to the session's handler, one after the other.
+inline void push_all(SessionState& session) noexcept {
+    ServerState& server = session.server;
+    for (;;) {
+        std::shared_ptr<const PushHandler> handler;
+        Reply push;
+        {
+            const Lock lock{server.mutex};
+            handler = session.on_push;
+            session.is_pushing = handler && session.outbox.has_push();
+            if (!session.is_pushing) return;
+            push = session.outbox.take_push();
+        }
+        (*handler)(std::move(push));
+    }
+}
+
+// True: the calling thread is the one that calls the handler.
+inline bool begin_to_push(SessionState& session) noexcept {
+    const Lock lock{session.server.mutex};
+    if (session.is_pushing) return false;
+    session.is_pushing = true;
+    return true;
+}
+
+inline void Afterwards::run() noexcept {
+    chain.resume_all();
+    arm_all();
+    while (!sessions_.empty()) {
+        SessionState& session = sessions_.pop_front();
+        std::shared_ptr<SessionState> keep;
+        {
+            const Lock lock{session.server.mutex};
+            keep = std::move(session.kept_to_push);
+        }
+        if (begin_to_push(*keep)) push_all(*keep);
+    }
+}
+
+}  // namespace runnel::inline v0::redis::detail

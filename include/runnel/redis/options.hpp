@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <runnel/version.hpp>
+
+#include <runnel/abstract_clock.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+namespace runnel::inline v0::redis {
+
+/// How much a session that subscribes may have waiting for it. Redis:
+/// `client-output-buffer-limit pubsub`.
+struct OutputLimit {
+    /// The session is closed as soon as so many bytes wait; 0: never.
+    std::size_t hard = 32U * 1024 * 1024;
+    /// It is closed when so many bytes have waited for longer than `soft_time`; 0: never.
+    std::size_t soft = 8U * 1024 * 1024;
+    std::chrono::seconds soft_time{60};
+};
+
+/// How a Server begins. `redis::Server{}` is what a test needs.
+struct ServerOptions {
+    /// The time of the server; it must outlive it. Null: the server has a ManualClock of its own,
+    /// which stands still until Server::advance() moves it.
+    Clock* clock = nullptr;
+    /// Decides what RANDOMKEY returns. The same commands after the same seed give the same replies.
+    std::uint64_t seed = 1;
+    /// How many databases SELECT can choose from.
+    std::size_t databases = 16;
+    /// The nodes that trimming with `~` works on: at most so many entries, and bytes; 0: no limit.
+    /// Redis: `stream-node-max-entries`, `stream-node-max-bytes`.
+    std::size_t stream_node_max_entries = 100;
+    std::size_t stream_node_max_bytes = 4096;
+    /// What XADD IDMP remembers, for how long and how much for each producer. Redis:
+    /// `stream-idmp-duration`, `stream-idmp-maxsize`.
+    std::chrono::seconds stream_idmp_duration{100};
+    std::size_t stream_idmp_maxsize = 100;
+    OutputLimit pubsub_limit{};
+};
+
+/// How a Session begins.
+struct SessionOptions {
+    /// How many of the latest replies and pushes Session::outputs() shows.
+    std::size_t keep_outputs = 1000;
+};
+
+}  // namespace runnel::inline v0::redis

@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <runnel/version.hpp>
+
+#include <runnel/detail/base/small_vector.hpp>
+#include <runnel/detail/wait/await.hpp>
+#include <runnel/detail/wait/request.hpp>
+#include <runnel/detail/wait/wait_queue.hpp>
+#include <runnel/outcome.hpp>
+#include <runnel/redis/dispatch.hpp>
+#include <runnel/redis/options.hpp>
+#include <runnel/redis/reply.hpp>
+#include <runnel/redis/server.hpp>
+#include <runnel/redis/state.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <initializer_list>
+#include <memory>
+#include <new>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace runnel::inline v0::redis {
+
+namespace detail {
+
+// A thread that waits under the server's lock, for what `Ready` says of `Subject`.
+template <typename Subject, bool (*Ready)(const Subject&) noexcept>
+class ThreadWait final : public Request {
+public:
+    ThreadWait(ServerState& server, const Subject& subject, WaitQueue& queue) noexcept
+        : Request{behaviour, WaitsOn::one, server.clock},
+          server_{server},
+          subject_{subject},
+          queue_{queue} {}
+
+    // Returns when it is ready, or the time is over.
+    void wait(const Timeout& timeout) {
+        const WaitOptions options{.timeout = timeout};
+        try_or_wait(*this, *this, WaitLimits::of(&options));
+    }
+
+    Served attempt(const WaitNode& /*it has only one*/) noexcept {
+        if (!Ready(subject_)) return Served::no;
+        return claim(WaitEnd::served) ? Served::yes : Served::elsewhere;
+    }
+
+    // ---- its place
+    [[nodiscard]] bool try_or_queue(const WaitLimits& /*it waits*/,
+                                    WakeChain& /*it serves nobody*/) noexcept {
+        const Lock lock{server_.mutex};
+        return join(queue_, node_);
+    }
+    void leave() noexcept {
+        const Lock lock{server_.mutex};
+        if (node_.queue != nullptr) node_.queue->remove(node_);
+    }
+    [[nodiscard]] SpinBudget& spin() noexcept { return server_.spin; }
+
+private:
+    static constexpr Behaviour behaviour{serve_as<ThreadWait, WaitNode>, unpark<ThreadWait>};
+
+    ServerState& server_;
+    const Subject& subject_;
+    WaitQueue& queue_;
+    WaitNode node_{*this};
+};
+
+[[nodiscard]] inline bool is_done(const PendingState& pending) noexcept {
+    return pending.is_done;
+}
+[[nodiscard]] inline bool has_push_or_is_closed(const SessionState& session) noexcept {
+    return session.outbox.has_push() || session.is_closed;
+}
+
+// Ends the parked command if its deadline has come: for a clock that nobody runs. Returns whether
+// the result is there.
+[[nodiscard]] inline bool look(const std::shared_ptr<PendingState>& pending) {
+    ServerState& server = *pending->server;
+    Afterwards after;
+    bool has_ended = false;
+    bool is_there = false;
+    {
+        const Lock lock{server.mutex};
+        if (!pending->is_done && pending->parked)
+            has_ended = server.end_overdue(*pending->parked, after);
+        is_there = pending->is_done;
+    }
+    if (has_ended) after.run();
+    return is_there;
+}
+
+// Waits for a result. False: the time is over.
+[[nodiscard]] inline bool wait_for(const std::shared_ptr<PendingState>& pending,
+                                   const Timeout& timeout) {
+    ServerState& server = *pending->server;
+    const auto until = deadline_of(timeout, server.clock);
+    while (!look(pending)) {
+        if (until && *until <= server.clock.now()) return false;
+        std::optional<Clock::Deadline> next = until;
+        if (!is_run(TimersOf::get(server.clock))) {  // then nobody else ends the parked command
+            const Lock lock{server.mutex};
+            if (pending->parked && pending->parked->deadline &&
+                (!next || *pending->parked->deadline < *next))
+                next = pending->parked->deadline;
+        }
+        ThreadWait<PendingState, is_done>{server, *pending, pending->waiters}.wait(
+            time_left(next, server.clock));
+    }
+    return true;
+}
+
+}  // namespace detail
+
+/// The reply to a command that was submitted. A handle: copies share it. Dropping it cancels
+/// nothing.
+///
+/// Thread safety: every member may be called from any thread.
+class Pending {
+public:
+    /// Whether the command has ended: it has replied, or never will.
+    [[nodiscard]] bool ready() const { return detail::look(state_); }
+
+    /// Its reply. Nothing: it has not ended yet; or it has no reply, because the session was closed
+    /// first or its answers are pushes. Throws: std::bad_alloc if memory ran out when it was
+    /// carried out; then it has changed nothing.
+    [[nodiscard]] std::optional<Reply> try_get() const {
+        if (!ready()) return std::nullopt;
+        const detail::Lock lock{state_->server->mutex};
+        if (state_->has_failed) throw std::bad_alloc{};
+        return state_->reply;
+    }
+
+    /// As try_get(), but waits until the command has ended, on the server's clock; for ever, unless
+    /// a time-out is given.
+    [[nodiscard]] std::optional<Reply> wait(Timeout timeout = {}) const {
+        if (!detail::wait_for(state_, timeout)) return std::nullopt;
+        return try_get();
+    }
+
+private:
+    friend class Session;
+
+    explicit Pending(std::shared_ptr<detail::PendingState> state) noexcept
+        : state_{std::move(state)} {}
+
+    std::shared_ptr<detail::PendingState> state_;
+};
+
+/// A client's connection to a Server. Sends commands, and gets replies and pushes, in the order in
+/// which Redis would send them.
+///
+///     redis::Session session{server};
+///     session.execute({"RPUSH", "jobs", "one"});            // (integer) 1
+///     auto job = session.submit({"BLPOP", "jobs", "0"});     // waits, but blocks no thread
+///     if (job.ready()) use(job.try_get()->elements()[1].text());
+///
+/// When it goes it is closed, as a client that disconnects.
+///
+/// Thread safety: any thread may use a session, one at a time; close() may be called from any
+/// thread at any time.
+class Session {
+public:
+    explicit Session(Server& server, const SessionOptions& options = {})
+        : server_{server.state_}, state_{server_->open(options)} {}
+    Session(const Session&) = delete;
+    Session& operator=(const Session&) = delete;
+    ~Session() { close(); }
+
+    /// Sends a command; its name is the first word. Never waits: a command that blocks, such as
+    /// BLPOP, stays parked in the server, and commands that are sent after it are carried out after
+    /// it. Throws: Error{invalid_argument} without a word, std::bad_alloc; then nothing has
+    /// changed.
+    Pending submit(std::initializer_list<std::string_view> words) {
+        return submit_words({words.begin(), words.size()});
+    }
+    Pending submit(const std::vector<std::string>& words) { return submit_words(views_of(words)); }
+
+    /// The same, and waits for the reply. Nothing: the session was closed meanwhile, or the answers
+    /// are pushes, as those of SUBSCRIBE are.
+    std::optional<Reply> execute(std::initializer_list<std::string_view> words) {
+        return execute_words({words.begin(), words.size()});
+    }
+    std::optional<Reply> execute(const std::vector<std::string>& words) {
+        return execute_words(views_of(words));
+    }
+
+    /// From now on each push (a message, the answer to SUBSCRIBE) goes to `handler`, also those
+    /// that wait already. It is called by the thread that causes the push, without a lock, one call
+    /// at a time and in their order; it may use any session. It must not throw. Empty: pushes wait
+    /// for next_push() again.
+    void on_push(std::function<void(Reply)> handler) {
+        using Handler = const detail::PushHandler;
+        auto kept = handler ? std::make_shared<Handler>(std::move(handler)) : nullptr;
+        {
+            const detail::Lock lock{server_->mutex};
+            state_->on_push.swap(kept);
+        }
+        if (detail::begin_to_push(*state_)) detail::push_all(*state_);
+    }
+
+    /// The next push. Waits for one on the server's clock; not at all, unless a time-out is given.
+    /// Nothing: none has come, or the session was closed.
+    [[nodiscard]] std::optional<Reply> next_push(Timeout timeout = std::chrono::seconds{0}) {
+        using PushWait = detail::ThreadWait<detail::SessionState, detail::has_push_or_is_closed>;
+        PushWait{*server_, *state_, state_->push_waiters}.wait(timeout);
+        const detail::Lock lock{server_->mutex};
+        if (!state_->outbox.has_push()) return std::nullopt;
+        return state_->outbox.take_push();
+    }
+
+    /// What the session was sent, replies and pushes, in the order in which they went out; the
+    /// latest ones, see SessionOptions.
+    [[nodiscard]] std::vector<Reply> outputs() const {
+        const detail::Lock lock{server_->mutex};
+        return state_->outbox.kept();
+    }
+
+    /// Closes the connection. A command that is parked ends without a reply and has no effect; so
+    /// do those behind it. Subscriptions end.
+    void close() noexcept { server_->close(*state_); }
+
+    [[nodiscard]] bool is_closed() const noexcept {
+        const detail::Lock lock{server_->mutex};
+        return state_->is_closed;
+    }
+
+    /// 2, until HELLO chooses 3.
+    [[nodiscard]] int protocol() const noexcept {
+        const detail::Lock lock{server_->mutex};
+        return state_->protocol;
+    }
+
+    /// As CLIENT ID returns it.
+    [[nodiscard]] std::int64_t id() const noexcept { return state_->id; }
+
+private:
+    [[nodiscard]] static std::vector<std::string_view>
+    views_of(const std::vector<std::string>& words) {
+        return {words.begin(), words.end()};
+    }
+
+    static void expect_words(detail::Words words) {
+        if (words.empty())
+            throw Error{ErrorCode::invalid_argument, "Session: a command without a word"};
+    }
+
+    Pending submit_words(detail::Words words) {
+        expect_words(words);
+        auto pending = std::make_shared<detail::PendingState>(server_);
+        detail::Afterwards after;
+        {
+            const detail::Lock lock{server_->mutex};
+            server_->submit(*state_, words, pending, after);
+        }
+        after.run();
+        return Pending{std::move(pending)};
+    }
+
+    std::optional<Reply> execute_words(detail::Words words) {
+        expect_words(words);
+        std::shared_ptr<detail::PendingState> pending;
+        std::optional<Reply> reply;
+        detail::Afterwards after;
+        {
+            const detail::Lock lock{server_->mutex};
+            reply = server_->execute(*state_, words, pending, after);
+        }
+        after.run();
+        if (!pending) return reply;
+        return Pending{std::move(pending)}.wait();
+    }
+
+    const std::shared_ptr<detail::ServerState> server_;
+    const std::shared_ptr<detail::SessionState> state_;
+};
+
+}  // namespace runnel::inline v0::redis

@@ -1,0 +1,384 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <runnel/abstract_clock.hpp>
+#include <runnel/detail/base/annotations.hpp>
+#include <runnel/detail/base/linked.hpp>
+#include <runnel/detail/base/mutex.hpp>
+#include <runnel/detail/wait/continuations.hpp>
+#include <runnel/detail/wait/manual_clock.hpp>
+#include <runnel/detail/wait/request.hpp>
+#include <runnel/detail/wait/spin.hpp>
+#include <runnel/detail/wait/timers.hpp>
+#include <runnel/detail/wait/wait_queue.hpp>
+#include <runnel/detail/wait/waiter.hpp>
+#include <runnel/redis/change.hpp>
+#include <runnel/redis/command.hpp>
+#include <runnel/redis/database.hpp>
+#include <runnel/redis/options.hpp>
+#include <runnel/redis/outputs.hpp>
+#include <runnel/redis/reply.hpp>
+#include <runnel/redis/subscribers.hpp>
+#include <runnel/redis/waits.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <optional>
+#include <random>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace runnel::inline v0::redis::detail {
+
+class ServerState;
+class Parked;
+struct Block;
+
+// The result of a command that was submitted. Guarded by the server's lock.
+struct PendingState {
+    explicit PendingState(std::shared_ptr<ServerState> of) noexcept : server{std::move(of)} {}
+
+    const std::shared_ptr<ServerState> server;
+    bool is_done = false;
+    bool has_failed = false;  // memory ran out; nothing was changed
+    std::optional<Reply> reply{};
+    std::shared_ptr<Parked> parked{};  // while it is
+    WaitQueue waiters;
+};
+
+// Tells the server that a moment has come, once. Guarded by the server's lock, but for what the
+// clock does with it.
+class Alarm final : public Waiter {
+public:
+    // Throws: std::bad_alloc, as make_shared() does.
+    explicit Alarm(std::shared_ptr<ServerState> of) noexcept
+        : Waiter{behaviour, WaitsOn::several}, server{std::move(of)} {
+        share();  // whoever disarms it may come before whoever arms it
+    }
+
+    const std::shared_ptr<ServerState> server;
+    Timer timer{*this};
+    Clock::Deadline at{};
+    Parked* parked = nullptr;       // whose moment it is; null: the server's
+    bool is_over = false;           // it has rung, or is not wanted any more
+    std::shared_ptr<Alarm> self{};  // while the clock may know it
+    // For the thread that arms it: the next one, and this one.
+    Alarm* next = nullptr;
+    std::shared_ptr<Alarm> kept_to_arm{};
+
+private:
+    static Served serve_nobody(WaitNode& /*it stands in no line*/) noexcept { return Served::no; }
+    static void resume(Waiter& waiter, WakeChain& chain) noexcept { chain.go_on_later(waiter); }
+    static void ring(Waiter& waiter) noexcept;
+    static void stand_in(Waiter& /*nobody withdraws it*/, Continuations& /*list*/) noexcept {}
+
+    static constexpr Behaviour behaviour{serve_nobody, resume, false, ring, stand_in};
+};
+
+// Where a parked command waits.
+struct ParkedNode : WaitNode {
+    ParkedNode(Waiter& of, KeyWaits& at) noexcept : WaitNode{of}, waits{&at} {}
+
+    KeyWaits* waits;
+};
+
+// A command that waits for something to come: an operation of the wait protocol, whose request is
+// the command itself. To serve it is to carry it out again, with its words as they were. Guarded by
+// the server's lock, under which alone it is claimed.
+class Parked final : public Waiter {
+public:
+    Parked(SessionState& of, const CommandInfo& command, Words words)
+        : Waiter{behaviour, WaitsOn::several}, session{of}, info{command}, owned{words} {}
+
+    SessionState& session;
+    const CommandInfo& info;
+    OwnedWords owned;
+    WaitsFor what = WaitsFor::list;
+    std::size_t database = 0;
+    std::deque<ParkedNode> nodes;
+    std::optional<Clock::Deadline> deadline{};
+    std::shared_ptr<Alarm> at_deadline{};
+    std::shared_ptr<Alarm> again{};    // when it is to be carried out again anyhow
+    std::unique_ptr<Output> output{};  // room for its reply
+    std::shared_ptr<PendingState> pending{};
+    std::shared_ptr<Alarm> next_again{};  // made while it is carried out again
+
+private:
+    static Served serve_again(WaitNode& node) noexcept;
+    static void resume(Waiter& /*the server goes on with it*/, WakeChain& /*chain*/) noexcept {}
+
+    static constexpr Behaviour behaviour{serve_again, resume};
+};
+
+// A command between MULTI and EXEC, or behind a parked one.
+struct QueuedCommand {
+    const CommandInfo* info = nullptr;
+    OwnedWords words;
+};
+struct LaterCommand {
+    OwnedWords words;
+    std::shared_ptr<PendingState> pending;
+};
+
+struct Transaction {
+    std::vector<QueuedCommand> commands{};
+    bool has_failed = false;
+};
+
+struct WatchedKey {
+    std::size_t database;
+    std::string name;
+};
+
+using PushHandler = std::function<void(Reply)>;
+
+// A client's connection. Guarded by the server's lock.
+struct SessionState : std::enable_shared_from_this<SessionState> {
+    SessionState(ServerState& of, std::int64_t number, const SessionOptions& options)
+        : server{of}, id{number}, outbox{options.keep_outputs} {}
+
+    ServerState& server;
+    const std::int64_t id;
+    int protocol = 2;
+    std::size_t database = 0;
+    std::string name;
+    std::optional<Transaction> transaction{};
+    std::list<WatchedKey> watched;
+    bool is_touched = false;  // something that it watches was
+    Subscriptions subscriptions;
+    std::shared_ptr<Parked> parked{};
+    std::list<LaterCommand> backlog;  // behind the parked command
+    SessionState* next_unblocked = nullptr;
+    bool is_unblocked = false;
+    Outbox outbox;
+    std::shared_ptr<const PushHandler> on_push{};
+    bool is_pushing = false;  // a thread calls on_push
+    WaitQueue push_waiters;
+    std::optional<Clock::Deadline> soft_limit_since{};
+    bool is_closed = false;
+    bool closes = false;  // once the reply is out, as after QUIT
+    SessionState* next_to_push = nullptr;
+    std::shared_ptr<SessionState> kept_to_push{};  // while it stands in that list
+
+    [[nodiscard]] bool is_resp3() const noexcept { return protocol == 3; }
+};
+
+// What is left to do when the server's lock is released: to wake threads, to tell the clock of
+// deadlines, and to hand pushes to their handlers.
+class Afterwards {
+public:
+    Afterwards() = default;
+    Afterwards(const Afterwards&) = delete;
+    Afterwards& operator=(const Afterwards&) = delete;
+
+    // Without the lock. Runs handlers of pushes, which are the user's code.
+    void run() noexcept;
+
+    WakeChain chain;
+
+    void arm(std::shared_ptr<Alarm> alarm) noexcept {
+        Alarm& one = *alarm;
+        one.self = alarm;
+        one.kept_to_arm = std::move(alarm);
+        alarms_.push_back(one);
+    }
+    void hand_out_pushes(SessionState& session) noexcept {
+        if (session.kept_to_push) return;
+        session.kept_to_push = session.shared_from_this();
+        sessions_.push_back(session);
+    }
+
+private:
+    void arm_all() noexcept;
+
+    LinkedQueue<Alarm, &Alarm::next> alarms_;
+    LinkedQueue<SessionState, &SessionState::next_to_push> sessions_;
+};
+
+// All of a server, behind one lock: one command at a time.
+class ServerState final : public std::enable_shared_from_this<ServerState> {
+public:
+    explicit ServerState(const ServerOptions& given);
+    ServerState(const ServerState&) = delete;
+    ServerState& operator=(const ServerState&) = delete;
+    ~ServerState() = default;
+
+    // ---- sessions
+
+    [[nodiscard]] std::shared_ptr<SessionState> open(const SessionOptions& options)
+        RUNNEL_EXCLUDES(mutex);
+    void close(SessionState& session) noexcept RUNNEL_EXCLUDES(mutex);
+    void close_all() noexcept RUNNEL_EXCLUDES(mutex);
+    void end_session(SessionState& session, Afterwards& after) noexcept RUNNEL_REQUIRES(mutex);
+
+    // ---- commands
+
+    // What has come of a command.
+    struct Answer {
+        bool is_parked = false;
+        std::optional<Reply> reply{};
+    };
+    // Carries out a command, and serves those that wait for what it has done. If it has to wait
+    // it is parked, and `pending` gets its reply; without it, one is made. Throws: std::bad_alloc,
+    // and then nothing has changed.
+    Answer carry_out(SessionState& session, Words words, std::shared_ptr<PendingState>& pending,
+                     Afterwards& after) RUNNEL_REQUIRES(mutex);
+    // The same, or puts it behind a parked one.
+    void submit(SessionState& session, Words words, const std::shared_ptr<PendingState>& pending,
+                Afterwards& after) RUNNEL_REQUIRES(mutex);
+
+    // Carries out what was queued since MULTI, and fills `replies`, which has an element for each
+    // command. A command that finds no memory is refused; the others are carried out.
+    void carry_out_queued(Call& exec, Transaction& transaction,
+                          std::vector<Reply>& replies) noexcept RUNNEL_REQUIRES(mutex);
+
+    // ---- parked commands
+
+    [[nodiscard]] std::size_t blocked_sessions() noexcept RUNNEL_REQUIRES(mutex) {
+        return blocked_;
+    }
+    // Null: there is none.
+    [[nodiscard]] SessionState* find_session(std::int64_t id) noexcept RUNNEL_REQUIRES(mutex);
+    // For a command: as CLIENT UNBLOCK does with that session.
+    void unblock(SessionState& session, Reply reply) noexcept RUNNEL_REQUIRES(mutex) {
+        end_parked(session, std::move(reply), *after_);
+    }
+    // Ends the wait of a parked command with that reply; nothing: it gets none.
+    void end_parked(SessionState& session, std::optional<Reply> reply, Afterwards& after,
+                    bool has_failed = false) noexcept RUNNEL_REQUIRES(mutex);
+    // For a session's thread: the reply of a command that need not wait. If it has to wait, or
+    // stands behind one that does, `pending` gets its reply.
+    [[nodiscard]] std::optional<Reply> execute(SessionState& session, Words words,
+                                               std::shared_ptr<PendingState>& pending,
+                                               Afterwards& after) RUNNEL_REQUIRES(mutex);
+    // The same as end_if_overdue(), for a thread that looks at the result of a command.
+    bool end_overdue(Parked& parked, Afterwards& after) noexcept RUNNEL_REQUIRES(mutex) {
+        const Using use{*this, after};
+        const bool has_ended = end_if_overdue(parked, after);
+        if (has_ended) serve_all(after);
+        return has_ended;
+    }
+    // Ends it if its deadline has come.
+    bool end_if_overdue(Parked& parked, Afterwards& after) noexcept RUNNEL_REQUIRES(mutex);
+    // What a clock calls.
+    void on_alarm(Alarm& alarm, Afterwards& after) noexcept RUNNEL_REQUIRES(mutex);
+    Served serve_again(Parked& parked) noexcept RUNNEL_REQUIRES(mutex);
+
+    // ---- data
+
+    [[nodiscard]] Database& database(std::size_t number) noexcept RUNNEL_REQUIRES(mutex) {
+        return databases_[number];
+    }
+    [[nodiscard]] std::size_t database_count() const noexcept RUNNEL_REQUIRES(mutex) {
+        return databases_.size();
+    }
+    // Tells all who listen to changes.
+    void tell(const Change& change, ChangedIn in) noexcept RUNNEL_REQUIRES(mutex);
+    // Removes a key, and tells it.
+    void erase(std::size_t database, Database::Keys::value_type& key) noexcept
+        RUNNEL_REQUIRES(mutex);
+
+    // Milliseconds since 1970.
+    [[nodiscard]] Milliseconds wall() const noexcept {
+        return std::chrono::floor<std::chrono::milliseconds>(clock.wall().time_since_epoch())
+            .count();
+    }
+
+    // ---- WATCH
+
+    // Throws: std::bad_alloc.
+    void watch(SessionState& session, std::string_view key) RUNNEL_REQUIRES(mutex);
+    void unwatch(SessionState& session) noexcept RUNNEL_REQUIRES(mutex);
+
+    // ---- outputs
+
+    // Sends what a command has prepared for other sessions, and perhaps for its own.
+    void send(Prepared& outputs, Afterwards& after) noexcept RUNNEL_REQUIRES(mutex);
+
+    void add_listener(ChangeListener& listener) RUNNEL_REQUIRES(mutex) {
+        listeners_.push_back(&listener);
+    }
+
+    const ServerOptions options;
+
+private:
+    std::unique_ptr<ManualClock> own_clock_;
+
+public:
+    Clock& clock;
+    [[nodiscard]] ManualClock* own_clock() const noexcept { return own_clock_.get(); }
+
+    mutable Mutex mutex;
+    // Guarded by the mutex, too: Call hands them out, and asserts that it is held.
+    std::mt19937_64 random;
+    Subscribers subscribers;
+    SpinBudget spin;
+
+private:
+    friend class Call;
+
+    // Tells commands where to leave what is to be done without the lock.
+    class Using {
+    public:
+        Using(ServerState& server, Afterwards& after) noexcept
+            : server_{server}, before_{std::exchange(server.after_, &after)} {}
+        Using(const Using&) = delete;
+        Using& operator=(const Using&) = delete;
+        ~Using() { server_.after_ = before_; }
+
+    private:
+        ServerState& server_;
+        Afterwards* const before_;
+    };
+
+    [[nodiscard]] const CommandInfo& admit(const SessionState& session, Words words)
+        RUNNEL_REQUIRES(mutex);
+    // The reply of a command that is not parked; nothing: its answers are pushes.
+    [[nodiscard]] Reply reply_to(SessionState& session, Words words, std::optional<Call>& call,
+                                 std::shared_ptr<PendingState>& pending) RUNNEL_REQUIRES(mutex);
+    void prepare_wait(Parked& parked, const Block& block) RUNNEL_REQUIRES(mutex);
+    [[nodiscard]] std::optional<Clock::Deadline> deadline_at(Milliseconds wall_time) const noexcept;
+    [[nodiscard]] std::shared_ptr<Alarm> make_alarm(std::optional<Clock::Deadline> at);
+    void forget_places(const Parked& parked) noexcept RUNNEL_REQUIRES(mutex);
+    void expire_due(Milliseconds now) noexcept RUNNEL_REQUIRES(mutex);
+    void prepare_expiry_alarm() RUNNEL_REQUIRES(mutex);
+    void arm_expiry_alarm(Afterwards& after) noexcept RUNNEL_REQUIRES(mutex);
+    void serve_all(Afterwards& after) noexcept RUNNEL_REQUIRES(mutex);
+    void serve_ready(KeyWaits& waits) noexcept RUNNEL_REQUIRES(mutex);
+    [[nodiscard]] bool is_to_be_served(const Parked& parked, const KeyWaits& waits) noexcept
+        RUNNEL_REQUIRES(mutex);
+    void carry_out_later(SessionState& session, Afterwards& after) noexcept RUNNEL_REQUIRES(mutex);
+    void park(std::shared_ptr<Parked> parked, Afterwards& after) noexcept RUNNEL_REQUIRES(mutex);
+    void arm_again(Parked& parked, Afterwards& after) noexcept RUNNEL_REQUIRES(mutex);
+    [[nodiscard]] std::shared_ptr<Parked> unpark(SessionState& session) noexcept
+        RUNNEL_REQUIRES(mutex);
+    void disarm(std::shared_ptr<Alarm>& alarm) noexcept RUNNEL_REQUIRES(mutex);
+    void finish(PendingState& pending, std::optional<Reply> reply, bool has_failed,
+                Afterwards& after) noexcept RUNNEL_REQUIRES(mutex);
+    void send_push(Output& output, Afterwards& after) noexcept RUNNEL_REQUIRES(mutex);
+    void hold_to_limit(SessionState& session, Afterwards& after) noexcept RUNNEL_REQUIRES(mutex);
+
+    std::vector<Database> databases_ RUNNEL_GUARDED_BY(mutex);
+    std::map<std::int64_t, std::shared_ptr<SessionState>> sessions_ RUNNEL_GUARDED_BY(mutex);
+    std::int64_t last_id_ RUNNEL_GUARDED_BY(mutex) = 0;
+    Waits waits_ RUNNEL_GUARDED_BY(mutex);
+    std::size_t blocked_ RUNNEL_GUARDED_BY(mutex) = 0;
+    std::size_t blocked_groups_ RUNNEL_GUARDED_BY(mutex) = 0;
+    using Watchers = std::map<std::string, std::vector<SessionState*>, std::less<>>;
+    std::vector<Watchers> watchers_ RUNNEL_GUARDED_BY(mutex);
+    std::vector<ChangeListener*> listeners_ RUNNEL_GUARDED_BY(mutex);
+    LinkedQueue<SessionState, &SessionState::next_unblocked> unblocked_ RUNNEL_GUARDED_BY(mutex);
+    Afterwards* after_ RUNNEL_GUARDED_BY(mutex) = nullptr;  // of the command that is carried out
+    std::shared_ptr<Alarm> expiry_alarm_ RUNNEL_GUARDED_BY(mutex);
+    std::shared_ptr<Alarm> spare_alarm_ RUNNEL_GUARDED_BY(mutex);
+};
+
+}  // namespace runnel::inline v0::redis::detail
