@@ -15,6 +15,7 @@
 using runnel::StreamId;
 using runnel::detail::MacroNodeLimits;
 using runnel::detail::MacroNodes;
+using runnel::detail::RadixTreeSize;
 namespace listpack = runnel::detail::listpack;
 
 namespace {
@@ -42,6 +43,9 @@ struct Nodes {
         add(id, words);
         return bytes() - before;
     }
+};
+struct SingleEntries : Nodes {
+    SingleEntries() { limits.entries = 1; }
 };
 
 }  // namespace
@@ -221,4 +225,34 @@ TEST_CASE_METHOD(Nodes, "the oldest entries leave node by node", "[nodes]") {
     CHECK(node(0).live() == 1);
     nodes.erase_first(3);
     CHECK(nodes.size() == 0);
+}
+
+// ------------------------------------------------------------------ the tree above the nodes
+
+TEST_CASE_METHOD(SingleEntries, "the tree of an empty stream has a root", "[nodes]") {
+    CHECK(RadixTreeSize::of(nodes) == 1);
+}
+
+TEST_CASE_METHOD(SingleEntries, "the tree of one node has its id, and a leaf", "[nodes]") {
+    add({5, 0}, {"f", "v"});
+    CHECK(RadixTreeSize::of(nodes) == 2);
+}
+
+TEST_CASE_METHOD(SingleEntries, "ids branch where their bytes differ", "[nodes]") {
+    add({1, 0}, {"f", "v"});
+    add({2, 0}, {"f", "v"});
+    // What they have in common, the branch, and of each the rest and a leaf.
+    CHECK(RadixTreeSize::of(nodes) == 6);
+    add({2, 1}, {"f", "v"});
+    // The second one goes on to the last byte, and branches there: two leaves.
+    CHECK(RadixTreeSize::of(nodes) == 8);
+    add({0x0102, 0}, {"f", "v"});
+    CHECK(RadixTreeSize::of(nodes) == 8 + 1 + 2);
+}
+
+TEST_CASE_METHOD(SingleEntries, "ids that differ in the first byte have nothing in common",
+                 "[nodes]") {
+    add({1, 0}, {"f", "v"});
+    add({std::uint64_t{1} << 63U, 0}, {"f", "v"});
+    CHECK(RadixTreeSize::of(nodes) == 1 + 2 + 2);
 }

@@ -1,16 +1,22 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <runnel/detail/blocks/segmented_log.hpp>
 #include <runnel/detail/core/group_state.hpp>
 #include <runnel/detail/core/macro_nodes.hpp>
 #include <runnel/detail/core/producers.hpp>
 #include <runnel/detail/core/references.hpp>
 #include <runnel/detail/core/stream_log.hpp>
+#include <runnel/redis/options.hpp>
 #include <runnel/redis/reply.hpp>
+#include <runnel/redis/value.hpp>
 
+#include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
+#include <string_view>
 
 namespace runnel::inline v0::redis::detail {
 
@@ -19,18 +25,38 @@ namespace runnel::inline v0::redis::detail {
 using Fields = Reply;
 
 // A stream, as the value of a key.
-struct StreamValue {
-    using Log = runnel::detail::StreamLog<Fields>;
+class StreamValue final : public Value {
+public:
+    static constexpr ValueType kind = ValueType::stream;
+
+    using Log = StreamLog<Fields>;
     using Place = Log::Place;
     // In the order of their names.
-    using Groups = std::map<std::string, runnel::detail::GroupState, std::less<>>;
+    using Groups = std::map<std::string, GroupState, std::less<>>;
+
+    explicit StreamValue(const ServerOptions& options)
+        : producers{ProducerLimits{options.stream_idmp_duration.count(),
+                                   static_cast<std::int64_t>(options.stream_idmp_maxsize)}} {}
+
+    [[nodiscard]] ValueType type() const noexcept override { return kind; }
+    [[nodiscard]] std::string_view type_name() const noexcept override { return "stream"; }
+    [[nodiscard]] std::unique_ptr<Value> copy() const override {
+        return std::unique_ptr<Value>{new StreamValue{*this}};
+    }
+
+    [[nodiscard]] NodedLog<Fields> noded_log() noexcept { return {log, nodes}; }
 
     Log log{};
-    runnel::detail::MacroNodes nodes{};
+    MacroNodes nodes{};
     Groups groups{};
-    runnel::detail::Producers producers{};
+    Producers producers;
 
-    [[nodiscard]] runnel::detail::NodedLog<Fields> noded_log() noexcept { return {log, nodes}; }
+private:
+    StreamValue(const StreamValue& other)
+        : nodes{other.nodes}, groups{other.groups}, producers{other.producers} {
+        Disposal<Fields> nothing;
+        log.copy(other.log, nothing);
+    }
 };
 
 }  // namespace runnel::inline v0::redis::detail

@@ -234,4 +234,44 @@ private:
     Nodes nodes_;
 };
 
+// How many nodes Redis' own radix tree has, which indexes the macro nodes by their first ids, and
+// shortens digits that do not branch.
+class RadixTreeSize {
+public:
+    [[nodiscard]] static std::size_t of(const MacroNodes& nodes) noexcept {
+        if (nodes.size() == 0) return 1;
+        return count(nodes.begin(), nodes.end(), 0);
+    }
+
+private:
+    using Place = MacroNodes::Place;
+
+    static constexpr unsigned digits = 16;  // of an id: its bytes, the highest first
+
+    [[nodiscard]] static std::uint64_t digit(StreamId id, unsigned at) noexcept {
+        constexpr unsigned half = digits / 2;
+        const std::uint64_t number = at < half ? id.ms : id.seq;
+        return (number >> (8 * (half - 1 - at % half))) & 0xFFU;
+    }
+
+    // Of the keys from `first` on, which have the first `depth` digits in common.
+    [[nodiscard]] static std::size_t count(Place first, Place end, unsigned depth) noexcept {
+        const StreamId last = std::prev(end)->first;
+        unsigned branch = depth;
+        while (branch != digits && digit(first->first, branch) == digit(last, branch)) ++branch;
+        const std::size_t shortened = branch != depth ? 1 : 0;
+        if (branch == digits) return shortened + 1;
+        std::size_t below = 0;
+        while (first != end) {
+            const std::uint64_t one = digit(first->first, branch);
+            const Place next = std::find_if(first, end, [one, branch](const auto& node) {
+                return digit(node.first, branch) != one;
+            });
+            below += count(first, next, branch + 1);
+            first = next;
+        }
+        return shortened + 1 + below;
+    }
+};
+
 }  // namespace runnel::inline v0::detail

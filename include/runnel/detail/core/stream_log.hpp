@@ -141,6 +141,9 @@ public:
     [[nodiscard]] static Place next(Place place) noexcept {
         return from(place.block, place.slot + 1);
     }
+    [[nodiscard]] static Place previous(Place place) noexcept {
+        return back_from(place.block, place.slot);
+    }
 
     // The slots of `block` whose ids are not less than `id`, and those whose ids are not greater.
     [[nodiscard]] static SlotMask slots_from(const Block& block, const StreamId& id) noexcept {
