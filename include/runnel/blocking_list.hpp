@@ -9,6 +9,7 @@
 #include <runnel/detail/base/handle.hpp>
 #include <runnel/detail/base/mutex.hpp>
 #include <runnel/detail/base/stop_option.hpp>
+#include <runnel/detail/core/index_range.hpp>
 #include <runnel/detail/list/list_calls.hpp>
 #include <runnel/detail/list/list_places.hpp>
 #include <runnel/detail/list/list_recipes.hpp>
@@ -20,7 +21,6 @@
 #include <runnel/message.hpp>
 #include <runnel/outcome.hpp>
 
-#include <algorithm>
 #include <chrono>
 #include <concepts>
 #include <cstddef>
@@ -534,14 +534,9 @@ std::vector<T> BlockingList<T>::range(std::int64_t first,
     State& list = *state_;
     std::vector<T> copies;
     const detail::LockAll lock{list};
-    const auto size = static_cast<std::int64_t>(list.size());
-    if (first < 0) first = std::max<std::int64_t>(0, first + size);
-    if (last < 0) last += size;
-    last = std::min(last, size - 1);
-    if (first > last) return copies;
-    const auto count = static_cast<std::size_t>(last - first + 1);
-    copies.reserve(count);
-    list.core().visit(static_cast<std::size_t>(first), count,
+    const auto range = detail::IndexRange::between(first, last, list.size());
+    copies.reserve(range.count);
+    list.core().visit(range.first, range.count,
                       [&](const T& element) { copies.push_back(element); });
     return copies;
 }

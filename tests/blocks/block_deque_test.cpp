@@ -167,6 +167,170 @@ TEST_CASE("a reserved push cannot fail, whatever is taken before it", "[block_de
     }
 }
 
+TEST_CASE("several reserved pushes cannot fail", "[block_deque]") {
+    const auto count = GENERATE(0, 1, 5, 8, 9, 100, many);
+    const auto before = GENERATE(0, 1, 7, 8, 100);
+    const bool at_back = GENERATE(true, false);
+    CAPTURE(count, before, at_back);
+    BlockDeque<Countable> queue;
+    push(queue, 0, before);
+    at_back ? queue.reserve_back(static_cast<std::size_t>(count))
+            : queue.reserve_front(static_cast<std::size_t>(count));
+    const BlocksLeft none{0};
+    for (int value = 0; value != count; ++value)
+        at_back ? queue.push_back(Countable{value}) : queue.push_front(Countable{value});
+    CHECK(queue.size() == static_cast<std::size_t>(before + count));
+}
+
+TEST_CASE("for what has room where it goes nothing is reserved", "[block_deque]") {
+    BlockDeque<Countable> queue;
+    push(queue, 0, static_cast<int>(BlockGrowth::first_slots) - 3);
+    queue.drop_front();
+    const BlocksLeft none{0};
+    queue.reserve_back(3);
+    queue.reserve_front(1);
+    queue.reserve_insert(2);
+    CHECK(contents(queue) == counting(1, static_cast<int>(BlockGrowth::first_slots) - 4));
+}
+
+TEST_CASE("blocks that are reserved for many are large", "[block_deque]") {
+    const long before = Blocks::live;
+    BlockDeque<Countable> queue;
+    queue.reserve_back(many);
+    const long reserved = Blocks::live - before;
+    push(queue, 0, many);
+    CHECK(Blocks::live - before == reserved);
+    CHECK(reserved <= 1 + static_cast<long>(many * sizeof(Countable) / 4000));
+}
+
+TEST_CASE("when memory runs out, what was to be reserved for is not changed", "[block_deque]") {
+    BlockDeque<Countable> queue;
+    push(queue, 0, 100);
+    for (long granted = 0; granted != 5; ++granted) {
+        const BlocksLeft left{granted};
+        REQUIRE_THROWS_AS(queue.reserve_back(100 * many), std::bad_alloc);
+    }
+    CHECK(contents(queue) == counting(0, 100));
+}
+
+TEST_CASE("several pushes that are reserved apart cannot fail, whatever is taken before them",
+          "[block_deque]") {
+    std::mt19937 random{2};
+    for (int round = 0; round != 2000; ++round) {
+        BlockDeque<MoveOnly> queue;
+        const int size = static_cast<int>(random() % 300);
+        for (int value = 0; value != size; ++value)
+            random() % 2 == 0 ? queue.push_back(MoveOnly{value})
+                              : queue.push_front(MoveOnly{value});
+        const std::size_t count = random() % 300;
+        queue.reserve_spares(count);
+        const BlocksLeft none{0};
+        for (std::size_t taken = random() % (queue.size() + 1); taken != 0; --taken)
+            random() % 2 == 0 ? queue.drop_back() : queue.drop_front();
+        const std::size_t left = queue.size();
+        const bool at_back = random() % 2 == 0;
+        for (std::size_t done = 0; done != count; ++done)
+            at_back ? queue.push_back(MoveOnly{7}) : queue.push_front(MoveOnly{7});
+        REQUIRE(queue.size() == left + count);
+    }
+}
+
+TEST_CASE("an element is put in front of any other, or behind all", "[block_deque]") {
+    BlockDeque<MoveOnly> queue;
+    queue.insert(0, MoveOnly{3});
+    queue.insert(0, MoveOnly{1});
+    queue.insert(1, MoveOnly{2});
+    queue.insert(3, MoveOnly{4});
+    CHECK(contents(queue) == counting(1, 4));
+}
+
+TEST_CASE("a full block takes one more element at any place", "[block_deque]") {
+    constexpr int full = 3 * static_cast<int>(BlockGrowth::first_slots);  // two full blocks
+    for (int position = 0; position <= full; ++position) {
+        CAPTURE(position);
+        BlockDeque<Countable> queue;
+        push(queue, 0, full);
+        queue.insert(static_cast<std::size_t>(position), Countable{-5});
+        std::vector<int> expected = counting(0, full);
+        expected.insert(expected.begin() + position, -5);
+        CHECK(contents(queue) == expected);
+    }
+}
+
+TEST_CASE("a reserved insertion cannot fail", "[block_deque]") {
+    std::mt19937 random{3};
+    BlockDeque<MoveOnly> queue;
+    std::vector<int> expected;
+    for (int value = 0; value != many; ++value) {
+        const std::size_t position = random() % (queue.size() + 1);
+        queue.reserve_insert(position);
+        const BlocksLeft none{0};
+        queue.insert(position, MoveOnly{value});
+        expected.insert(expected.begin() + static_cast<std::ptrdiff_t>(position), value);
+    }
+    CHECK(contents(queue) == expected);
+}
+
+TEST_CASE("an insertion without memory throws and leaves everything as it was", "[block_deque]") {
+    BlockDeque<MoveOnly> queue;
+    std::vector<MoveOnly> more = messages<MoveOnly>(0, BlockGrowth::first_slots);
+    REQUIRE(queue.append(more) == more.size());
+    MoveOnly value{7};
+    const BlocksLeft none{0};
+    CHECK_THROWS_AS(queue.insert(3, std::move(value)), std::bad_alloc);
+    CHECK(value.get() == 7);
+    CHECK(contents(queue) == counting(0, BlockGrowth::first_slots));
+}
+
+TEST_CASE("insertions at one place leave no sparse blocks behind", "[block_deque]") {
+    const long before = Blocks::live;
+    BlockDeque<Countable> queue;
+    push(queue, 0, 10 * many);
+    const long blocks = Blocks::live - before;
+    for (int count = 0; count != 10 * many; ++count) queue.insert(5 * many, Countable{count});
+    CHECK(Blocks::live - before <= 2 * blocks + 2);
+}
+
+TEST_CASE("an element is found by its position", "[block_deque]") {
+    BlockDeque<Countable> queue;
+    push(queue, 0, many);
+    const BlockDeque<Countable>& same = queue;
+    for (int position = 0; position != many; ++position) {
+        REQUIRE(queue.at(static_cast<std::size_t>(position)).get() == position);
+        REQUIRE(same.at(static_cast<std::size_t>(position)).get() == position);
+    }
+}
+
+TEST_CASE("a search goes from an end until it is stopped, or has seen as many as it may",
+          "[block_deque]") {
+    BlockDeque<Countable> queue;
+    push(queue, 0, many);
+    std::vector<int> seen;
+    const auto stops_at = [&](int last) {
+        seen.clear();
+        return [&seen, last](const Countable& element) {
+            seen.push_back(element.get());
+            return element.get() == last;
+        };
+    };
+    const std::size_t all = queue.size();
+    CHECK(queue.search_from_front(all, stops_at(99)));
+    CHECK(seen == counting(0, 100));
+    CHECK_FALSE(queue.search_from_front(50, stops_at(50)));
+    CHECK(seen == counting(0, 50));
+    CHECK_FALSE(queue.search_from_front(all, stops_at(-1)));
+    CHECK(seen == counting(0, many));
+    CHECK(queue.search_from_back(all, stops_at(many - 3)));
+    CHECK(seen == std::vector{many - 1, many - 2, many - 3});
+    CHECK_FALSE(queue.search_from_back(2, stops_at(many - 3)));
+    CHECK(seen == std::vector{many - 1, many - 2});
+    CHECK_FALSE(queue.search_from_back(all, stops_at(-1)));
+    CHECK(seen.size() == all);
+    CHECK_FALSE(queue.search_from_front(0, stops_at(0)));
+    CHECK_FALSE(queue.search_from_back(0, stops_at(many - 1)));
+    CHECK(seen.empty());
+}
+
 TEST_CASE("a queue can hand over all it has, and goes on empty", "[block_deque]") {
     BlockDeque<MoveOnly> giver;
     BlockDeque<MoveOnly> taker;
@@ -404,7 +568,7 @@ public:
             return false;
         const std::size_t from = expected_.empty() ? 0 : below(expected_.size());
         std::size_t at = from;
-        bool right = true;
+        bool right = expected_.empty() || queue_.at(from).get() == expected_[from];
         queue_.visit(from, expected_.size() - from,
                      [&](const T& element) { right = right && element.get() == expected_[at++]; });
         return right && at == expected_.size();
@@ -416,7 +580,13 @@ private:
     std::size_t below(std::size_t bound) { return random_() % bound; }
 
     void grow() {
-        switch (below(8)) {
+        switch (below(9)) {
+        case 8: {
+            const std::size_t position = below(expected_.size() + 1);
+            queue_.insert(position, T{next_});
+            expected_.insert(expected_.begin() + static_cast<std::ptrdiff_t>(position), next_++);
+            break;
+        }
         case 0: {
             std::vector<T> more = messages<T>(next_, static_cast<int>(below(60)));
             for (const T& message : more) expected_.push_back(message.get());

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
+#include <runnel/detail/core/index_range.hpp>
 #include <runnel/detail/core/list_core.hpp>
 #include <runnel/list_options.hpp>
 
+#include "support/aligned_memory.hpp"
 #include "support/catch.hpp"
 #include "support/lifetime.hpp"
 #include "support/scale.hpp"
@@ -15,14 +17,17 @@
 #include <vector>
 
 using runnel::End;
+using runnel::detail::IndexRange;
 using runnel::detail::ListBack;
 using runnel::detail::ListCore;
 using runnel::detail::ListFront;
+using runnel::detail::ListSearch;
 using runnel::test::Census;
 using runnel::test::Countable;
 
 namespace {
 
+using NoMoreMemory = runnel::test::AlignedMemoryLeft;
 using Values = std::vector<int>;
 constexpr std::size_t unbounded = runnel::ListOptions{}.capacity;
 
@@ -92,8 +97,8 @@ public:
     }
     [[nodiscard]] Values all() const { return from(0, size()); }
 
-    [[nodiscard]] std::vector<std::size_t> find(int value, End end, std::size_t limit) const {
-        return core_.find(Countable{value}, end, limit);
+    [[nodiscard]] std::vector<std::size_t> find(int value, ListSearch search) const {
+        return core_.find(Countable{value}, search);
     }
     Values extract(const std::vector<std::size_t>& positions) {
         std::vector<Countable> out;
@@ -101,6 +106,33 @@ public:
         core_.extract(positions, out);
         return numbers(out);
     }
+
+    [[nodiscard]] int at(std::size_t position) const { return core_.at(position).get(); }
+    int replace(std::size_t position, int value) {
+        return core_.replace(position, Countable{value}).get();
+    }
+    // Without memory but what was reserved.
+    void insert(std::size_t position, int value) {
+        core_.reserve_insert(position);
+        const NoMoreMemory none{0};
+        core_.insert(position, Countable{value});
+    }
+    void push_many(End end, const Values& values) {
+        core_.reserve_many(end, values.size());
+        const NoMoreMemory none{0};
+        for (const int value : values) core_.push(end, Countable{value});
+    }
+    // Pops before it pushes.
+    void rotate(End from, std::size_t count) {
+        const End to = from == End::front ? End::back : End::front;
+        const Values moved = [&] {
+            core_.reserve_many_after_pops(to, count);
+            return pop_many(from, count);
+        }();
+        const NoMoreMemory none{0};
+        for (const int value : moved) core_.push(to, Countable{value});
+    }
+    void keep_only(IndexRange range) { core_.keep_only(range); }
 
     static constexpr int nothing = -7;
 
@@ -123,7 +155,6 @@ struct ListInTwoParts : List {
 };
 
 using Positions = std::vector<std::size_t>;
-constexpr std::size_t no_limit = 1'000;
 
 }  // namespace
 
@@ -223,18 +254,101 @@ TEST_CASE_METHOD(ListInTwoParts, "a visit goes on from the front part into the b
     CHECK(from(6, 0).empty());
 }
 
-TEST_CASE("elements are found by value, the first ones or the last ones", "[list_core]") {
+namespace {
+
+// Ones at 0, 2, 3 and 5; the first three elements are in the front part.
+struct ListWithOnes : List {
+    ListWithOnes() {
+        push(End::back, Values{1, 2, 1});
+        refill_front();
+        push(End::back, Values{1, 3, 1});
+    }
+};
+
+}  // namespace
+
+TEST_CASE_METHOD(ListWithOnes, "elements are found by value from either end", "[list_core]") {
+    CHECK(find(1, {.from = End::front}) == Positions{0, 2, 3, 5});
+    CHECK(find(1, {.from = End::back}) == Positions{5, 3, 2, 0});
+    CHECK(find(4, {.from = End::front}).empty());
+    CHECK(find(4, {.from = End::back}).empty());
+}
+
+TEST_CASE_METHOD(ListWithOnes, "no more are found than are looked for", "[list_core]") {
+    CHECK(find(1, {.from = End::front, .limit = 3}) == Positions{0, 2, 3});
+    CHECK(find(1, {.from = End::back, .limit = 3}) == Positions{5, 3, 2});
+    CHECK(find(1, {.from = End::front, .limit = 0}).empty());
+    CHECK(find(1, {.from = End::back, .limit = 0}).empty());
+}
+
+TEST_CASE_METHOD(ListWithOnes, "a search passes over the first matches", "[list_core]") {
+    CHECK(find(1, {.from = End::front, .skip = 1, .limit = 2}) == Positions{2, 3});
+    CHECK(find(1, {.from = End::back, .skip = 2}) == Positions{2, 0});
+    CHECK(find(1, {.from = End::front, .skip = 4}).empty());
+}
+
+TEST_CASE_METHOD(ListWithOnes, "a search looks only so far from its end", "[list_core]") {
+    CHECK(find(1, {.from = End::front, .within = 3}) == Positions{0, 2});
+    CHECK(find(1, {.from = End::front, .within = 4}) == Positions{0, 2, 3});
+    CHECK(find(1, {.from = End::back, .within = 3}) == Positions{5, 3});
+    CHECK(find(1, {.from = End::back, .within = 4}) == Positions{5, 3, 2});
+    CHECK(find(1, {.from = End::front, .within = 0}).empty());
+    CHECK(find(1, {.from = End::back, .skip = 1, .within = 3}) == Positions{3});
+}
+
+TEST_CASE_METHOD(ListInTwoParts, "an element is read and replaced at its position", "[list_core]") {
+    for (int position = 0; position != 6; ++position)
+        CHECK(at(static_cast<std::size_t>(position)) == position + 1);
+    CHECK(replace(2, 30) == 3);
+    CHECK(replace(3, 40) == 4);
+    CHECK(all() == Values{1, 2, 30, 40, 5, 6});
+}
+
+TEST_CASE("an element goes in front of any other, or behind all", "[list_core]") {
+    for (std::size_t position = 0; position <= 6; ++position) {
+        CAPTURE(position);
+        ListInTwoParts list;
+        list.insert(position, 9);
+        Values expected{1, 2, 3, 4, 5, 6};
+        expected.insert(expected.begin() + static_cast<std::ptrdiff_t>(position), 9);
+        CHECK(list.all() == expected);
+        CHECK(list.front_size() == (position < 3 ? 4 : 3));
+    }
+}
+
+TEST_CASE_METHOD(ListInTwoParts, "a list is cut to a range of itself", "[list_core]") {
+    keep_only({1, 4});
+    CHECK(all() == Values{2, 3, 4, 5});
+    CHECK(front_size() == 2);
+    keep_only({2, 2});
+    CHECK(all() == Values{4, 5});
+    CHECK(front_size() == 0);
+    keep_only({});
+    CHECK(empty());
+}
+
+TEST_CASE_METHOD(ListInTwoParts, "several elements are pushed one after the other", "[list_core]") {
+    push_many(End::back, {7, 8});
+    push_many(End::front, {0, -1});
+    CHECK(all() == Values{-1, 0, 1, 2, 3, 4, 5, 6, 7, 8});
+}
+
+TEST_CASE("when memory runs out, a list is as it was", "[list_core]") {
+    const Values full(8, 1);
     List list;
-    list.push(End::back, Values{1, 2, 1});
+    list.push(End::back, full);
     list.refill_front();
-    list.push(End::back, Values{1, 3, 1});
-    CHECK(list.find(1, End::front, no_limit) == Positions{0, 2, 3, 5});
-    CHECK(list.find(1, End::back, no_limit) == Positions{0, 2, 3, 5});
-    CHECK(list.find(1, End::front, 2) == Positions{0, 2});
-    CHECK(list.find(1, End::back, 2) == Positions{3, 5});
-    CHECK(list.find(1, End::front, 0).empty());
-    CHECK(list.find(1, End::back, 0).empty());
-    CHECK(list.find(4, End::front, no_limit).empty());
+    list.push(End::back, full);
+    const Values before = list.all();
+    {
+        const NoMoreMemory none{0};
+        CHECK_THROWS_AS(list.insert(3, 9), std::bad_alloc);
+        CHECK_THROWS_AS(list.insert(12, 9), std::bad_alloc);
+        CHECK_THROWS_AS(list.push_many(End::front, full), std::bad_alloc);
+        CHECK_THROWS_AS(list.push_many(End::back, full), std::bad_alloc);
+        CHECK_THROWS_AS(list.rotate(End::front, 2), std::bad_alloc);
+    }
+    CHECK(list.all() == before);
 }
 
 TEST_CASE_METHOD(ListInTwoParts, "elements are taken out of the middle of both parts",
@@ -243,7 +357,7 @@ TEST_CASE_METHOD(ListInTwoParts, "elements are taken out of the middle of both p
     CHECK(all() == Values{1, 5});
     CHECK(front_size() == 1);
     CHECK(extract({}).empty());
-    CHECK(extract({0, 1}) == Values{1, 5});
+    CHECK(extract({1, 0}) == Values{1, 5});
     CHECK(empty());
     CHECK(front_size() == 0);
 }
@@ -272,11 +386,16 @@ private:
     End any_end() { return below(2) == 0 ? End::front : End::back; }
     void expect(bool condition) { right_ = right_ && condition; }
 
+    Values next_values() {
+        Values values(below(40));
+        for (int& value : values) value = next_++;
+        return values;
+    }
+
     void grow() {
-        switch (below(4)) {
+        switch (below(6)) {
         case 0: {
-            Values values(below(40));
-            for (int& value : values) value = next_++;
+            const Values values = next_values();
             list_.refill_room();
             expect(list_.push_back_many(values) == values.size());
             expected_.insert(expected_.end(), values.begin(), values.end());
@@ -286,7 +405,21 @@ private:
             list_.push(End::front, next_);
             expected_.push_front(next_++);
             break;
-        case 2:
+        case 2: {
+            const End end = any_end();
+            const Values values = next_values();
+            list_.push_many(end, values);
+            for (const int value : values)
+                end == End::front ? expected_.push_front(value) : expected_.push_back(value);
+            break;
+        }
+        case 3: {
+            const std::size_t position = below(expected_.size() + 1);
+            list_.insert(position, next_);
+            expected_.insert(place(position), next_++);
+            break;
+        }
+        case 4:
             list_.refill_room();
             list_.push_back(next_);
             expected_.push_back(next_++);
@@ -297,8 +430,12 @@ private:
         }
     }
 
+    std::deque<int>::iterator place(std::size_t position) {
+        return expected_.begin() + static_cast<std::ptrdiff_t>(position);
+    }
+
     void shrink() {
-        switch (below(6)) {
+        switch (below(9)) {
         case 0:
             expect(list_.pop(End::front) == take(End::front));
             break;
@@ -314,6 +451,19 @@ private:
         case 4:
             extract();
             break;
+        case 5:
+            rotate(any_end(), below(60));
+            break;
+        case 6:
+            if (below(10) == 0) keep_only(below(expected_.size()));
+            break;
+        case 7: {
+            const std::size_t position = below(expected_.size());
+            expect(list_.at(position) == *place(position));
+            expect(list_.replace(position, next_) == *place(position));
+            *place(position) = next_++;
+            break;
+        }
         default:
             if (list_.front_size() == 0) list_.refill_front();
         }
@@ -329,6 +479,19 @@ private:
         const Values taken = list_.pop_many(end, count);
         expect(taken.size() == std::min(count, expected_.size()));
         for (const int value : taken) expect(value == take(end));
+    }
+
+    void rotate(End from, std::size_t count) {
+        count = std::min(count, expected_.size());
+        list_.rotate(from, count);
+        for (; count != 0; --count)
+            from == End::front ? expected_.push_back(take(from)) : expected_.push_front(take(from));
+    }
+
+    void keep_only(std::size_t first) {
+        const IndexRange range{first, below(expected_.size() - first + 1)};
+        list_.keep_only(range);
+        expected_ = {place(range.first), place(range.first + range.count)};
     }
 
     void pop_of_front() {

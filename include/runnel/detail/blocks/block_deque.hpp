@@ -26,7 +26,7 @@ namespace runnel::inline v0::detail {
 //
 // Why not std::deque: this one keeps emptied blocks for reuse, also across take_all(), so that a
 // stream of messages from one thread to another allocates nothing. An element in it moves only in
-// extract(). A new deque owns no memory. reserve_…() makes the push after it noexcept.
+// insert() and extract(). A new deque owns no memory. reserve_…() makes the push after it noexcept.
 //
 // Not synchronised. Every operation has the strong guarantee; those that allocate say so.
 template <Message T>
@@ -63,6 +63,37 @@ public:
         if (!has_room_at_front() && spares_.empty()) spares_.push(aside.take());
     }
 
+    // Make the next `count` pushes at that end noexcept, if there are no pops in between. May
+    // allocate.
+    void reserve_back(std::size_t count) {
+        const std::size_t room = blocks_.last() != nullptr ? blocks_.last()->room_at_end() : 0;
+        reserve_spares(count - std::min(count, room));
+    }
+    void reserve_front(std::size_t count) {
+        const std::size_t room = blocks_.first() != nullptr ? blocks_.first()->room_at_begin() : 0;
+        reserve_spares(count - std::min(count, room));
+    }
+
+    // Makes the next `count` pushes at any one end noexcept, also after pops. May allocate.
+    void reserve_spares(std::size_t count) {
+        std::size_t room = 0;
+        for (const Block* spare = spares_.top(); spare != nullptr; spare = spare->next)
+            room += spare->capacity;
+        while (room < count) {
+            const auto missing = std::min<std::size_t>(count - room, most_slots);
+            spares_.push(*allocate(std::max(next_capacity(), static_cast<std::uint32_t>(missing))));
+            room += spares_.top()->capacity;
+        }
+    }
+
+    // Makes insert() at that position noexcept. May allocate.
+    void reserve_insert(std::size_t position) {
+        if (position == size_) return reserve_back();
+        const Block& block = *place_of(position).block;
+        const bool fits = !block.full() || (block.next != nullptr && block.next->begin != 0);
+        if (!fits && spares_.empty()) spares_.push(*allocate());
+    }
+
     // May allocate. If that throws, `value` is as it was.
     void push_back(T&& value) {
         if (!has_room_at_back()) [[unlikely]]
@@ -78,6 +109,17 @@ public:
             blocks_.first()->begin = blocks_.first()->end = blocks_.first()->capacity;
         std::construct_at(blocks_.first()->place(blocks_.first()->begin - 1), std::move(value));
         --blocks_.first()->begin;
+        ++size_;
+    }
+
+    // Puts `value` in front of the element at `position`, or behind all. Elements of one block
+    // move. May allocate. If that throws, `value` is as it was. Requires: position <= size().
+    // Complexity: O(blocks).
+    void insert(std::size_t position, T&& value) {
+        if (position == size_) return push_back(std::move(value));
+        const auto [block, slot] = place_of(position);
+        if (block->full()) move_last_into_next(*block);
+        std::construct_at(make_gap(*block, slot), std::move(value));
         ++size_;
     }
 
@@ -101,6 +143,16 @@ public:
     // These require: not empty.
     [[nodiscard]] T& front() noexcept { return *blocks_.first()->slot(blocks_.first()->begin); }
     [[nodiscard]] T& back() noexcept { return *blocks_.last()->slot(blocks_.last()->end - 1); }
+
+    // Requires: position < size(). Complexity: O(blocks).
+    [[nodiscard]] T& at(std::size_t position) noexcept {
+        const auto [block, slot] = place_of(position);
+        return *block->slot(slot);
+    }
+    [[nodiscard]] const T& at(std::size_t position) const noexcept {
+        const auto [block, slot] = place_of(position);
+        return *block->slot(slot);
+    }
 
     void drop_front() noexcept {
         RUNNEL_ASSERT(!empty());
@@ -155,6 +207,29 @@ public:
         }
     }
 
+    // Call stop(const T&) for `count` elements, from the first one on or from the last one back,
+    // until it returns true or all are seen. Return whether it did.
+    template <typename Stop>
+    bool search_from_front(std::size_t count, Stop stop) const {
+        for (const Block* block = blocks_.first(); block != nullptr; block = block->next) {
+            for (auto slot = block->begin; slot != block->end; ++slot, --count) {
+                if (count == 0) return false;
+                if (stop(std::as_const(*block->slot(slot)))) return true;
+            }
+        }
+        return false;
+    }
+    template <typename Stop>
+    bool search_from_back(std::size_t count, Stop stop) const {
+        for (const Block* block = blocks_.last(); block != nullptr; block = block->previous) {
+            for (auto slot = block->end; slot != block->begin; --slot, --count) {
+                if (count == 0) return false;
+                if (stop(std::as_const(*block->slot(slot - 1)))) return true;
+            }
+        }
+        return false;
+    }
+
     // Moves the elements at `positions`, which ascend, to the end of `out`, and closes the gaps.
     // Neighbouring blocks that have become sparse are merged. Requires: out.capacity() suffices.
     // Complexity: O(size).
@@ -188,7 +263,12 @@ private:
         explicit Block(std::uint32_t count) noexcept : capacity{count} {}
 
         [[nodiscard]] bool empty() const noexcept { return begin == end; }
+        [[nodiscard]] bool full() const noexcept { return begin == 0 && end == capacity; }
         [[nodiscard]] std::size_t size() const noexcept { return end - begin; }
+        [[nodiscard]] std::size_t room_at_end() const noexcept { return capacity - end; }
+        [[nodiscard]] std::size_t room_at_begin() const noexcept {
+            return empty() ? capacity : begin;
+        }
         // Where to construct an element.
         [[nodiscard]] T* place(std::uint32_t index) const noexcept {
             auto* const storage = reinterpret_cast<std::byte*>(const_cast<Block*>(this) + 1);
@@ -205,6 +285,49 @@ private:
         std::uint32_t end = 0;
         const std::uint32_t capacity;
     };
+
+    // Where an element stands.
+    struct Place {
+        Block* block;
+        std::uint32_t slot;
+    };
+
+    // Looks for it from the nearer end. Requires: position < size().
+    [[nodiscard]] Place place_of(std::size_t position) const noexcept {
+        RUNNEL_ASSERT(position < size_);
+        if (position >= size_ / 2) return place_before_end(size_ - position);
+        Block* block = blocks_.first();
+        for (; position >= block->size(); block = block->next) position -= block->size();
+        return {block, block->begin + static_cast<std::uint32_t>(position)};
+    }
+    // Of the element that is `distance` before the end, 1 for the last.
+    [[nodiscard]] Place place_before_end(std::size_t distance) const noexcept {
+        Block* block = blocks_.last();
+        for (; distance > block->size(); block = block->previous) distance -= block->size();
+        return {block, block->end - static_cast<std::uint32_t>(distance)};
+    }
+
+    // Moves the elements on one side of `slot` by one and returns where there is room now for one
+    // in front of that which was at `slot`. Requires: the block is not full.
+    static T* make_gap(Block& block, std::uint32_t slot) noexcept {
+        if (block.end != block.capacity) {
+            for (auto at = block.end++; at != slot; --at)
+                relocate(*block.slot(at - 1), block.place(at));
+            return block.place(slot);
+        }
+        for (auto at = block.begin--; at != slot; ++at)
+            relocate(*block.slot(at), block.place(at - 1));
+        return block.place(slot - 1);
+    }
+
+    // May allocate.
+    void move_last_into_next(Block& block) {
+        if (block.next == nullptr || block.next->begin == 0) add_block_behind(block);
+        Block& next = *block.next;
+        relocate(*block.slot(block.end - 1), next.place(next.begin - 1));
+        --block.end;
+        --next.begin;
+    }
 
     // The same for one block, whose first element is at position `first`.
     static void extract(Block& block, std::span<const std::size_t> positions, std::size_t first,
@@ -268,11 +391,11 @@ private:
         return sizeof(Block) + count * sizeof(T);
     }
 
-    Block* allocate() {
-        const auto count = BlockGrowth::after(
-            blocks_.last() != nullptr ? blocks_.last()->capacity : 0, most_slots);
-        return allocate(count);
+    [[nodiscard]] std::uint32_t next_capacity() const noexcept {
+        return BlockGrowth::after(blocks_.last() != nullptr ? blocks_.last()->capacity : 0,
+                                  most_slots);
     }
+    Block* allocate() { return allocate(next_capacity()); }
 
     static void release(Block* block) noexcept {
         const auto count = block->capacity;
@@ -311,6 +434,14 @@ private:
     [[gnu::noinline]] void add_block_at_front() {
         reserve_front();
         blocks_.push_front(spares_.pop());
+    }
+
+    // It fills from its end.
+    void add_block_behind(Block& block) {
+        if (spares_.empty()) spares_.push(*allocate());
+        Block& added = spares_.pop();
+        added.begin = added.end = added.capacity;
+        blocks_.insert_behind(&block, added);
     }
 
     // The last block stays, so that a queue of one element does not allocate at every push.

@@ -4,11 +4,14 @@
 #include <runnel/detail/base/assert.hpp>
 #include <runnel/detail/base/atomic.hpp>
 #include <runnel/detail/blocks/block_deque.hpp>
+#include <runnel/detail/core/index_range.hpp>
 #include <runnel/list_options.hpp>
 #include <runnel/message.hpp>
 
 #include <algorithm>
 #include <cstddef>
+#include <limits>
+#include <memory>
 #include <span>
 #include <utility>
 #include <vector>
@@ -82,6 +85,16 @@ private:
     BlockDeque<T> items_;
 };
 
+// Which elements are looked for.
+struct ListSearch {
+    static constexpr std::size_t all = std::numeric_limits<std::size_t>::max();
+
+    End from = End::front;
+    std::size_t skip = 0;      // so many that match are passed over
+    std::size_t limit = all;   // at most so many are found
+    std::size_t within = all;  // only among the first so many, counted from `from`
+};
+
 // The rules of a whole list over its two parts, for a thread that may change both.
 //
 //     pop_front <-- [ front: a b c ] <-- [ back: d e f ] <-- push_back
@@ -113,6 +126,18 @@ public:
         // Either part may be the first one by then.
         if (front_.has()) front_.items_.reserve_front();
         back_.items.reserve_front();
+    }
+
+    // After it, `count` pushes at that end cannot fail, if nothing is popped in between.
+    void reserve_many(End end, std::size_t count) {
+        if (end == End::back) return back_.items.reserve_back(count);
+        (front_.has() ? front_.items_ : back_.items).reserve_front(count);
+    }
+
+    // The same, whatever is popped before them: either part may be the first one by then.
+    void reserve_many_after_pops(End end, std::size_t count) {
+        if (end == End::front && front_.has()) front_.items_.reserve_spares(count);
+        back_.items.reserve_spares(count);
     }
 
     // The same without allocating, by a block that was set aside.
@@ -172,26 +197,31 @@ public:
         back_.items.visit(from - std::min(from, in_front), count - here, visit);
     }
 
-    // The positions of the elements that equal `value`, ascending: of the first `limit` of them
-    // from the front, or of the last if `from` is the back.
-    [[nodiscard]] std::vector<std::size_t> find(const T& value, End from, std::size_t limit) const {
+    // The positions of elements that equal `key`, in the order in which they are found.
+    template <typename Key>
+    [[nodiscard]] std::vector<std::size_t> find(const Key& key, ListSearch search) const {
         std::vector<std::size_t> found;
-        std::size_t at = 0;
-        visit(0, size(), [&](const T& element) {
-            if ((from == End::back || found.size() < limit) && element == value)
-                found.push_back(at);
-            ++at;
+        if (search.limit == 0) return found;
+        std::size_t seen = 0;
+        search_from(search.from, search.within, [&](const T& element) {
+            const std::size_t at = search.from == End::front ? seen : size() - 1 - seen;
+            ++seen;
+            if (!(element == key)) return false;
+            if (search.skip != 0) {
+                --search.skip;
+                return false;
+            }
+            found.push_back(at);
+            return found.size() == search.limit;
         });
-        if (found.size() > limit)
-            found.erase(found.begin(),
-                        found.end() -
-                            static_cast<typename std::vector<std::size_t>::difference_type>(limit));
         return found;
     }
 
-    // Moves the elements at `positions`, which ascend, to the end of `out`.
+    // Moves the elements at `positions`, which ascend or descend, to the end of `out`, ascending.
     // Requires: out.capacity() suffices.
     void extract(std::vector<std::size_t> positions, std::vector<T>& out) noexcept {
+        if (!positions.empty() && positions.front() > positions.back())
+            std::reverse(positions.begin(), positions.end());
         const std::size_t in_front = front_.items_.size();
         if (in_front != 0) {
             front_.items_.extract(positions, out);
@@ -202,7 +232,63 @@ public:
         back_.items.extract(positions, out);
     }
 
+    // Requires: position < size().
+    [[nodiscard]] const T& at(std::size_t position) const noexcept {
+        const std::size_t in_front = front_.items_.size();
+        return position < in_front ? front_.items_.at(position)
+                                   : back_.items.at(position - in_front);
+    }
+
+    // Puts `value` into the place of the element at `position`, which it returns.
+    // Requires: position < size().
+    [[nodiscard]] T replace(std::size_t position, T&& value) noexcept {
+        const std::size_t in_front = front_.items_.size();
+        T* const place = std::addressof(position < in_front ? front_.items_.at(position)
+                                                            : back_.items.at(position - in_front));
+        T replaced{std::move(*place)};
+        std::destroy_at(place);
+        std::construct_at(place, std::move(value));
+        return replaced;
+    }
+
+    // Makes insert() at that position noexcept. May allocate.
+    void reserve_insert(std::size_t position) {
+        const std::size_t in_front = front_.items_.size();
+        position < in_front ? front_.items_.reserve_insert(position)
+                            : back_.items.reserve_insert(position - in_front);
+    }
+
+    // Puts `value` in front of the element at `position`, or behind all. May allocate. If that
+    // throws, `value` is as it was. Requires: position <= size().
+    void insert(std::size_t position, T&& value) {
+        const std::size_t in_front = front_.items_.size();
+        if (position >= in_front) return back_.items.insert(position - in_front, std::move(value));
+        front_.items_.insert(position, std::move(value));
+        front_.publish_size();
+    }
+
+    // Drops all elements but those of `range`. Requires: it is within the list.
+    void keep_only(IndexRange range) noexcept {
+        for (std::size_t behind = size() - range.first - range.count; behind != 0; --behind)
+            drop(End::back);
+        for (; range.first != 0; --range.first) drop(End::front);
+    }
+
 private:
+    // Calls stop(const T&) for up to `count` elements from that end on, until it returns true.
+    template <typename Stop>
+    void search_from(End end, std::size_t count, Stop stop) const {
+        if (end == End::front) {
+            const std::size_t here = std::min(count, front_.items_.size());
+            if (!front_.items_.search_from_front(here, stop))
+                back_.items.search_from_front(count - here, stop);
+        } else {
+            const std::size_t here = std::min(count, back_.items.size());
+            if (!back_.items.search_from_back(here, stop))
+                front_.items_.search_from_back(count - here, stop);
+        }
+    }
+
     // Whether the element at `end` is in the front part.
     [[nodiscard]] bool is_at_front(End end) const noexcept {
         return end == End::front ? front_.has() : back_.items.empty();

@@ -326,7 +326,8 @@ std::size_t remove_equal(ListState<T>& list, const T& value, End from, std::size
     bool is_finished = true;
     {
         const LockAll lock{list};
-        std::vector<std::size_t> positions = list.core().find(value, from, count);
+        std::vector<std::size_t> positions =
+            list.core().find(value, {.from = from, .limit = count});
         removed.reserve(positions.size());
         list.core().extract(std::move(positions), removed);
         is_finished = list.serve_under_locks(chain);
