@@ -35,6 +35,8 @@ enum class ErrorCode {
     no_descriptor,
     /// A reply is not what was asked of it: see redis::Reply.
     wrong_reply,
+    /// Bytes are no reply or command of Redis, or exceed a limit: see redis::CodecLimits.
+    protocol_error,
 };
 
 /// The name of `code` as it is spelled in the source, such as "wrong_type".
@@ -60,6 +62,8 @@ enum class ErrorCode {
         return "no_descriptor";
     case ErrorCode::wrong_reply:
         return "wrong_reply";
+    case ErrorCode::protocol_error:
+        return "protocol_error";
     }
     return "unknown";
 }

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <sstream>
 #include <string>
 #include <type_traits>
@@ -205,6 +206,13 @@ TEST_CASE("a copy shares long texts and elements", "[reply]") {
     Reply assigned;
     assigned = array;
     CHECK(array.elements().data() == assigned.elements().data());
+}
+
+TEST_CASE("an array may be made of elements that are filled in later", "[reply]") {
+    const auto elements = std::make_shared<std::vector<Reply>>(2);
+    const Reply array = Reply::shared_array(elements);
+    elements->back() = text("late");
+    CHECK(array == Reply::array({Reply::null(), text("late")}));
 }
 
 TEST_CASE("a copy outlives the reply it was made from", "[reply]") {

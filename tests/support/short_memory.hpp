@@ -6,6 +6,7 @@
 
 #include "support/catch.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdlib>
 #include <new>
@@ -18,7 +19,8 @@ struct Memory {
     static inline thread_local bool is_limited = false;
     static inline thread_local bool comes_back = false;
     static inline thread_local bool ran_out = false;
-    static inline thread_local long live = 0;  // granted and not given back
+    static inline thread_local long live = 0;            // granted and not given back
+    static inline thread_local std::size_t largest = 0;  // request, in bytes
 
     static bool is_refused() {
         if (!is_limited || granted-- > 0) return false;
@@ -47,6 +49,7 @@ public:
 
 inline void* allocate(std::size_t bytes, std::size_t alignment) {
     if (Memory::is_refused()) throw std::bad_alloc{};
+    Memory::largest = std::max(Memory::largest, bytes);
     const std::size_t whole = (bytes + alignment - 1) / alignment * alignment;
     void* const memory = std::aligned_alloc(alignment, whole == 0 ? alignment : whole);
     if (memory == nullptr) throw std::bad_alloc{};

@@ -2,9 +2,9 @@
 #pragma once
 
 #include <runnel/redis/command.hpp>
+#include <runnel/redis/integer.hpp>
 #include <runnel/redis/reply.hpp>
 
-#include <charconv>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -13,7 +13,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <utility>
 
 namespace runnel::inline v0::redis::detail {
@@ -39,18 +38,6 @@ namespace runnel::inline v0::redis::detail {
     for (std::size_t at = 0; at != word.size(); ++at)
         if (to_upper(word[at]) != keyword[at]) return false;
     return true;
-}
-
-// An integer as commands take it: decimal, no plus, no leading zeros, no blanks.
-[[nodiscard]] inline std::optional<std::int64_t> parse_integer(std::string_view word) noexcept {
-    const bool is_negative = word.starts_with('-');
-    const std::string_view digits = word.substr(is_negative ? 1 : 0);
-    if (digits.empty() || digits[0] < '0' || digits[0] > '9') return std::nullopt;
-    if (digits[0] == '0' && word != "0") return std::nullopt;
-    std::int64_t number = 0;
-    const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), number);
-    if (error != std::errc{} || end != word.data() + word.size()) return std::nullopt;
-    return number;
 }
 
 [[nodiscard]] inline std::int64_t integer_or(std::string_view word, std::string_view error) {

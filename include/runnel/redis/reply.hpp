@@ -40,7 +40,7 @@ public:
         map,
         set,
         push,
-        double_,
+        double_,  // NOLINT(readability-identifier-naming): double is a keyword
         boolean,
     };
 
@@ -88,11 +88,13 @@ public:
     }
     /// The same without allocating, from elements that were made before; they may be filled in
     /// later.
-    [[nodiscard]] static Reply array(std::shared_ptr<const std::vector<Reply>> elements) noexcept {
+    [[nodiscard]] static Reply
+    shared_array(std::shared_ptr<const std::vector<Reply>> elements) noexcept {
         return {Kind::array, std::move(elements)};
     }
     /// Of key, value, key, value, … Requires: each key has a value.
-    [[nodiscard]] static Reply map(std::vector<Reply> elements, detail::Caller caller = {}) {
+    [[nodiscard]] static Reply map(std::vector<Reply> elements,
+                                   runnel::detail::Caller caller = {}) {
         RUNNEL_EXPECT(elements.size() % 2 == 0, "Reply::map(): the last key has no value", caller);
         return {Kind::map, elements_of(std::move(elements))};
     }
@@ -102,6 +104,7 @@ public:
     [[nodiscard]] static Reply push(std::vector<Reply> elements) {
         return {Kind::push, elements_of(std::move(elements))};
     }
+    // NOLINTNEXTLINE(readability-identifier-naming): double is a keyword
     [[nodiscard]] static Reply double_(double number) noexcept { return {Kind::double_, number}; }
     [[nodiscard]] static Reply boolean(bool flag) noexcept { return {Kind::boolean, flag}; }
 
@@ -178,7 +181,8 @@ public:
     }
 
     /// Of one kind, and of equal content. A double that is not a number equals another.
-    [[nodiscard]] friend bool operator==(const Reply& left, const Reply& right) {
+    // NOLINTNEXTLINE(misc-no-recursion): it goes as deep as the destructor does
+    [[nodiscard]] friend bool operator==(const Reply& left, const Reply& right) noexcept {
         return left.kind_ == right.kind_ && left.has_content_of(right);
     }
 
@@ -194,6 +198,8 @@ public:
     }
 
 private:
+    friend class ReplyDecoder;
+
     using SharedText = std::shared_ptr<const std::string>;
     using Elements = std::shared_ptr<const std::vector<Reply>>;  // null: none
     using Value =
@@ -220,8 +226,8 @@ private:
         return std::make_shared<const std::vector<Reply>>(std::move(elements));
     }
     [[nodiscard]] static std::string one_line(std::string text) noexcept {
-        std::replace_if(
-            text.begin(), text.end(), [](char c) { return c == '\r' || c == '\n'; }, ' ');
+        std::ranges::replace_if(
+            text, [](char c) { return c == '\r' || c == '\n'; }, ' ');
         return text;
     }
 
@@ -257,7 +263,7 @@ private:
         return *found;
     }
 
-    [[nodiscard]] bool has_content_of(const Reply& other) const;
+    [[nodiscard]] bool has_content_of(const Reply& other) const noexcept;
     [[noreturn]] void refuse(const std::string& call) const;
     [[nodiscard]] std::string described() const;
 
@@ -281,16 +287,20 @@ private:
     return names.at(static_cast<std::size_t>(kind));
 }
 
-inline bool Reply::has_content_of(const Reply& other) const {
+// NOLINTNEXTLINE(misc-no-recursion): see operator==
+inline bool Reply::has_content_of(const Reply& other) const noexcept {
     if (const std::string* const text = text_or_null()) return *text == *other.text_or_null();
     if (is_aggregate()) {
         const auto ours = all_elements();
         const auto theirs = other.all_elements();
-        const bool is_shared = ours.data() == theirs.data() && ours.size() == theirs.size();
-        return is_shared || std::ranges::equal(ours, theirs);
+        if (ours.size() != theirs.size()) return false;
+        if (ours.data() == theirs.data()) return true;
+        for (std::size_t index = 0; index != ours.size(); ++index)
+            if (ours[index] != theirs[index]) return false;
+        return true;
     }
     if (const auto* const number = std::get_if<double>(&value_)) {
-        const double others = other.number();
+        const double others = std::get<double>(other.value_);
         return *number == others || (std::isnan(*number) && std::isnan(others));
     }
     return value_ == other.value_;
@@ -313,7 +323,10 @@ inline std::string Reply::described() const {
     }
     text += ": ";
     print_content(text);
-    if (text.size() > most_shown) text.replace(most_shown, std::string::npos, "...");
+    if (text.size() > most_shown) {
+        text.resize(most_shown);
+        text += "...";
+    }
     return text;
 }
 
@@ -359,8 +372,10 @@ inline void Reply::print_front(std::string& out, const Level& level, std::size_t
     const std::string number = std::to_string((is_map ? index / 2 : index) + 1);
     out.append(level.width - number.size(), ' ');
     out += number;
-    out += is_map ? '#' : level.kind == Kind::set ? '~' : ')';
-    out += ' ';
+    if (is_map)
+        out += "# ";
+    else
+        out += level.kind == Kind::set ? "~ " : ") ";
 }
 
 // What has no elements.
@@ -379,7 +394,7 @@ inline void Reply::print_alone(std::string& out) const {
                                                              ""};
     out += fronts.at(static_cast<std::size_t>(kind_));
     if (kind_ == Kind::boolean)
-        out += flag() ? "(true)" : "(false)";
+        out += std::get<bool>(value_) ? "(true)" : "(false)";
     else
         print_content(out);
 }
@@ -390,13 +405,14 @@ inline void Reply::print_content(std::string& out) const {
         if (kind_ == Kind::bulk_string) return print_quoted(out, *text);
         out += *text;
     } else if (kind_ == Kind::integer) {
-        out += std::to_string(integer());
+        out += std::to_string(std::get<std::int64_t>(value_));
     } else if (kind_ == Kind::double_) {
         std::array<char, 32> digits{};
-        out.append(digits.data(),
-                   std::to_chars(digits.data(), digits.data() + digits.size(), number()).ptr);
+        char* const end = digits.data() + digits.size();
+        const auto written = std::to_chars(digits.data(), end, std::get<double>(value_));
+        out.append(digits.data(), written.ptr);
     } else if (kind_ == Kind::boolean) {
-        out += flag() ? "true" : "false";
+        out += std::get<bool>(value_) ? "true" : "false";
     }
 }
 

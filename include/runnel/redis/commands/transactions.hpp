@@ -44,7 +44,7 @@ inline Reply exec(Call& call) {
     call.unwatch();
     if (has_failed || is_touched) return reply;
     call.carry_out_queued(*transaction, *replies);
-    return Reply::array(replies);
+    return Reply::shared_array(replies);
 }
 
 inline Reply watch(Call& call) {
