@@ -3,6 +3,8 @@
 
 #include <runnel/redis/arguments.hpp>
 #include <runnel/redis/command.hpp>
+#include <runnel/redis/commands/stream_info.hpp>
+#include <runnel/redis/commands/streams.hpp>
 #include <runnel/redis/commands/transactions.hpp>
 #include <runnel/redis/reply.hpp>
 
@@ -52,6 +54,8 @@ public:
 private:
     CommandTable() {
         add(transaction_commands);
+        add(stream_commands);
+        add(stream_info_commands);
         by_name_.reserve(rows_.size());
         for (const CommandInfo* const row : rows_) by_name_.emplace(row->name, row);
     }

@@ -8,6 +8,7 @@
 #include <runnel/redis/stream_value.hpp>
 #include <runnel/stream_id.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 #include <utility>
@@ -58,5 +59,33 @@ namespace runnel::inline v0::redis::detail {
     both.push_back(entry.value());
     return Reply::array(std::move(both));
 }
+
+struct IdRange {
+    StreamId first;
+    StreamId last;
+};
+
+[[nodiscard]] inline std::vector<Reply> entries_in(const StreamValue& stream, IdRange range,
+                                                   std::size_t count) {
+    std::vector<Reply> entries;
+    auto place = stream.log.lower_bound(range.first);
+    for (; entries.size() != count && place && place.id() <= range.last;
+         place = StreamValue::Log::next(place))
+        entries.push_back(reply_of(place));
+    return entries;
+}
+[[nodiscard]] inline std::vector<Reply> entries_back_in(const StreamValue& stream, IdRange range,
+                                                        std::size_t count) {
+    std::vector<Reply> entries;
+    auto place = stream.log.at_most(range.last);
+    for (; entries.size() != count && place && place.id() >= range.first;
+         place = StreamValue::Log::previous(place))
+        entries.push_back(reply_of(place));
+    return entries;
+}
+
+// Where the key stands in the words of most commands.
+inline constexpr KeyWords key_is_first{1, 1, 1};
+inline constexpr KeyWords key_is_second{2, 2, 1};
 
 }  // namespace runnel::inline v0::redis::detail
