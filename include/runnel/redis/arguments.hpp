@@ -17,7 +17,10 @@
 
 namespace runnel::inline v0::redis::detail {
 
+// In one line: what stands in the text may come from a client.
 [[noreturn]] inline void refuse(std::string text) {
+    for (char& letter : text)
+        if (letter == '\r' || letter == '\n') letter = ' ';
     throw Refusal{Reply::error(std::move(text))};
 }
 [[noreturn]] inline void refuse_syntax() {
@@ -82,13 +85,6 @@ namespace runnel::inline v0::redis::detail {
     if (whole > std::numeric_limits<std::int64_t>::max() - now)
         refuse("ERR timeout is out of range");
     return whole;
-}
-
-// In an error text, no line ends.
-[[nodiscard]] inline std::string in_one_line(std::string text) {
-    for (char& letter : text)
-        if (letter == '\r' || letter == '\n') letter = ' ';
-    return text;
 }
 
 }  // namespace runnel::inline v0::redis::detail

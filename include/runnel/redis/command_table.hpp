@@ -3,8 +3,11 @@
 
 #include <runnel/redis/arguments.hpp>
 #include <runnel/redis/command.hpp>
+#include <runnel/redis/commands/expiry.hpp>
+#include <runnel/redis/commands/keys.hpp>
 #include <runnel/redis/commands/stream_info.hpp>
 #include <runnel/redis/commands/streams.hpp>
+#include <runnel/redis/commands/strings.hpp>
 #include <runnel/redis/commands/transactions.hpp>
 #include <runnel/redis/reply.hpp>
 
@@ -53,9 +56,12 @@ public:
 
 private:
     CommandTable() {
-        add(transaction_commands);
+        add(expiry_commands);
+        add(key_commands);
         add(stream_commands);
         add(stream_info_commands);
+        add(string_commands);
+        add(transaction_commands);
         by_name_.reserve(rows_.size());
         for (const CommandInfo* const row : rows_) by_name_.emplace(row->name, row);
     }

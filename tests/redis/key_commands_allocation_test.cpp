@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: MIT
+// Commands on keys and strings that run out of memory: they throw, and have changed nothing.
+
+#include <runnel/redis.hpp>
+
+#include "support/catch.hpp"
+#include "support/short_memory.hpp"
+
+#include <new>
+#include <optional>
+#include <sstream>
+#include <string>
+#include <vector>
+
+using namespace runnel::test;
+using runnel::redis::Reply;
+
+namespace {
+
+using Command = std::vector<std::string>;
+
+// Longer than what a std::string holds without memory of its own.
+const std::string long_name = "a name that is longer than a short one";
+const std::string long_value = "a value that is longer than a short one";
+
+class ShortScene {
+public:
+    ShortScene() {
+        session_.execute({"SET", "in-1", long_value});
+        session_.execute({"SET", long_name, "other"});
+        session_.execute({"SWAPDB", "0", "1"});
+        session_.execute({"SET", "a", "1"});
+        session_.execute({"SET", "b", long_value, "EX", "100"});
+        session_.execute({"SET", long_name, "3"});
+    }
+
+    std::optional<Reply> execute(const Command& command) { return session_.execute(command); }
+
+    // All keys of both databases, with their values and times.
+    std::string state() {
+        std::ostringstream text;
+        for (int database = 0; database != 2; ++database) {
+            for (const Reply& name : session_.execute({"KEYS", "*"})->elements())
+                text << name << *session_.execute({"GET", name.text()})
+                     << *session_.execute({"PEXPIRETIME", name.text()}) << '\n';
+            text << "--\n";
+            session_.execute({"SWAPDB", "0", "1"});
+        }
+        return text.str();
+    }
+
+private:
+    runnel::redis::Server server_;
+    runnel::redis::Session session_{server_};
+};
+
+const std::vector<Command> key_commands_to_run{
+    {"SET", "a", long_value},
+    {"SET", "new", long_value},
+    {"SET", long_name + "!", long_value, "EX", "10"},
+    {"SET", "a", long_value, "EX", "10", "GET"},
+    {"SET", "b", "x", "KEEPTTL", "XX", "GET"},
+    {"SET", "b", "x", "PXAT", "1"},
+    {"GET", "b"},
+    {"DEL", "a", "b", long_name},
+    {"UNLINK", "a"},
+    {"EXISTS", "a", "b"},
+    {"TOUCH", "a", "b"},
+    {"TYPE", "a"},
+    {"KEYS", "*"},
+    {"SCAN", "0", "COUNT", "2"},
+    {"RANDOMKEY"},
+    {"DBSIZE"},
+    {"RENAME", "a", "b"},
+    {"RENAME", "b", long_name + "!"},
+    {"RENAME", "b", long_name},
+    {"RENAMENX", "b", long_name + "!"},
+    {"COPY", "b", "a", "REPLACE"},
+    {"COPY", "b", long_name + "!"},
+    {"COPY", "b", long_name, "DB", "1", "REPLACE"},
+    {"MOVE", "b", "1"},
+    {"SWAPDB", "0", "1"},
+    {"EXPIRE", "a", "10"},
+    {"EXPIRE", "b", "200", "GT"},
+    {"EXPIRE", "a", "-1"},
+    {"PEXPIRE", "a", "10000"},
+    {"EXPIREAT", "b", "4102444800"},
+    {"PEXPIREAT", "b", "4102444800000"},
+    {"TTL", "b"},
+    {"PERSIST", "b"},
+    {"FLUSHDB"},
+    {"FLUSHALL", "ASYNC"},
+    // Refused.
+    {"RENAME", "no", "b"},
+    {"COPY", "b", "b"},
+    {"EXPIRE", "a", "x", "NX", "GT"},
+    {"EXPIRE", "a", "10", long_name},
+    {"SET", "a", "b", "EX", "0"},
+    {"SCAN", long_name},
+};
+
+}  // namespace
+
+TEST_CASE("a command on keys that runs out of memory throws and changes nothing",
+          "[redis][keys][allocation]") {
+    for (const Command& command : key_commands_to_run) {
+        std::string name;
+        for (const std::string& word : command) name += word + ' ';
+        DYNAMIC_SECTION(name) {
+            ShortScene undisturbed;
+            const std::string before = undisturbed.state();
+            const std::optional<Reply> wanted = undisturbed.execute(command);
+            const std::string after = undisturbed.state();
+            REQUIRE(wanted.has_value());
+
+            at_every_request([&](long granted, Shortage shortage) {
+                ShortScene scene;
+                std::optional<Reply> reply;
+                try {
+                    const MemoryRunsOut memory{granted, shortage};
+                    reply = scene.execute(command);
+                } catch (const std::bad_alloc&) {
+                    CHECK(scene.state() == before);
+                    return;
+                }
+                CHECK(reply == wanted);
+                CHECK(scene.state() == after);
+            });
+        }
+    }
+}
