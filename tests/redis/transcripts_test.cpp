@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+// Plays all transcripts to the fake of Redis: see README.md.
+
+#include <runnel/redis.hpp>
+
+#include "redis/transcript_run.hpp"
+#include "support/catch.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <optional>
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
+
+using namespace runnel::test;
+namespace redis = runnel::redis;
+
+namespace {
+
+// A server of its own for each transcript.
+class FakeHost {
+public:
+    FakeHost() {
+        for (const char session : {'A', 'B', 'C', 'D', 'S'}) clients_.try_emplace(session, server_);
+    }
+
+    void submit(char session, const std::vector<std::string>& words) {
+        Client& client = clients_.at(session);
+        client.last = client.session.submit(words);
+    }
+    std::vector<redis::Reply> take_outputs(char session) {
+        Client& client = clients_.at(session);
+        std::vector<redis::Reply> outputs = client.session.outputs();
+        outputs.erase(outputs.begin(), outputs.begin() + client.taken);
+        client.taken += static_cast<std::ptrdiff_t>(outputs.size());
+        return outputs;
+    }
+    bool is_blocked(char session) {
+        const auto& last = clients_.at(session).last;
+        return last && !last->ready();
+    }
+    std::int64_t client_id(char session) { return clients_.at(session).session.id(); }
+    std::int64_t now() {
+        const auto since = server_.clock().wall().time_since_epoch();
+        return std::chrono::floor<std::chrono::milliseconds>(since).count();
+    }
+    void advance(std::chrono::milliseconds time) { server_.advance(time); }
+
+private:
+    struct Client {
+        explicit Client(redis::Server& server) : session{server} {}
+
+        redis::Session session;
+        std::optional<redis::Pending> last{};
+        std::ptrdiff_t taken = 0;
+    };
+
+    redis::Server server_;
+    std::map<char, Client> clients_;
+};
+
+std::vector<Transcript> read(const std::filesystem::path& path) {
+    std::ifstream file{path};
+    std::stringstream text;
+    text << file.rdbuf();
+    return TranscriptParser::parse(text.str());
+}
+
+void play_all_of(const std::string& folder) {
+    std::set<std::filesystem::path> paths;
+    for (const auto& entry : std::filesystem::directory_iterator{RUNNEL_TRANSCRIPTS "/" + folder})
+        paths.insert(entry.path());
+    REQUIRE_FALSE(paths.empty());
+    for (const std::filesystem::path& path : paths) {
+        const std::vector<Transcript> transcripts = read(path);
+        INFO(path.filename().string());
+        CHECK_FALSE(transcripts.empty());
+        for (const Transcript& transcript : transcripts) {
+            DYNAMIC_SECTION(transcript.name << ": " << transcript.title) {
+                FakeHost host;
+                CHECK(TranscriptRun<FakeHost>{host}.run(transcript) == "");
+            }
+        }
+    }
+}
+
+}  // namespace
+
+TEST_CASE("the fake answers as a real Redis did", "[redis][transcripts]") {
+    play_all_of("transcripts");
+}
+
+TEST_CASE("the fake answers as it should", "[redis][transcripts]") {
+    play_all_of("more_transcripts");
+}
