@@ -87,4 +87,9 @@ namespace runnel::inline v0::redis::detail {
     return whole;
 }
 
+// As Redis writes a word into an error: a zero byte ends it.
+[[nodiscard]] constexpr std::string_view as_c_string(std::string_view word) noexcept {
+    return word.substr(0, word.find('\0'));
+}
+
 }  // namespace runnel::inline v0::redis::detail

@@ -3,8 +3,10 @@
 
 #include <runnel/redis/arguments.hpp>
 #include <runnel/redis/command.hpp>
+#include <runnel/redis/commands/connection.hpp>
 #include <runnel/redis/commands/expiry.hpp>
 #include <runnel/redis/commands/keys.hpp>
+#include <runnel/redis/commands/pubsub.hpp>
 #include <runnel/redis/commands/stream_info.hpp>
 #include <runnel/redis/commands/streams.hpp>
 #include <runnel/redis/commands/strings.hpp>
@@ -56,8 +58,10 @@ public:
 
 private:
     CommandTable() {
+        add(connection_commands);
         add(expiry_commands);
         add(key_commands);
+        add(pubsub_commands);
         add(stream_commands);
         add(stream_info_commands);
         add(string_commands);

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <runnel/redis/arguments.hpp>
+#include <runnel/redis/call.hpp>
+#include <runnel/redis/command.hpp>
+#include <runnel/redis/reply.hpp>
+#include <runnel/redis/state.hpp>
+#include <runnel/redis/subcommands.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace runnel::inline v0::redis::detail {
+
+// The version of Redis that the fake stands for, as HELLO tells it.
+inline constexpr std::string_view redis_version = "8.10.0";
+
+inline Reply ping(Call& call) {
+    if (call.size() > 2) call.refuse_arity();
+    const std::string_view message = call.size() == 2 ? call[1] : std::string_view{};
+    if (!call.is_resp3() && !call.session().subscriptions.empty())
+        return Reply::array({Reply::bulk_string("pong"), Reply::bulk_string(std::string{message})});
+    if (call.size() == 1) return Reply::simple_string("PONG");
+    return Reply::bulk_string(std::string{message});
+}
+
+inline Reply echo(Call& call) {
+    return Reply::bulk_string(std::string{call[1]});
+}
+
+// The time of the command, in seconds and microseconds.
+inline Reply time(Call& call) {
+    constexpr Milliseconds second = 1'000;
+    const Milliseconds seconds = call.now() / second;
+    const Milliseconds microseconds = call.now() % second * 1'000;
+    return Reply::array({Reply::bulk_string(std::to_string(seconds)),
+                         Reply::bulk_string(std::to_string(microseconds))});
+}
+
+inline Reply select(Call& call) {
+    using Int = std::numeric_limits<std::int32_t>;
+    const std::int64_t number = call.integer(1);
+    if (number < Int::min() || number > Int::max())
+        refuse("ERR value is out of range, value must between -2147483648 and 2147483647");
+    if (number < 0 || static_cast<std::uint64_t>(number) >= call.database_count())
+        refuse("ERR DB index is out of range");
+    Reply reply = Reply::simple_string("OK");
+    call.session().database = static_cast<std::size_t>(number);
+    return reply;
+}
+
+inline Reply quit(Call& call) {
+    Reply reply = Reply::simple_string("OK");
+    call.quit();
+    return reply;
+}
+
+inline Reply reset(Call& call) {
+    SessionState& session = call.session();
+    Reply reply = Reply::simple_string("RESET");
+    session.transaction.reset();
+    call.unwatch();
+    call.subscribers().unsubscribe_all(session, session.subscriptions);
+    session.database = 0;
+    session.protocol = 2;
+    session.name.clear();
+    return reply;
+}
+
+// ---- HELLO and CLIENT
+
+[[nodiscard]] inline std::string client_name(std::string_view name) {
+    const auto is_special = [](char c) { return c < '!' || c > '~'; };
+    if (std::any_of(name.begin(), name.end(), is_special))
+        refuse("ERR Client names cannot contain spaces, newlines or special characters.");
+    return std::string{name};
+}
+
+struct HelloOptions {
+    std::optional<std::string> name{};
+    bool may_enter = true;
+};
+
+// There is one user, "default", for whom any password does.
+inline HelloOptions read_hello_options(const Call& call) {
+    HelloOptions options;
+    for (std::size_t at = 2; at < call.size(); ++at) {
+        const std::size_t more = call.size() - 1 - at;
+        if (is(call[at], "AUTH") && more >= 2) {
+            options.may_enter = call[at + 1] == "default";
+            at += 2;
+        } else if (is(call[at], "SETNAME") && more >= 1) {
+            options.name = client_name(call[++at]);
+        } else {
+            refuse("ERR Syntax error in HELLO option '" + std::string{as_c_string(call[at])} +
+                   '\'');
+        }
+    }
+    return options;
+}
+
+[[nodiscard]] inline int read_protocol(std::string_view word) {
+    const auto version = integer_or(word, "ERR Protocol version is not an integer or out of range");
+    if (version != 2 && version != 3) refuse("NOPROTO unsupported protocol version");
+    return static_cast<int>(version);
+}
+
+inline Reply hello(Call& call) {
+    SessionState& session = call.session();
+    const int protocol = call.size() > 1 ? read_protocol(call[1]) : session.protocol;
+    HelloOptions options = read_hello_options(call);
+    if (!options.may_enter) refuse("WRONGPASS invalid username-password pair or user is disabled.");
+    const auto text = [](std::string_view word) { return Reply::bulk_string(std::string{word}); };
+    std::vector<Reply> facts{text("server"),  text("redis"),
+                             text("version"), text(redis_version),
+                             text("proto"),   Reply::integer(protocol),
+                             text("id"),      Reply::integer(session.id),
+                             text("mode"),    text("standalone"),
+                             text("role"),    text("master"),
+                             text("modules"), Reply::array({})};
+    Reply reply = protocol == 3 ? Reply::map(std::move(facts)) : Reply::array(std::move(facts));
+    if (options.name) session.name = std::move(*options.name);
+    session.protocol = protocol;
+    return reply;
+}
+
+inline Reply client_id(Call& call) {
+    return Reply::integer(call.session().id);
+}
+
+inline Reply client_setname(Call& call) {
+    std::string name = client_name(call[2]);
+    Reply reply = Reply::simple_string("OK");
+    call.session().name = std::move(name);
+    return reply;
+}
+
+inline Reply client_getname(Call& call) {
+    const std::string& name = call.session().name;
+    return name.empty() ? call.null() : Reply::bulk_string(name);
+}
+
+inline Reply client_unblock(Call& call) {
+    if (call.size() > 4) refuse_subcommand_arguments(call.words());
+    bool is_error = false;
+    if (call.size() == 4) {
+        is_error = is(call[3], "ERROR");
+        if (!is_error && !is(call[3], "TIMEOUT"))
+            refuse("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
+    }
+    SessionState* const session = call.find_session(call.integer(2));
+    if (session == nullptr || !session->parked) return Reply::integer(0);
+    Reply end = session->is_resp3() ? Reply::null() : Reply::null_array();
+    if (is_error) end = Reply::error("UNBLOCKED client unblocked via CLIENT UNBLOCK");
+    call.unblock(*session, std::move(end));
+    return Reply::integer(1);
+}
+
+inline constexpr auto connection_commands = std::to_array<CommandInfo>({
+    {"ping", -1, Flag::when_subscribed, {}, {1, 0}, ping},
+    {"echo", 2, Flag::none, {}, {1, 0}, echo},
+    {"time", 1, Flag::none, {}, {2, 6}, time},
+    {"select", 2, Flag::none, {}, {1, 0}, select},
+    {"quit", -1, Flag::when_subscribed | Flag::not_queued, {}, {1, 0}, quit},
+    {"reset", 1, Flag::when_subscribed | Flag::not_queued, {}, {6, 2}, reset},
+    {"hello", -1, Flag::none, {}, {6, 0}, hello},
+    {"client", -2, Flag::container, {}, {2, 4}, nullptr},
+    {"client|id", 2, Flag::none, {}, {5, 0}, client_id},
+    {"client|setname", 3, Flag::none, {}, {2, 6}, client_setname},
+    {"client|getname", 2, Flag::none, {}, {2, 6}, client_getname},
+    {"client|unblock", -3, Flag::none, {}, {5, 0}, client_unblock},
+});
+
+}  // namespace runnel::inline v0::redis::detail

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: MIT
+// Commands of connections and of Pub/Sub when memory runs out.
+
+#include <runnel/redis.hpp>
+
+#include "support/catch.hpp"
+#include "support/short_memory.hpp"
+
+#include <memory>
+#include <new>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+using runnel::redis::Reply;
+using runnel::redis::Server;
+using runnel::redis::Session;
+using runnel::test::at_every_request;
+using runnel::test::MemoryRunsOut;
+using runnel::test::Shortage;
+
+namespace {
+
+using Words = std::vector<std::string>;
+
+const std::string long_text(100, 'x');
+
+// A server with a session that commands are sent by, and one that listens.
+struct Scene {
+    Server server;
+    Session sender{server};
+    Session listener{server};
+
+    Scene() {
+        sender.execute({"CLIENT", "SETNAME", "the-name-of-the-sender"});
+        listener.execute({"HELLO", "3"});
+        for (const Words& words : {Words{"SUBSCRIBE", "news", long_text}, Words{"PSUBSCRIBE", "n*"},
+                                   Words{"SSUBSCRIBE", "news"}})
+            listener.execute(words);
+        while (listener.next_push()) {
+        }
+    }
+
+    // All that a command could change.
+    [[nodiscard]] std::vector<Reply> state() {
+        std::vector<Reply> all;
+        for (const Words& words :
+             {Words{"PUBSUB", "CHANNELS"}, Words{"PUBSUB", "SHARDCHANNELS"},
+              Words{"PUBSUB", "NUMPAT"}, Words{"PUBSUB", "NUMSUB", "news", "a"},
+              Words{"PUBLISH", "n", "count"}})
+            all.push_back(*observer_.execute(words));
+        while (auto push = listener.next_push()) all.push_back(*push);
+        while (auto push = sender.next_push()) all.push_back(*push);
+        all.push_back(Reply::integer(sender.protocol()));
+        all.push_back(Reply::boolean(sender.is_closed()));
+        all.push_back(Reply::integer(static_cast<std::int64_t>(server.blocked_sessions())));
+        return all;
+    }
+
+private:
+    Session observer_{server};
+};
+
+// The command, of which all that it takes is prepared: at each request for memory it throws, and
+// then nothing has changed.
+void check_at_every_request(const std::vector<Words>& before, const Words& words) {
+    CAPTURE(words);
+    Scene expected;
+    for (const Words& one : before) expected.sender.execute(one);
+    (void)expected.state();
+    const std::optional<Reply> reply = expected.sender.execute(words);
+    const std::vector<Reply> changed = expected.state();
+    at_every_request([&](long granted, Shortage shortage) {
+        Scene scene;
+        for (const Words& one : before) scene.sender.execute(one);
+        (void)scene.state();
+        const std::vector<Reply> unchanged = scene.state();
+        bool has_failed = false;
+        std::optional<Reply> got;
+        {
+            const MemoryRunsOut limit{granted, shortage};
+            try {
+                got = scene.sender.execute(words);
+            } catch (const std::bad_alloc&) {
+                has_failed = true;
+            }
+        }
+        if (has_failed) {
+            CHECK(scene.state() == unchanged);
+            got = scene.sender.execute(words);
+        }
+        CHECK(got == reply);
+        CHECK(scene.state() == changed);
+    });
+}
+
+}  // namespace
+
+TEST_CASE("a command of Pub/Sub that runs out of memory changes nothing", "[pubsub]") {
+    check_at_every_request({}, {"SUBSCRIBE", "a", "news", "a", long_text, "b"});
+    check_at_every_request({}, {"PSUBSCRIBE", "n*", "*", long_text});
+    check_at_every_request({}, {"SSUBSCRIBE", "news", "a"});
+    check_at_every_request({{"SUBSCRIBE", "a", "news", "b"}}, {"UNSUBSCRIBE", "news", "a", "zz"});
+    check_at_every_request({{"SUBSCRIBE", "a", "news", "b"}}, {"UNSUBSCRIBE"});
+    check_at_every_request({{"PSUBSCRIBE", "n*"}}, {"PUNSUBSCRIBE"});
+    check_at_every_request({}, {"SUNSUBSCRIBE"});
+    check_at_every_request({}, {"PUBLISH", "news", long_text});
+    check_at_every_request({}, {"SPUBLISH", "news", long_text});
+    check_at_every_request({}, {"PUBSUB", "CHANNELS"});
+    check_at_every_request({}, {"PUBSUB", "CHANNELS", "a", "b"});
+    check_at_every_request({}, {"PUBSUB", "NUMSUB", "news", long_text});
+    check_at_every_request({}, {"PUBSUB", "NUMPAT"});
+}
+
+TEST_CASE("a command of a connection that runs out of memory changes nothing", "[connection]") {
+    check_at_every_request({}, {"PING"});
+    check_at_every_request({}, {"PING", long_text});
+    check_at_every_request({}, {"ECHO", long_text});
+    check_at_every_request({}, {"TIME"});
+    check_at_every_request({}, {"SELECT", "3"});
+    check_at_every_request({}, {"SELECT", "99"});
+    check_at_every_request({}, {"HELLO", "3", "SETNAME", long_text});
+    check_at_every_request({}, {"HELLO", "3", "FOO"});
+    check_at_every_request({}, {"CLIENT", "ID"});
+    check_at_every_request({}, {"CLIENT", "SETNAME", long_text});
+    check_at_every_request({}, {"CLIENT", "GETNAME"});
+    check_at_every_request({}, {"CLIENT", "UNBLOCK", "1", "FOO"});
+    check_at_every_request({{"HELLO", "3"}, {"SUBSCRIBE", "a", "news"}, {"MULTI"}}, {"RESET"});
+    check_at_every_request({}, {"QUIT"});
+}
+
+TEST_CASE("a name that could not be given leaves the one before", "[connection]") {
+    for (const Words& words :
+         {Words{"CLIENT", "SETNAME", long_text}, Words{"HELLO", "3", "SETNAME", long_text}}) {
+        at_every_request([&](long granted, Shortage shortage) {
+            Scene scene;
+            bool has_failed = false;
+            {
+                const MemoryRunsOut limit{granted, shortage};
+                try {
+                    scene.sender.execute(words);
+                } catch (const std::bad_alloc&) {
+                    has_failed = true;
+                }
+            }
+            CHECK(scene.sender.execute({"CLIENT", "GETNAME"})->text() ==
+                  (has_failed ? "the-name-of-the-sender" : long_text));
+        });
+    }
+}

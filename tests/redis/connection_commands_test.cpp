@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: MIT
+// What the commands of a connection do.
+
+#include <runnel/redis.hpp>
+
+#include "support/catch.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+using namespace std::chrono_literals;
+using runnel::redis::Reply;
+using runnel::redis::Server;
+using runnel::redis::Session;
+
+namespace {
+
+Reply bulk(std::string_view text) {
+    return Reply::bulk_string(std::string{text});
+}
+Reply ok() {
+    return Reply::simple_string("OK");
+}
+Reply error(std::string_view text) {
+    return Reply::error(std::string{text});
+}
+
+// Two clients of a server.
+struct Clients {
+    Server server;
+    Session one{server};
+    Session other{server};
+
+    [[nodiscard]] std::string other_id() const { return std::to_string(other.id()); }
+};
+
+const Reply bad_name =
+    error("ERR Client names cannot contain spaces, newlines or special characters.");
+
+}  // namespace
+
+TEST_CASE("PING answers PONG, or what it is sent", "[connection]") {
+    Clients clients;
+    CHECK(clients.one.execute({"PING"}) == Reply::simple_string("PONG"));
+    CHECK(clients.one.execute({"ping", "a b"}) == bulk("a b"));
+    CHECK(clients.one.execute({"PING", ""}) == bulk(""));
+    CHECK(clients.one.execute({"PING", "a", "b"}) ==
+          error("ERR wrong number of arguments for 'ping' command"));
+}
+
+TEST_CASE("ECHO answers what it is sent", "[connection]") {
+    Clients clients;
+    const std::string bytes{"\0 \r\n", 4};
+    CHECK(clients.one.execute({"ECHO", bytes}) == bulk(bytes));
+    CHECK(clients.one.execute({"ECHO"}) ==
+          error("ERR wrong number of arguments for 'echo' command"));
+}
+
+TEST_CASE("TIME is that of the server's clock, in seconds and microseconds", "[connection]") {
+    Clients clients;
+    const auto before = clients.one.execute({"TIME"})->strings();
+    REQUIRE(before.size() == 2);
+    clients.server.advance(2'345ms);
+    const auto after = clients.one.execute({"TIME"})->strings();
+    const auto microseconds = [](const std::vector<std::string>& time) {
+        return std::stoll(time[0]) * 1'000'000 + std::stoll(time[1]);
+    };
+    CHECK(microseconds(after) - microseconds(before) == 2'345'000);
+    CHECK(std::stoll(after[1]) < 1'000'000);
+    const auto since = clients.server.clock().wall().time_since_epoch();
+    CHECK(microseconds(after) ==
+          std::chrono::duration_cast<std::chrono::microseconds>(since).count());
+}
+
+TEST_CASE("SELECT chooses a database", "[connection]") {
+    Clients clients;
+    CHECK(clients.one.execute({"SELECT", "15"}) == ok());
+    const Reply no_database = error("ERR DB index is out of range");
+    CHECK(clients.one.execute({"SELECT", "16"}) == no_database);
+    CHECK(clients.one.execute({"SELECT", "-1"}) == no_database);
+    CHECK(clients.one.execute({"SELECT", "2147483647"}) == no_database);
+    CHECK(clients.one.execute({"SELECT", "2147483648"}) ==
+          error("ERR value is out of range, value must between -2147483648 and 2147483647"));
+    CHECK(clients.one.execute({"SELECT", "-2147483649"}) ==
+          error("ERR value is out of range, value must between -2147483648 and 2147483647"));
+    CHECK(clients.one.execute({"SELECT", "x"}) ==
+          error("ERR value is not an integer or out of range"));
+}
+
+TEST_CASE("each session sees the database that it has chosen", "[connection]") {
+    Clients clients;
+    clients.one.execute({"SELECT", "3"});
+    clients.one.execute({"XADD", "key", "1-1", "f", "v"});
+    CHECK(clients.one.execute({"XLEN", "key"}) == Reply::integer(1));
+    CHECK(clients.other.execute({"XLEN", "key"}) == Reply::integer(0));
+    clients.other.execute({"SELECT", "3"});
+    CHECK(clients.other.execute({"XLEN", "key"}) == Reply::integer(1));
+    CHECK(clients.other.execute({"SELECT", "99"})->is_error());
+    CHECK(clients.other.execute({"XLEN", "key"}) == Reply::integer(1));
+}
+
+TEST_CASE("QUIT answers, and the session is closed", "[connection]") {
+    Clients clients;
+    CHECK(clients.one.execute({"QUIT", "whatever"}) == ok());
+    CHECK(clients.one.is_closed());
+    CHECK_FALSE(clients.one.execute({"PING"}));
+    CHECK(clients.other.execute({"PING"}) == Reply::simple_string("PONG"));
+}
+
+TEST_CASE("QUIT between MULTI and EXEC is not queued", "[connection]") {
+    Clients clients;
+    clients.one.execute({"MULTI"});
+    CHECK(clients.one.execute({"QUIT"}) == ok());
+    CHECK(clients.one.is_closed());
+}
+
+TEST_CASE("RESET makes a session what it was when it began", "[connection]") {
+    Clients clients;
+    clients.one.execute({"HELLO", "3", "SETNAME", "bob"});
+    clients.one.execute({"SELECT", "3"});
+    clients.one.execute({"XADD", "key", "1-1", "f", "v"});
+    clients.one.execute({"SUBSCRIBE", "a"});
+    clients.one.execute({"PSUBSCRIBE", "p"});
+    clients.one.execute({"SSUBSCRIBE", "s"});
+    while (clients.one.next_push()) {
+    }
+    clients.one.execute({"MULTI"});
+    CHECK(clients.one.execute({"RESET"}) == Reply::simple_string("RESET"));
+    CHECK(clients.one.protocol() == 2);
+    CHECK_FALSE(clients.one.next_push());
+    CHECK(clients.one.execute({"EXEC"}) == error("ERR EXEC without MULTI"));
+    CHECK(clients.one.execute({"CLIENT", "GETNAME"}) == Reply::null());
+    CHECK(clients.one.execute({"XLEN", "key"}) == Reply::integer(0));
+    CHECK(clients.other.execute({"PUBLISH", "a", "m"}) == Reply::integer(0));
+    CHECK(clients.other.execute({"PUBSUB", "NUMPAT"}) == Reply::integer(0));
+    CHECK(clients.other.execute({"SPUBLISH", "s", "m"}) == Reply::integer(0));
+}
+
+TEST_CASE("RESET watches nothing any more", "[connection]") {
+    Clients clients;
+    clients.one.execute({"WATCH", "key"});
+    CHECK(clients.one.execute({"RESET"}) == Reply::simple_string("RESET"));
+    clients.other.execute({"XADD", "key", "1-1", "f", "v"});
+    clients.one.execute({"MULTI"});
+    CHECK(clients.one.execute({"EXEC"}) == Reply::array({}));
+}
+
+TEST_CASE("RESET is for subscribers of RESP2, too", "[connection]") {
+    Clients clients;
+    clients.one.execute({"SUBSCRIBE", "a"});
+    CHECK(clients.one.execute({"RESET"}) == Reply::simple_string("RESET"));
+    CHECK(clients.one.execute({"ECHO", "x"}) == bulk("x"));
+}
+
+TEST_CASE("HELLO tells about the server, and chooses the protocol", "[connection]") {
+    Clients clients;
+    const auto facts = [&](std::int64_t protocol) {
+        return std::vector<Reply>{bulk("server"),  bulk("redis"),
+                                  bulk("version"), bulk("8.10.0"),
+                                  bulk("proto"),   Reply::integer(protocol),
+                                  bulk("id"),      Reply::integer(clients.one.id()),
+                                  bulk("mode"),    bulk("standalone"),
+                                  bulk("role"),    bulk("master"),
+                                  bulk("modules"), Reply::array({})};
+    };
+    CHECK(clients.one.protocol() == 2);
+    CHECK(clients.one.execute({"HELLO"}) == Reply::array(facts(2)));
+    CHECK(clients.one.execute({"HELLO", "3"}) == Reply::map(facts(3)));
+    CHECK(clients.one.protocol() == 3);
+    CHECK(clients.one.execute({"hello"}) == Reply::map(facts(3)));
+    CHECK(clients.one.execute({"HELLO", "2"}) == Reply::array(facts(2)));
+    CHECK(clients.one.protocol() == 2);
+}
+
+TEST_CASE("HELLO may give the session a name, and say who it is", "[connection]") {
+    Clients clients;
+    CHECK(clients.one.execute({"HELLO", "3", "auth", "default", "any", "setname", "bob"})->kind() ==
+          Reply::Kind::map);
+    CHECK(clients.one.execute({"CLIENT", "GETNAME"}) == bulk("bob"));
+    clients.one.execute({"HELLO", "2", "SETNAME", ""});
+    CHECK(clients.one.execute({"CLIENT", "GETNAME"}) == Reply::null());
+}
+
+TEST_CASE("HELLO that is refused changes nothing", "[connection]") {
+    Clients clients;
+    clients.one.execute({"CLIENT", "SETNAME", "bob"});
+    const Reply no_number = error("ERR Protocol version is not an integer or out of range");
+    const Reply no_version = error("NOPROTO unsupported protocol version");
+    CHECK(clients.one.execute({"HELLO", "x"}) == no_number);
+    CHECK(clients.one.execute({"HELLO", "03", "FOO"}) == no_number);
+    CHECK(clients.one.execute({"HELLO", "4", "FOO"}) == no_version);
+    CHECK(clients.one.execute({"HELLO", "1"}) == no_version);
+    CHECK(clients.one.execute({"HELLO", "3", "FOO"}) ==
+          error("ERR Syntax error in HELLO option 'FOO'"));
+    CHECK(clients.one.execute({"HELLO", "3", "SETNAME", "al", "SETNAME"}) ==
+          error("ERR Syntax error in HELLO option 'SETNAME'"));
+    CHECK(clients.one.execute({"HELLO", "3", "AUTH", "default"}) ==
+          error("ERR Syntax error in HELLO option 'AUTH'"));
+    CHECK(clients.one.execute({"HELLO", "3", {"a\r\nb\0c", 6}}) ==
+          error("ERR Syntax error in HELLO option 'a  b'"));
+    CHECK(clients.one.execute({"HELLO", "3", "SETNAME", "a b", "FOO"}) == bad_name);
+    CHECK(clients.one.execute({"HELLO", "3", "SETNAME", "al", "AUTH", "nobody", "x"}) ==
+          error("WRONGPASS invalid username-password pair or user is disabled."));
+    CHECK(clients.one.protocol() == 2);
+    CHECK(clients.one.execute({"CLIENT", "GETNAME"}) == bulk("bob"));
+}
+
+TEST_CASE("HELLO between MULTI and EXEC decides about the replies after it", "[connection]") {
+    Clients clients;
+    clients.one.execute({"MULTI"});
+    CHECK(clients.one.execute({"HELLO", "3"}) == Reply::simple_string("QUEUED"));
+    CHECK(clients.one.execute({"CLIENT", "GETNAME"}) == Reply::simple_string("QUEUED"));
+    const auto replies = clients.one.execute({"EXEC"});
+    REQUIRE(replies->elements().size() == 2);
+    CHECK(replies->elements()[0].kind() == Reply::Kind::map);
+    CHECK(clients.one.protocol() == 3);
+}
+
+TEST_CASE("each session has an id, greater than those before", "[connection]") {
+    Clients clients;
+    CHECK(clients.one.execute({"CLIENT", "ID"}) == Reply::integer(clients.one.id()));
+    CHECK(clients.other.execute({"CLIENT", "ID"}) == Reply::integer(clients.other.id()));
+    CHECK(clients.one.id() < clients.other.id());
+    clients.other.close();
+    const Session next{clients.server};
+    CHECK(next.id() > clients.other.id());
+}
+
+TEST_CASE("a session has the name that it was given", "[connection]") {
+    Clients clients;
+    CHECK(clients.one.execute({"CLIENT", "GETNAME"}) == Reply::null());
+    CHECK(clients.one.execute({"CLIENT", "SETNAME", "!bob~"}) == ok());
+    CHECK(clients.one.execute({"CLIENT", "GETNAME"}) == bulk("!bob~"));
+    CHECK(clients.other.execute({"CLIENT", "GETNAME"}) == Reply::null());
+    for (const std::string_view name : {" ", "a b", "a\n", "\x7f", "\xff"}) {
+        CAPTURE(name);
+        CHECK(clients.one.execute({"CLIENT", "SETNAME", name}) == bad_name);
+    }
+    CHECK(clients.one.execute({"CLIENT", "GETNAME"}) == bulk("!bob~"));
+    CHECK(clients.one.execute({"CLIENT", "SETNAME", ""}) == ok());
+    CHECK(clients.one.execute({"CLIENT", "GETNAME"}) == Reply::null());
+}
+
+TEST_CASE("CLIENT UNBLOCK of a session that does not wait is 0", "[connection]") {
+    Clients clients;
+    CHECK(clients.one.execute({"CLIENT", "UNBLOCK", clients.other_id()}) == Reply::integer(0));
+    CHECK(clients.one.execute({"CLIENT", "UNBLOCK", "999999"}) == Reply::integer(0));
+    CHECK(clients.one.execute({"CLIENT", "UNBLOCK", "-1", "ERROR"}) == Reply::integer(0));
+}
+
+TEST_CASE("CLIENT UNBLOCK looks at its reason before the id", "[connection]") {
+    Clients clients;
+    CHECK(clients.one.execute({"CLIENT", "UNBLOCK", "abc", "FOO"}) ==
+          error("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR"));
+    CHECK(clients.one.execute({"CLIENT", "UNBLOCK", "abc", "ERROR"}) ==
+          error("ERR value is not an integer or out of range"));
+    CHECK(clients.one.execute({"CLIENT", "UNBLOCK", "abc"}) ==
+          error("ERR value is not an integer or out of range"));
+    CHECK(clients.one.execute({"CLIENT", "unblock", "1", "ERROR", "x"}) ==
+          error("ERR unknown subcommand or wrong number of arguments for 'unblock'. Try CLIENT "
+                "HELP."));
+}
+
+TEST_CASE("CLIENT refuses what it does not know", "[connection]") {
+    Clients clients;
+    CHECK(clients.one.execute({"CLIENT", "NOPE"}) ==
+          error("ERR unknown subcommand 'NOPE'. Try CLIENT HELP."));
+    CHECK(clients.one.execute({"CLIENT"}) ==
+          error("ERR wrong number of arguments for 'client' command"));
+    CHECK(clients.one.execute({"CLIENT", "ID", "x"}) ==
+          error("ERR wrong number of arguments for 'client|id' command"));
+    CHECK(clients.one.execute({"CLIENT", "UNBLOCK"}) ==
+          error("ERR wrong number of arguments for 'client|unblock' command"));
+}
