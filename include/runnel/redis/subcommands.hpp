@@ -19,7 +19,7 @@ namespace runnel::inline v0::redis::detail {
 
 [[nodiscard]] inline std::string in_capitals(std::string_view word) {
     std::string capitals{word};
-    std::transform(capitals.begin(), capitals.end(), capitals.begin(), to_upper);
+    std::ranges::transform(capitals, capitals.begin(), to_upper);
     return capitals;
 }
 

@@ -5,6 +5,8 @@
 #include <runnel/stream_id.hpp>
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
@@ -46,9 +48,8 @@ namespace listpack {
 [[nodiscard]] inline bool is_number(std::string_view text, std::int64_t& number) noexcept {
     const std::string_view digits = text.substr(text.starts_with('-') ? 1 : 0);
     if (digits.empty() || (digits.front() == '0' && text != "0")) return false;
-    const char* const end = text.data() + text.size();
-    const auto [stop, error] = std::from_chars(text.data(), end, number);
-    return error == std::errc{} && stop == end;
+    const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    return error == std::errc{} && stop == text.data() + text.size();
 }
 
 [[nodiscard]] inline std::uint64_t size_of(std::string_view text) noexcept {
@@ -234,44 +235,51 @@ private:
     Nodes nodes_;
 };
 
-// How many nodes Redis' own radix tree has, which indexes the macro nodes by their first ids, and
-// shortens digits that do not branch.
+// How many nodes Redis' own radix tree has, which indexes the macro nodes by their first ids. It
+// has a leaf for each, a node where ids branch, and a node for bytes in a row that do not branch.
 class RadixTreeSize {
 public:
     [[nodiscard]] static std::size_t of(const MacroNodes& nodes) noexcept {
         if (nodes.size() == 0) return 1;
-        return count(nodes.begin(), nodes.end(), 0);
+        RadixTreeSize size;
+        int before = no_depth;
+        for (auto node = nodes.begin(); node != nodes.end(); ++node) {
+            const auto next = std::next(node);
+            const int after = next != nodes.end() ? common(node->first, next->first) : no_depth;
+            size.add(std::max(before, after), leaf_depth);
+            size.go_on(after);
+            before = after;
+        }
+        return size.count_;
     }
 
 private:
-    using Place = MacroNodes::Place;
+    static constexpr int leaf_depth = 16;  // bytes of an id
+    static constexpr int no_depth = -1;
 
-    static constexpr unsigned digits = 16;  // of an id: its bytes, the highest first
-
-    [[nodiscard]] static std::uint64_t digit(StreamId id, unsigned at) noexcept {
-        constexpr unsigned half = digits / 2;
-        const std::uint64_t number = at < half ? id.ms : id.seq;
-        return (number >> (8 * (half - 1 - at % half))) & 0xFFU;
+    // How many bytes they have in common, the highest first.
+    [[nodiscard]] static int common(StreamId one, StreamId other) noexcept {
+        if (one.ms != other.ms) return std::countl_zero(one.ms ^ other.ms) / 8;
+        return (64 + std::countl_zero(one.seq ^ other.seq)) / 8;
     }
 
-    // Of the keys from `first` on, which have the first `depth` digits in common.
-    [[nodiscard]] static std::size_t count(Place first, Place end, unsigned depth) noexcept {
-        const StreamId last = std::prev(end)->first;
-        unsigned branch = depth;
-        while (branch != digits && digit(first->first, branch) == digit(last, branch)) ++branch;
-        const std::size_t shortened = branch != depth ? 1 : 0;
-        if (branch == digits) return shortened + 1;
-        std::size_t below = 0;
-        while (first != end) {
-            const std::uint64_t one = digit(first->first, branch);
-            const Place next = std::find_if(first, end, [one, branch](const auto& node) {
-                return digit(node.first, branch) != one;
-            });
-            below += count(first, next, branch + 1);
-            first = next;
+    // A node, and one for the bytes that lead to it from behind the branch at depth `above`.
+    void add(int above, int depth) noexcept { count_ += depth > above + 1 ? 2 : 1; }
+
+    // The next id branches off at `depth`: the branches below that are complete.
+    void go_on(int depth) noexcept {
+        while (last() > depth) {
+            const int complete = last();
+            --open_;
+            add(std::max(last(), depth), complete);
         }
-        return shortened + 1 + below;
+        if (last() < depth) branches_[open_++] = depth;
     }
+    [[nodiscard]] int last() const noexcept { return open_ == 0 ? no_depth : branches_[open_ - 1]; }
+
+    std::size_t count_ = 0;
+    std::array<int, leaf_depth> branches_{};  // on the way to the last id, each deeper than before
+    std::size_t open_ = 0;
 };
 
 }  // namespace runnel::inline v0::detail

@@ -207,7 +207,7 @@ template <typename Words>
             pairs.back().second = word;
         }
     }
-    std::sort(pairs.begin(), pairs.end());
+    std::ranges::sort(pairs);
     std::string id;
     const auto add = [&id](std::string_view word) {
         id.append(std::to_string(word.size())).append(1, ':').append(word);

@@ -56,7 +56,7 @@ private:
 
 // The stream that XINFO asks for. Throws: Refusal.
 [[nodiscard]] inline StreamValue& stream_to_show(const Call& call) {
-    StreamValue* const stream = call.find<StreamValue>(call[2]);
+    auto* const stream = call.find<StreamValue>(call[2]);
     if (stream == nullptr) refuse("ERR no such key");
     return *stream;
 }

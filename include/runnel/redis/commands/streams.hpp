@@ -190,7 +190,8 @@ private:
     [[nodiscard]] bool read_producer(const Call& call, std::size_t& at) {
         const std::size_t arguments = call.size() - at - 1;
         const bool names_id = is(call[at], "IDMP") && arguments >= 2;
-        if (!names_id && !(is(call[at], "IDMPAUTO") && arguments >= 1)) return false;
+        const bool is_named_by_words = is(call[at], "IDMPAUTO") && arguments >= 1;
+        if (!names_id && !is_named_by_words) return false;
         if (!producer_.empty()) refuse("ERR syntax error, IDMP/IDMPAUTO specified multiple times");
         producer_ = call[at + 1];
         if (producer_.empty())
@@ -312,7 +313,7 @@ inline Reply xtrim(Call& call) {
     options.expect_what_to_limit();
     if (!options.trims()) refuse("ERR syntax error, XTRIM must be called with a trimming strategy");
     const TrimRules rules = options.rules(call.options());
-    StreamValue* const stream = call.find<StreamValue>(call[1]);
+    auto* const stream = call.find<StreamValue>(call[1]);
     if (stream == nullptr) return Reply::integer(0);
     Disposal<Fields> disposal;
     return Reply::integer(static_cast<std::int64_t>(trim(call, *stream, rules, disposal)));
@@ -321,7 +322,7 @@ inline Reply xtrim(Call& call) {
 // ---- looking
 
 inline Reply xlen(Call& call) {
-    const StreamValue* const stream = call.find<StreamValue>(call[1]);
+    const auto* const stream = call.find<StreamValue>(call[1]);
     return Reply::integer(stream != nullptr ? static_cast<std::int64_t>(stream->log.size()) : 0);
 }
 
@@ -339,7 +340,7 @@ using EntriesIn = std::vector<Reply> (*)(const StreamValue&, IdRange, std::size_
 
 [[nodiscard]] inline Reply reply_with_range(const Call& call, IdRange range, EntriesIn entries_of) {
     const auto count = count_option(call, 4);
-    const StreamValue* const stream = call.find<StreamValue>(call[1]);
+    const auto* const stream = call.find<StreamValue>(call[1]);
     if (stream == nullptr) return Reply::array(std::vector<Reply>{});
     if (count == std::size_t{0}) return call.null_array();
     return Reply::array(entries_of(*stream, range, count.value_or(stream->log.size())));
@@ -358,7 +359,7 @@ inline Reply xrevrange(Call& call) {
 // ---- erasing
 
 inline Reply xdel(Call& call) {
-    StreamValue* const stream = call.find<StreamValue>(call[1]);
+    auto* const stream = call.find<StreamValue>(call[1]);
     if (stream == nullptr) return Reply::integer(0);
     const std::vector<StreamId> ids = stream_ids(call.words_from(2));
     Disposal<Fields> disposal;
@@ -415,14 +416,14 @@ template <typename Erase>
 [[nodiscard]] Reply erase_each(Words words, Erase erase) {
     const std::vector<StreamId> ids = stream_ids(words);
     const auto replies = std::make_shared<std::vector<Reply>>(ids.size());
-    std::transform(ids.begin(), ids.end(), replies->begin(), [&erase](StreamId id) {
+    std::ranges::transform(ids, replies->begin(), [&erase](StreamId id) {
         return Reply::integer(static_cast<std::int64_t>(erase(id)));
     });
     return Reply::shared_array(replies);
 }
 
 inline Reply xdelex(Call& call) {
-    StreamValue* const stream = call.find<StreamValue>(call[1]);
+    auto* const stream = call.find<StreamValue>(call[1]);
     const ErasureOptions options{call, 2};
     if (stream == nullptr) return absent_for_all(options.ids());
     Disposal<Fields> disposal;
@@ -434,7 +435,7 @@ inline Reply xdelex(Call& call) {
 }
 
 inline Reply xackdel(Call& call) {
-    StreamValue* const stream = call.find<StreamValue>(call[1]);
+    auto* const stream = call.find<StreamValue>(call[1]);
     const ErasureOptions options{call, 3};
     if (stream == nullptr) return absent_for_all(options.ids());
     const auto group = stream->groups.find(call[2]);
@@ -488,7 +489,7 @@ inline void expect_allowed(const StreamPosition& position, const StreamValue& st
 
 inline Reply xsetid(Call& call) {
     const StreamPosition position = position_in(call);
-    StreamValue* const stream = call.find<StreamValue>(call[1]);
+    auto* const stream = call.find<StreamValue>(call[1]);
     if (stream == nullptr) refuse("ERR no such key");
     expect_allowed(position, *stream);
     Reply reply = Reply::simple_string("OK");
@@ -523,7 +524,7 @@ struct ProducerOption {
 inline Reply xcfgset(Call& call) {
     constexpr ProducerOption duration{"IDMP-DURATION", 86'400, "seconds"};
     constexpr ProducerOption size{"IDMP-MAXSIZE", 10'000, "entries"};
-    StreamValue* const stream = call.find<StreamValue>(call[1]);
+    auto* const stream = call.find<StreamValue>(call[1]);
     if (stream == nullptr) refuse("ERR no such key");
     std::optional<std::int64_t> seconds;
     std::optional<std::int64_t> ids;
@@ -551,7 +552,7 @@ inline Reply xidmprecord(Call& call) {
     const StreamId id = stream_id(call[4]);
     if (producer.empty()) refuse("ERR producer ID must be non-empty");
     if (sent.empty()) refuse("ERR idempotent ID must be non-empty");
-    StreamValue* const stream = call.find<StreamValue>(call[1]);
+    auto* const stream = call.find<StreamValue>(call[1]);
     if (stream == nullptr) refuse("ERR no such key");
     if (!stream->log.find(id)) refuse("ERR No such message in stream");
     stream->producers.expire(call.now());
