@@ -252,17 +252,20 @@ inline void ServerState::prepare_wait(Parked& parked, const Block& block) {
         parked.deadline = deadline_of(Timeout{std::chrono::milliseconds{*block.timeout}}, clock);
     parked.at_deadline = make_alarm(parked.deadline);
     if (block.again_at) parked.next_again = make_alarm(deadline_at(*block.again_at));
+    for (const std::string_view key : block.keys)
+        add_place(parked, waits_.at(parked.database, key));
+    if (block.what == WaitsFor::group && !spare_alarm_)
+        spare_alarm_ = std::make_shared<Alarm>(shared_from_this());
+}
+
+// Once for each key. If it throws, what was added before is left to forget_places().
+inline void ServerState::add_place(Parked& parked, KeyWaits& at) {
+    if (at.newest == parked.ticket()) return;
     try {
-        for (const std::string_view key : block.keys) {
-            KeyWaits& at = waits_.at(parked.database, key);
-            const auto is_there = [&](const ParkedNode& node) { return node.waits == &at; };
-            if (std::none_of(parked.nodes.begin(), parked.nodes.end(), is_there))
-                parked.nodes.emplace_back(parked, at);
-        }
-        if (block.what == WaitsFor::group && !spare_alarm_)
-            spare_alarm_ = std::make_shared<Alarm>(shared_from_this());
+        parked.nodes.emplace_back(parked, at);
+        at.newest = parked.ticket();
     } catch (...) {
-        for (const std::string_view key : block.keys) waits_.drop_if_empty(parked.database, key);
+        waits_.drop_if_empty(at);
         throw;
     }
 }

@@ -347,6 +347,7 @@ private:
     void prepare_wait(Parked& parked, const Block& block) RUNNEL_REQUIRES(mutex);
     [[nodiscard]] std::optional<Clock::Deadline> deadline_at(Milliseconds wall_time) const noexcept;
     [[nodiscard]] std::shared_ptr<Alarm> make_alarm(std::optional<Clock::Deadline> at);
+    void add_place(Parked& parked, KeyWaits& at) RUNNEL_REQUIRES(mutex);
     void forget_places(const Parked& parked) noexcept RUNNEL_REQUIRES(mutex);
     void expire_due(Milliseconds now) noexcept RUNNEL_REQUIRES(mutex);
     void prepare_expiry_alarm() RUNNEL_REQUIRES(mutex);

@@ -33,6 +33,7 @@ struct KeyWaits {
     WaitQueue queue;
     std::size_t database = 0;
     const std::string* name = nullptr;
+    std::uint64_t newest = 0;      // the ticket of the command that came last
     std::size_t groups = 0;        // how many of them wait for WaitsFor::group
     std::size_t longer_lists = 0;  // and for WaitsFor::longer_list
     bool is_ready = false;
@@ -62,11 +63,6 @@ public:
         if (!waits.queue.empty() || waits.is_ready || waits.is_being_served) return;
         AtKeys& keys = databases_[waits.database];
         keys.erase(keys.find(*waits.name));
-    }
-
-    void drop_if_empty(std::size_t database, std::string_view key) noexcept {
-        AtKeys& keys = databases_[database];
-        if (const auto found = keys.find(key); found != keys.end()) drop_if_empty(found->second);
     }
 
     // Notes that a key is ready if the change may end the wait of a command there.
