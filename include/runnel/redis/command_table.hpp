@@ -5,9 +5,12 @@
 #include <runnel/redis/command.hpp>
 #include <runnel/redis/commands/connection.hpp>
 #include <runnel/redis/commands/expiry.hpp>
+#include <runnel/redis/commands/groups.hpp>
 #include <runnel/redis/commands/keys.hpp>
+#include <runnel/redis/commands/pending.hpp>
 #include <runnel/redis/commands/pubsub.hpp>
 #include <runnel/redis/commands/stream_info.hpp>
+#include <runnel/redis/commands/stream_reads.hpp>
 #include <runnel/redis/commands/streams.hpp>
 #include <runnel/redis/commands/strings.hpp>
 #include <runnel/redis/commands/transactions.hpp>
@@ -66,6 +69,9 @@ private:
         add(stream_info_commands);
         add(string_commands);
         add(transaction_commands);
+        add(stream_read_commands);
+        add(group_commands);
+        add(pending_commands);
         by_name_.reserve(rows_.size());
         for (const CommandInfo* const row : rows_) by_name_.emplace(row->name, row);
     }
