@@ -94,14 +94,24 @@ inline const CommandInfo& ServerState::admit(const SessionState& session, Words 
     return info;
 }
 
+// The reply to a command that is not admitted. EXEC ends its transaction nevertheless.
+inline Reply ServerState::reject(SessionState& session, Words words, Reply refusal) {
+    if (session.transaction) session.transaction->has_failed = true;
+    if (!is(words[0], "EXEC")) return refusal;
+    Reply reply = Reply::error("EXECABORT Transaction discarded because of: " +
+                               refusal.text().substr(std::string_view{"ERR "}.size()));
+    session.transaction.reset();
+    unwatch(session);
+    return reply;
+}
+
 inline Reply ServerState::reply_to(SessionState& session, Words words, std::optional<Call>& call,
                                    std::shared_ptr<PendingState>& pending) {
     const CommandInfo* info = nullptr;
     try {
         info = &admit(session, words);
     } catch (Refusal& refusal) {
-        if (session.transaction) session.transaction->has_failed = true;
-        return std::move(refusal.reply);
+        return reject(session, words, std::move(refusal.reply));
     }
     if (session.transaction && !info->has(Flag::not_queued)) {
         session.transaction->commands.push_back({info, OwnedWords{words}});

@@ -341,6 +341,8 @@ private:
 
     [[nodiscard]] const CommandInfo& admit(const SessionState& session, Words words)
         RUNNEL_REQUIRES(mutex);
+    [[nodiscard]] Reply reject(SessionState& session, Words words, Reply refusal)
+        RUNNEL_REQUIRES(mutex);
     // The reply of a command that is not parked; nothing: its answers are pushes.
     [[nodiscard]] Reply reply_to(SessionState& session, Words words, std::optional<Call>& call,
                                  std::shared_ptr<PendingState>& pending) RUNNEL_REQUIRES(mutex);
