@@ -2,12 +2,13 @@
 # Reads tests/mutants/*.txt, for tests/mutate:
 #     mutants.pl list <root>            name and tests of each, a line each
 #     mutants.pl check <root>           fails unless each one's text stands just once in its file
-#     mutants.pl apply <root> <name>    makes that one, and prints which files it has changed
+#     mutants.pl rounds <root>          names of those that can be made together, a line for a round
+#     mutants.pl apply <root> <name>... makes these, and prints which files they have changed
 use strict;
 use warnings;
 
-my ($command, $root, $wanted) = @ARGV;
-die "usage: mutants.pl list|check|apply <root> [<name>]\n" unless defined $root;
+my ($command, $root, @wanted) = @ARGV;
+die "usage: mutants.pl list|check|rounds|apply <root> [<name>...]\n" unless defined $root;
 
 # Each mutant: name, tests, and edits, which are {file, old, new}: lines without the white space
 # around them.
@@ -57,24 +58,26 @@ sub places {
     return @found;
 }
 
-# Why the mutant cannot be made, or the files with their new lines.
-sub mutated {
-    my ($mutant) = @_;
+# Makes the mutant in $files, which has lines by path, and ends its lines in $mark. If that cannot be
+# done, returns why, and changes nothing.
+sub mutate {
+    my ($mutant, $files, $mark) = @_;
     return "no line 'kills: <test>...'" unless defined $mutant->{kills};
     return 'it changes nothing' unless @{$mutant->{edits}};
-    my %files;
+    my %changed;
     for my $edit (@{$mutant->{edits}}) {
         my $path = "$root/$edit->{file}";
         return "no text to find in $edit->{file}" unless @{$edit->{old}};
         return "there is no $edit->{file}" unless -f $path;
-        my $lines = $files{$path} //= read_lines($path);
+        my $lines = $changed{$path} //= [@{$files->{$path} // read_lines($path)}];
         my @found = places($lines, $edit->{old});
         return sprintf "'%s' stands %d times in %s", $edit->{old}[0], scalar @found, $edit->{file}
             if @found != 1;
         my ($first, $last) = @{$found[0]};
-        splice @$lines, $first, $last - $first + 1, map { "$_\n" } @{$edit->{new}};
+        splice @$lines, $first, $last - $first + 1, map { "$_$mark\n" } @{$edit->{new}};
     }
-    return (undef, %files);
+    @$files{keys %changed} = values %changed;
+    return undef;
 }
 
 my (%by_name, @all);
@@ -89,17 +92,34 @@ if ($command eq 'list') {
 } elsif ($command eq 'check') {
     my $broken = 0;
     for my $mutant (@all) {
-        my ($why) = mutated($mutant);
+        my $why = mutate($mutant, {}, '');
         next unless defined $why;
         print STDERR "$mutant->{name}: $why\n";
         ++$broken;
     }
     printf "%d mutants, %d of them broken\n", scalar @all, $broken;
     exit($broken ? 1 : 0);
+} elsif ($command eq 'rounds') {
+    my @rounds;
+    for my $mutant (@all) {
+        my $round;
+        for (@rounds, {files => {}, names => []}) {
+            next if defined mutate($mutant, $_->{files}, '//');  # no other one finds its text there
+            $round = $_;
+            last;
+        }
+        die "$mutant->{name} cannot be made\n" unless defined $round;
+        push @rounds, $round unless @{$round->{names}};
+        push @{$round->{names}}, $mutant->{name};
+    }
+    print "@{$_->{names}}\n" for @rounds;
 } elsif ($command eq 'apply') {
-    my ($mutant) = grep { $_->{name} eq $wanted } @all or die "no such mutant: $wanted\n";
-    my ($why, %files) = mutated($mutant);
-    die "$why\n" if defined $why;
+    my %files;
+    for my $wanted (@wanted) {
+        my ($mutant) = grep { $_->{name} eq $wanted } @all or die "no such mutant: $wanted\n";
+        my $why = mutate($mutant, \%files, '');
+        die "$why\n" if defined $why;
+    }
     for my $path (sort keys %files) {
         open my $out, '>', $path or die "$path: $!\n";
         print $out @{$files{$path}};
