@@ -307,14 +307,29 @@ TEST_CASE("numbers are right-aligned", "[reply]") {
 }
 
 TEST_CASE("maps and sets print with signs of their own", "[reply]") {
-    const Reply values = Reply::array({Reply::integer(1), Reply::integer(2)});
-    CHECK(printed(Reply::map({text("a"), values, text("b"), Reply::null()})) ==
-          "1# \"a\" => 1) (integer) 1\n"
-          "   2) (integer) 2\n"
+    CHECK(printed(Reply::map({text("a"), Reply::integer(1), text("b"), Reply::null()})) ==
+          "1# \"a\" => (integer) 1\n"
           "2# \"b\" => (nil)");
     CHECK(printed(Reply::set({text("a"), text("b")})) == "1~ \"a\"\n2~ \"b\"");
     CHECK(printed(Reply::push({text("message"), Reply::map({text("k"), Reply::integer(1)})})) ==
           "1) \"message\"\n2) 1# \"k\" => (integer) 1");
+}
+
+TEST_CASE("a value of several lines stands below its key", "[reply]") {
+    const Reply pair = Reply::array({Reply::integer(1), Reply::integer(2)});
+    CHECK(printed(Reply::map({text("a"), pair, text("b"), Reply::array({text("c")})})) ==
+          "1# \"a\" => \n"
+          "   1) (integer) 1\n"
+          "   2) (integer) 2\n"
+          "2# \"b\" => 1) \"c\"");
+    CHECK(printed(Reply::array({Reply::map({text("a"), Reply::map({text("b"), pair})})})) ==
+          "1) 1# \"a\" => \n"
+          "      1# \"b\" => \n"
+          "         1) (integer) 1\n"
+          "         2) (integer) 2");
+    CHECK(printed(Reply::map({text("a"), Reply::array({pair})})) == "1# \"a\" => \n"
+                                                                    "   1) 1) (integer) 1\n"
+                                                                    "      2) (integer) 2");
 }
 
 TEST_CASE("a reply is printed however deep it is", "[reply]") {

@@ -272,6 +272,8 @@ private:
     void print_alone(std::string& out) const;
     void print_content(std::string& out) const;
     static void print_front(std::string& out, const Level& level, std::size_t index);
+    [[nodiscard]] bool has_several_lines() const noexcept;
+    static void start_line(std::string& out, std::size_t indent);
     static void print_quoted(std::string& out, std::string_view text);
     static void print_byte(std::string& out, char c);
 
@@ -363,12 +365,10 @@ inline void Reply::print_front(std::string& out, const Level& level, std::size_t
     const bool is_map = level.kind == Kind::map;
     if (is_map && index % 2 == 1) {
         out += " => ";
+        if (level.elements[index].has_several_lines()) start_line(out, level.indent);
         return;
     }
-    if (index != 0) {
-        out += '\n';
-        out.append(level.indent - level.width - 2, ' ');
-    }
+    if (index != 0) start_line(out, level.indent - level.width - 2);
     const std::string number = std::to_string((is_map ? index / 2 : index) + 1);
     out.append(level.width - number.size(), ' ');
     out += number;
@@ -376,6 +376,23 @@ inline void Reply::print_front(std::string& out, const Level& level, std::size_t
         out += "# ";
     else
         out += level.kind == Kind::set ? "~ " : ") ";
+}
+
+inline void Reply::start_line(std::string& out, std::size_t indent) {
+    out += '\n';
+    out.append(indent, ' ');
+}
+
+// Whether redis-cli thinks so, and prints it below its key. Keys of a map do not count for it.
+inline bool Reply::has_several_lines() const noexcept {
+    auto all = all_elements();
+    const Reply* last = this;
+    while (!all.empty()) {
+        if (all.size() > (last->kind_ == Kind::map ? 2U : 1U)) return true;
+        last = &all.back();
+        all = last->all_elements();
+    }
+    return false;
 }
 
 // What has no elements.
