@@ -6,7 +6,7 @@
 #include "support/catch.hpp"
 #include "support/short_memory.hpp"
 
-#include <memory>
+#include <cstdint>
 #include <new>
 #include <optional>
 #include <string>
@@ -26,11 +26,12 @@ using Words = std::vector<std::string>;
 
 const std::string long_text(100, 'x');
 
-// A server with a session that commands are sent by, and one that listens.
+// A server with a session that commands are sent by, one that listens, and one that is blocked.
 struct Scene {
     Server server;
     Session sender{server};
     Session listener{server};
+    Session waiter{server};
 
     Scene() {
         sender.execute({"CLIENT", "SETNAME", "the-name-of-the-sender"});
@@ -55,6 +56,7 @@ struct Scene {
         all.push_back(Reply::integer(sender.protocol()));
         all.push_back(Reply::boolean(sender.is_closed()));
         all.push_back(Reply::integer(static_cast<std::int64_t>(server.blocked_sessions())));
+        all.push_back(Reply::array(waiter.outputs()));
         return all;
     }
 
@@ -126,6 +128,9 @@ TEST_CASE("a command of a connection that runs out of memory changes nothing", "
     check_at_every_request({}, {"CLIENT", "SETNAME", long_text});
     check_at_every_request({}, {"CLIENT", "GETNAME"});
     check_at_every_request({}, {"CLIENT", "UNBLOCK", "1", "FOO"});
+    const std::string waiter = std::to_string(Scene{}.waiter.id());
+    check_at_every_request({}, {"CLIENT", "UNBLOCK", waiter});
+    check_at_every_request({}, {"CLIENT", "UNBLOCK", waiter, "ERROR"});
     check_at_every_request({{"HELLO", "3"}, {"SUBSCRIBE", "a", "news"}, {"MULTI"}}, {"RESET"});
     check_at_every_request({}, {"QUIT"});
 }

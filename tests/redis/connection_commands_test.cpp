@@ -245,6 +245,38 @@ TEST_CASE("a session has the name that it was given", "[connection]") {
     CHECK(clients.one.execute({"CLIENT", "GETNAME"}) == Reply::null());
 }
 
+TEST_CASE("CLIENT UNBLOCK ends the wait of another session", "[connection]") {
+    Clients clients;
+    auto read = clients.other.submit({"XREAD", "BLOCK", "0", "STREAMS", "jobs", "$"});
+    CHECK(clients.server.blocked_sessions() == 1);
+    CHECK(clients.one.execute({"CLIENT", "UNBLOCK", clients.other_id()}) == Reply::integer(1));
+    CHECK(read.try_get() == Reply::null_array());
+    CHECK(clients.server.blocked_sessions() == 0);
+    CHECK(clients.one.execute({"CLIENT", "UNBLOCK", clients.other_id()}) == Reply::integer(0));
+}
+
+TEST_CASE("CLIENT UNBLOCK ends a wait as its time-out would, or as an error", "[connection]") {
+    Clients clients;
+    clients.other.execute({"HELLO", "3"});
+    auto first = clients.other.submit({"XREAD", "BLOCK", "0", "STREAMS", "jobs", "$"});
+    clients.one.execute({"CLIENT", "UNBLOCK", clients.other_id(), "timeout"});
+    CHECK(first.try_get() == Reply::null());
+    auto second = clients.other.submit({"XREAD", "BLOCK", "0", "STREAMS", "jobs", "$"});
+    clients.one.execute({"CLIENT", "UNBLOCK", clients.other_id(), "error"});
+    CHECK(second.try_get() == error("UNBLOCKED client unblocked via CLIENT UNBLOCK"));
+}
+
+TEST_CASE("commands behind a wait that is unblocked are carried out", "[connection]") {
+    Clients clients;
+    auto read = clients.other.submit({"XREAD", "BLOCK", "0", "STREAMS", "jobs", "$"});
+    auto ping = clients.other.submit({"PING"});
+    CHECK_FALSE(ping.ready());
+    clients.one.execute({"CLIENT", "UNBLOCK", clients.other_id()});
+    CHECK(ping.try_get() == Reply::simple_string("PONG"));
+    CHECK(clients.other.outputs() ==
+          std::vector<Reply>{Reply::null_array(), Reply::simple_string("PONG")});
+}
+
 TEST_CASE("CLIENT UNBLOCK of a session that does not wait is 0", "[connection]") {
     Clients clients;
     CHECK(clients.one.execute({"CLIENT", "UNBLOCK", clients.other_id()}) == Reply::integer(0));

@@ -203,6 +203,18 @@ TEST_CASE("who publishes to itself gets its reply first", "[pubsub]") {
     CHECK(outputs[3] == Reply::push({bulk("message"), bulk("me"), bulk("m")}));
 }
 
+TEST_CASE("messages reach a session of RESP3 that is blocked", "[pubsub]") {
+    Radio radio;
+    radio.listener.execute({"HELLO", "3"});
+    Radio::send(radio.listener, {"SUBSCRIBE", "a"});
+    const auto read = radio.listener.submit({"XREAD", "BLOCK", "0", "STREAMS", "jobs", "$"});
+    CHECK(published(radio.sender, "a", "m") == 1);
+    CHECK(pushes_of(radio.listener).size() == 1);
+    CHECK_FALSE(read.ready());
+    radio.sender.execute({"XADD", "jobs", "1-1", "f", "v"});
+    CHECK(read.ready());
+}
+
 TEST_CASE("in RESP2 a subscriber may send nothing but what is about subscriptions", "[pubsub]") {
     Radio radio;
     const std::string refusal =
