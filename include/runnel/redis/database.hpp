@@ -29,6 +29,9 @@ class Database {
 public:
     using Keys = std::map<std::string, Entry, std::less<>>;
 
+    // `expiring`: how many keys of all databases have a time to live.
+    explicit Database(std::size_t& expiring) noexcept : expiring_{&expiring} {}
+
     [[nodiscard]] const Keys& keys() const noexcept { return keys_; }
     [[nodiscard]] std::size_t size() const noexcept { return keys_.size(); }
 
@@ -102,12 +105,14 @@ public:
         key.second.expires = at;
         node.value() = Expiry::of(key);
         expiries_.insert(std::move(node));
+        ++*expiring_;
     }
     // False: it had none.
     bool remove_expiry(Keys::value_type& key) noexcept {
         if (!key.second.expires) return false;
         expiries_.erase(Expiry::of(key));
         key.second.expires.reset();
+        --*expiring_;
         return true;
     }
 
@@ -117,6 +122,7 @@ public:
     }
 
 private:
+    std::size_t* expiring_;
     Keys keys_;
     Expiries expiries_;
 };

@@ -26,9 +26,11 @@ inline ServerState::ServerState(const ServerOptions& given)
       own_clock_{given.clock == nullptr ? std::make_unique<ManualClock>() : nullptr},
       clock{given.clock == nullptr ? *own_clock_ : *given.clock},
       random{given.seed},
-      databases_(given.databases),
       waits_{given.databases},
-      watchers_(given.databases) {}
+      watchers_(given.databases) {
+    databases_.reserve(given.databases);
+    while (databases_.size() != given.databases) databases_.emplace_back(expiring_);
+}
 
 inline std::shared_ptr<SessionState> ServerState::open(const SessionOptions& session_options) {
     const Lock lock{mutex};
@@ -105,7 +107,8 @@ inline Reply ServerState::reject(SessionState& session, Words words, Reply refus
     return reply;
 }
 
-inline Reply ServerState::reply_to(SessionState& session, Words words, std::optional<Call>& call,
+inline Reply ServerState::reply_to(SessionState& session, Words words, Milliseconds now,
+                                   std::optional<Call>& call,
                                    std::shared_ptr<PendingState>& pending) {
     const CommandInfo* info = nullptr;
     try {
@@ -117,7 +120,7 @@ inline Reply ServerState::reply_to(SessionState& session, Words words, std::opti
         session.transaction->commands.push_back({info, OwnedWords{words}});
         return Reply::simple_string("QUEUED");
     }
-    call.emplace(*this, session, *info, words, wall());
+    call.emplace(*this, session, *info, words, now);
     call->give_reply_to(pending);
     try {
         return info->handler(*call);
@@ -131,12 +134,13 @@ inline ServerState::Answer ServerState::carry_out(SessionState& session, Words w
                                                   std::shared_ptr<PendingState>& pending,
                                                   Afterwards& after) {
     const Using use{*this, after};
-    expire_due(wall());
+    const Milliseconds now = wall();
+    expire_due(now);
     prepare_expiry_alarm();
     auto output = std::make_unique<Output>(&session);
     std::optional<Call> call;
     Answer answer;
-    Reply reply = reply_to(session, words, call, pending);
+    Reply reply = reply_to(session, words, now, call, pending);
     // Nothing fails from here on.
     if (call && call->is_blocked()) {
         auto parked = call->take_parked();
@@ -441,6 +445,8 @@ inline void ServerState::carry_out_later(SessionState& session, Afterwards& afte
 // ---- time
 
 inline void ServerState::expire_due(Milliseconds now) noexcept {
+    if (expiring_ == 0) [[likely]]
+        return;
     for (std::size_t number = 0; number != databases_.size(); ++number) {
         Database& of = databases_[number];
         for (auto* next = of.first_expiry(); next != nullptr && next->at <= now;

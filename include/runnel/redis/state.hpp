@@ -344,8 +344,9 @@ private:
     [[nodiscard]] Reply reject(SessionState& session, Words words, Reply refusal)
         RUNNEL_REQUIRES(mutex);
     // The reply of a command that is not parked; nothing: its answers are pushes.
-    [[nodiscard]] Reply reply_to(SessionState& session, Words words, std::optional<Call>& call,
-                                 std::shared_ptr<PendingState>& pending) RUNNEL_REQUIRES(mutex);
+    [[nodiscard]] Reply reply_to(SessionState& session, Words words, Milliseconds now,
+                                 std::optional<Call>& call, std::shared_ptr<PendingState>& pending)
+        RUNNEL_REQUIRES(mutex);
     void prepare_wait(Parked& parked, const Block& block) RUNNEL_REQUIRES(mutex);
     [[nodiscard]] std::optional<Clock::Deadline> deadline_at(Milliseconds wall_time) const noexcept;
     [[nodiscard]] std::shared_ptr<Alarm> make_alarm(std::optional<Clock::Deadline> at);
@@ -369,6 +370,7 @@ private:
     void send_push(Output& output, Afterwards& after) noexcept RUNNEL_REQUIRES(mutex);
     void hold_to_limit(SessionState& session, Afterwards& after) noexcept RUNNEL_REQUIRES(mutex);
 
+    std::size_t expiring_ RUNNEL_GUARDED_BY(mutex) = 0;
     std::vector<Database> databases_ RUNNEL_GUARDED_BY(mutex);
     std::map<std::int64_t, std::shared_ptr<SessionState>> sessions_ RUNNEL_GUARDED_BY(mutex);
     std::int64_t last_id_ RUNNEL_GUARDED_BY(mutex) = 0;
