@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: MIT
+// Reads of streams, and commands on groups, that run out of memory: they throw, and have changed
+// nothing.
+
+#include <runnel/redis.hpp>
+
+#include "support/catch.hpp"
+#include "support/short_memory.hpp"
+
+#include <chrono>
+#include <initializer_list>
+#include <new>
+#include <optional>
+#include <sstream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+using namespace runnel::test;
+using namespace std::chrono_literals;
+using runnel::redis::Pending;
+using runnel::redis::Reply;
+
+namespace {
+
+using GroupCommand = std::vector<std::string>;
+
+// Longer than what a std::string holds without memory of its own.
+const std::string other_consumer = "a consumer whose name takes memory";
+
+// Two streams with a group that has read the most of them. In one, an entry is released, and one is
+// lost.
+class GroupScene {
+public:
+    GroupScene() {
+        for (const char* const key : {"s", "t"}) {
+            for (const char* const id : {"1-0", "2-0", "3-0", "4-0", "5-0", "6-0"})
+                send({"XADD", key, id, "f", "v"});
+            send({"XGROUP", "CREATE", key, "g", "0"});
+            send({"XREADGROUP", "GROUP", "g", "ann", "COUNT", "3", "STREAMS", key, ">"});
+            server_.advance(10ms);
+            send({"XREADGROUP", "GROUP", "g", "bob", "COUNT", "1", "STREAMS", key, ">"});
+        }
+        send({"XNACK", "s", "g", "FAIL", "IDS", "1", "3-0"});
+        send({"XDEL", "s", "2-0"});
+        server_.advance(10ms);
+    }
+
+    std::optional<Reply> send(std::initializer_list<std::string_view> words) {
+        return session_.execute(words);
+    }
+    std::optional<Reply> execute(const GroupCommand& command) { return session_.execute(command); }
+    Pending submit_by_other(const GroupCommand& command) { return other_.submit(command); }
+
+    // All there is, and then what a claim by time finds.
+    std::string state() {
+        std::ostringstream text;
+        text << server_.blocked_sessions();
+        for (const char* const key : {"s", "t", "new"}) {
+            text << *send({"XINFO", "STREAM", key, "FULL", "COUNT", "0"});
+            text << *send({"XREADGROUP", "GROUP", "g", "z", "CLAIM", "0", "STREAMS", key, ">"});
+        }
+        return text.str();
+    }
+
+private:
+    runnel::redis::Server server_;
+    runnel::redis::Session session_{server_};
+    runnel::redis::Session other_{server_};
+};
+
+const std::vector<GroupCommand> group_commands_to_run{
+    {"XREAD", "STREAMS", "s", "t", "no", "0", "+", "$"},
+    {"XREAD", "MAXSIZE", "50", "STREAMS", "s", "t", "0", "0"},
+    {"XREADGROUP", "GROUP", "g", "ann", "STREAMS", "s", "t", ">", ">"},
+    {"XREADGROUP", "GROUP", "g", other_consumer, "NOACK", "STREAMS", "s", "t", ">", ">"},
+    {"XREADGROUP", "GROUP", "g", "ann", "STREAMS", "s", "s", "t", ">", "0", "2"},
+    {"XREADGROUP", "GROUP", "g", other_consumer, "CLAIM", "15", "STREAMS", "s", "t", ">", ">"},
+    {"XREADGROUP", "GROUP", "g", "bob", "CLAIM", "0", "COUNT", "2", "STREAMS", "s", "s", ">", ">"},
+    {"XGROUP", "CREATE", "s", "a group whose name takes memory", "$"},
+    {"XGROUP", "CREATE", "new", "g", "$", "MKSTREAM"},
+    {"XGROUP", "SETID", "s", "g", "2-0", "ENTRIESREAD", "2"},
+    {"XGROUP", "DESTROY", "s", "g"},
+    {"XGROUP", "CREATECONSUMER", "s", "g", other_consumer},
+    {"XGROUP", "DELCONSUMER", "s", "g", "ann"},
+    {"XGROUP", "HELP"},
+    {"XACK", "s", "g", "1-0", "3-0", "4-0"},
+    {"XPENDING", "s", "g"},
+    {"XPENDING", "s", "g", "IDLE", "5", "-", "+", "10", "ann"},
+    {"XCLAIM", "s", "g", other_consumer, "0", "1-0", "2-0", "4-0", "5-0", "1-0", "FORCE"},
+    {"XCLAIM", "s", "g", "bob", "0", "3-0", "6-0", "IDLE", "9", "FORCE", "JUSTID", "LASTID", "6-0"},
+    {"XAUTOCLAIM", "s", "g", other_consumer, "15", "0"},
+    {"XAUTOCLAIM", "s", "g", "bob", "0", "2", "COUNT", "2", "JUSTID"},
+    {"XNACK", "s", "g", "FATAL", "IDS", "4", "1-0", "5-0", "2-0", "6-0", "FORCE"},
+    // Refused.
+    {"XREADGROUP", "GROUP", "g", "ann", "STREAMS", "s", "no", ">", ">"},
+    {"XGROUP", "CREATE", "s", "g", "0"},
+    {"XCLAIM", "s", "g", "bob", "0", "1-0", "FORCE", "what is no option of a claim"},
+};
+
+const std::vector<GroupCommand> reads_that_wait{
+    {"XREAD", "BLOCK", "0", "STREAMS", "s", "no", "$", "$"},
+    {"XREADGROUP", "GROUP", "g", "ann", "COUNT", "1", "BLOCK", "1000", "CLAIM", "1000000",
+     "STREAMS", "t", "s", ">", ">"},
+};
+
+std::string name_of(const GroupCommand& command) {
+    std::string name;
+    for (const std::string& word : command) name += word + ' ';
+    return name;
+}
+
+}  // namespace
+
+TEST_CASE("a command on groups that runs out of memory throws and changes nothing",
+          "[redis][groups][allocation]") {
+    for (const GroupCommand& command : group_commands_to_run) {
+        DYNAMIC_SECTION(name_of(command)) {
+            const std::string before = GroupScene{}.state();
+            GroupScene undisturbed;
+            const std::optional<Reply> wanted = undisturbed.execute(command);
+            const std::string after = undisturbed.state();
+            REQUIRE(wanted.has_value());
+
+            at_every_request([&](long granted, Shortage shortage) {
+                GroupScene scene;
+                std::optional<Reply> reply;
+                try {
+                    const MemoryRunsOut memory{granted, shortage};
+                    reply = scene.execute(command);
+                } catch (const std::bad_alloc&) {
+                    CHECK(scene.state() == before);
+                    return;
+                }
+                CHECK(reply == wanted);
+                CHECK(scene.state() == after);
+            });
+        }
+    }
+}
+
+namespace {
+
+// A scene in which the group has read all, and nothing is released.
+struct ReadScene : GroupScene {
+    ReadScene() {
+        send({"XREADGROUP", "GROUP", "g", "bob", "STREAMS", "s", "t", ">", ">"});
+        send({"XACK", "s", "g", "3-0"});
+    }
+};
+
+// Nothing: memory ran out when it was carried out again.
+std::optional<Reply> reply_unless_it_failed(const Pending& pending) {
+    try {
+        return pending.try_get();
+    } catch (const std::bad_alloc&) {
+        return std::nullopt;
+    }
+}
+
+}  // namespace
+
+TEST_CASE("a read that is to wait and has no memory for that throws and changes nothing",
+          "[redis][groups][allocation]") {
+    for (const GroupCommand& command : reads_that_wait) {
+        DYNAMIC_SECTION(name_of(command)) {
+            const std::string before = ReadScene{}.state();
+            at_every_request([&](long granted, Shortage shortage) {
+                ReadScene scene;
+                try {
+                    const MemoryRunsOut memory{granted, shortage};
+                    (void)scene.submit_by_other(command);
+                } catch (const std::bad_alloc&) {
+                    CHECK(scene.state() == before);
+                    return;
+                }
+                CHECK(scene.state() != before);
+            });
+        }
+    }
+}
+
+TEST_CASE("a read that waits and has no memory for what has come fails, and has read nothing",
+          "[redis][groups][allocation]") {
+    for (const GroupCommand& command : reads_that_wait) {
+        DYNAMIC_SECTION(name_of(command)) {
+            const GroupCommand adds{"XADD", "s", "9-0", "f", "v"};
+            ReadScene undisturbed;
+            const Pending wanted = undisturbed.submit_by_other(command);
+            undisturbed.execute(adds);
+            const std::string after = undisturbed.state();
+            REQUIRE(wanted.ready());
+
+            at_every_request([&](long granted, Shortage shortage) {
+                ReadScene scene;
+                const Pending read = scene.submit_by_other(command);
+                bool is_added = false;
+                try {
+                    const MemoryRunsOut memory{granted, shortage};
+                    scene.execute(adds);
+                    is_added = true;
+                } catch (const std::bad_alloc&) {
+                }
+                CHECK(read.ready() == is_added);
+                if (!is_added) return;
+                if (const auto reply = reply_unless_it_failed(read)) {
+                    CHECK(reply == wanted.try_get());
+                    CHECK(scene.state() == after);
+                } else {
+                    const auto pending = scene.send({"XPENDING", "s", "g", "9-0", "+", "1"});
+                    CHECK(pending->elements().empty());
+                }
+            });
+        }
+    }
+}
