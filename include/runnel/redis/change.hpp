@@ -18,9 +18,9 @@ struct Change {
         key_gone,       // deleted, expired, renamed away, flushed or about to be overwritten
         key_expires,    // its time to live was set, changed or removed
         value_set,      // a string has another value
-        pushed,         // `count` elements came to a list
+        pushed,         // `count` elements came to a list, at an end or by LINSERT
         popped,         // `count` elements left it
-        list_changed,   // `count` elements were set, inserted, removed or trimmed
+        list_changed,   // `count` elements were set, removed, trimmed or moved within it
         entry_added,    // `id`
         entry_removed,  // `id`, by XDEL and the like
         entry_trimmed,  // `id`

@@ -3,10 +3,12 @@
 
 #include <runnel/redis/arguments.hpp>
 #include <runnel/redis/command.hpp>
+#include <runnel/redis/commands/blocking_lists.hpp>
 #include <runnel/redis/commands/connection.hpp>
 #include <runnel/redis/commands/expiry.hpp>
 #include <runnel/redis/commands/groups.hpp>
 #include <runnel/redis/commands/keys.hpp>
+#include <runnel/redis/commands/lists.hpp>
 #include <runnel/redis/commands/pending.hpp>
 #include <runnel/redis/commands/pubsub.hpp>
 #include <runnel/redis/commands/stream_info.hpp>
@@ -69,6 +71,8 @@ private:
         add(stream_info_commands);
         add(string_commands);
         add(transaction_commands);
+        add(list_commands);
+        add(blocking_list_commands);
         add(stream_read_commands);
         add(group_commands);
         add(pending_commands);

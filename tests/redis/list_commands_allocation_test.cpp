@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: MIT
+// Commands of lists that run out of memory: they throw, and have changed nothing.
+
+#include <runnel/redis.hpp>
+
+#include "support/catch.hpp"
+#include "support/short_memory.hpp"
+
+#include <new>
+#include <optional>
+#include <sstream>
+#include <string>
+#include <vector>
+
+using namespace runnel::test;
+using runnel::redis::Pending;
+using runnel::redis::Reply;
+
+namespace {
+
+using Command = std::vector<std::string>;
+
+// Longer than what a std::string holds without memory of its own.
+const std::string long_name = "a name that is longer than a short one";
+const std::string long_value = "a value that is longer than a short one";
+
+Command numbered(Command command, int count) {
+    for (int number = 0; number != count; ++number)
+        command.push_back(long_value + std::to_string(number));
+    return command;
+}
+
+// `full`: its block has no room, at either end.
+const Command full = numbered({"RPUSH", "full"}, 8);
+
+class ShortScene {
+public:
+    ShortScene() {
+        execute({"RPUSH", "one", long_value});
+        execute({"RPUSH", long_name, "a", long_value, "b", long_value, "c"});
+        execute(full);
+    }
+
+    std::optional<Reply> execute(const Command& command) { return session_.execute(command); }
+    Pending submit(const Command& command) { return session_.submit(command); }
+    // By another client.
+    std::optional<Reply> write(const Command& command) { return other_.execute(command); }
+
+    // All lists that may be there.
+    std::string state() {
+        std::ostringstream text;
+        for (const std::string& name : {std::string{"one"}, long_name, std::string{"full"},
+                                        std::string{"new"}, long_name + "!"})
+            text << *other_.execute({"EXISTS", name})
+                 << *other_.execute({"LRANGE", name, "0", "-1"}) << '\n';
+        text << *other_.execute({"DBSIZE"}) << ' ' << server_.blocked_sessions();
+        return text.str();
+    }
+
+private:
+    runnel::redis::Server server_;
+    runnel::redis::Session session_{server_};
+    runnel::redis::Session other_{server_};
+};
+
+const std::vector<Command> list_commands_to_run{
+    {"LPUSH", "one", long_value},
+    {"RPUSH", "full", long_value},
+    {"LPUSH", "full", "x"},
+    {"RPUSH", "new", "x"},
+    numbered({"RPUSH", "full"}, 200),
+    numbered({"LPUSH", long_name + "!"}, 200),
+    {"LPUSHX", "full", long_value},
+    {"RPUSHX", "new", long_value},
+    {"LPOP", "one"},
+    {"RPOP", "full", "3"},
+    {"LPOP", "full", "100"},
+    {"LPOP", "new", "1"},
+    {"LLEN", "full"},
+    {"LRANGE", "full", "0", "-1"},
+    {"LINDEX", "full", "3"},
+    {"LPOS", long_name, long_value, "COUNT", "0"},
+    {"LPOS", long_name, long_value, "RANK", "-1"},
+    {"LSET", "full", "2", long_value},
+    {"LINSERT", "full", "BEFORE", long_value + "4", long_value},
+    {"LINSERT", "one", "AFTER", long_value, "x"},
+    {"LREM", long_name, "-1", long_value},
+    {"LREM", "one", "0", long_value},
+    {"LTRIM", "full", "2", "3"},
+    {"LTRIM", "full", "9", "3"},
+    {"LMOVE", "one", "new", "LEFT", "RIGHT"},
+    {"LMOVE", "one", "full", "LEFT", "RIGHT"},
+    {"LMOVE", "full", "full", "LEFT", "RIGHT"},
+    {"LMOVE", "one", "one", "LEFT", "RIGHT"},
+    {"RPOPLPUSH", "full", long_name + "!"},
+    {"LMPOP", "2", "new", "full", "RIGHT", "COUNT", "5"},
+    {"LMOVEM", "full", "new", "LEFT", "LEFT", "COUNT", "5", "OBO"},
+    {"LMOVEM", "full", long_name, "RIGHT", "RIGHT", "EXACTLY", "8", "BULK"},
+    {"LMOVEM", "full", "full", "RIGHT", "LEFT", "COUNT", "7", "OBO"},
+    {"LMOVEM", "full", "full", "LEFT", "LEFT", "COUNT", "7", "OBO"},
+    {"BLPOP", "new", "one", "0"},
+    {"BRPOP", "full", "0"},
+    {"BLMPOP", "0", "2", "new", "full", "RIGHT", "COUNT", "5"},
+    {"BLMOVE", "one", "new", "LEFT", "RIGHT", "0"},
+    {"BRPOPLPUSH", "full", long_name, "0"},
+    {"BLMOVEM", "full", "one", "LEFT", "LEFT", "0", "EXACTLY", "8", "BULK"},
+    // Refused.
+    {"LPOP", "one", "x"},
+    {"LSET", "new", "0", "x"},
+    {"LSET", "one", "1", "x"},
+    {"LINSERT", "one", "BESIDE", "a", "b"},
+    {"LPOS", "one", "a", "RANK", "0"},
+    {"LMPOP", "0", "one", "LEFT"},
+    {"BLPOP", "new", "-1"},
+};
+
+const std::vector<Command> list_commands_that_wait{
+    {"BLPOP", "new", long_name + "!", "new", "10"},
+    {"BRPOP", long_name + "!", "0"},
+    {"BLMPOP", "10", "2", "new", long_name + "!", "RIGHT", "COUNT", "5"},
+    {"BLMOVE", "new", "one", "LEFT", "RIGHT", "10"},
+    {"BRPOPLPUSH", "new", "one", "0"},
+    {"BLMOVEM", "one", "new", "LEFT", "LEFT", "10", "EXACTLY", "2", "BULK"},
+};
+
+std::string name_of(const Command& command) {
+    std::string name;
+    for (const std::string& word : command) name += word + ' ';
+    return name.substr(0, 60);
+}
+
+}  // namespace
+
+TEST_CASE("a command of lists that runs out of memory throws and changes nothing",
+          "[redis][lists][allocation]") {
+    for (const Command& command : list_commands_to_run) {
+        DYNAMIC_SECTION(name_of(command)) {
+            ShortScene undisturbed;
+            const std::string before = undisturbed.state();
+            const std::optional<Reply> wanted = undisturbed.execute(command);
+            const std::string after = undisturbed.state();
+            REQUIRE(wanted.has_value());
+
+            at_every_request([&](long granted, Shortage shortage) {
+                ShortScene scene;
+                std::optional<Reply> reply;
+                try {
+                    const MemoryRunsOut memory{granted, shortage};
+                    reply = scene.execute(command);
+                } catch (const std::bad_alloc&) {
+                    CHECK(scene.state() == before);
+                    return;
+                }
+                CHECK(reply == wanted);
+                CHECK(scene.state() == after);
+            });
+        }
+    }
+}
+
+TEST_CASE("a command of lists that finds no memory to wait throws and does not wait",
+          "[redis][lists][allocation]") {
+    for (const Command& command : list_commands_that_wait) {
+        DYNAMIC_SECTION(name_of(command)) {
+            ShortScene undisturbed;
+            const std::string before = undisturbed.state();
+            REQUIRE_FALSE(undisturbed.submit(command).ready());
+            const std::string after = undisturbed.state();
+
+            at_every_request([&](long granted, Shortage shortage) {
+                ShortScene scene;
+                try {
+                    const MemoryRunsOut memory{granted, shortage};
+                    (void)scene.submit(command);
+                } catch (const std::bad_alloc&) {
+                    CHECK(scene.state() == before);
+                    // It is as if it had never been: the next one may wait.
+                    (void)scene.submit(command);
+                }
+                CHECK(scene.state() == after);
+            });
+        }
+    }
+}
+
+TEST_CASE("a wait that finds no memory when it is served ends, and leaves the elements to others",
+          "[redis][lists][allocation]") {
+    const auto waits = GENERATE(
+        as<Command>{}, Command{"BLPOP", "new", "0"},
+        Command{"BLMOVE", "new", long_name + "!", "LEFT", "RIGHT", "0"},
+        Command{"BLMPOP", "0", "1", "new", "LEFT", "COUNT", "2"},
+        Command{"BLMOVEM", "new", long_name + "!", "LEFT", "LEFT", "0", "EXACTLY", "2", "OBO"});
+    const Command push{"RPUSH", "new", long_value, long_value};
+    ShortScene undisturbed;
+    REQUIRE_FALSE(undisturbed.submit(waits).ready());
+    const std::string before = undisturbed.state();
+    undisturbed.write(push);
+    const std::string served = undisturbed.state();
+    ShortScene without_wait;
+    without_wait.write(push);
+    const std::string left_alone = without_wait.state();
+
+    at_every_request([&](long granted, Shortage shortage) {
+        ShortScene scene;
+        const Pending wait = scene.submit(waits);
+        try {
+            const MemoryRunsOut memory{granted, shortage};
+            scene.write(push);
+        } catch (const std::bad_alloc&) {
+            CHECK_FALSE(wait.ready());
+            CHECK(scene.state() == before);
+            return;
+        }
+        std::optional<Reply> reply;
+        bool has_failed = false;
+        try {
+            reply = wait.try_get();
+        } catch (const std::bad_alloc&) {
+            has_failed = true;
+        }
+        CHECK(reply.has_value() != has_failed);
+        CHECK(scene.state() == (has_failed ? left_alone : served));
+    });
+}
