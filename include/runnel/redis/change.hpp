@@ -58,7 +58,8 @@ struct ChangedIn {
     std::size_t database;
 };
 
-// Somebody who is told of all changes of a server, under its lock.
+// Somebody who is told of all changes of a server, under its lock. What it needs memory for, it has
+// to have ready.
 class ChangeListener {
 public:
     ChangeListener() = default;
@@ -66,8 +67,6 @@ public:
     ChangeListener& operator=(const ChangeListener&) = delete;
     virtual ~ChangeListener() = default;
 
-    // Before a command changes anything: room for `count` changes. Throws: std::bad_alloc.
-    virtual void reserve(std::size_t count) = 0;
     virtual void on_change(const Change& change, ChangedIn in) noexcept = 0;
 };
 
