@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: MIT
+#include <runnel/clock.hpp>
+#include <runnel/redis.hpp>
+#include <runnel/runner.hpp>
+
+#include "support/catch.hpp"
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace runnel {
+namespace {
+
+using namespace std::chrono_literals;
+using redis::Reply;
+using redis::Server;
+using redis::Session;
+
+Reply bulk(const char* text) {
+    return Reply::bulk_string(text);
+}
+
+Reply popped(const char* key, const char* element) {
+    return Reply::array({bulk(key), bulk(element)});
+}
+
+TEST_CASE("a command that need not wait has its reply at once") {
+    Server server;
+    Session session{server};
+    const auto pending = session.submit({"RPUSH", "jobs", "a"});
+    CHECK(pending.ready());
+    CHECK(pending.try_get() == Reply::integer(1));
+    CHECK(pending.try_get() == Reply::integer(1));
+    CHECK(pending.wait() == Reply::integer(1));
+    CHECK(session.execute({"LLEN", "jobs"}) == Reply::integer(1));
+}
+
+TEST_CASE("a command that waits blocks its session, and no thread") {
+    Server server;
+    Session waiting{server};
+    Session other{server};
+    const auto job = waiting.submit({"BLPOP", "jobs", "0"});
+    CHECK_FALSE(job.ready());
+    CHECK_FALSE(job.try_get());
+    CHECK_FALSE(job.wait(0s));
+    CHECK(server.blocked_sessions() == 1);
+    CHECK(other.execute({"RPUSH", "jobs", "a"}) == Reply::integer(1));
+    CHECK(job.try_get() == popped("jobs", "a"));
+    CHECK(server.blocked_sessions() == 0);
+}
+
+TEST_CASE("commands behind one that waits are carried out after it, in their order") {
+    Server server;
+    Session waiting{server};
+    Session other{server};
+    const auto job = waiting.submit({"BLPOP", "jobs", "0"});
+    const auto first = waiting.submit({"RPUSH", "done", "a"});
+    const auto second = waiting.submit({"BLPOP", "more", "0"});
+    const auto third = waiting.submit({"LLEN", "done"});
+    CHECK_FALSE(first.ready());
+    other.execute({"RPUSH", "jobs", "a"});
+    CHECK(first.try_get() == Reply::integer(1));
+    CHECK_FALSE(second.ready());
+    CHECK_FALSE(third.ready());
+    CHECK(server.blocked_sessions() == 1);
+    other.execute({"RPUSH", "more", "b"});
+    CHECK(second.try_get() == popped("more", "b"));
+    CHECK(third.try_get() == Reply::integer(1));
+    CHECK(waiting.outputs() == std::vector<Reply>{popped("jobs", "a"), Reply::integer(1),
+                                                  popped("more", "b"), Reply::integer(1)});
+}
+
+TEST_CASE("a time-out ends by the server's clock, after an hour of it") {
+    Server server;
+    Session session{server};
+    const auto job = session.submit({"BLPOP", "jobs", "3600"});
+    server.advance(59min + 59s + 999ms);
+    CHECK_FALSE(job.ready());
+    server.advance(1ms);
+    CHECK(job.try_get() == Reply::null_array());
+    CHECK(server.blocked_sessions() == 0);
+    Session other{server};
+    CHECK(other.execute({"RPUSH", "jobs", "a"}) == Reply::integer(1));
+    CHECK(other.execute({"LLEN", "jobs"}) == Reply::integer(1));
+}
+
+TEST_CASE("time-outs end in the order of their deadlines, and in the order of the commands") {
+    Server server;
+    Session late{server};
+    Session first{server};
+    Session second{server};
+    Session watching{server};
+    // Each of them tells of its end by the command behind it.
+    late.submit({"BLPOP", "a", "2"});
+    late.submit({"RPUSH", "ended", "late"});
+    first.submit({"BLPOP", "b", "1"});
+    first.submit({"RPUSH", "ended", "first"});
+    second.submit({"BLPOP", "c", "1"});
+    second.submit({"RPUSH", "ended", "second"});
+    server.advance(1h);
+    const auto ended = watching.execute({"LRANGE", "ended", "0", "-1"});
+    CHECK(ended->strings() == std::vector<std::string>{"first", "second", "late"});
+}
+
+TEST_CASE("dropping a pending reply cancels nothing") {
+    Server server;
+    Session waiting{server};
+    Session other{server};
+    (void)waiting.submit({"BLPOP", "jobs", "0"});
+    CHECK(server.blocked_sessions() == 1);
+    other.execute({"RPUSH", "jobs", "a"});
+    CHECK(other.execute({"EXISTS", "jobs"}) == Reply::integer(0));
+    CHECK(waiting.outputs() == std::vector<Reply>{popped("jobs", "a")});
+}
+
+TEST_CASE("a pending reply outlives its session and its server") {
+    std::optional<redis::Pending> done;
+    std::optional<redis::Pending> never;
+    {
+        Server server;
+        Session session{server};
+        done = session.submit({"RPUSH", "jobs", "a"});
+        never = session.submit({"BLPOP", "none", "0"});
+    }
+    CHECK(done->try_get() == Reply::integer(1));
+    CHECK(never->ready());
+    CHECK_FALSE(never->try_get());
+}
+
+TEST_CASE("a session that is closed while it waits takes nothing, and blocks nobody") {
+    Server server;
+    Session next{server};
+    Session other{server};
+    std::optional<redis::Pending> job;
+    std::optional<redis::Pending> behind;
+    {
+        Session gone{server};
+        job = gone.submit({"BLPOP", "jobs", "0"});
+        behind = gone.submit({"RPUSH", "behind", "a"});
+    }
+    CHECK(job->ready());
+    CHECK_FALSE(job->try_get());
+    CHECK(behind->ready());
+    CHECK_FALSE(behind->try_get());
+    const auto second = next.submit({"BLPOP", "jobs", "0"});
+    other.execute({"RPUSH", "jobs", "a"});
+    CHECK(second.try_get() == popped("jobs", "a"));
+    CHECK(other.execute({"EXISTS", "behind"}) == Reply::integer(0));
+}
+
+TEST_CASE("a closed session answers nothing") {
+    Server server;
+    Session session{server};
+    session.close();
+    session.close();
+    CHECK(session.is_closed());
+    CHECK_FALSE(session.execute({"RPUSH", "jobs", "a"}));
+    CHECK(session.submit({"RPUSH", "jobs", "a"}).ready());
+    CHECK_FALSE(session.next_push());
+    Session other{server};
+    CHECK(other.execute({"EXISTS", "jobs"}) == Reply::integer(0));
+}
+
+TEST_CASE("sessions that are left when the server goes are closed") {
+    std::optional<Server> server{std::in_place};
+    Session session{*server};
+    server.reset();
+    CHECK(session.is_closed());
+    CHECK_FALSE(session.execute({"PING"}));
+}
+
+TEST_CASE("QUIT answers, and closes the session") {
+    Server server;
+    Session session{server};
+    CHECK(session.execute({"QUIT"}) == Reply::simple_string("OK"));
+    CHECK(session.is_closed());
+}
+
+TEST_CASE("a command without a word is refused") {
+    Server server;
+    Session session{server};
+    CHECK_THROWS_AS(session.submit(std::vector<std::string>{}), Error);
+    CHECK_THROWS_AS(session.execute(std::vector<std::string>{}), Error);
+}
+
+TEST_CASE("pushes wait for next_push(), in their order") {
+    Server server;
+    Session subscriber{server};
+    Session publisher{server};
+    CHECK_FALSE(subscriber.execute({"SUBSCRIBE", "news"}));
+    publisher.execute({"PUBLISH", "news", "one"});
+    publisher.execute({"PUBLISH", "news", "two"});
+    const Reply confirmed = Reply::array({bulk("subscribe"), bulk("news"), Reply::integer(1)});
+    const Reply one = Reply::array({bulk("message"), bulk("news"), bulk("one")});
+    const Reply two = Reply::array({bulk("message"), bulk("news"), bulk("two")});
+    CHECK(subscriber.next_push() == confirmed);
+    CHECK(subscriber.next_push() == one);
+    CHECK(subscriber.next_push() == two);
+    CHECK_FALSE(subscriber.next_push());
+    CHECK(subscriber.outputs() == std::vector<Reply>{confirmed, one, two});
+}
+
+TEST_CASE("next_push() waits by the server's clock") {
+    ManualClock clock;
+    Server server{{.clock = &clock}};
+    Session subscriber{server};
+    Session publisher{server};
+    subscriber.execute({"SUBSCRIBE", "news"});
+    (void)subscriber.next_push();
+    std::vector<bool> came;
+    const auto thread = clock.thread([&] {
+        came.push_back(subscriber.next_push(1h).has_value());
+        came.push_back(subscriber.next_push(1h).has_value());
+    });
+    clock.settle();
+    publisher.execute({"PUBLISH", "news", "one"});
+    clock.advance(1h);
+    clock.settle();
+    CHECK(came == std::vector<bool>{true, false});
+}
+
+TEST_CASE("a handler gets the pushes that wait already, and each later one") {
+    Server server;
+    Session subscriber{server};
+    Session publisher{server};
+    subscriber.execute({"SUBSCRIBE", "news"});
+    publisher.execute({"PUBLISH", "news", "one"});
+    std::vector<std::string> heard;
+    subscriber.on_push([&](const Reply& push) { heard.push_back(push[0].text()); });
+    CHECK(heard == std::vector<std::string>{"subscribe", "message"});
+    publisher.execute({"PUBLISH", "news", "two"});
+    CHECK(heard.size() == 3);
+    subscriber.on_push(nullptr);
+    publisher.execute({"PUBLISH", "news", "three"});
+    CHECK(heard.size() == 3);
+    CHECK(subscriber.next_push());
+}
+
+TEST_CASE("a handler may use sessions: what it causes is handed to it after it has returned") {
+    Server server;
+    Session subscriber{server};
+    Session publisher{server};
+    subscriber.execute({"SUBSCRIBE", "news"});
+    (void)subscriber.next_push();
+    std::vector<std::string> heard;
+    bool is_inside = false;
+    subscriber.on_push([&](const Reply& push) {
+        CHECK_FALSE(is_inside);
+        is_inside = true;
+        heard.push_back(push[2].text());
+        if (heard.size() < 3)
+            publisher.execute({"PUBLISH", "news", std::string(heard.size(), 'x')});
+        is_inside = false;
+    });
+    publisher.execute({"PUBLISH", "news", ""});
+    CHECK(heard == std::vector<std::string>{"", "x", "xx"});
+}
+
+TEST_CASE("outputs() shows the latest ones") {
+    Server server;
+    Session session{server, {.keep_outputs = 2}};
+    for (const char* element : {"a", "b", "c"}) session.execute({"RPUSH", "list", element});
+    CHECK(session.outputs() == std::vector<Reply>{Reply::integer(2), Reply::integer(3)});
+    Session silent{server, {.keep_outputs = 0}};
+    silent.execute({"LLEN", "list"});
+    CHECK(silent.outputs().empty());
+}
+
+TEST_CASE("a thread that executes waits until another session serves it") {
+    ManualClock clock;
+    Server server{{.clock = &clock}};
+    Session waiting{server};
+    Session other{server};
+    std::optional<Reply> job;
+    const auto thread = clock.thread([&] { job = waiting.execute({"BLPOP", "jobs", "0"}); });
+    clock.settle();
+    CHECK(server.blocked_sessions() == 1);
+    other.execute({"RPUSH", "jobs", "a"});
+    clock.settle();
+    CHECK(job == popped("jobs", "a"));
+}
+
+TEST_CASE("a thread that executes goes on when its time-out ends, or its session is closed") {
+    ManualClock clock;
+    Server server{{.clock = &clock}};
+    Session waiting{server};
+    std::vector<std::optional<Reply>> jobs;
+    const auto thread = clock.thread([&] {
+        jobs.push_back(waiting.execute({"BLPOP", "jobs", "60"}));
+        jobs.push_back(waiting.execute({"BLPOP", "jobs", "60"}));
+    });
+    clock.advance(60s);
+    clock.settle();
+    waiting.close();
+    clock.settle();
+    CHECK(jobs == std::vector<std::optional<Reply>>{Reply::null_array(), std::nullopt});
+}
+
+TEST_CASE("a pending reply can be waited for in a thread, for some time") {
+    ManualClock clock;
+    Server server{{.clock = &clock}};
+    Session waiting{server};
+    Session other{server};
+    const auto job = waiting.submit({"BLPOP", "jobs", "0"});
+    std::vector<std::optional<Reply>> seen;
+    const auto thread = clock.thread([&] {
+        seen.push_back(job.wait(1min));
+        seen.push_back(job.wait());
+    });
+    clock.advance(1min);
+    clock.settle();
+    other.execute({"RPUSH", "jobs", "a"});
+    clock.settle();
+    CHECK(seen == std::vector<std::optional<Reply>>{std::nullopt, popped("jobs", "a")});
+}
+
+TEST_CASE("on a clock that nobody runs, whoever looks ends a wait whose time is over") {
+    Server server{{.clock = &SystemClock::instance()}};
+    Session waiting{server};
+    Session other{server};
+    CHECK(waiting.execute({"BLPOP", "jobs", "0.001"}) == Reply::null_array());
+    const auto job = waiting.submit({"BLPOP", "jobs", "0.001"});
+    CHECK(job.wait() == Reply::null_array());
+    CHECK_THROWS_AS(server.advance(1s), Error);
+}
+
+TEST_CASE("on a clock that a thread runs, a wait ends by itself") {
+    const TimerThread timers;
+    Server server{{.clock = &SystemClock::instance()}};
+    Session waiting{server};
+    const auto job = waiting.submit({"BLPOP", "jobs", "0.001"});
+    const auto behind = waiting.submit({"PING"});
+    CHECK(behind.wait() == Reply::simple_string("PONG"));
+    CHECK(job.try_get() == Reply::null_array());
+}
+
+TEST_CASE("a server needs a database") {
+    CHECK_THROWS_AS((Server{{.databases = 0}}), Error);
+}
+
+}  // namespace
+}  // namespace runnel
