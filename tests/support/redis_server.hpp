@@ -282,6 +282,9 @@ public:
     /// One more connection, for a client that waits or listens.
     RedisClient connect() { return connect(process_, folder_); }
 
+    /// The path of its socket, for a client of another kind.
+    std::string socket() const { return folder_ / socket_file; }
+
     /// Returns once the server has carried out all that was sent before, by any connection, and the
     /// replies have arrived there.
     void settle() {
