@@ -297,6 +297,15 @@ TEST_CASE("CLIENT UNBLOCK looks at its reason before the id", "[connection]") {
                 "HELP."));
 }
 
+TEST_CASE("CLIENT HELP tells of the subcommands that there are", "[connection]") {
+    Clients clients;
+    const auto lines = clients.one.execute({"CLIENT", "HELP"})->strings();
+    REQUIRE(lines.size() == 11);
+    CHECK(lines.front() == "CLIENT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:");
+    CHECK(lines[3] == "ID");
+    CHECK(lines.back() == "    Print this help.");
+}
+
 TEST_CASE("CLIENT refuses what it does not know", "[connection]") {
     Clients clients;
     CHECK(clients.one.execute({"CLIENT", "NOPE"}) ==

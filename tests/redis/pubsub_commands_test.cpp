@@ -293,6 +293,19 @@ TEST_CASE("PUBSUB NUMPAT counts patterns, however many subscribe to one", "[pubs
     CHECK(radio.sender.execute({"PUBSUB", "NUMPAT"}) == Reply::integer(1));
 }
 
+TEST_CASE("PUBSUB HELP tells of its subcommands", "[pubsub]") {
+    Radio radio;
+    const auto lines = radio.sender.execute({"pubsub", "HELP"})->strings();
+    REQUIRE(lines.size() == 14);
+    CHECK(lines.front() == "PUBSUB <subcommand> [<arg> [value] [opt] ...]. Subcommands are:");
+    CHECK(lines[1] == "CHANNELS [<pattern>]");
+    CHECK(lines[11] == "    Return the number of subscribers for the specified shard level "
+                       "channel(s)");
+    CHECK(lines.back() == "    Print this help.");
+    CHECK(text_of(radio.sender.execute({"PUBSUB", "HELP", "x"})) ==
+          "ERR wrong number of arguments for 'pubsub|help' command");
+}
+
 TEST_CASE("PUBSUB refuses what it does not know", "[pubsub]") {
     Radio radio;
     CHECK(text_of(radio.sender.execute({"PUBSUB", "CHANNELS", "a", "b"})) ==

@@ -80,7 +80,7 @@ inline Reply reset(Call& call) {
 
 [[nodiscard]] inline std::string client_name(std::string_view name) {
     const auto is_special = [](char c) { return c < '!' || c > '~'; };
-    if (std::any_of(name.begin(), name.end(), is_special))
+    if (std::ranges::any_of(name, is_special))
         refuse("ERR Client names cannot contain spaces, newlines or special characters.");
     return std::string{name};
 }
@@ -165,6 +165,15 @@ inline Reply client_unblock(Call& call) {
     return Reply::integer(1);
 }
 
+// Of those that there are here.
+inline Reply client_help(Call& call) {
+    return help(call.words(), {"GETNAME", "    Return the name of the current connection.", "ID",
+                               "    Return the ID of the current connection.", "SETNAME <name>",
+                               "    Assign the name <name> to the current connection.",
+                               "UNBLOCK <clientid> [TIMEOUT|ERROR]",
+                               "    Unblock the specified blocked client."});
+}
+
 inline constexpr auto connection_commands = std::to_array<CommandInfo>({
     {"ping", -1, Flag::when_subscribed, {}, {1, 0}, ping},
     {"echo", 2, Flag::none, {}, {1, 0}, echo},
@@ -174,6 +183,7 @@ inline constexpr auto connection_commands = std::to_array<CommandInfo>({
     {"reset", 1, Flag::when_subscribed | Flag::not_queued, {}, {6, 2}, reset},
     {"hello", -1, Flag::none, {}, {6, 0}, hello},
     {"client", -2, Flag::container, {}, {2, 4}, nullptr},
+    {"client|help", 2, Flag::none, {}, {5, 0}, client_help},
     {"client|id", 2, Flag::none, {}, {5, 0}, client_id},
     {"client|setname", 3, Flag::none, {}, {2, 6}, client_setname},
     {"client|getname", 2, Flag::none, {}, {2, 6}, client_getname},

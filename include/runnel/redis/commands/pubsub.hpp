@@ -185,8 +185,7 @@ inline Reply names_of(Call& call, SubscriptionKind kind) {
     if (call.size() > 3) refuse_subcommand_arguments(call.words());
     std::vector<Reply> names;
     for (const auto& named : call.subscribers().all(kind))
-        if (call.size() == 2 || glob_match(call[2], named.name))
-            names.push_back(bulk(named.name));
+        if (call.size() == 2 || glob_match(call[2], named.name)) names.push_back(bulk(named.name));
     return Reply::array(std::move(names));
 }
 // How many sessions subscribe to each of these names.
@@ -216,6 +215,21 @@ inline Reply pubsub_numpat(Call& call) {
     return count_of(call.subscribers().all(SubscriptionKind::pattern).size());
 }
 
+inline Reply pubsub_help(Call& call) {
+    return help(call.words(),
+                {"CHANNELS [<pattern>]",
+                 "    Return the currently active channels matching a <pattern> (default: '*').",
+                 "NUMPAT", "    Return number of subscriptions to patterns.",
+                 "NUMSUB [<channel> ...]",
+                 "    Return the number of subscribers for the specified channels, excluding",
+                 "    pattern subscriptions(default: no channels).", "SHARDCHANNELS [<pattern>]",
+                 "    Return the currently active shard level channels matching a <pattern> "
+                 "(default: '*').",
+                 "SHARDNUMSUB [<shardchannel> ...]",
+                 "    Return the number of subscribers for the specified shard level "
+                 "channel(s)"});
+}
+
 // The names of shard channels decide about the node of a cluster, as keys do.
 inline constexpr auto pubsub_commands = std::to_array<CommandInfo>({
     {"subscribe", -2, Flag::when_subscribed, {}, {2, 0}, subscribe},
@@ -228,6 +242,7 @@ inline constexpr auto pubsub_commands = std::to_array<CommandInfo>({
     {"spublish", 3, Flag::none, {1, 1, 1}, {7, 0}, spublish},
     {"pubsub", -2, Flag::container, {}, {2, 8}, nullptr},
     {"pubsub|channels", -2, Flag::none, {}, {2, 8}, pubsub_channels},
+    {"pubsub|help", 2, Flag::none, {}, {6, 2}, pubsub_help},
     {"pubsub|numsub", -2, Flag::none, {}, {2, 8}, pubsub_numsub},
     {"pubsub|numpat", 2, Flag::none, {}, {2, 8}, pubsub_numpat},
     {"pubsub|shardchannels", -2, Flag::none, {}, {7, 0}, pubsub_shardchannels},
