@@ -134,7 +134,7 @@ private:
         const std::string pivot = any_element();
         const Command command{"LINSERT", name, is_behind ? "AFTER" : "BEFORE", pivot, "new"};
         if (list.empty()) return {command, count(0)};
-        auto found = std::find(list.begin(), list.end(), pivot);
+        auto found = std::ranges::find(list, pivot);
         if (found == list.end()) return {command, Reply::integer(-1)};
         list.insert(is_behind ? found + 1 : found, "new");
         return {command, count(list.size())};
@@ -146,12 +146,14 @@ private:
         const std::size_t most = below(8);
         const Command command{"LREM", name, (from_back ? "-" : "") + std::to_string(most + 1),
                               element};
-        if (from_back) std::reverse(list.begin(), list.end());
+        if (from_back) std::ranges::reverse(list);
         std::size_t removed = 0;
         std::erase_if(list, [&](const std::string& one) {
-            return one == element && removed <= most && ++removed != 0;
+            if (one != element || removed > most) return false;
+            ++removed;
+            return true;
         });
-        if (from_back) std::reverse(list.begin(), list.end());
+        if (from_back) std::ranges::reverse(list);
         return {command, count(removed)};
     }
 

@@ -221,7 +221,7 @@ public:
     // Requires: out.capacity() suffices.
     void extract(std::vector<std::size_t> positions, std::vector<T>& out) noexcept {
         if (!positions.empty() && positions.front() > positions.back())
-            std::reverse(positions.begin(), positions.end());
+            std::ranges::reverse(positions);
         const std::size_t in_front = front_.items_.size();
         if (in_front != 0) {
             front_.items_.extract(positions, out);

@@ -127,7 +127,7 @@ inline Reply rpushx(Call& call) {
     list.visit(range.first, range.count, [&](const std::string& element) {
         elements.push_back(Reply::bulk_string(element));
     });
-    if (end == End::back) std::reverse(elements.begin(), elements.end());
+    if (end == End::back) std::ranges::reverse(elements);
     return elements;
 }
 
@@ -341,8 +341,8 @@ public:
     // The elements in the order in which they will stand in the target.
     [[nodiscard]] std::vector<Reply> elements() const {
         std::vector<Reply> elements = elements_at(source_.core(), move_.from, move_.count);
-        if (move_.from == End::back) std::reverse(elements.begin(), elements.end());
-        if (move_.reverses()) std::reverse(elements.begin(), elements.end());
+        if (move_.from == End::back) std::ranges::reverse(elements);
+        if (move_.reverses()) std::ranges::reverse(elements);
         return elements;
     }
 
