@@ -110,7 +110,7 @@ TEST_CASE_METHOD(Nodes, "an entry with other names takes all its words", "[nodes
     CHECK(grown({5, 1}, {"a", "1", "b", "2"}) == same);
     CHECK(grown({5, 2}, {"b", "1", "a", "2"}) == same + 2 + 3 + 3);
     CHECK(grown({5, 3}, {"a", "1"}) == same - 2 + 2 + 3);
-    CHECK(grown({5, 4}, {"a", "1", "b", "2", "a", "1"}) == same + 2 + 3 * 3 + 2);
+    CHECK(grown({5, 4}, {"a", "1", "b", "2", "a", "1"}) == same + 2 + 9 + 2);
 }
 
 TEST_CASE_METHOD(Nodes, "the number of entries takes more bytes from 128 on", "[nodes]") {

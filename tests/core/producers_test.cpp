@@ -5,6 +5,7 @@
 #include "support/catch.hpp"
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -121,6 +122,13 @@ TEST_CASE_METHOD(Sent, "nothing is too old before its limit has passed since 197
     CHECK(known("p", "i"));
     producers.expire(100'000);
     CHECK_FALSE(known("p", "i"));
+}
+
+TEST_CASE_METHOD(Sent, "a limit may be longer than all time", "[producers]") {
+    producers.set_limits({.seconds = std::numeric_limits<std::int64_t>::max(), .ids = 1});
+    send("p", "i", {0, 1});
+    producers.expire(std::numeric_limits<std::int64_t>::max());
+    CHECK(known("p", "i"));
 }
 
 TEST_CASE_METHOD(Sent, "a producer without ids is forgotten", "[producers]") {

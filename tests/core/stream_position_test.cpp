@@ -20,7 +20,6 @@ using runnel::detail::is_consistent;
 using runnel::detail::LogFacts;
 using runnel::detail::PositionRefusal;
 using runnel::detail::StreamLog;
-using runnel::detail::StreamPosition;
 
 namespace {
 

@@ -136,11 +136,12 @@ public:
 
     // Forgets the ids whose entries are too old at `now_ms`. Costs nothing if there can be none.
     void expire(std::int64_t now_ms) noexcept {
-        const std::int64_t too_old = now_ms - limits_.seconds * 1'000;
-        if (too_old < 0 || oldest_ms_ > static_cast<std::uint64_t>(too_old)) return;
+        if (limits_.seconds > now_ms / 1'000) return;  // nothing can be as old as that
+        const auto too_old = static_cast<std::uint64_t>(now_ms - limits_.seconds * 1'000);
+        if (oldest_ms_ > too_old) return;
         oldest_ms_ = never;
         for (auto producer = producers_.begin(); producer != producers_.end();) {
-            expire(producer->second, static_cast<std::uint64_t>(too_old));
+            expire(producer->second, too_old);
             producer =
                 producer->second.sent.empty() ? producers_.erase(producer) : std::next(producer);
         }
