@@ -5,6 +5,7 @@
 
 #include "redis/transcript.hpp"
 
+#include <charconv>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -13,6 +14,7 @@
 #include <sstream>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -169,13 +171,17 @@ private:
     }
 
     void set_up(const std::vector<std::string>& words) {
-        if (words == std::vector<std::string>{"250"}) return set_up_250_entries();
         if (words == std::vector<std::string>{"idle30"}) return set_up_30_pending();
-        throw BadTranscript{"unknown setup"};
+        int count = 0;
+        const std::string& word = words.at(0);
+        const auto [end, problem] = std::from_chars(word.data(), word.data() + word.size(), count);
+        if (words.size() != 1 || problem != std::errc{} || end != word.data() + word.size())
+            throw BadTranscript{"unknown setup"};
+        set_up_entries(count);
     }
 
-    void set_up_250_entries() {
-        for (int ms = 1; ms <= 250; ++ms)
+    void set_up_entries(int count) {
+        for (int ms = 1; ms <= count; ++ms)
             set_up_by({"XADD", "t", std::to_string(ms) + "-1", "f", "v"});
     }
 

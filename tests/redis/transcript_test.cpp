@@ -299,6 +299,6 @@ TEST_CASE("messages may be left out where none is shown", "[transcript]") {
 
 TEST_CASE("a setup that nobody knows is refused", "[transcript]") {
     ToldHost host;
-    CHECK_THROWS_AS(play(host, "setup 251\n"), BadTranscript);
+    CHECK_THROWS_AS(play(host, "setup 25o\n"), BadTranscript);
     CHECK_THROWS_AS(play(host, "", "title. Setup: something"), BadTranscript);
 }
