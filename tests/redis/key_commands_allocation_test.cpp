@@ -32,6 +32,13 @@ public:
         session_.execute({"SET", "a", "1"});
         session_.execute({"SET", "b", long_value, "EX", "100"});
         session_.execute({"SET", long_name, "3"});
+        session_.execute({"RPUSH", "list", "1", long_value, "3"});
+        session_.execute({"XADD", "stream", "1-0", "f", long_value});
+        session_.execute({"XADD", "stream", "2-0", "f", "v"});
+        session_.execute({"XGROUP", "CREATE", "stream", "g", "0"});
+        session_.execute({"XREADGROUP", "GROUP", "g", long_name, "STREAMS", "stream", ">"});
+        session_.execute({"XADD", "stream", "IDMP", "p", "i", "*", "f", "v"});
+        session_.execute({"PEXPIRE", "stream", "100000"});
     }
 
     std::optional<Reply> execute(const Command& command) { return session_.execute(command); }
@@ -41,7 +48,7 @@ public:
         std::ostringstream text;
         for (int database = 0; database != 2; ++database) {
             for (const Reply& name : session_.execute({"KEYS", "*"})->elements())
-                text << name << *session_.execute({"GET", name.text()})
+                text << name << *session_.execute(to_show(name.text()))
                      << *session_.execute({"PEXPIRETIME", name.text()}) << '\n';
             text << "--\n";
             session_.execute({"SWAPDB", "0", "1"});
@@ -50,6 +57,13 @@ public:
     }
 
 private:
+    Command to_show(const std::string& name) {
+        const std::string type = session_.execute({"TYPE", name})->text();
+        if (type == "list") return {"LRANGE", name, "0", "-1"};
+        if (type == "stream") return {"XINFO", "STREAM", name, "FULL"};
+        return {"GET", name};
+    }
+
     runnel::redis::Server server_;
     runnel::redis::Session session_{server_};
 };
@@ -78,6 +92,13 @@ const std::vector<Command> key_commands_to_run{
     {"COPY", "b", "a", "REPLACE"},
     {"COPY", "b", long_name + "!"},
     {"COPY", "b", long_name, "DB", "1", "REPLACE"},
+    {"COPY", "list", "copied"},
+    {"COPY", "list", "stream", "REPLACE"},
+    {"COPY", "stream", "copied"},
+    {"COPY", "stream", "list", "REPLACE"},
+    {"SET", "stream", long_value},
+    {"RENAME", "list", "stream"},
+    {"MOVE", "stream", "1"},
     {"MOVE", "b", "1"},
     {"SWAPDB", "0", "1"},
     {"EXPIRE", "a", "10"},

@@ -81,18 +81,17 @@ struct ExpireConditions {
         if (nx && old) return false;
         if (xx && !old) return false;
         if (gt && (!old || at <= *old)) return false;
-        return !(lt && old && at >= *old);
+        if (lt && old && at >= *old) return false;
+        return true;
     }
 
 private:
     bool take(std::string_view word) noexcept {
-        bool* const condition = is(word, "NX")   ? &nx
-                                : is(word, "XX") ? &xx
-                                : is(word, "GT") ? &gt
-                                : is(word, "LT") ? &lt
-                                                 : nullptr;
-        if (condition == nullptr) return false;
-        return *condition = true;
+        if (is(word, "NX")) return nx = true;
+        if (is(word, "XX")) return xx = true;
+        if (is(word, "GT")) return gt = true;
+        if (is(word, "LT")) return lt = true;
+        return false;
     }
 };
 
