@@ -14,7 +14,6 @@
 #include <fstream>
 #include <map>
 #include <optional>
-#include <set>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -73,14 +72,20 @@ std::vector<Transcript> read(const std::filesystem::path& path) {
     return TranscriptParser::parse(text.str());
 }
 
-void play_all_of(const std::string& folder) {
-    std::set<std::filesystem::path> paths;
+// They are read once, though a test case begins anew for each of its sections.
+using Files = std::map<std::string, std::vector<Transcript>>;  // by their names
+
+Files read_all_of(const std::string& folder) {
+    Files files;
     for (const auto& entry : std::filesystem::directory_iterator{RUNNEL_TRANSCRIPTS "/" + folder})
-        paths.insert(entry.path());
-    REQUIRE_FALSE(paths.empty());
-    for (const std::filesystem::path& path : paths) {
-        const std::vector<Transcript> transcripts = read(path);
-        INFO(path.filename().string());
+        files.emplace(entry.path().filename().string(), read(entry.path()));
+    return files;
+}
+
+void play_all_of(const Files& files) {
+    CHECK_FALSE(files.empty());
+    for (const auto& [name, transcripts] : files) {
+        INFO(name);
         CHECK_FALSE(transcripts.empty());
         for (const Transcript& transcript : transcripts) {
             DYNAMIC_SECTION(transcript.name << ": " << transcript.title) {
@@ -94,9 +99,11 @@ void play_all_of(const std::string& folder) {
 }  // namespace
 
 TEST_CASE("the fake answers as a real Redis did", "[redis][transcripts]") {
-    play_all_of("transcripts");
+    static const Files files = read_all_of("transcripts");
+    play_all_of(files);
 }
 
 TEST_CASE("the fake answers as it should", "[redis][transcripts]") {
-    play_all_of("more_transcripts");
+    static const Files files = read_all_of("more_transcripts");
+    play_all_of(files);
 }
