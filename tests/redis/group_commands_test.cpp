@@ -52,7 +52,7 @@ struct GroupCommandScene {
     runnel::redis::Session session{server};
 };
 
-constexpr std::int64_t never = -1;
+constexpr std::int64_t never_active = -1;
 using Times = GroupCommandScene::Times;
 
 }  // namespace
@@ -61,10 +61,10 @@ TEST_CASE("a new consumer was seen when it was made, and was never active", "[re
     GroupCommandScene scene;
     scene.send({"XGROUP", "CREATECONSUMER", "s", "g", "c"});
     scene.server.advance(10ms);
-    CHECK(scene.times_of("c") == Times{10, never});
+    CHECK(scene.times_of("c") == Times{10, never_active});
     SECTION("and to make it once more changes nothing") {
         scene.send({"XGROUP", "CREATECONSUMER", "s", "g", "c"});
-        CHECK(scene.times_of("c") == Times{10, never});
+        CHECK(scene.times_of("c") == Times{10, never_active});
     }
 }
 
@@ -105,7 +105,7 @@ TEST_CASE("a consumer is seen when it claims, and active when it gets something"
     scene.server.advance(10ms);
     SECTION("XCLAIM of what is not idle for long enough") {
         CHECK(scene.send({"XCLAIM", "s", "g", "c", "11", "1-0"}) == Reply::array({}));
-        CHECK(scene.times_of("c") == Times{0, never});
+        CHECK(scene.times_of("c") == Times{0, never_active});
     }
     SECTION("XCLAIM") {
         scene.send({"XCLAIM", "s", "g", "c", "10", "1-0", "JUSTID", "IDLE", "1000"});
@@ -113,7 +113,7 @@ TEST_CASE("a consumer is seen when it claims, and active when it gets something"
     }
     SECTION("XAUTOCLAIM of what is not idle for long enough") {
         scene.send({"XAUTOCLAIM", "s", "g", "c", "11", "0"});
-        CHECK(scene.times_of("c") == Times{0, never});
+        CHECK(scene.times_of("c") == Times{0, never_active});
     }
     SECTION("XAUTOCLAIM") {
         scene.send({"XAUTOCLAIM", "s", "g", "c", "10", "0", "JUSTID"});

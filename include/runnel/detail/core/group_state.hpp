@@ -454,7 +454,7 @@ public:
         if (ConsumerRecord* const owner = find(stood.entry.owner)) ++owner->pending;
     }
 
-    void put_back(const ConsumerRecord& stood) noexcept { *find(stood.number) = stood; }
+    void put_back(const ConsumerRecord& stood) const noexcept { *find(stood.number) = stood; }
 
     // ---- listing
 

@@ -38,23 +38,23 @@ public:
         const bool is_new = group.find(name) == nullptr;
         ConsumerRecord& consumer = group.consumer({{}, name}, now);
         if (is_new)
-            notes_.push_back(Made{&group, &consumer});
+            notes_.emplace_back(Made{&group, &consumer});
         else
-            notes_.push_back(Called{&group, consumer});
+            notes_.emplace_back(Called{&group, consumer});
         consumer.seen = now;
         return consumer;
     }
 
     // Before a change of last_delivered() or entries_read().
-    void note_position(GroupState& group) { notes_.push_back(Moved{&group, group.position()}); }
+    void note_position(GroupState& group) { notes_.emplace_back(Moved{&group, group.position()}); }
 
     // Before the entry is made pending, delivered or released.
     void note_entry(GroupState& group, const StreamId& id) {
         const auto place = group.pending().find(id);
         if (place)
-            notes_.push_back(Stood{&group, group.pending().stand(place)});
+            notes_.emplace_back(Stood{&group, group.pending().stand(place)});
         else
-            notes_.push_back(Inserted{&group, id});
+            notes_.emplace_back(Inserted{&group, id});
     }
 
 private:
