@@ -206,7 +206,6 @@ public:
         }
     };
 
-    void reserve(std::size_t /*count*/) override {}
     void on_change(const Change& change, redis::detail::ChangedIn /*in*/) noexcept override {
         all.push_back({change.what, std::string{change.key}, change.count});
     }
