@@ -317,3 +317,19 @@ TEST_CASE("CLIENT refuses what it does not know", "[connection]") {
     CHECK(clients.one.execute({"CLIENT", "UNBLOCK"}) ==
           error("ERR wrong number of arguments for 'client|unblock' command"));
 }
+
+TEST_CASE("a zero byte ends a word where an error shows it", "[connection]") {
+    using namespace std::string_view_literals;
+    Clients clients;
+    clients.one.execute({"XGROUP", "CREATE", "s\0t"sv, "g", "$", "MKSTREAM"});
+    CHECK(clients.one.execute({"a\0b"sv, "c\0d"sv, "e"}) ==
+          error("ERR unknown command 'a', with args beginning with: 'c' 'e' "));
+    CHECK(clients.one.execute({"CLIENT", "NOPE\0b"sv}) ==
+          error("ERR unknown subcommand 'NOPE'. Try CLIENT HELP."));
+    CHECK(clients.one.execute({"PEXPIRE", "k", "1", "X\0b"sv}) ==
+          error("ERR Unsupported option X"));
+    CHECK(clients.one.execute({"SCAN", "0", "TYPE", "t\0b"sv}) ==
+          error("ERR unknown type name 't'"));
+    CHECK(clients.one.execute({"XINFO", "CONSUMERS", "s\0t"sv, "h\0i"sv}) ==
+          error("NOGROUP No such consumer group 'h' for key name 's'"));
+}

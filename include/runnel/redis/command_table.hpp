@@ -103,10 +103,10 @@ private:
         for (const std::string_view word : words.subspan(1)) {
             if (arguments.size() >= most_shown) break;
             arguments += '\'';
-            arguments += word.substr(0, most_shown - (arguments.size() - 1));
+            arguments += as_c_string(word).substr(0, most_shown - (arguments.size() - 1));
             arguments += "' ";
         }
-        refuse("ERR unknown command '" + std::string{words[0].substr(0, most_shown)} +
+        refuse("ERR unknown command '" + std::string{as_c_string(words[0]).substr(0, most_shown)} +
                "', with args beginning with: " + arguments);
     }
 
@@ -115,8 +115,8 @@ private:
         constexpr std::size_t most_shown = 128;
         std::string name{container.name};
         std::transform(name.begin(), name.end(), name.begin(), to_upper);
-        refuse("ERR unknown subcommand '" + std::string{word.substr(0, most_shown)} + "'. Try " +
-               name + " HELP.");
+        refuse("ERR unknown subcommand '" + std::string{as_c_string(word).substr(0, most_shown)} +
+               "'. Try " + name + " HELP.");
     }
 
     std::vector<const CommandInfo*> rows_;

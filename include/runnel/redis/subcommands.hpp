@@ -27,8 +27,8 @@ namespace runnel::inline v0::redis::detail {
 [[noreturn]] inline void refuse_subcommand_arguments(Words words) {
     constexpr std::size_t most_shown = 128;
     refuse("ERR unknown subcommand or wrong number of arguments for '" +
-           std::string{words[1].substr(0, most_shown)} + "'. Try " + in_capitals(words[0]) +
-           " HELP.");
+           std::string{as_c_string(words[1]).substr(0, most_shown)} + "'. Try " +
+           in_capitals(words[0]) + " HELP.");
 }
 
 // What the subcommand HELP answers; `lines` tell of the others.

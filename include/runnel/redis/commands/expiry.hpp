@@ -67,7 +67,8 @@ struct ExpireConditions {
     [[nodiscard]] static ExpireConditions read(const Call& call) {
         ExpireConditions conditions;
         for (const std::string_view word : call.words_from(3))
-            if (!conditions.take(word)) refuse("ERR Unsupported option " + std::string{word});
+            if (!conditions.take(word))
+                refuse("ERR Unsupported option " + std::string{as_c_string(word)});
         if (conditions.nx && (conditions.xx || conditions.gt || conditions.lt))
             refuse("ERR NX and XX, GT or LT options at the same time are not compatible");
         if (conditions.gt && conditions.lt)

@@ -131,7 +131,7 @@ private:
             type = known;
             return;
         }
-        refuse("ERR unknown type name '" + std::string{value} + "'");
+        refuse("ERR unknown type name '" + std::string{as_c_string(value)} + "'");
     }
     [[nodiscard]] bool is_of_type(std::string_view name) const noexcept { return is(name, *type); }
 };

@@ -198,8 +198,8 @@ inline Reply xinfo_consumers(Call& call) {
     const StreamValue& stream = stream_to_show(call);
     const auto group = stream.groups.find(call[3]);
     if (group == stream.groups.end())
-        refuse("NOGROUP No such consumer group '" + std::string{call[3]} + "' for key name '" +
-               std::string{call[2]} + "'");
+        refuse("NOGROUP No such consumer group '" + std::string{as_c_string(call[3])} +
+               "' for key name '" + std::string{as_c_string(call[2])} + "'");
     std::vector<Reply> consumers;
     for (const auto& [name, consumer] : group->second.consumers()) {
         const auto since = [&call](Milliseconds time) {
