@@ -6,6 +6,7 @@
 
 #include "support/catch.hpp"
 #include "support/short_memory.hpp"
+#include "support/user_clocks.hpp"
 
 #include <chrono>
 #include <initializer_list>
@@ -213,4 +214,51 @@ TEST_CASE("a read that waits and has no memory for what has come fails, and has 
             });
         }
     }
+}
+
+namespace {
+
+// How many allocations are left that `use` has made; the second time, so that what is made only
+// once does not count.
+template <typename Use>
+long left_by(const Use& use) {
+    use();
+    const long before = Memory::live;
+    use();
+    return Memory::live - before;
+}
+
+}  // namespace
+
+TEST_CASE("nothing is left of a server whose readers wait when it goes") {
+    const auto use_group = [](bool expires) {
+        runnel::redis::Server server;
+        runnel::redis::Session session{server};
+        runnel::redis::Session reading{server};
+        session.execute({"XGROUP", "CREATE", "s", "g", "$", "MKSTREAM"});
+        if (expires) session.execute({"EXPIRE", "s", "60"});
+        (void)reading.submit(
+            {"XREADGROUP", "GROUP", "g", "a", "BLOCK", "1000", "CLAIM", "10", "STREAMS", "s", ">"});
+    };
+    CHECK(left_by([&] { use_group(false); }) == 0);
+    CHECK(left_by([&] { use_group(true); }) == 0);
+}
+
+TEST_CASE("a command that finds no memory has ended the waits before it nevertheless") {
+    at_every_request([](long granted, Shortage shortage) {
+        const long left = left_by([&] {
+            HandClock clock;
+            runnel::redis::Server server{{.clock = &clock}};
+            runnel::redis::Session session{server};
+            (void)session.submit({"BLPOP", "k", "1"});
+            (void)session.submit({"BLPOP", "k", "5"});
+            clock.move(1s);
+            const MemoryRunsOut limit{granted, shortage};
+            try {
+                (void)session.submit({"PING", other_consumer});
+            } catch (const std::bad_alloc&) {
+            }
+        });
+        CHECK(left == 0);
+    });
 }

@@ -4,8 +4,10 @@
 #include <runnel/runner.hpp>
 
 #include "support/catch.hpp"
+#include "support/user_clocks.hpp"
 
 #include <chrono>
+#include <list>
 #include <optional>
 #include <string>
 #include <thread>
@@ -18,6 +20,7 @@ using namespace std::chrono_literals;
 using redis::Reply;
 using redis::Server;
 using redis::Session;
+using test::HandClock;
 
 Reply bulk(const char* text) {
     return Reply::bulk_string(text);
@@ -71,6 +74,36 @@ TEST_CASE("commands behind one that waits are carried out after it, in their ord
     CHECK(third.try_get() == Reply::integer(1));
     CHECK(waiting.outputs() == std::vector<Reply>{popped("jobs", "a"), Reply::integer(1),
                                                   popped("more", "b"), Reply::integer(1)});
+}
+
+TEST_CASE("commands that stand behind a wait come before those behind a wait that they end") {
+    Server server;
+    Session first{server};
+    Session second{server};
+    Session other{server};
+    first.submit({"BLPOP", "start", "0"});
+    first.submit({"RPUSH", "jobs", "a"});
+    const auto seen = first.submit({"EXISTS", "done"});
+    second.submit({"BLPOP", "jobs", "0"});
+    second.submit({"SET", "done", "yes"});
+    other.execute({"RPUSH", "start", "now"});
+    CHECK(seen.try_get() == Reply::integer(0));
+    CHECK(other.execute({"EXISTS", "done"}) == Reply::integer(1));
+}
+
+TEST_CASE("any number of sessions may each end the wait of the next one") {
+    constexpr int count = 20'000;
+    Server server;
+    std::list<Session> sessions;
+    for (int n = 0; n != count; ++n) {
+        Session& session = sessions.emplace_back(server);
+        session.submit({"BLPOP", std::to_string(n), "0"});
+        session.submit({"RPUSH", std::to_string(n + 1), "a"});
+    }
+    Session other{server};
+    other.execute({"RPUSH", "0", "a"});
+    CHECK(server.blocked_sessions() == 0);
+    CHECK(other.execute({"LLEN", std::to_string(count)}) == Reply::integer(1));
 }
 
 TEST_CASE("a time-out ends by the server's clock, after an hour of it") {
@@ -325,6 +358,43 @@ TEST_CASE("on a clock that nobody runs, whoever looks ends a wait whose time is 
     const auto job = waiting.submit({"BLPOP", "jobs", "0.001"});
     CHECK(job.wait() == Reply::null_array());
     CHECK_THROWS_AS(server.advance(1s), Error);
+}
+
+TEST_CASE("on a clock that nobody runs, whoever looks at a read that claims has it claim") {
+    HandClock clock;
+    Server server{{.clock = &clock}};
+    Session reading{server};
+    Session other{server};
+    other.execute({"XADD", "s", "1-0", "f", "v"});
+    other.execute({"XGROUP", "CREATE", "s", "g", "0"});
+    other.execute({"XREADGROUP", "GROUP", "g", "a", "STREAMS", "s", ">"});
+    const auto read = reading.submit(
+        {"XREADGROUP", "GROUP", "g", "b", "BLOCK", "0", "CLAIM", "2000", "STREAMS", "s", ">"});
+    clock.move(1s);
+    CHECK_FALSE(read.ready());
+    clock.move(1s);
+    CHECK(read.ready());
+    CHECK(read.wait() ==
+          Reply::array({Reply::array(
+              {bulk("s"),
+               Reply::array({Reply::array({bulk("1-0"), Reply::array({bulk("f"), bulk("v")}),
+                                           Reply::integer(2'000), Reply::integer(1)})})})}));
+}
+
+TEST_CASE("on a clock that nobody runs, a key may expire while a reader of a group waits") {
+    HandClock clock;
+    Server server{{.clock = &clock}};
+    Session reading{server};
+    Session other{server};
+    other.execute({"XGROUP", "CREATE", "s", "g", "0", "MKSTREAM"});
+    const auto read =
+        reading.submit({"XREADGROUP", "GROUP", "g", "a", "BLOCK", "0", "STREAMS", "s", ">"});
+    other.execute({"EXPIRE", "s", "1"});
+    CHECK_FALSE(read.ready());
+    clock.move(1s);
+    other.execute({"PING"});
+    CHECK(read.ready());
+    CHECK(read.try_get()->code() == "NOGROUP");
 }
 
 TEST_CASE("on a clock that a thread runs, a wait ends by itself") {

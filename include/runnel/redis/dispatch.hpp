@@ -61,6 +61,7 @@ inline void ServerState::close_all() noexcept {
             end_session(*session, after);
         }
         disarm(expiry_alarm_);
+        spare_alarm_.reset();  // it refers to this
     }
     after.run();
 }
@@ -98,8 +99,10 @@ inline const CommandInfo& ServerState::admit(const SessionState& session, Words 
 
 // The reply to a command that is not admitted. EXEC ends its transaction nevertheless.
 inline Reply ServerState::reject(SessionState& session, Words words, Reply refusal) {
-    if (session.transaction) session.transaction->has_failed = true;
-    if (!is(words[0], "EXEC")) return refusal;
+    if (!is(words[0], "EXEC")) {
+        if (session.transaction) session.transaction->has_failed = true;
+        return refusal;
+    }
     Reply reply = Reply::error("EXECABORT Transaction discarded because of: " +
                                refusal.text().substr(std::string_view{"ERR "}.size()));
     session.transaction.reset();
@@ -167,7 +170,7 @@ inline ServerState::Answer ServerState::carry_out(SessionState& session, Words w
 inline void ServerState::submit(SessionState& session, Words words,
                                 const std::shared_ptr<PendingState>& pending, Afterwards& after) {
     if (session.is_closed) return finish(*pending, std::nullopt, false, after);
-    if (session.parked) (void)end_overdue(*session.parked, after);
+    if (session.parked) look_after(*session.parked, after);
     if (session.parked || !session.backlog.empty()) {
         session.backlog.push_back({OwnedWords{words}, pending});
         return;
@@ -356,6 +359,13 @@ inline bool ServerState::end_if_overdue(Parked& parked, Afterwards& after) noexc
     return true;
 }
 
+inline void ServerState::look_after(Parked& parked, Afterwards& after) noexcept {
+    const Using use{*this, after};
+    if (!end_if_overdue(parked, after) && parked.again && parked.again->at <= clock.now())
+        (void)serve_again(parked);
+    serve_all(after);
+}
+
 inline void ServerState::finish(PendingState& pending, std::optional<Reply> reply, bool has_failed,
                                 Afterwards& after) noexcept {
     pending.is_done = true;
@@ -367,11 +377,12 @@ inline void ServerState::finish(PendingState& pending, std::optional<Reply> repl
 // ---- serving
 
 // As long as something has happened that may end a wait, or a session whose wait has ended has more
-// commands.
+// commands. Such a session first carries out all it can. Those whose waits that ends come after it:
+// no recursion.
 inline void ServerState::serve_all(Afterwards& after) noexcept {
     for (;;) {
         while (KeyWaits* const waits = waits_.take_ready()) serve_ready(*waits);
-        if (unblocked_.empty()) return;
+        if (unblocked_.empty() || is_carrying_out_later_) return;
         SessionState& session = unblocked_.pop_front();
         session.is_unblocked = false;
         carry_out_later(session, after);
@@ -429,6 +440,7 @@ inline Served ServerState::serve_again(Parked& parked) noexcept {
 // Carries out the commands that stood behind a parked one, up to the next that is parked.
 inline void ServerState::carry_out_later(SessionState& session, Afterwards& after) noexcept {
     const std::shared_ptr<SessionState> keep = session.shared_from_this();
+    is_carrying_out_later_ = true;
     while (!session.backlog.empty() && !session.parked && !session.is_closed) {
         std::list<LaterCommand> first;
         first.splice(first.begin(), session.backlog, session.backlog.begin());
@@ -440,6 +452,7 @@ inline void ServerState::carry_out_later(SessionState& session, Afterwards& afte
             finish(*pending, std::nullopt, true, after);
         }
     }
+    is_carrying_out_later_ = false;
 }
 
 // ---- time
@@ -484,6 +497,8 @@ inline void ServerState::on_alarm(Alarm& alarm, Afterwards& after) noexcept {
     if (alarm.is_over) return;
     const Using use{*this, after};
     alarm.is_over = true;
+    // Nobody runs the clock. So there is no sense in another alarm: whoever looks has to act.
+    if (alarm.at > clock.now()) return;
     // A command that was due meanwhile comes too late, as in a command of a client.
     expire_due(wall());
     if (alarm.parked != nullptr) {

@@ -23,8 +23,9 @@ struct OutputLimit {
 
 /// How a Server begins. `redis::Server{}` is what a test needs.
 struct ServerOptions {
-    /// The time of the server; it must outlive it. Null: the server has a ManualClock of its own,
-    /// which stands still until Server::advance() moves it.
+    /// The time of the server. It must outlive the server, its sessions and their results. Null:
+    /// the server has a ManualClock of its own, which stands still until Server::advance() moves
+    /// it.
     Clock* clock = nullptr;
     /// Decides what RANDOMKEY returns. The same commands after the same seed give the same replies.
     std::uint64_t seed = 1;

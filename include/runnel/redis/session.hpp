@@ -14,6 +14,7 @@
 #include <runnel/redis/server.hpp>
 #include <runnel/redis/state.hpp>
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
@@ -78,21 +79,14 @@ private:
     return session.outbox.has_push() || session.is_closed;
 }
 
-// Ends the parked command if its deadline has come: for a clock that nobody runs. Returns whether
-// the result is there.
+// Returns whether the result is there. On a clock that nobody runs, the parked command is seen to
+// first.
 [[nodiscard]] inline bool look(const std::shared_ptr<PendingState>& pending) {
     ServerState& server = *pending->server;
     Afterwards after;
-    bool has_ended = false;
-    bool is_there = false;
-    {
-        const Lock lock{server.mutex};
-        if (!pending->is_done && pending->parked)
-            has_ended = server.end_overdue(*pending->parked, after);
-        is_there = pending->is_done;
-    }
-    if (has_ended) after.run();
-    return is_there;
+    const Lock lock{server.mutex};
+    if (!pending->is_done && pending->parked) server.look_after(*pending->parked, after);
+    return pending->is_done;
 }
 
 // Waits for a result. False: the time is over.
@@ -105,9 +99,9 @@ private:
         std::optional<Clock::Deadline> next = until;
         if (!is_run(TimersOf::get(server.clock))) {  // then nobody else ends the parked command
             const Lock lock{server.mutex};
-            if (pending->parked && pending->parked->deadline &&
-                (!next || *pending->parked->deadline < *next))
-                next = pending->parked->deadline;
+            const auto look_at =
+                pending->parked ? ServerState::next_look(*pending->parked) : std::nullopt;
+            if (look_at) next = std::min(next.value_or(*look_at), *look_at);
         }
         ThreadWait<PendingState, is_done>{server, *pending, pending->waiters}.wait(
             time_left(next, server.clock));

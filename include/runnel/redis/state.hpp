@@ -21,6 +21,7 @@
 #include <runnel/redis/subscribers.hpp>
 #include <runnel/redis/waits.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -178,6 +179,8 @@ public:
     Afterwards() = default;
     Afterwards(const Afterwards&) = delete;
     Afterwards& operator=(const Afterwards&) = delete;
+    // A command that has thrown may have ended the waits of others before.
+    ~Afterwards() { run(); }
 
     // Without the lock. Runs handlers of pushes, which are the user's code.
     void run() noexcept;
@@ -259,18 +262,19 @@ public:
     [[nodiscard]] std::optional<Reply> execute(SessionState& session, Words words,
                                                std::shared_ptr<PendingState>& pending,
                                                Afterwards& after) RUNNEL_REQUIRES(mutex);
-    // The same as end_if_overdue(), for a thread that looks at the result of a command.
-    bool end_overdue(Parked& parked, Afterwards& after) noexcept RUNNEL_REQUIRES(mutex) {
-        const Using use{*this, after};
-        const bool has_ended = end_if_overdue(parked, after);
-        if (has_ended) serve_all(after);
-        return has_ended;
-    }
+    // For a thread that looks at the result of a command: does what the command's alarms would do,
+    // if their moments have come.
+    void look_after(Parked& parked, Afterwards& after) noexcept RUNNEL_REQUIRES(mutex);
     // Ends it if its deadline has come.
     bool end_if_overdue(Parked& parked, Afterwards& after) noexcept RUNNEL_REQUIRES(mutex);
     // What a clock calls.
     void on_alarm(Alarm& alarm, Afterwards& after) noexcept RUNNEL_REQUIRES(mutex);
     Served serve_again(Parked& parked) noexcept RUNNEL_REQUIRES(mutex);
+    // When it has to be looked at next, if nothing happens before; nothing: never.
+    [[nodiscard]] static std::optional<Clock::Deadline> next_look(const Parked& parked) noexcept {
+        if (!parked.again) return parked.deadline;
+        return std::min(parked.deadline.value_or(parked.again->at), parked.again->at);
+    }
 
     // ---- data
 
@@ -381,6 +385,7 @@ private:
     std::vector<Watchers> watchers_ RUNNEL_GUARDED_BY(mutex);
     std::vector<ChangeListener*> listeners_ RUNNEL_GUARDED_BY(mutex);
     LinkedQueue<SessionState, &SessionState::next_unblocked> unblocked_ RUNNEL_GUARDED_BY(mutex);
+    bool is_carrying_out_later_ RUNNEL_GUARDED_BY(mutex) = false;
     Afterwards* after_ RUNNEL_GUARDED_BY(mutex) = nullptr;  // of the command that is carried out
     std::shared_ptr<Alarm> expiry_alarm_ RUNNEL_GUARDED_BY(mutex);
     std::shared_ptr<Alarm> spare_alarm_ RUNNEL_GUARDED_BY(mutex);
