@@ -136,6 +136,16 @@ TEST_CASE("a key that had expired when it was watched does not", "[redis][keys]"
     CHECK(scene.send({"EXEC"}) == Reply::array({}));
 }
 
+TEST_CASE("who discards a transaction watches nothing any more", "[redis][keys]") {
+    KeyScene scene;
+    scene.send({"WATCH", "k"});
+    scene.send({"MULTI"});
+    scene.send({"DISCARD"});
+    scene.send({"SET", "k", "v"});
+    scene.send({"MULTI"});
+    CHECK(scene.send({"EXEC"}) == Reply::array({}));
+}
+
 TEST_CASE("SCAN returns each key once, page by page", "[redis][keys]") {
     KeyScene scene;
     scene.set_all(25);

@@ -99,6 +99,18 @@ TEST_CASE("a message is forgotten in the time of the server, with or without a l
     CHECK(scene.info("iids-added") == Reply::integer(1));
 }
 
+TEST_CASE("what a producer sends is new again once it is forgotten", "[redis][streams]") {
+    StreamScene scene;
+    const auto send = [&] { scene.send({"XADD", "s", "IDMP", "p", "i", "*", "f", "v"}); };
+    send();
+    scene.server.advance(100s - 1ms);
+    send();
+    CHECK(scene.send({"XLEN", "s"}) == Reply::integer(1));
+    scene.server.advance(1ms);
+    send();
+    CHECK(scene.send({"XLEN", "s"}) == Reply::integer(2));
+}
+
 // ------------------------------------------------------------------ the server's limits
 
 TEST_CASE("a server may have smaller nodes", "[redis][streams]") {
