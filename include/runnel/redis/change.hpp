@@ -14,27 +14,27 @@ namespace runnel::inline v0::redis::detail {
 // What it names lives only as long as the call.
 struct Change {
     enum class What : std::uint8_t {
-        key_made,       // it did not exist before; `type`
-        key_gone,       // deleted, expired, renamed away, flushed or about to be overwritten
-        key_expires,    // its time to live was set, changed or removed
-        value_set,      // a string has another value
-        pushed,         // `count` elements came to a list, at an end or by LINSERT
-        popped,         // `count` elements left it
-        list_changed,   // `count` elements were set, removed, trimmed or moved within it
-        entry_added,    // `id`
-        entry_removed,  // `id`, by XDEL and the like
-        entry_trimmed,  // `id`
-        last_id_set,    // `id`, by XSETID
-        producers_set,  // what XCFGSET and XIDMPRECORD do
-        group_made,     // `group` at `id`
-        group_moved,    // the same, by XGROUP SETID
-        group_removed,  // `group`
-        consumer_made,  // `consumer` of `group`
-        consumer_removed,
-        delivered,     // `id` to `consumer` of `group` at `time`
-        acknowledged,  // `id` in `group`; also when it left the pending entries otherwise
-        claimed,       // `id` by `consumer` of `group`, as if delivered at `time`
-        released,      // `id` in `group`
+        key_made,          // it did not exist before; `type`
+        key_gone,          // deleted, expired, renamed away, flushed or about to be overwritten
+        key_expires,       // its time to live was set, changed or removed
+        value_set,         // a string has another value
+        pushed,            // `count` elements came to a list, at an end or by LINSERT
+        popped,            // `count` elements left it
+        list_changed,      // `count` elements were set, removed, trimmed or moved within it
+        entry_added,       // `id`
+        entry_removed,     // `id`, by XDEL and the like
+        entry_trimmed,     // `id`
+        last_id_set,       // `id`, by XSETID
+        producers_set,     // what XCFGSET and XIDMPRECORD do
+        group_made,        // `group` at `id`
+        group_moved,       // the same, by XGROUP SETID or XCLAIM LASTID
+        group_removed,     // `group`
+        consumer_made,     // `consumer` of `group`
+        consumer_removed,  // with all that it has pending
+        delivered,         // `id` to `consumer` of `group` at `time`
+        acknowledged,      // `id` in `group`; also when DELREF or a claim drops it
+        claimed,           // `id` by `consumer` of `group`, as if delivered at `time`
+        released,          // `id` in `group`
     };
 
     What what;

@@ -165,7 +165,6 @@ struct SessionState : std::enable_shared_from_this<SessionState> {
     WaitQueue push_waiters;
     std::optional<Clock::Deadline> soft_limit_since{};
     bool is_closed = false;
-    bool closes = false;  // once the reply is out, as after QUIT
     SessionState* next_to_push = nullptr;
     std::shared_ptr<SessionState> kept_to_push{};  // while it stands in that list
 
