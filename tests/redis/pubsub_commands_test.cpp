@@ -335,6 +335,20 @@ TEST_CASE("who subscribes between MULTI and EXEC is confirmed in the reply of EX
     CHECK(pushes_of(radio.listener) == Pushes{told({"message", "a", "m"})});
 }
 
+TEST_CASE("the reply of EXEC has room for one answer a command: the last replies stand behind it",
+          "[pubsub]") {
+    Radio radio;
+    radio.listener.execute({"MULTI"});
+    radio.listener.execute({"SUBSCRIBE", "a", "b", "c"});
+    radio.listener.execute({"ECHO", "first"});
+    radio.listener.execute({"ECHO", "a second one, which is longer"});
+    CHECK(radio.listener.execute({"EXEC"}) ==
+          Reply::array({confirmed("subscribe", "a", 1), confirmed("subscribe", "b", 2),
+                        confirmed("subscribe", "c", 3)}));
+    CHECK(pushes_of(radio.listener) ==
+          Pushes{Reply::bulk_string("first"), Reply::bulk_string("a second one, which is longer")});
+}
+
 TEST_CASE("SSUBSCRIBE is refused between MULTI and EXEC", "[pubsub]") {
     Radio radio;
     radio.listener.execute({"MULTI"});

@@ -196,9 +196,16 @@ inline std::optional<Reply> ServerState::execute(SessionState& session, Words wo
 inline void ServerState::carry_out_queued(Call& exec, Transaction& transaction,
                                           std::vector<Reply>& replies) noexcept {
     Prepared surplus;
+    Prepared spare;
     auto next = replies.begin();
     const auto put = [&](Reply&& reply) {
-        if (next != replies.end()) *next++ = std::move(reply);
+        if (next != replies.end()) {
+            *next++ = std::move(reply);
+            return;
+        }
+        Output& output = spare.take_first();  // an answer has taken its place, and left its own
+        output.reply = std::move(reply);
+        surplus.add(output);
     };
     for (const QueuedCommand& command : transaction.commands) {
         SessionState& session = exec.session();
@@ -218,8 +225,9 @@ inline void ServerState::carry_out_queued(Call& exec, Transaction& transaction,
         // as in Redis, the last replies stand behind it.
         surplus.append(call.answers());
         while (next != replies.end() && !surplus.empty()) {
-            const std::unique_ptr<Output> answer{&surplus.take_first()};
-            put(std::move(answer->reply));
+            Output& answer = surplus.take_first();
+            put(std::move(answer.reply));
+            spare.add(answer);
         }
         exec.outputs().append(call.outputs());
         if (call.quits()) exec.quit();

@@ -44,6 +44,8 @@ public:
     void add(SessionState& to, Reply reply, std::size_t bytes) {
         outputs_.push_back(*new Output(&to, std::move(reply), bytes));
     }
+    // Takes it over.
+    void add(Output& output) noexcept { outputs_.push_back(output); }
     // Requires: not empty. The caller takes it over.
     [[nodiscard]] Output& take_first() noexcept { return outputs_.pop_front(); }
     void append(Prepared& others) noexcept {
