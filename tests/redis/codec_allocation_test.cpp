@@ -28,15 +28,16 @@ using Words = std::vector<std::string>;
 
 const std::string long_text(100, 'x');
 
-Reply text(std::string bytes) {
+Reply string_reply(std::string bytes) {
     return Reply::bulk_string(std::move(bytes));
 }
 
 Reply nested() {
-    return Reply::array({Reply::map({text(long_text),
-                                     Reply::array({Reply::array({Reply::integer(1)}), text("a")})}),
-                         Reply::set({text("b"), text(long_text)}),
-                         Reply::error("ERR " + long_text)});
+    return Reply::array(
+        {Reply::map({string_reply(long_text),
+                     Reply::array({Reply::array({Reply::integer(1)}), string_reply("a")})}),
+         Reply::set({string_reply("b"), string_reply(long_text)}),
+         Reply::error("ERR " + long_text)});
 }
 
 // Whether the call had the memory that it took.
@@ -65,7 +66,7 @@ TEST_CASE("copying a reply takes no memory", "[reply]") {
     const std::vector<Reply> replies{Reply{},
                                      Reply::simple_string("OK"),
                                      Reply::error("WRONGTYPE Operation against a key"),
-                                     text(long_text),
+                                     string_reply(long_text),
                                      Reply::integer(1),
                                      nested()};
     for (const Reply& reply : replies) {
@@ -140,7 +141,7 @@ TEST_CASE("bytes that could not be fed may be fed again", "[codec]") {
         CHECK_FALSE(decoder.take());
         const std::string rest = "$100\r\n" + long_text + "\r\n";
         if (!has_enough(granted, shortage, [&] { decoder.feed(rest); })) decoder.feed(rest);
-        CHECK(decoder.take() == Reply::array({Reply::integer(1), text(long_text)}));
+        CHECK(decoder.take() == Reply::array({Reply::integer(1), string_reply(long_text)}));
     });
 }
 

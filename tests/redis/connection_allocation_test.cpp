@@ -24,20 +24,20 @@ namespace {
 
 using Words = std::vector<std::string>;
 
-const std::string long_text(100, 'x');
+const std::string long_argument(100, 'x');
 
 // A server with a session that commands are sent by, one that listens, and one that is blocked.
-struct Scene {
+struct ClientScene {
     Server server;
     Session sender{server};
     Session listener{server};
     Session waiter{server};
 
-    Scene() {
+    ClientScene() {
         sender.execute({"CLIENT", "SETNAME", "the-name-of-the-sender"});
         listener.execute({"HELLO", "3"});
-        for (const Words& words : {Words{"SUBSCRIBE", "news", long_text}, Words{"PSUBSCRIBE", "n*"},
-                                   Words{"SSUBSCRIBE", "news"}})
+        for (const Words& words : {Words{"SUBSCRIBE", "news", long_argument},
+                                   Words{"PSUBSCRIBE", "n*"}, Words{"SSUBSCRIBE", "news"}})
             listener.execute(words);
         while (listener.next_push()) {
         }
@@ -68,13 +68,13 @@ private:
 // then nothing has changed.
 void check_at_every_request(const std::vector<Words>& before, const Words& words) {
     CAPTURE(words);
-    Scene expected;
+    ClientScene expected;
     for (const Words& one : before) expected.sender.execute(one);
     (void)expected.state();
     const std::optional<Reply> reply = expected.sender.execute(words);
     const std::vector<Reply> changed = expected.state();
     at_every_request([&](long granted, Shortage shortage) {
-        Scene scene;
+        ClientScene scene;
         for (const Words& one : before) scene.sender.execute(one);
         (void)scene.state();
         const std::vector<Reply> unchanged = scene.state();
@@ -100,35 +100,35 @@ void check_at_every_request(const std::vector<Words>& before, const Words& words
 }  // namespace
 
 TEST_CASE("a command of Pub/Sub that runs out of memory changes nothing", "[pubsub]") {
-    check_at_every_request({}, {"SUBSCRIBE", "a", "news", "a", long_text, "b"});
-    check_at_every_request({}, {"PSUBSCRIBE", "n*", "*", long_text});
+    check_at_every_request({}, {"SUBSCRIBE", "a", "news", "a", long_argument, "b"});
+    check_at_every_request({}, {"PSUBSCRIBE", "n*", "*", long_argument});
     check_at_every_request({}, {"SSUBSCRIBE", "news", "a"});
     check_at_every_request({{"SUBSCRIBE", "a", "news", "b"}}, {"UNSUBSCRIBE", "news", "a", "zz"});
     check_at_every_request({{"SUBSCRIBE", "a", "news", "b"}}, {"UNSUBSCRIBE"});
     check_at_every_request({{"PSUBSCRIBE", "n*"}}, {"PUNSUBSCRIBE"});
     check_at_every_request({}, {"SUNSUBSCRIBE"});
-    check_at_every_request({}, {"PUBLISH", "news", long_text});
-    check_at_every_request({}, {"SPUBLISH", "news", long_text});
+    check_at_every_request({}, {"PUBLISH", "news", long_argument});
+    check_at_every_request({}, {"SPUBLISH", "news", long_argument});
     check_at_every_request({}, {"PUBSUB", "CHANNELS"});
     check_at_every_request({}, {"PUBSUB", "CHANNELS", "a", "b"});
-    check_at_every_request({}, {"PUBSUB", "NUMSUB", "news", long_text});
+    check_at_every_request({}, {"PUBSUB", "NUMSUB", "news", long_argument});
     check_at_every_request({}, {"PUBSUB", "NUMPAT"});
 }
 
 TEST_CASE("a command of a connection that runs out of memory changes nothing", "[connection]") {
     check_at_every_request({}, {"PING"});
-    check_at_every_request({}, {"PING", long_text});
-    check_at_every_request({}, {"ECHO", long_text});
+    check_at_every_request({}, {"PING", long_argument});
+    check_at_every_request({}, {"ECHO", long_argument});
     check_at_every_request({}, {"TIME"});
     check_at_every_request({}, {"SELECT", "3"});
     check_at_every_request({}, {"SELECT", "99"});
-    check_at_every_request({}, {"HELLO", "3", "SETNAME", long_text});
+    check_at_every_request({}, {"HELLO", "3", "SETNAME", long_argument});
     check_at_every_request({}, {"HELLO", "3", "FOO"});
     check_at_every_request({}, {"CLIENT", "ID"});
-    check_at_every_request({}, {"CLIENT", "SETNAME", long_text});
+    check_at_every_request({}, {"CLIENT", "SETNAME", long_argument});
     check_at_every_request({}, {"CLIENT", "GETNAME"});
     check_at_every_request({}, {"CLIENT", "UNBLOCK", "1", "FOO"});
-    const std::string waiter = std::to_string(Scene{}.waiter.id());
+    const std::string waiter = std::to_string(ClientScene{}.waiter.id());
     check_at_every_request({}, {"CLIENT", "UNBLOCK", waiter});
     check_at_every_request({}, {"CLIENT", "UNBLOCK", waiter, "ERROR"});
     check_at_every_request({{"HELLO", "3"}, {"SUBSCRIBE", "a", "news"}, {"MULTI"}}, {"RESET"});
@@ -136,10 +136,10 @@ TEST_CASE("a command of a connection that runs out of memory changes nothing", "
 }
 
 TEST_CASE("a name that could not be given leaves the one before", "[connection]") {
-    for (const Words& words :
-         {Words{"CLIENT", "SETNAME", long_text}, Words{"HELLO", "3", "SETNAME", long_text}}) {
+    for (const Words& words : {Words{"CLIENT", "SETNAME", long_argument},
+                               Words{"HELLO", "3", "SETNAME", long_argument}}) {
         at_every_request([&](long granted, Shortage shortage) {
-            Scene scene;
+            ClientScene scene;
             bool has_failed = false;
             {
                 const MemoryRunsOut limit{granted, shortage};
@@ -150,7 +150,7 @@ TEST_CASE("a name that could not be given leaves the one before", "[connection]"
                 }
             }
             CHECK(scene.sender.execute({"CLIENT", "GETNAME"})->text() ==
-                  (has_failed ? "the-name-of-the-sender" : long_text));
+                  (has_failed ? "the-name-of-the-sender" : long_argument));
         });
     }
 }

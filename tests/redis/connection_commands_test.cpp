@@ -4,6 +4,7 @@
 #include <runnel/redis.hpp>
 
 #include "support/catch.hpp"
+#include "support/fake_replies.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -16,12 +17,10 @@ using namespace std::chrono_literals;
 using runnel::redis::Reply;
 using runnel::redis::Server;
 using runnel::redis::Session;
+using runnel::test::bulk;
 
 namespace {
 
-Reply bulk(std::string_view text) {
-    return Reply::bulk_string(std::string{text});
-}
 Reply ok() {
     return Reply::simple_string("OK");
 }

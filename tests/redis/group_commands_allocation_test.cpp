@@ -105,7 +105,7 @@ const std::vector<GroupCommand> reads_that_wait{
      "STREAMS", "t", "s", ">", ">"},
 };
 
-std::string name_of(const GroupCommand& command) {
+std::string read_name(const GroupCommand& command) {
     std::string name;
     for (const std::string& word : command) name += word + ' ';
     return name;
@@ -116,7 +116,7 @@ std::string name_of(const GroupCommand& command) {
 TEST_CASE("a command on groups that runs out of memory throws and changes nothing",
           "[redis][groups][allocation]") {
     for (const GroupCommand& command : group_commands_to_run) {
-        DYNAMIC_SECTION(name_of(command)) {
+        DYNAMIC_SECTION(read_name(command)) {
             const std::string before = GroupScene{}.state();
             GroupScene undisturbed;
             const std::optional<Reply> wanted = undisturbed.execute(command);
@@ -164,7 +164,7 @@ std::optional<Reply> reply_unless_it_failed(const Pending& pending) {
 TEST_CASE("a read that is to wait and has no memory for that throws and changes nothing",
           "[redis][groups][allocation]") {
     for (const GroupCommand& command : reads_that_wait) {
-        DYNAMIC_SECTION(name_of(command)) {
+        DYNAMIC_SECTION(read_name(command)) {
             const std::string before = ReadScene{}.state();
             at_every_request([&](long granted, Shortage shortage) {
                 ReadScene scene;
@@ -184,7 +184,7 @@ TEST_CASE("a read that is to wait and has no memory for that throws and changes 
 TEST_CASE("a read that waits and has no memory for what has come fails, and has read nothing",
           "[redis][groups][allocation]") {
     for (const GroupCommand& command : reads_that_wait) {
-        DYNAMIC_SECTION(name_of(command)) {
+        DYNAMIC_SECTION(read_name(command)) {
             const GroupCommand adds{"XADD", "s", "9-0", "f", "v"};
             ReadScene undisturbed;
             const Pending wanted = undisturbed.submit_by_other(command);

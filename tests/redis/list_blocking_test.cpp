@@ -5,6 +5,7 @@
 #include <runnel/redis.hpp>
 
 #include "support/catch.hpp"
+#include "support/fake_replies.hpp"
 
 #include <chrono>
 #include <memory>
@@ -17,12 +18,9 @@ using runnel::redis::Pending;
 using runnel::redis::Reply;
 using runnel::redis::Server;
 using runnel::redis::Session;
+using runnel::test::bulk;
 
 namespace {
-
-Reply bulk(const char* text) {
-    return Reply::bulk_string(text);
-}
 
 std::vector<Reply> bulks(std::initializer_list<const char*> texts) {
     std::vector<Reply> replies;

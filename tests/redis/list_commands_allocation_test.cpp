@@ -21,23 +21,23 @@ namespace {
 using Command = std::vector<std::string>;
 
 // Longer than what a std::string holds without memory of its own.
-const std::string long_name = "a name that is longer than a short one";
-const std::string long_value = "a value that is longer than a short one";
+const std::string long_list = "a name that is longer than a short one";
+const std::string long_element = "a value that is longer than a short one";
 
 Command numbered(Command command, int count) {
     for (int number = 0; number != count; ++number)
-        command.push_back(long_value + std::to_string(number));
+        command.push_back(long_element + std::to_string(number));
     return command;
 }
 
 // `full`: its block has no room, at either end.
 const Command full = numbered({"RPUSH", "full"}, 8);
 
-class ShortScene {
+class ListScene {
 public:
-    ShortScene() {
-        execute({"RPUSH", "one", long_value});
-        execute({"RPUSH", long_name, "a", long_value, "b", long_value, "c"});
+    ListScene() {
+        execute({"RPUSH", "one", long_element});
+        execute({"RPUSH", long_list, "a", long_element, "b", long_element, "c"});
         execute(full);
     }
 
@@ -49,8 +49,8 @@ public:
     // All lists that may be there.
     std::string state() {
         std::ostringstream text;
-        for (const std::string& name : {std::string{"one"}, long_name, std::string{"full"},
-                                        std::string{"new"}, long_name + "!"})
+        for (const std::string& name : {std::string{"one"}, long_list, std::string{"full"},
+                                        std::string{"new"}, long_list + "!"})
             text << *other_.execute({"EXISTS", name})
                  << *other_.execute({"LRANGE", name, "0", "-1"}) << '\n';
         text << *other_.execute({"DBSIZE"}) << ' ' << server_.blocked_sessions();
@@ -64,14 +64,14 @@ private:
 };
 
 const std::vector<Command> list_commands_to_run{
-    {"LPUSH", "one", long_value},
-    {"RPUSH", "full", long_value},
+    {"LPUSH", "one", long_element},
+    {"RPUSH", "full", long_element},
     {"LPUSH", "full", "x"},
     {"RPUSH", "new", "x"},
     numbered({"RPUSH", "full"}, 200),
-    numbered({"LPUSH", long_name + "!"}, 200),
-    {"LPUSHX", "full", long_value},
-    {"RPUSHX", "new", long_value},
+    numbered({"LPUSH", long_list + "!"}, 200),
+    {"LPUSHX", "full", long_element},
+    {"RPUSHX", "new", long_element},
     {"LPOP", "one"},
     {"RPOP", "full", "3"},
     {"LPOP", "full", "100"},
@@ -79,30 +79,30 @@ const std::vector<Command> list_commands_to_run{
     {"LLEN", "full"},
     {"LRANGE", "full", "0", "-1"},
     {"LINDEX", "full", "3"},
-    {"LPOS", long_name, long_value, "COUNT", "0"},
-    {"LPOS", long_name, long_value, "RANK", "-1"},
-    {"LSET", "full", "2", long_value},
-    {"LINSERT", "full", "BEFORE", long_value + "4", long_value},
-    {"LINSERT", "one", "AFTER", long_value, "x"},
-    {"LREM", long_name, "-1", long_value},
-    {"LREM", "one", "0", long_value},
+    {"LPOS", long_list, long_element, "COUNT", "0"},
+    {"LPOS", long_list, long_element, "RANK", "-1"},
+    {"LSET", "full", "2", long_element},
+    {"LINSERT", "full", "BEFORE", long_element + "4", long_element},
+    {"LINSERT", "one", "AFTER", long_element, "x"},
+    {"LREM", long_list, "-1", long_element},
+    {"LREM", "one", "0", long_element},
     {"LTRIM", "full", "2", "3"},
     {"LTRIM", "full", "9", "3"},
     {"LMOVE", "one", "new", "LEFT", "RIGHT"},
     {"LMOVE", "one", "full", "LEFT", "RIGHT"},
     {"LMOVE", "full", "full", "LEFT", "RIGHT"},
     {"LMOVE", "one", "one", "LEFT", "RIGHT"},
-    {"RPOPLPUSH", "full", long_name + "!"},
+    {"RPOPLPUSH", "full", long_list + "!"},
     {"LMPOP", "2", "new", "full", "RIGHT", "COUNT", "5"},
     {"LMOVEM", "full", "new", "LEFT", "LEFT", "COUNT", "5", "OBO"},
-    {"LMOVEM", "full", long_name, "RIGHT", "RIGHT", "EXACTLY", "8", "BULK"},
+    {"LMOVEM", "full", long_list, "RIGHT", "RIGHT", "EXACTLY", "8", "BULK"},
     {"LMOVEM", "full", "full", "RIGHT", "LEFT", "COUNT", "7", "OBO"},
     {"LMOVEM", "full", "full", "LEFT", "LEFT", "COUNT", "7", "OBO"},
     {"BLPOP", "new", "one", "0"},
     {"BRPOP", "full", "0"},
     {"BLMPOP", "0", "2", "new", "full", "RIGHT", "COUNT", "5"},
     {"BLMOVE", "one", "new", "LEFT", "RIGHT", "0"},
-    {"BRPOPLPUSH", "full", long_name, "0"},
+    {"BRPOPLPUSH", "full", long_list, "0"},
     {"BLMOVEM", "full", "one", "LEFT", "LEFT", "0", "EXACTLY", "8", "BULK"},
     // Refused.
     {"LPOP", "one", "x"},
@@ -115,15 +115,15 @@ const std::vector<Command> list_commands_to_run{
 };
 
 const std::vector<Command> list_commands_that_wait{
-    {"BLPOP", "new", long_name + "!", "new", "10"},
-    {"BRPOP", long_name + "!", "0"},
-    {"BLMPOP", "10", "2", "new", long_name + "!", "RIGHT", "COUNT", "5"},
+    {"BLPOP", "new", long_list + "!", "new", "10"},
+    {"BRPOP", long_list + "!", "0"},
+    {"BLMPOP", "10", "2", "new", long_list + "!", "RIGHT", "COUNT", "5"},
     {"BLMOVE", "new", "one", "LEFT", "RIGHT", "10"},
     {"BRPOPLPUSH", "new", "one", "0"},
     {"BLMOVEM", "one", "new", "LEFT", "LEFT", "10", "EXACTLY", "2", "BULK"},
 };
 
-std::string name_of(const Command& command) {
+std::string list_command_name(const Command& command) {
     std::string name;
     for (const std::string& word : command) name += word + ' ';
     return name.substr(0, 60);
@@ -134,15 +134,15 @@ std::string name_of(const Command& command) {
 TEST_CASE("a command of lists that runs out of memory throws and changes nothing",
           "[redis][lists][allocation]") {
     for (const Command& command : list_commands_to_run) {
-        DYNAMIC_SECTION(name_of(command)) {
-            ShortScene undisturbed;
+        DYNAMIC_SECTION(list_command_name(command)) {
+            ListScene undisturbed;
             const std::string before = undisturbed.state();
             const std::optional<Reply> wanted = undisturbed.execute(command);
             const std::string after = undisturbed.state();
             REQUIRE(wanted.has_value());
 
             at_every_request([&](long granted, Shortage shortage) {
-                ShortScene scene;
+                ListScene scene;
                 std::optional<Reply> reply;
                 try {
                     const MemoryRunsOut memory{granted, shortage};
@@ -161,14 +161,14 @@ TEST_CASE("a command of lists that runs out of memory throws and changes nothing
 TEST_CASE("a command of lists that finds no memory to wait throws and does not wait",
           "[redis][lists][allocation]") {
     for (const Command& command : list_commands_that_wait) {
-        DYNAMIC_SECTION(name_of(command)) {
-            ShortScene undisturbed;
+        DYNAMIC_SECTION(list_command_name(command)) {
+            ListScene undisturbed;
             const std::string before = undisturbed.state();
             REQUIRE_FALSE(undisturbed.submit(command).ready());
             const std::string after = undisturbed.state();
 
             at_every_request([&](long granted, Shortage shortage) {
-                ShortScene scene;
+                ListScene scene;
                 try {
                     const MemoryRunsOut memory{granted, shortage};
                     (void)scene.submit(command);
@@ -187,21 +187,21 @@ TEST_CASE("a wait that finds no memory when it is served ends, and leaves the el
           "[redis][lists][allocation]") {
     const auto waits = GENERATE(
         as<Command>{}, Command{"BLPOP", "new", "0"},
-        Command{"BLMOVE", "new", long_name + "!", "LEFT", "RIGHT", "0"},
+        Command{"BLMOVE", "new", long_list + "!", "LEFT", "RIGHT", "0"},
         Command{"BLMPOP", "0", "1", "new", "LEFT", "COUNT", "2"},
-        Command{"BLMOVEM", "new", long_name + "!", "LEFT", "LEFT", "0", "EXACTLY", "2", "OBO"});
-    const Command push{"RPUSH", "new", long_value, long_value};
-    ShortScene undisturbed;
+        Command{"BLMOVEM", "new", long_list + "!", "LEFT", "LEFT", "0", "EXACTLY", "2", "OBO"});
+    const Command push{"RPUSH", "new", long_element, long_element};
+    ListScene undisturbed;
     REQUIRE_FALSE(undisturbed.submit(waits).ready());
     const std::string before = undisturbed.state();
     undisturbed.write(push);
     const std::string served = undisturbed.state();
-    ShortScene without_wait;
+    ListScene without_wait;
     without_wait.write(push);
     const std::string left_alone = without_wait.state();
 
     at_every_request([&](long granted, Shortage shortage) {
-        ShortScene scene;
+        ListScene scene;
         const Pending wait = scene.submit(waits);
         try {
             const MemoryRunsOut memory{granted, shortage};

@@ -4,6 +4,7 @@
 #include <runnel/redis.hpp>
 
 #include "support/catch.hpp"
+#include "support/fake_replies.hpp"
 
 #include <algorithm>
 #include <cstddef>
@@ -20,14 +21,11 @@
 namespace redis = runnel::redis;
 using redis::Reply;
 using redis::detail::Change;
+using runnel::test::bulk;
 
 namespace {
 
 using Command = std::vector<std::string>;
-
-Reply bulk(std::string text) {
-    return Reply::bulk_string(std::move(text));
-}
 
 struct ListScene {
     Reply send(const Command& command) { return session.execute(command).value(); }
@@ -196,7 +194,7 @@ namespace {
 class Told final : public redis::detail::ChangeListener {
 public:
     struct One {
-        Change::What what;
+        redis::detail::Change::What what;
         std::string key;
         std::size_t count = 1;
 
@@ -242,7 +240,7 @@ private:
 };
 
 using Changes = std::vector<Told::One>;
-using What = Change::What;
+using What = redis::detail::Change::What;
 
 }  // namespace
 

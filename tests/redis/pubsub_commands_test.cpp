@@ -4,6 +4,7 @@
 #include <runnel/redis.hpp>
 
 #include "support/catch.hpp"
+#include "support/fake_replies.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -17,13 +18,10 @@ using runnel::redis::Reply;
 using runnel::redis::Server;
 using runnel::redis::ServerOptions;
 using runnel::redis::Session;
+using runnel::test::bulk;
 using Kind = Reply::Kind;
 
 namespace {
-
-Reply bulk(std::string_view text) {
-    return Reply::bulk_string(std::string{text});
-}
 
 // As RESP2 has it: an array.
 Reply confirmed(std::string_view verb, std::string_view name, std::int64_t count) {

@@ -4,6 +4,7 @@
 #include <runnel/runner.hpp>
 
 #include "support/catch.hpp"
+#include "support/fake_replies.hpp"
 #include "support/user_clocks.hpp"
 
 #include <chrono>
@@ -20,11 +21,8 @@ using namespace std::chrono_literals;
 using redis::Reply;
 using redis::Server;
 using redis::Session;
+using test::bulk;
 using test::HandClock;
-
-Reply bulk(const char* text) {
-    return Reply::bulk_string(text);
-}
 
 Reply popped(const char* key, const char* element) {
     return Reply::array({bulk(key), bulk(element)});

@@ -22,23 +22,25 @@ namespace {
 using Command = std::vector<std::string>;
 
 // Longer than what a std::string holds without memory of its own.
-const std::string long_name = "a name that is longer than a short one";
-const std::string long_value = "a value that is longer than a short one";
+const std::string long_stream = "a name that is longer than a short one";
+const std::string long_field = "a value that is longer than a short one";
 const std::string new_name = "a new name that is longer than a short one";
 
-// `s`: entries 1-0 to 20-0, which fill two nodes, and two groups. `t`: an entry, and what a producer has sent. `e`: empty.
+// `s`: entries 1-0 to 20-0, which fill two nodes, and two groups. `t`: an entry, and what a
+// producer has sent. `e`: empty.
 class ShortScene {
 public:
     ShortScene() {
         for (int number = 1; number <= 20; ++number)
-            execute({"XADD", "s", std::to_string(number), "f", long_value});
+            execute({"XADD", "s", std::to_string(number), "f", long_field});
         execute({"XGROUP", "CREATE", "s", "g", "0"});
-        execute({"XGROUP", "CREATE", "s", long_name, "0"});
+        execute({"XGROUP", "CREATE", "s", long_stream, "0"});
         execute({"XREADGROUP", "GROUP", "g", "alice", "STREAMS", "s", ">"});
-        execute({"XREADGROUP", "GROUP", long_name, long_name, "COUNT", "5", "STREAMS", "s", ">"});
+        execute(
+            {"XREADGROUP", "GROUP", long_stream, long_stream, "COUNT", "5", "STREAMS", "s", ">"});
         execute({"XACK", "s", "g", "3", "4"});
-        execute({"XADD", "t", "IDMP", "p", long_value, "*", "f", "v"});
-        execute({"XADD", "t", "IDMPAUTO", long_name, "*", "f", long_value});
+        execute({"XADD", "t", "IDMP", "p", long_field, "*", "f", "v"});
+        execute({"XADD", "t", "IDMPAUTO", long_stream, "*", "f", long_field});
         execute({"XADD", "e", "MAXLEN", "0", "1", "f", "v"});
     }
 
@@ -61,19 +63,19 @@ private:
 
 const std::vector<Command> commands_to_run{
     {"XADD", "s", "*", "f", "v"},
-    {"XADD", "s", "*", long_name, long_value, "f", long_value},
+    {"XADD", "s", "*", long_stream, long_field, "f", long_field},
     {"XADD", "s", "MAXLEN", "3", "*", "f", "v"},
     {"XADD", "s", "MINID", "~", "11", "DELREF", "*", "f", "v"},
     {"XADD", "e", "*", "f", "v"},
-    {"XADD", "e", "99-*", long_name, long_value},
-    {"XADD", new_name, "5-0", long_name, long_value},
-    {"XADD", new_name, "NOMKSTREAM", "5-0", long_name, long_value},
-    {"XADD", "t", "IDMP", "p", "i", "*", "f", long_value},
-    {"XADD", "t", "IDMP", long_name + "!", long_value, "*", "f", long_value},
-    {"XADD", "t", "IDMP", "p", long_value, "*", "f", long_value},
-    {"XADD", "t", "IDMPAUTO", long_name, "*", "f", "v", "a", long_value},
-    {"XADD", "t", "IDMPAUTO", long_name, "*", "f", long_value},
-    {"XADD", new_name, "IDMP", "p", "i", "MAXLEN", "0", "*", "f", long_value},
+    {"XADD", "e", "99-*", long_stream, long_field},
+    {"XADD", new_name, "5-0", long_stream, long_field},
+    {"XADD", new_name, "NOMKSTREAM", "5-0", long_stream, long_field},
+    {"XADD", "t", "IDMP", "p", "i", "*", "f", long_field},
+    {"XADD", "t", "IDMP", long_stream + "!", long_field, "*", "f", long_field},
+    {"XADD", "t", "IDMP", "p", long_field, "*", "f", long_field},
+    {"XADD", "t", "IDMPAUTO", long_stream, "*", "f", "v", "a", long_field},
+    {"XADD", "t", "IDMPAUTO", long_stream, "*", "f", long_field},
+    {"XADD", new_name, "IDMP", "p", "i", "MAXLEN", "0", "*", "f", long_field},
     {"XLEN", "s"},
     {"XRANGE", "s", "-", "+"},
     {"XREVRANGE", "s", "+", "(3", "COUNT", "4"},
@@ -88,16 +90,16 @@ const std::vector<Command> commands_to_run{
     {"XDELEX", "no", "IDS", "3", "3", "4", "15"},
     {"XACKDEL", "s", "g", "DELREF", "IDS", "3", "1", "2", "15"},
     {"XACKDEL", "s", "g", "IDS", "3", "1", "2", "15"},
-    {"XACKDEL", "s", long_name, "ACKED", "IDS", "3", "1", "3", "15"},
+    {"XACKDEL", "s", long_stream, "ACKED", "IDS", "3", "1", "3", "15"},
     {"XSETID", "s", "99", "ENTRIESADDED", "20", "MAXDELETEDID", "98"},
     {"XCFGSET", "t", "IDMP-MAXSIZE", "5", "IDMP-DURATION", "9"},
-    {"XIDMPRECORD", "t", long_name, "i", "1700000000000-0"},
-    {"XIDMPRECORD", "t", "new", long_value, "1700000000000-0"},
-    {"XIDMPRECORD", "t", "p", long_value, "1700000000000-0"},
+    {"XIDMPRECORD", "t", long_stream, "i", "1700000000000-0"},
+    {"XIDMPRECORD", "t", "new", long_field, "1700000000000-0"},
+    {"XIDMPRECORD", "t", "p", long_field, "1700000000000-0"},
     {"XINFO", "STREAM", "s"},
     {"XINFO", "STREAM", "s", "FULL"},
     {"XINFO", "GROUPS", "s"},
-    {"XINFO", "CONSUMERS", "s", long_name},
+    {"XINFO", "CONSUMERS", "s", long_stream},
     {"XINFO", "HELP"},
     {"COPY", "s", new_name},
     {"COPY", "t", new_name},
@@ -110,7 +112,7 @@ const std::vector<Command> commands_to_run{
     {"XDELEX", "s", "IDS", "2", "1", "bad"},
     {"XSETID", "s", "1"},
     {"XCFGSET", "t", "IDMP-MAXSIZE", "0"},
-    {"XIDMPRECORD", "t", "p", long_value, "1700000000000-1"},
+    {"XIDMPRECORD", "t", "p", long_field, "1700000000000-1"},
     {"XINFO", "CONSUMERS", "s", "no"},
 };
 

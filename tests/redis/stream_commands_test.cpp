@@ -224,36 +224,36 @@ TEST_CASE("XINFO HELP tells of each subcommand", "[redis][streams]") {
 namespace {
 
 // What a server tells of changes.
-struct ToldOne {
-    Change::What what;
+struct StreamToldOne {
+    redis::detail::Change::What what;
     std::string key;
     StreamId id{};
 
-    bool operator==(const ToldOne&) const = default;
-    friend std::ostream& operator<<(std::ostream& out, const ToldOne& one) {
+    bool operator==(const StreamToldOne&) const = default;
+    friend std::ostream& operator<<(std::ostream& out, const StreamToldOne& one) {
         return out << static_cast<int>(one.what) << ' ' << one.key << ' ' << one.id;
     }
 };
 
-class Told final : public redis::detail::ChangeListener {
+class StreamTold final : public redis::detail::ChangeListener {
 public:
-    void reserve(std::size_t /*count*/) override {}
-    void on_change(const Change& change, redis::detail::ChangedIn /*in*/) noexcept override {
+    void on_change(const redis::detail::Change& change,
+                   redis::detail::ChangedIn /*in*/) noexcept override {
         all.push_back({change.what, std::string{change.key}, change.id});
     }
 
-    std::vector<ToldOne> all{};
+    std::vector<StreamToldOne> all{};
 };
 
-class ToldScene {
+class StreamToldScene {
 public:
-    ToldScene() {
+    StreamToldScene() {
         const redis::detail::Lock lock{server_->mutex};
         server_->add_listener(told_);
     }
 
     // What is told of a command.
-    std::vector<ToldOne> after(std::initializer_list<std::string_view> words) {
+    std::vector<StreamToldOne> after(std::initializer_list<std::string_view> words) {
         told_.all.clear();
         std::shared_ptr<redis::detail::PendingState> pending;
         redis::detail::Afterwards afterwards;
@@ -269,33 +269,35 @@ private:
     std::shared_ptr<redis::detail::ServerState> server_ =
         std::make_shared<redis::detail::ServerState>(redis::ServerOptions{});
     std::shared_ptr<redis::detail::SessionState> session_ = server_->open({});
-    Told told_;
+    StreamTold told_;
 };
 
-using All = std::vector<ToldOne>;
-using What = Change::What;
+using StreamChanges = std::vector<StreamToldOne>;
+using What = redis::detail::Change::What;
 
 }  // namespace
 
-TEST_CASE_METHOD(ToldScene, "what is added, trimmed and erased is told in that order, with its ids",
+TEST_CASE_METHOD(StreamToldScene,
+                 "what is added, trimmed and erased is told in that order, with its ids",
                  "[redis][streams][changes]") {
     CHECK(after({"XADD", "s", "1", "f", "v"}) ==
-          All{{What::key_made, "s"}, {What::entry_added, "s", {1}}});
-    CHECK(after({"XADD", "s", "2", "f", "v"}) == All{{What::entry_added, "s", {2}}});
+          StreamChanges{{What::key_made, "s"}, {What::entry_added, "s", {1}}});
+    CHECK(after({"XADD", "s", "2", "f", "v"}) == StreamChanges{{What::entry_added, "s", {2}}});
     CHECK(after({"XADD", "s", "MAXLEN", "1", "3", "f", "v"}) ==
-          All{{What::entry_added, "s", {3}},
-              {What::entry_trimmed, "s", {1}},
-              {What::entry_trimmed, "s", {2}}});
+          StreamChanges{{What::entry_added, "s", {3}},
+                        {What::entry_trimmed, "s", {1}},
+                        {What::entry_trimmed, "s", {2}}});
     CHECK(after({"XADD", "s", "4", "f", "v"}).size() == 1);
     CHECK(after({"XDEL", "s", "4", "3", "4"}) ==
-          All{{What::entry_removed, "s", {4}}, {What::entry_removed, "s", {3}}});
+          StreamChanges{{What::entry_removed, "s", {4}}, {What::entry_removed, "s", {3}}});
     CHECK(after({"XADD", "s", "5", "f", "v"}).size() == 1);
-    CHECK(after({"XTRIM", "s", "MINID", "6"}) == All{{What::entry_trimmed, "s", {5}}});
+    CHECK(after({"XTRIM", "s", "MINID", "6"}) == StreamChanges{{What::entry_trimmed, "s", {5}}});
     CHECK(after({"XADD", "s", "6", "f", "v"}).size() == 1);
-    CHECK(after({"XDELEX", "s", "IDS", "2", "6", "7"}) == All{{What::entry_removed, "s", {6}}});
+    CHECK(after({"XDELEX", "s", "IDS", "2", "6", "7"}) ==
+          StreamChanges{{What::entry_removed, "s", {6}}});
 }
 
-TEST_CASE_METHOD(ToldScene, "what changes nothing is not told", "[redis][streams][changes]") {
+TEST_CASE_METHOD(StreamToldScene, "what changes nothing is not told", "[redis][streams][changes]") {
     after({"XADD", "s", "IDMP", "p", "i", "*", "f", "v"});
     CHECK(after({"XADD", "s", "IDMP", "p", "i", "*", "f", "v"}).empty());
     CHECK(after({"XADD", "s", "1", "f", "v"}).empty());
@@ -306,12 +308,14 @@ TEST_CASE_METHOD(ToldScene, "what changes nothing is not told", "[redis][streams
     CHECK(after({"XSETID", "s", "0"}).empty());
 }
 
-TEST_CASE_METHOD(ToldScene, "what is set is told", "[redis][streams][changes]") {
+TEST_CASE_METHOD(StreamToldScene, "what is set is told", "[redis][streams][changes]") {
     const std::string_view id = "1700000000000-0";  // now, so that it is not forgotten at once
     const StreamId parsed = *StreamId::parse(id);
     after({"XADD", "s", id, "f", "v"});
-    CHECK(after({"XSETID", "s", id}) == All{{What::last_id_set, "s", parsed}});
-    CHECK(after({"XCFGSET", "s", "IDMP-MAXSIZE", "9"}) == All{{What::producers_set, "s"}});
-    CHECK(after({"XIDMPRECORD", "s", "p", "i", id}) == All{{What::producers_set, "s", parsed}});
+    CHECK(after({"XSETID", "s", id}) == StreamChanges{{What::last_id_set, "s", parsed}});
+    CHECK(after({"XCFGSET", "s", "IDMP-MAXSIZE", "9"}) ==
+          StreamChanges{{What::producers_set, "s"}});
+    CHECK(after({"XIDMPRECORD", "s", "p", "i", id}) ==
+          StreamChanges{{What::producers_set, "s", parsed}});
     CHECK(after({"XIDMPRECORD", "s", "p", "i", id}).empty());
 }
