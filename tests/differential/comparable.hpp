@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// Replies as they can be compared: without what Redis promises nothing about, and what depends on
+// the moment or on the version.
+
+#include <runnel/redis/reply.hpp>
+
+#include "differential/listener.hpp"
+#include "differential/vocabulary.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace runnel::test::differential {
+
+/// All times of a test are a multiple of 1000 s apart, give or take what the test takes.
+class Comparable {
+public:
+    /// `now`: the wall time in milliseconds, about.
+    explicit Comparable(std::int64_t now) : now_{now} {}
+
+    [[nodiscard]] Heard of(const Heard& heard) const {
+        if (heard.is_push()) return heard;
+        return {heard.words, of(heard.words, heard.queued, heard.reply), heard.queued};
+    }
+
+    /// What is sent in no particular order is sorted.
+    static void sort(std::vector<Heard>& all) {
+        for (auto first = all.begin(); first != all.end();) {
+            auto last = first + 1;
+            while (last != all.end() && belong_together(*first, *last)) ++last;
+            if (last - first > 1) sort_names(first, last);
+            first = last;
+        }
+    }
+
+private:
+    using Kind = Reply::Kind;
+    using Make = Reply (Comparable::*)(const Reply& reply) const;
+    struct Rule {
+        std::string_view name;
+        Make make;
+    };
+
+    Reply of(const Words& words, const std::vector<Words>& queued, const Reply& reply) const {
+        if (reply.is_error()) return reply;
+        if (!queued.empty()) return of_all(queued, reply);
+        const std::string name = name_of(words);
+        if (name == "scan" && std::ranges::count(words, "1000") == 0) return kind_only(reply);
+        const auto rule = std::ranges::find(rules, name, &Rule::name);
+        return rule == rules.end() ? reply : (this->*rule->make)(reply);
+    }
+
+    Reply of_all(const std::vector<Words>& queued, const Reply& reply) const {
+        if (reply.kind() != Kind::array || reply.elements().size() != queued.size()) return reply;
+        std::vector<Reply> elements;
+        for (std::size_t at = 0; at != queued.size(); ++at)
+            elements.push_back(of(queued[at], {}, reply[at]));
+        return Reply::array(std::move(elements));
+    }
+
+    // ------------------------------------------------------------------ order
+
+    // The messages of one PUBLISH by several patterns, or what an UNSUBSCRIBE without names says.
+    static bool belong_together(const Heard& one, const Heard& other) {
+        if (one.reply.kind() != other.reply.kind()) return false;
+        if (one.is_push() != other.is_push()) return false;
+        if (one.is_push()) {
+            return is_list_of(one.reply, 4) && is_list_of(other.reply, 4) &&
+                   one.reply[2] == other.reply[2] && one.reply[3] == other.reply[3];
+        }
+        return one.words.size() == 1 && one.words == other.words && is_list_of(one.reply, 3) &&
+               is_list_of(other.reply, 3) && one.reply[0] == other.reply[0];
+    }
+    static bool is_list_of(const Reply& reply, std::size_t size) {
+        const bool is_list = reply.kind() == Kind::array || reply.kind() == Kind::push;
+        return is_list && reply.elements().size() == size;
+    }
+
+    // The second element of each is a name, and the third of a confirmation how many are left.
+    template <typename Iterator>
+    static void sort_names(Iterator first, Iterator last) {
+        std::vector<Reply> names;
+        for (Iterator at = first; at != last; ++at) names.push_back(at->reply[1]);
+        sort(names);
+        for (std::size_t at = 0; first != last; ++first, ++at) {
+            std::vector<Reply> elements = Reply{first->reply}.elements();
+            elements[1] = names[at];
+            first->reply = first->reply.kind() == Kind::push ? Reply::push(std::move(elements))
+                                                             : Reply::array(std::move(elements));
+        }
+    }
+
+    static void sort(std::vector<Reply>& replies) {
+        std::ranges::sort(replies, {}, [](const Reply& reply) { return to_string(reply); });
+    }
+
+    [[nodiscard]] Reply sorted(const Reply& reply) const {
+        if (reply.kind() != Kind::array) return reply;
+        std::vector<Reply> elements = Reply{reply}.elements();
+        sort(elements);
+        return Reply::array(std::move(elements));
+    }
+
+    // The cursor, and the keys.
+    [[nodiscard]] Reply scanned(const Reply& reply) const {
+        if (!is_list_of(reply, 2)) return reply;
+        return Reply::array({reply[0], sorted(reply[1])});
+    }
+
+    // ------------------------------------------------------------------ time
+
+    [[nodiscard]] Reply about(const Reply& reply) const {
+        if (reply.kind() != Kind::integer) return reply;
+        constexpr std::int64_t since_1970 = 100'000'000'000;
+        constexpr std::int64_t step = 500'000;
+        std::int64_t time = reply.integer();
+        if (time > since_1970)
+            time -= now_;
+        else if (time < 0)
+            return reply;
+        return Reply::integer((time + 1'000 * step + step / 2) / step - 1'000);
+    }
+
+    [[nodiscard]] Reply about_seconds(const Reply& reply) const {
+        if (reply.kind() != Kind::integer || reply.integer() < 0) return reply;
+        return about(Reply::integer(reply.integer() * 1000));
+    }
+
+    // Those of XPENDING, and of XINFO STREAM FULL: the one before the last is a time.
+    [[nodiscard]] Reply pending(const Reply& reply) const {
+        if (reply.kind() != Kind::array) return reply;
+        std::vector<Reply> rows;
+        for (const Reply& row : reply.elements()) {
+            if (row.kind() != Kind::array || row.elements().size() < 3) return reply;
+            std::vector<Reply> elements = Reply{row}.elements();
+            Reply& time = elements[elements.size() - 2];
+            time = about(time);
+            rows.push_back(Reply::array(std::move(elements)));
+        }
+        return Reply::array(std::move(rows));
+    }
+
+    // ------------------------------------------------------------------ what is told
+
+    [[nodiscard]] Reply kind_only(const Reply& reply) const {
+        return Reply::simple_string(std::string{to_string(reply.kind())});
+    }
+
+    // Of maps, also in RESP2, where they are arrays.
+    [[nodiscard]] Reply info(const Reply& reply) const {
+        if (reply.kind() != Kind::array && reply.kind() != Kind::map) return reply;
+        const std::vector<Reply> elements = Reply{reply}.elements();
+        std::vector<Reply> made;
+        if (!is_dictionary(reply)) {
+            for (const Reply& element : elements) made.push_back(info(element));
+            return Reply::array(std::move(made));
+        }
+        for (std::size_t at = 0; at + 1 < elements.size(); at += 2) {
+            const std::string key = elements[at].text();
+            if (is_new(key)) continue;
+            made.push_back(elements[at]);
+            made.push_back(value(key, elements[at + 1]));
+        }
+        return reply.kind() == Kind::map ? Reply::map(std::move(made))
+                                         : Reply::array(std::move(made));
+    }
+    static bool is_dictionary(const Reply& reply) {
+        static constexpr std::array<std::string_view, 3> first{"length", "name", "server"};
+        const auto elements = reply.elements();
+        return !elements.empty() && elements.size() % 2 == 0 &&
+               elements.front().kind() == Kind::bulk_string &&
+               std::ranges::count(first, elements.front().text()) != 0;
+    }
+    // Fields that 7.0 does not have.
+    static bool is_new(std::string_view key) {
+        static constexpr std::array<std::string_view, 9> keys{
+            "idmp-duration",   "idmp-maxsize", "pids-tracked", "iids-tracked", "iids-added",
+            "iids-duplicates", "nacked-count", "active-time",  "inactive"};
+        return std::ranges::count(keys, key) != 0;
+    }
+    [[nodiscard]] Reply value(std::string_view key, const Reply& reply) const {
+        if (key == "idle" || key == "seen-time") return about(reply);
+        if (key == "pending") return pending(reply);
+        if (key == "groups" || key == "consumers") return info(reply);
+        static constexpr std::array<std::string_view, 4> of_the_server{
+            "radix-tree-keys", "radix-tree-nodes", "version", "id"};
+        return std::ranges::count(of_the_server, key) != 0 ? kind_only(reply) : reply;
+    }
+
+    static constexpr auto rules = std::to_array<Rule>({
+        {"keys", &Comparable::sorted},
+        {"pubsub|channels", &Comparable::sorted},
+        {"pubsub|shardchannels", &Comparable::sorted},
+        {"scan", &Comparable::scanned},
+        {"ttl", &Comparable::about_seconds},
+        {"expiretime", &Comparable::about_seconds},
+        {"pttl", &Comparable::about},
+        {"pexpiretime", &Comparable::about},
+        {"xpending", &Comparable::pending},
+        {"xinfo|stream", &Comparable::info},
+        {"xinfo|groups", &Comparable::info},
+        {"xinfo|consumers", &Comparable::info},
+        {"hello", &Comparable::info},
+        {"time", &Comparable::kind_only},
+        {"client|id", &Comparable::kind_only},
+        {"randomkey", &Comparable::kind_only},
+        {"xgroup|help", &Comparable::kind_only},
+        {"xinfo|help", &Comparable::kind_only},
+        {"pubsub|help", &Comparable::kind_only},
+        {"client|help", &Comparable::kind_only},
+    });
+
+    std::int64_t now_;
+};
+
+}  // namespace runnel::test::differential

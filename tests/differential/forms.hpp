@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// The form of each command of Redis 7.0 that the fake has, and how often it is drawn.
+
+#include <array>
+#include <cstddef>
+#include <string_view>
+#include <vector>
+
+namespace runnel::test::differential {
+
+struct Form {
+    std::string_view name;  ///< as in the table of the fake: "xgroup|create"
+    std::size_t weight;
+    std::string_view text;  ///< see Grammar
+};
+
+inline constexpr auto list_forms = std::to_array<Form>({
+    {"lpush", 20, "LPUSH list element+"},
+    {"rpush", 30, "RPUSH list element+"},
+    {"lpushx", 4, "LPUSHX list element+"},
+    {"rpushx", 4, "RPUSHX list element+"},
+    {"lpop", 6, "LPOP list [count]"},
+    {"rpop", 6, "RPOP list [count]"},
+    {"llen", 3, "LLEN list"},
+    {"lrange", 6, "LRANGE list index index"},
+    {"lindex", 4, "LINDEX list index"},
+    {"lset", 5, "LSET list near_index element"},
+    {"linsert", 5, "LINSERT list (BEFORE|AFTER) element element"},
+    {"lrem", 5, "LREM list index element"},
+    {"ltrim", 4, "LTRIM list index index"},
+    {"lpos", 6, "LPOS list element {RANK rank|COUNT length|MAXLEN length}"},
+    {"lmove", 6, "LMOVE list list (LEFT|RIGHT) (LEFT|RIGHT)"},
+    {"rpoplpush", 4, "RPOPLPUSH list list"},
+    {"lmpop", 6, "LMPOP counted_lists (LEFT|RIGHT) [COUNT count]"},
+    {"blpop", 7, "BLPOP lists timeout"},
+    {"brpop", 7, "BRPOP lists timeout"},
+    {"blmpop", 7, "BLMPOP timeout counted_lists (LEFT|RIGHT) [COUNT count]"},
+    {"blmove", 7, "BLMOVE list list (LEFT|RIGHT) (LEFT|RIGHT) timeout"},
+    {"brpoplpush", 5, "BRPOPLPUSH list list timeout"},
+});
+
+inline constexpr auto stream_forms = std::to_array<Form>({
+    {"xadd", 30,
+     "XADD stream {NOMKSTREAM|(MAXLEN [=] length|MAXLEN ~ length [LIMIT limit]|MINID [=] id|MINID "
+     "~ id [LIMIT limit])} new_id (field element)+"},
+    {"xlen", 3, "XLEN stream"},
+    {"xrange", 6, "XRANGE stream start_id end_id [COUNT count]"},
+    {"xrevrange", 6, "XREVRANGE stream end_id start_id [COUNT count]"},
+    {"xdel", 4, "XDEL stream id+"},
+    {"xsetid", 4, "XSETID stream later_id {ENTRIESADDED many|MAXDELETEDID id}"},
+    {"xtrim", 5,
+     "XTRIM stream (MAXLEN [=] length|MINID [=] id|MAXLEN ~ length [LIMIT limit]|MINID ~ id [LIMIT "
+     "limit])"},
+    {"xread", 10, "XREAD {COUNT integer|BLOCK block} STREAMS streams_from"},
+    {"xreadgroup", 18,
+     "XREADGROUP GROUP group consumer {COUNT integer|BLOCK block|NOACK} STREAMS "
+     "group_streams_from"},
+    {"xgroup|create", 4, "XGROUP CREATE stream new_group group_id {MKSTREAM|ENTRIESREAD integer}"},
+    {"xgroup|setid", 3, "XGROUP SETID stream group group_id [ENTRIESREAD integer]"},
+    {"xgroup|destroy", 2, "XGROUP DESTROY stream (group|new_group|new_group|new_group)"},
+    {"xgroup|createconsumer", 3, "XGROUP CREATECONSUMER stream group new_consumer"},
+    {"xgroup|delconsumer", 2, "XGROUP DELCONSUMER stream group new_consumer"},
+    {"xgroup|help", 1, "XGROUP HELP"},
+    {"xack", 5, "XACK stream group id+"},
+    {"xpending", 8, "XPENDING stream group [[IDLE idle] start_id end_id count [consumer]]"},
+    {"xclaim", 7,
+     "XCLAIM stream group consumer idle id+ {IDLE idle|TIME at_millisecond|RETRYCOUNT "
+     "integer|FORCE|JUSTID|LASTID id}"},
+    {"xautoclaim", 6, "XAUTOCLAIM stream group consumer idle start_id {COUNT count|JUSTID}"},
+    {"xinfo|stream", 5, "XINFO STREAM stream [FULL [COUNT integer]]"},
+    {"xinfo|groups", 5, "XINFO GROUPS stream"},
+    {"xinfo|consumers", 5, "XINFO CONSUMERS stream group"},
+    {"xinfo|help", 1, "XINFO HELP"},
+});
+
+inline constexpr auto key_forms = std::to_array<Form>({
+    {"del", 3, "DEL key+"},
+    {"unlink", 2, "UNLINK key+"},
+    {"exists", 3, "EXISTS key+"},
+    {"touch", 2, "TOUCH key+"},
+    {"type", 3, "TYPE key"},
+    {"keys", 3, "KEYS key_pattern"},
+    {"scan", 3, "SCAN cursor COUNT 1000 {MATCH key_pattern|TYPE type}"},
+    {"randomkey", 2, "RANDOMKEY"},
+    {"rename", 3, "RENAME key key"},
+    {"renamenx", 2, "RENAMENX key key"},
+    {"copy", 4, "COPY key key {DB database|REPLACE}"},
+    {"move", 3, "MOVE key other_database"},
+    {"swapdb", 1, "SWAPDB database database"},
+    {"select", 3, "SELECT database"},
+    {"dbsize", 2, "DBSIZE"},
+    {"flushdb", 1, "FLUSHDB [ASYNC|SYNC]"},
+    {"flushall", 1, "FLUSHALL [ASYNC|SYNC]"},
+    {"expire", 4, "EXPIRE key seconds [NX|XX|GT|LT|XX GT|NX LT]"},
+    {"pexpire", 4, "PEXPIRE key milliseconds [NX|XX|GT|LT|XX GT|NX LT]"},
+    {"expireat", 3, "EXPIREAT key at_second [NX|XX|GT|LT|XX GT|NX LT]"},
+    {"pexpireat", 3, "PEXPIREAT key at_millisecond [NX|XX|GT|LT|XX GT|NX LT]"},
+    {"ttl", 3, "TTL key"},
+    {"pttl", 3, "PTTL key"},
+    {"expiretime", 3, "EXPIRETIME key"},
+    {"pexpiretime", 3, "PEXPIRETIME key"},
+    {"persist", 3, "PERSIST key"},
+    {"set", 5,
+     "SET string element {NX|XX|GET|(EX seconds|PX milliseconds|EXAT later_second|PXAT "
+     "later_millisecond|KEEPTTL)}"},
+    {"get", 4, "GET string"},
+});
+
+inline constexpr auto other_forms = std::to_array<Form>({
+    {"multi", 8, "MULTI"},
+    {"exec", 8, "EXEC"},
+    {"discard", 3, "DISCARD"},
+    {"watch", 6, "WATCH key+"},
+    {"unwatch", 2, "UNWATCH"},
+    {"ping", 3, "PING [element]"},
+    {"echo", 2, "ECHO element"},
+    {"hello", 3, "HELLO [protocol {SETNAME client_name}]"},
+    {"client|help", 1, "CLIENT HELP"},
+    {"client|id", 3, "CLIENT ID"},
+    {"client|setname", 3, "CLIENT SETNAME client_name"},
+    {"client|getname", 2, "CLIENT GETNAME"},
+    {"client|unblock", 6, "CLIENT UNBLOCK client [TIMEOUT|ERROR]"},
+    {"reset", 2, "RESET"},
+    {"quit", 1, "QUIT"},
+    {"time", 2, "TIME"},
+});
+
+inline constexpr auto channel_forms = std::to_array<Form>({
+    {"subscribe", 4, "SUBSCRIBE channel+"},
+    {"psubscribe", 4, "PSUBSCRIBE channel_pattern+"},
+    {"ssubscribe", 4, "SSUBSCRIBE channel+"},
+    {"unsubscribe", 4, "UNSUBSCRIBE [channel+]"},
+    {"punsubscribe", 4, "PUNSUBSCRIBE [channel_pattern+]"},
+    {"sunsubscribe", 4, "SUNSUBSCRIBE [channel+]"},
+    {"publish", 8, "PUBLISH channel message"},
+    {"spublish", 6, "SPUBLISH channel message"},
+    {"pubsub|channels", 3, "PUBSUB CHANNELS [channel_pattern]"},
+    {"pubsub|numsub", 3, "PUBSUB NUMSUB [channel+]"},
+    {"pubsub|help", 1, "PUBSUB HELP"},
+    {"pubsub|numpat", 2, "PUBSUB NUMPAT"},
+    {"pubsub|shardchannels", 3, "PUBSUB SHARDCHANNELS [channel_pattern]"},
+    {"pubsub|shardnumsub", 3, "PUBSUB SHARDNUMSUB [channel+]"},
+});
+
+inline const std::vector<Form>& all_forms() {
+    static const std::vector<Form> all = [] {
+        std::vector<Form> forms;
+        const auto add = [&](const auto& some) {
+            forms.insert(forms.end(), some.begin(), some.end());
+        };
+        add(list_forms);
+        add(stream_forms);
+        add(key_forms);
+        add(channel_forms);
+        add(other_forms);
+        return forms;
+    }();
+    return all;
+}
+
+}  // namespace runnel::test::differential
