@@ -116,6 +116,7 @@ TEST_CASE("the fake says what a real Redis says", "[differential]") {
     Trial trial{redis, fake};
     expect_no_difference(trial, director, scaled(200'000));
     std::cout << trial.figures();
+    if (scale() < 1) return;  // too few to say how often something happens
     expect_enough(trial.figures());
     expect_few_explained(trial.figures());
 }

@@ -29,7 +29,7 @@ inline constexpr auto list_forms = std::to_array<Form>({
     {"lset", 5, "LSET list near_index element"},
     {"linsert", 5, "LINSERT list (BEFORE|AFTER) element element"},
     {"lrem", 5, "LREM list index element"},
-    {"ltrim", 4, "LTRIM list index index"},
+    {"ltrim", 4, "LTRIM list (0|0|index) (-1|-1|index)"},
     {"lpos", 6, "LPOS list element {RANK rank|COUNT length|MAXLEN length}"},
     {"lmove", 6, "LMOVE list list (LEFT|RIGHT) (LEFT|RIGHT)"},
     {"rpoplpush", 4, "RPOPLPUSH list list"},

@@ -11,8 +11,6 @@
 #include <array>
 #include <cerrno>
 #include <cstddef>
-#include <cstring>
-#include <poll.h>
 #include <string>
 #include <string_view>
 #include <sys/socket.h>
