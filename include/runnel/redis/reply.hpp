@@ -53,13 +53,14 @@ public:
         return *this;
     }
     /// `other` becomes null.
-    Reply(Reply&& other) noexcept
-        : kind_{std::exchange(other.kind_, Kind::null)},
-          value_{std::exchange(other.value_, std::monostate{})} {}
+    Reply(Reply&& other) noexcept : kind_{other.kind_}, value_{std::move(other.value_)} {
+        other.become_null();
+    }
     Reply& operator=(Reply&& other) noexcept {
-        Value value = std::exchange(other.value_, std::monostate{});
-        kind_ = std::exchange(other.kind_, Kind::null);
-        value_ = std::move(value);
+        if (this == &other) return *this;
+        kind_ = other.kind_;
+        value_ = std::move(other.value_);
+        other.become_null();
         return *this;
     }
     ~Reply() = default;
@@ -229,6 +230,11 @@ private:
         std::ranges::replace_if(
             text, [](char c) { return c == '\r' || c == '\n'; }, ' ');
         return text;
+    }
+
+    void become_null() noexcept {
+        kind_ = Kind::null;
+        value_.emplace<std::monostate>();
     }
 
     [[nodiscard]] const std::string* text_or_null() const noexcept {
