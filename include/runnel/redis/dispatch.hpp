@@ -8,6 +8,7 @@
 #include <runnel/redis/state.hpp>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <memory>
@@ -648,43 +649,41 @@ inline void Afterwards::arm_all() noexcept {
     }
 }
 
-// Hands the pushes that wait to the session's handler, one after the other.
-inline void push_all(SessionState& session) noexcept {
-    ServerState& server = session.server;
-    for (;;) {
-        std::shared_ptr<const PushHandler> handler;
-        Reply push;
-        {
-            const Lock lock{server.mutex};
-            handler = session.on_push;
-            session.is_pushing = handler && session.outbox.has_push();
-            if (!session.is_pushing) return;
-            push = session.outbox.take_push();
+// Takes the next push of each session that has one for its handler, and lets go of the others. All
+// under one lock: a message to many sessions takes it twice, not twice for each. False: none is
+// left.
+inline bool Afterwards::take_pushes() noexcept {
+    if (session_count_ == 0) return false;
+    constexpr std::size_t most_at_once = 16;
+    std::array<std::shared_ptr<SessionState>, most_at_once> done;  // destroyed without the lock
+    std::size_t done_count = 0;
+    const Lock lock{sessions_.first()->server.mutex};
+    for (std::size_t left = session_count_; left != 0; --left) {
+        SessionState& session = sessions_.pop_front();
+        if (session.on_push && session.outbox.has_push()) {
+            session.handler = session.on_push;
+            session.push = session.outbox.take_push();
+        } else if (done_count != most_at_once) {
+            session.is_pushing = false;
+            done[done_count++] = std::move(session.kept_to_push);
+            --session_count_;
+            continue;
         }
-        (*handler)(std::move(push));
+        sessions_.push_back(session);
     }
+    return true;
 }
 
-// True: the calling thread is the one that calls the handler.
-inline bool begin_to_push(SessionState& session) noexcept {
-    const Lock lock{session.server.mutex};
-    if (session.is_pushing) return false;
-    session.is_pushing = true;
-    return true;
+inline void Afterwards::call_handlers() noexcept {
+    SessionState* session = session_count_ != 0 ? sessions_.first() : nullptr;
+    for (std::size_t left = session_count_; left != 0; --left, session = session->next_to_push)
+        if (const auto handler = std::move(session->handler)) (*handler)(std::move(session->push));
 }
 
 inline void Afterwards::run() noexcept {
     chain.resume_all();
     arm_all();
-    while (!sessions_.empty()) {
-        SessionState& session = sessions_.pop_front();
-        std::shared_ptr<SessionState> keep;
-        {
-            const Lock lock{session.server.mutex};
-            keep = std::move(session.kept_to_push);
-        }
-        if (begin_to_push(*keep)) push_all(*keep);
-    }
+    while (take_pushes()) call_handlers();
 }
 
 }  // namespace runnel::inline v0::redis::detail

@@ -191,11 +191,13 @@ public:
     void on_push(std::function<void(Reply)> handler) {
         using Handler = const detail::PushHandler;
         auto kept = handler ? std::make_shared<Handler>(std::move(handler)) : nullptr;
+        detail::Afterwards after;
         {
             const detail::Lock lock{server_->mutex};
             state_->on_push.swap(kept);
+            if (!state_->is_pushing && state_->outbox.has_push()) after.hand_out_pushes(*state_);
         }
-        if (detail::begin_to_push(*state_)) detail::push_all(*state_);
+        after.run();
     }
 
     /// The next push. Waits for one on the server's clock; not at all, unless a time-out is given.

@@ -161,7 +161,10 @@ struct SessionState : std::enable_shared_from_this<SessionState> {
     bool is_unblocked = false;
     Outbox outbox;
     std::shared_ptr<const PushHandler> on_push{};
-    bool is_pushing = false;  // a thread calls on_push
+    // A thread calls on_push. What follows is that thread's, without the lock.
+    bool is_pushing = false;
+    std::shared_ptr<const PushHandler> handler{};
+    Reply push{};
     WaitQueue push_waiters;
     std::optional<Clock::Deadline> soft_limit_since{};
     bool is_closed = false;
@@ -192,17 +195,22 @@ public:
         one.kept_to_arm = std::move(alarm);
         alarms_.push_back(one);
     }
+    // Requires: no thread calls the handler of the session; this one will.
     void hand_out_pushes(SessionState& session) noexcept {
-        if (session.kept_to_push) return;
+        session.is_pushing = true;
         session.kept_to_push = session.shared_from_this();
         sessions_.push_back(session);
+        ++session_count_;
     }
 
 private:
     void arm_all() noexcept;
+    [[nodiscard]] bool take_pushes() noexcept;
+    void call_handlers() noexcept;
 
     LinkedQueue<Alarm, &Alarm::next> alarms_;
     LinkedQueue<SessionState, &SessionState::next_to_push> sessions_;
+    std::size_t session_count_ = 0;
 };
 
 // All of a server, behind one lock: one command at a time.
