@@ -201,7 +201,11 @@ inline bool names_several(const Difference& difference) {
 
 // The same: it read what is in all of its streams. Before, in the one that was added to.
 inline bool reads_one_stream(const Difference& difference) {
-    if (difference.redis.empty()) return names_a_stream_twice(difference.any().words);
+    if (difference.redis.empty()) {
+        return has_error(difference.other, "WRONGTYPE ")
+                   ? names_several(difference)
+                   : names_a_stream_twice(difference.any().words);
+    }
     if (!difference.is_of_both()) return false;
     const Reply& redis = difference.redis.front().reply;
     const Reply& other = difference.other.front().reply;
