@@ -213,6 +213,7 @@ private:
                     prepared(sides_[session].from_other));
         }
         for (Side& side : sides_) side.from_redis.clear();
+        judge(std::exchange(differences_, {}));
     }
 
     [[nodiscard]] std::vector<Heard> prepared(const std::vector<Heard>& all) const {
@@ -247,7 +248,7 @@ private:
 
     void compare(std::size_t session, const std::vector<Heard>& redis,
                  const std::vector<Heard>& other) {
-        if (is_over_ || are_same(redis, other)) return;
+        if (are_same(redis, other)) return;
         const auto [redis_replies, redis_pushes] = parted(redis);
         const auto [other_replies, other_pushes] = parted(other);
         if (are_same(redis_replies, other_replies) && are_same(redis_pushes, other_pushes))
@@ -266,7 +267,7 @@ private:
         const auto same = first.in1 - redis.begin();
         redis.erase(redis.begin(), first.in1);
         other.erase(other.begin(), other.begin() + same);
-        judge(session, {std::move(redis), std::move(other)});
+        differ(session, {std::move(redis), std::move(other)});
     }
 
     static bool are_same(const std::vector<Heard>& left, const std::vector<Heard>& right) {
@@ -283,7 +284,7 @@ private:
 
     void compare_all(std::size_t session, const std::vector<Heard>& redis,
                      const std::vector<Heard>& other) {
-        for (std::size_t at = 0; !is_over_ && at != std::max(redis.size(), other.size()); ++at) {
+        for (std::size_t at = 0; at != std::max(redis.size(), other.size()); ++at) {
             const Heard* const theirs = at < redis.size() ? &redis[at] : nullptr;
             const Heard* const ours = at < other.size() ? &other[at] : nullptr;
             if (theirs != nullptr && ours != nullptr && theirs->reply == ours->reply) continue;
@@ -293,7 +294,7 @@ private:
                 const auto one = [](const Heard* heard) {
                     return heard == nullptr ? std::vector<Heard>{} : std::vector<Heard>{*heard};
                 };
-                judge(session, {one(theirs), one(ours)});
+                differ(session, {one(theirs), one(ours)});
             }
         }
     }
@@ -305,22 +306,38 @@ private:
         return is_whole(theirs) && is_whole(ours);
     }
     void compare_elements(std::size_t session, const Heard& theirs, const Heard& ours) {
-        for (std::size_t at = 0; !is_over_ && at != theirs.queued.size(); ++at) {
+        for (std::size_t at = 0; at != theirs.queued.size(); ++at) {
             if (theirs.reply[at] == ours.reply[at]) continue;
             const Words& words = theirs.queued[at];
-            judge(session, {{{words, theirs.reply[at]}}, {{words, ours.reply[at]}}, true});
+            differ(session, {{{words, theirs.reply[at]}}, {{words, ours.reply[at]}}, true});
         }
     }
 
-    void judge(std::size_t session, Difference difference) {
-        const KnownDifference* const known = explanation_of(difference);
-        if (known == nullptr) {
-            finding_ = Finding{session, std::move(difference)};
-            is_over_ = true;
-            return;
+    void differ(std::size_t session, Difference difference) {
+        differences_.push_back({session, std::move(difference)});
+    }
+
+    // The first that nothing explains is the finding; but where a known difference has changed what
+    // the servers hold, others may follow from it, in sessions that are looked at before.
+    void judge(std::vector<Finding> all) {
+        const auto ends = [](const Finding& one) {
+            const KnownDifference* const known = explanation_of(one.difference);
+            return known != nullptr && known->then == Then::ends;
+        };
+        if (const auto last = std::ranges::find_if(all, ends); last != all.end())
+            all = {Finding{*last}};
+        for (Finding& one : all) {
+            if (is_over_) return;
+            judge(std::move(one));
         }
-        figures_.explain(difference.name(), known->name);
-        is_over_ = known->then == Then::ends;
+    }
+    void judge(Finding one) {
+        const KnownDifference* const known = explanation_of(one.difference);
+        is_over_ = known == nullptr || known->then == Then::ends;
+        if (known == nullptr)
+            finding_ = std::move(one);
+        else
+            figures_.explain(one.difference.name(), known->name);
     }
 
     void reopen(std::size_t session) {
@@ -338,6 +355,7 @@ private:
     std::deque<std::string> ids_;  // the latest first
     std::int64_t moment_ = 0;
     std::string lacks_groups_;
+    std::vector<Finding> differences_;  // of this step
     bool is_over_ = false;
     std::optional<Finding> finding_;
 };
