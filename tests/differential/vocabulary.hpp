@@ -227,7 +227,7 @@ private:
     }
     void seconds(Words& words) {
         words.push_back(mostly(
-            {"1000", "3000"}, 15, {"0", "-1", "-1000"}, 10,
+            {any_seconds()}, 15, {"0", "-1", "-1000"}, 10,
             {"x", "", "1.5", "9223372036854775807", "-9223372036854775808", "9223372036854775"}));
     }
     void milliseconds(Words& words) {
