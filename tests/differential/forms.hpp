@@ -116,7 +116,7 @@ inline constexpr auto other_forms = std::to_array<Form>({
     {"unwatch", 2, "UNWATCH"},
     {"ping", 3, "PING [element]"},
     {"echo", 2, "ECHO element"},
-    {"hello", 3, "HELLO [protocol {SETNAME client_name}]"},
+    {"hello", 3, "HELLO [protocol [SETNAME client_name]]"},
     {"client|help", 1, "CLIENT HELP"},
     {"client|id", 3, "CLIENT ID"},
     {"client|setname", 3, "CLIENT SETNAME client_name"},
