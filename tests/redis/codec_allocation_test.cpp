@@ -26,7 +26,7 @@ namespace {
 
 using Words = std::vector<std::string>;
 
-const std::string long_text(100, 'x');
+const std::string long_bytes(100, 'x');
 
 Reply string_reply(std::string bytes) {
     return Reply::bulk_string(std::move(bytes));
@@ -34,10 +34,10 @@ Reply string_reply(std::string bytes) {
 
 Reply nested() {
     return Reply::array(
-        {Reply::map({string_reply(long_text),
+        {Reply::map({string_reply(long_bytes),
                      Reply::array({Reply::array({Reply::integer(1)}), string_reply("a")})}),
-         Reply::set({string_reply("b"), string_reply(long_text)}),
-         Reply::error("ERR " + long_text)});
+         Reply::set({string_reply("b"), string_reply(long_bytes)}),
+         Reply::error("ERR " + long_bytes)});
 }
 
 // Whether the call had the memory that it took.
@@ -66,7 +66,7 @@ TEST_CASE("copying a reply takes no memory", "[reply]") {
     const std::vector<Reply> replies{Reply{},
                                      Reply::simple_string("OK"),
                                      Reply::error("WRONGTYPE Operation against a key"),
-                                     string_reply(long_text),
+                                     string_reply(long_bytes),
                                      Reply::integer(1),
                                      nested()};
     for (const Reply& reply : replies) {
@@ -97,7 +97,7 @@ TEST_CASE("bytes that cannot be appended leave no part of them", "[codec]") {
     });
     at_every_request([](long granted, Shortage shortage) {
         std::string out = "+OK\r\n";
-        if (!has_enough(granted, shortage, [&] { append_command(out, {"ECHO", long_text}); }))
+        if (!has_enough(granted, shortage, [&] { append_command(out, {"ECHO", long_bytes}); }))
             CHECK(out == "+OK\r\n");
         else
             CHECK(out.size() > 100);
@@ -121,14 +121,14 @@ TEST_CASE("a reply that ran out of memory is decoded by the next call", "[codec]
 
 TEST_CASE("a command that ran out of memory is decoded by the next call", "[codec]") {
     for (const std::string& bytes :
-         {"*2\r\n$4\r\nECHO\r\n$100\r\n" + long_text + "\r\n", "ECHO \"" + long_text + "\"\r\n"}) {
+         {"*2\r\n$4\r\nECHO\r\n$100\r\n" + long_bytes + "\r\n", "ECHO \"" + long_bytes + "\"\r\n"}) {
         at_every_request([&](long granted, Shortage shortage) {
             CommandDecoder decoder;
             decoder.feed(bytes);
             std::optional<Words> words;
             if (!has_enough(granted, shortage, [&] { words = decoder.take(); }))
                 words = decoder.take();
-            CHECK(words == Words{"ECHO", long_text});
+            CHECK(words == Words{"ECHO", long_bytes});
             CHECK_FALSE(decoder.take());
         });
     }
@@ -139,9 +139,9 @@ TEST_CASE("bytes that could not be fed may be fed again", "[codec]") {
         ReplyDecoder decoder;
         decoder.feed("*2\r\n:1\r\n");
         CHECK_FALSE(decoder.take());
-        const std::string rest = "$100\r\n" + long_text + "\r\n";
+        const std::string rest = "$100\r\n" + long_bytes + "\r\n";
         if (!has_enough(granted, shortage, [&] { decoder.feed(rest); })) decoder.feed(rest);
-        CHECK(decoder.take() == Reply::array({Reply::integer(1), string_reply(long_text)}));
+        CHECK(decoder.take() == Reply::array({Reply::integer(1), string_reply(long_bytes)}));
     });
 }
 
