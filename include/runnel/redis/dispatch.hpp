@@ -230,7 +230,14 @@ inline void ServerState::carry_out_queued(Call& exec, Transaction& transaction,
             put(std::move(answer.reply));
             spare.add(answer);
         }
-        exec.outputs().append(call.outputs());
+        // Others hear of it now, as the next command may end their waits.
+        while (!call.outputs().empty()) {
+            Output& output = call.outputs().take_first();
+            if (output.to == &session)
+                exec.outputs().add(output);
+            else
+                send_push(output, *after_);
+        }
         if (call.quits()) exec.quit();
     }
     surplus.append(exec.outputs());
