@@ -23,6 +23,8 @@ namespace redis = runnel::redis;
 
 namespace {
 
+const std::filesystem::path beside_this_file = std::filesystem::path{__FILE__}.parent_path();
+
 // A server of its own for each transcript.
 class FakeHost {
 public:
@@ -77,7 +79,7 @@ using Files = std::map<std::string, std::vector<Transcript>>;  // by their names
 
 Files read_all_of(const std::string& folder) {
     Files files;
-    for (const auto& entry : std::filesystem::directory_iterator{RUNNEL_TRANSCRIPTS "/" + folder})
+    for (const auto& entry : std::filesystem::directory_iterator{beside_this_file / folder})
         files.emplace(entry.path().filename().string(), read(entry.path()));
     return files;
 }
