@@ -120,8 +120,8 @@ TEST_CASE("a reply that ran out of memory is decoded by the next call", "[codec]
 }
 
 TEST_CASE("a command that ran out of memory is decoded by the next call", "[codec]") {
-    for (const std::string& bytes :
-         {"*2\r\n$4\r\nECHO\r\n$100\r\n" + long_bytes + "\r\n", "ECHO \"" + long_bytes + "\"\r\n"}) {
+    for (const std::string& bytes : {"*2\r\n$4\r\nECHO\r\n$100\r\n" + long_bytes + "\r\n",
+                                     "ECHO \"" + long_bytes + "\"\r\n"}) {
         at_every_request([&](long granted, Shortage shortage) {
             CommandDecoder decoder;
             decoder.feed(bytes);
