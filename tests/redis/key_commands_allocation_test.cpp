@@ -23,9 +23,9 @@ using Command = std::vector<std::string>;
 const std::string long_name = "a name that is longer than a short one";
 const std::string long_value = "a value that is longer than a short one";
 
-class KeyScene {
+class ShortOfMemory {
 public:
-    KeyScene() {
+    ShortOfMemory() {
         session_.execute({"SET", "in-1", long_value});
         session_.execute({"SET", long_name, "other"});
         session_.execute({"SWAPDB", "0", "1"});
@@ -128,14 +128,14 @@ TEST_CASE("a command on keys that runs out of memory throws and changes nothing"
         std::string name;
         for (const std::string& word : command) name += word + ' ';
         DYNAMIC_SECTION(name) {
-            KeyScene undisturbed;
+            ShortOfMemory undisturbed;
             const std::string before = undisturbed.state();
             const std::optional<Reply> wanted = undisturbed.execute(command);
             const std::string after = undisturbed.state();
             REQUIRE(wanted.has_value());
 
             at_every_request([&](long granted, Shortage shortage) {
-                KeyScene scene;
+                ShortOfMemory scene;
                 std::optional<Reply> reply;
                 try {
                     const MemoryRunsOut memory{granted, shortage};
