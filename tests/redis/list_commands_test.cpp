@@ -218,6 +218,9 @@ public:
         const redis::detail::Lock lock{server_->mutex};
         server_->add_listener(told_);
     }
+    ToldScene(const ToldScene&) = delete;
+    ToldScene& operator=(const ToldScene&) = delete;
+    ~ToldScene() { server_->close_all(); }
 
     // What is told of a command.
     std::vector<Told::One> after(std::initializer_list<std::string_view> words) {

@@ -251,6 +251,9 @@ public:
         const redis::detail::Lock lock{server_->mutex};
         server_->add_listener(told_);
     }
+    StreamToldScene(const StreamToldScene&) = delete;
+    StreamToldScene& operator=(const StreamToldScene&) = delete;
+    ~StreamToldScene() { server_->close_all(); }
 
     // What is told of a command.
     std::vector<StreamToldOne> after(std::initializer_list<std::string_view> words) {
