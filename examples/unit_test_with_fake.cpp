@@ -58,7 +58,7 @@ private:
 struct FakeClient {
     runnel::redis::Session* session;
 
-    std::optional<runnel::redis::Reply> command(const std::vector<std::string>& words) {
+    std::optional<runnel::redis::Reply> command(const std::vector<std::string>& words) const {
         return session->execute(words);
     }
 };

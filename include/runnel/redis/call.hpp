@@ -204,7 +204,7 @@ public:
     // ---- replies whose shape depends on the protocol of the session
 
     [[nodiscard]] bool is_resp3() const noexcept { return session_.is_resp3(); }
-    [[nodiscard]] Reply null() const noexcept { return Reply::null(); }
+    [[nodiscard]] static Reply null() noexcept { return Reply::null(); }
     [[nodiscard]] Reply null_array() const noexcept {
         return is_resp3() ? Reply::null() : Reply::null_array();
     }

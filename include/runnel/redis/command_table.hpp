@@ -90,9 +90,9 @@ private:
         constexpr std::size_t longest = 64;  // of all names
         std::array<char, longest> name{};
         if (container.size() + 1 + word.size() > longest) return nullptr;
-        auto end = std::copy(container.begin(), container.end(), name.begin());
+        auto* end = std::ranges::copy(container, name.begin()).out;
         if (!container.empty()) *end++ = '|';
-        end = std::transform(word.begin(), word.end(), end, to_lower);
+        end = std::ranges::transform(word, end, to_lower).out;
         if (container.empty() && word.find('|') != std::string_view::npos) return nullptr;
         return find({name.data(), static_cast<std::size_t>(end - name.begin())});
     }
@@ -114,7 +114,7 @@ private:
                                                std::string_view word) {
         constexpr std::size_t most_shown = 128;
         std::string name{container.name};
-        std::transform(name.begin(), name.end(), name.begin(), to_upper);
+        std::ranges::transform(name, name.begin(), to_upper);
         refuse("ERR unknown subcommand '" + std::string{as_c_string(word).substr(0, most_shown)} +
                "'. Try " + name + " HELP.");
     }

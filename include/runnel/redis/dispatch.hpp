@@ -134,6 +134,8 @@ inline Reply ServerState::reply_to(SessionState& session, Words words, Milliseco
     }
 }
 
+// What is served may go on with commands of its own; serve_all() bounds how deep.
+// NOLINTNEXTLINE(misc-no-recursion)
 inline ServerState::Answer ServerState::carry_out(SessionState& session, Words words,
                                                   std::shared_ptr<PendingState>& pending,
                                                   Afterwards& after) {
@@ -194,54 +196,71 @@ inline std::optional<Reply> ServerState::execute(SessionState& session, Words wo
     return carry_out(session, words, pending, after).reply;
 }
 
-inline void ServerState::carry_out_queued(Call& exec, Transaction& transaction,
-                                          std::vector<Reply>& replies) noexcept {
-    Prepared surplus;
-    Prepared spare;
-    auto next = replies.begin();
-    const auto put = [&](Reply&& reply) {
-        if (next != replies.end()) {
-            *next++ = std::move(reply);
+// The replies of EXEC as they come. Each confirmation is a reply of its own, but the array has room
+// for one a command only: as in Redis, the last replies stand behind it.
+class ExecReplies {
+public:
+    explicit ExecReplies(std::vector<Reply>& replies) noexcept
+        : next_{replies.begin()}, end_{replies.end()} {}
+
+    void put(Reply&& reply) noexcept {
+        if (next_ != end_) {
+            *next_++ = std::move(reply);
             return;
         }
-        Output& output = spare.take_first();  // an answer has taken its place, and left its own
+        Output& output = spare_.take_first();  // an answer has taken its place, and left its own
         output.reply = std::move(reply);
-        surplus.add(output);
-    };
-    for (const QueuedCommand& command : transaction.commands) {
-        SessionState& session = exec.session();
-        Call call{*this, session, *command.info, command.words.get(), exec.now()};
-        call.forbid_blocking();
-        try {
-            Reply reply = command.info->handler(call);
-            if (call.has_reply()) put(std::move(reply));
-        } catch (Refusal& refusal) {
-            put(std::move(refusal.reply));
-            continue;
-        } catch (...) {
-            put(Reply::error("OOM no memory"));  // short enough to need none
-            continue;
-        }
-        // Each confirmation is a reply of its own, but the array has room for one a command only:
-        // as in Redis, the last replies stand behind it.
-        surplus.append(call.answers());
-        while (next != replies.end() && !surplus.empty()) {
-            Output& answer = surplus.take_first();
-            put(std::move(answer.reply));
-            spare.add(answer);
-        }
-        // Others hear of it now, as the next command may end their waits.
-        while (!call.outputs().empty()) {
-            Output& output = call.outputs().take_first();
-            if (output.to == &session)
-                exec.outputs().add(output);
-            else
-                send_push(output, *after_);
-        }
-        if (call.quits()) exec.quit();
+        surplus_.add(output);
     }
-    surplus.append(exec.outputs());
-    exec.outputs().append(surplus);
+    void put_all(Prepared& answers) noexcept {
+        surplus_.append(answers);
+        while (next_ != end_ && !surplus_.empty()) {
+            Output& answer = surplus_.take_first();
+            put(std::move(answer.reply));
+            spare_.add(answer);
+        }
+    }
+    [[nodiscard]] Prepared& surplus() noexcept { return surplus_; }
+
+private:
+    std::vector<Reply>::iterator next_;
+    const std::vector<Reply>::iterator end_;
+    Prepared surplus_;
+    Prepared spare_;
+};
+
+inline void ServerState::carry_out_one(Call& exec, const QueuedCommand& command,
+                                       ExecReplies& replies) noexcept {
+    SessionState& session = exec.session();
+    Call call{*this, session, *command.info, command.words.get(), exec.now()};
+    call.forbid_blocking();
+    try {
+        Reply reply = command.info->handler(call);
+        if (call.has_reply()) replies.put(std::move(reply));
+    } catch (Refusal& refusal) {
+        return replies.put(std::move(refusal.reply));
+    } catch (...) {
+        return replies.put(Reply::error("OOM no memory"));  // short enough to need none
+    }
+    replies.put_all(call.answers());
+    // Others hear of it now, as the next command may end their waits.
+    while (!call.outputs().empty()) {
+        Output& output = call.outputs().take_first();
+        if (output.to == &session)
+            exec.outputs().add(output);
+        else
+            send_push(output, *after_);
+    }
+    if (call.quits()) exec.quit();
+}
+
+inline void ServerState::carry_out_queued(Call& exec, Transaction& transaction,
+                                          std::vector<Reply>& replies) noexcept {
+    ExecReplies in_order{replies};
+    for (const QueuedCommand& command : transaction.commands)
+        carry_out_one(exec, command, in_order);
+    in_order.surplus().append(exec.outputs());
+    exec.outputs().append(in_order.surplus());
 }
 
 // ---- waiting
@@ -395,6 +414,7 @@ inline void ServerState::finish(PendingState& pending, std::optional<Reply> repl
 // As long as something has happened that may end a wait, or a session whose wait has ended has more
 // commands. Such a session first carries out all it can. Those whose waits that ends come after it:
 // no recursion.
+// NOLINTNEXTLINE(misc-no-recursion)
 inline void ServerState::serve_all(Afterwards& after) noexcept {
     for (;;) {
         while (KeyWaits* const waits = waits_.take_ready()) serve_ready(*waits);
@@ -454,6 +474,7 @@ inline Served ServerState::serve_again(Parked& parked) noexcept {
 }
 
 // Carries out the commands that stood behind a parked one, up to the next that is parked.
+// NOLINTNEXTLINE(misc-no-recursion)
 inline void ServerState::carry_out_later(SessionState& session, Afterwards& after) noexcept {
     const std::shared_ptr<SessionState> keep = session.shared_from_this();
     is_carrying_out_later_ = true;
@@ -478,7 +499,7 @@ inline void ServerState::expire_due(Milliseconds now) noexcept {
         return;
     for (std::size_t number = 0; number != databases_.size(); ++number) {
         Database& of = databases_[number];
-        for (auto* next = of.first_expiry(); next != nullptr && next->at <= now;
+        for (const auto* next = of.first_expiry(); next != nullptr && next->at <= now;
              next = of.first_expiry())
             erase(number, *next->key);
     }
@@ -525,7 +546,7 @@ inline void ServerState::on_alarm(Alarm& alarm, Afterwards& after) noexcept {
         try {
             prepare_expiry_alarm();
         } catch (...) {
-            // Keys that expire later end no wait until the next command.
+            spare_alarm_.reset();  // keys that expire later end no wait until the next command
         }
     }
     arm_expiry_alarm(after);
@@ -582,7 +603,7 @@ inline void ServerState::watch(SessionState& session, std::string_view key) {
     const auto is_watched = [&](const WatchedKey& one) {
         return one.database == session.database && one.name == key;
     };
-    if (std::any_of(session.watched.begin(), session.watched.end(), is_watched)) return;
+    if (std::ranges::any_of(session.watched, is_watched)) return;
     std::list<WatchedKey> made;
     made.push_back({session.database, std::string{key}});
     Watchers& watchers = watchers_[session.database];

@@ -15,9 +15,9 @@ namespace runnel::inline v0::redis {
 /// `client-output-buffer-limit pubsub`.
 struct OutputLimit {
     /// The session is closed as soon as so many bytes wait; 0: never.
-    std::size_t hard = 32U * 1024 * 1024;
+    std::size_t hard = std::size_t{32} * 1024 * 1024;
     /// It is closed when so many bytes have waited for longer than `soft_time`; 0: never.
-    std::size_t soft = 8U * 1024 * 1024;
+    std::size_t soft = std::size_t{8} * 1024 * 1024;
     std::chrono::seconds soft_time{60};
 };
 

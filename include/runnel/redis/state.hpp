@@ -41,6 +41,7 @@ namespace runnel::inline v0::redis::detail {
 
 class ServerState;
 class Parked;
+class ExecReplies;
 struct Block;
 
 // The result of a command that was submitted. Guarded by the server's lock.
@@ -252,7 +253,7 @@ public:
 
     // ---- parked commands
 
-    [[nodiscard]] std::size_t blocked_sessions() noexcept RUNNEL_REQUIRES(mutex) {
+    [[nodiscard]] std::size_t blocked_sessions() const noexcept RUNNEL_REQUIRES(mutex) {
         return blocked_;
     }
     // Null: there is none.
@@ -294,8 +295,7 @@ public:
     // Tells all who listen to changes.
     void tell(const Change& change, ChangedIn in) noexcept RUNNEL_REQUIRES(mutex);
     // Removes a key, and tells it.
-    void erase(std::size_t database, Database::Keys::value_type& key) noexcept
-        RUNNEL_REQUIRES(mutex);
+    void erase(std::size_t number, Database::Keys::value_type& key) noexcept RUNNEL_REQUIRES(mutex);
 
     // Milliseconds since 1970.
     [[nodiscard]] Milliseconds wall() const noexcept {
@@ -350,8 +350,7 @@ private:
         Afterwards* const before_;
     };
 
-    [[nodiscard]] const CommandInfo& admit(const SessionState& session, Words words)
-        RUNNEL_REQUIRES(mutex);
+    [[nodiscard]] static const CommandInfo& admit(const SessionState& session, Words words);
     [[nodiscard]] Reply reject(SessionState& session, Words words, Reply refusal)
         RUNNEL_REQUIRES(mutex);
     // The reply of a command that is not parked; nothing: its answers are pushes.
@@ -363,6 +362,8 @@ private:
     [[nodiscard]] std::shared_ptr<Alarm> make_alarm(std::optional<Clock::Deadline> at);
     void add_place(Parked& parked, KeyWaits& at) RUNNEL_REQUIRES(mutex);
     void forget_places(const Parked& parked) noexcept RUNNEL_REQUIRES(mutex);
+    void carry_out_one(Call& exec, const QueuedCommand& command, ExecReplies& replies) noexcept
+        RUNNEL_REQUIRES(mutex);
     void expire_due(Milliseconds now) noexcept RUNNEL_REQUIRES(mutex);
     void prepare_expiry_alarm() RUNNEL_REQUIRES(mutex);
     void arm_expiry_alarm(Afterwards& after) noexcept RUNNEL_REQUIRES(mutex);
@@ -376,8 +377,8 @@ private:
     [[nodiscard]] std::shared_ptr<Parked> unpark(SessionState& session) noexcept
         RUNNEL_REQUIRES(mutex);
     void disarm(std::shared_ptr<Alarm>& alarm) noexcept RUNNEL_REQUIRES(mutex);
-    void finish(PendingState& pending, std::optional<Reply> reply, bool has_failed,
-                Afterwards& after) noexcept RUNNEL_REQUIRES(mutex);
+    static void finish(PendingState& pending, std::optional<Reply> reply, bool has_failed,
+                       Afterwards& after) noexcept;
     void send_push(Output& output, Afterwards& after) noexcept RUNNEL_REQUIRES(mutex);
     void hold_to_limit(SessionState& session, Afterwards& after) noexcept RUNNEL_REQUIRES(mutex);
 

@@ -36,8 +36,7 @@ public:
         return names(SubscriptionKind::channel).size() + names(SubscriptionKind::pattern).size();
     }
     [[nodiscard]] bool empty() const noexcept {
-        return std::all_of(names_.begin(), names_.end(),
-                           [](const Names& names) { return names.empty(); });
+        return std::ranges::all_of(names_, [](const Names& names) { return names.empty(); });
     }
 
 private:

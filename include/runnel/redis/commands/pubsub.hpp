@@ -216,6 +216,7 @@ inline Reply pubsub_numpat(Call& call) {
 }
 
 inline Reply pubsub_help(Call& call) {
+    // NOLINTBEGIN(bugprone-suspicious-missing-comma)
     return help(call.words(),
                 {"CHANNELS [<pattern>]",
                  "    Return the currently active channels matching a <pattern> (default: '*').",
@@ -228,6 +229,7 @@ inline Reply pubsub_help(Call& call) {
                  "SHARDNUMSUB [<shardchannel> ...]",
                  "    Return the number of subscribers for the specified shard level "
                  "channel(s)"});
+    // NOLINTEND(bugprone-suspicious-missing-comma)
 }
 
 // The names of shard channels decide about the node of a cluster, as keys do.

@@ -221,28 +221,40 @@ private:
     return last ? last.id().previous().value_or(StreamId{}) : StreamId{};
 }
 
-inline Reply xread(Call& call) {
-    struct From {
-        std::string_view key;
-        const StreamValue* stream;
-        StreamId after;
-    };
-    const ReadWords words = ReadWordReader{call, false}.read();
-    std::vector<From> all;
+// Where XREAD reads a stream from.
+struct ReadFrom {
+    std::string_view key;
+    const StreamValue* stream;  // null: the key does not exist
+    StreamId after;
+};
+
+[[nodiscard]] inline std::vector<ReadFrom> read_positions(const Call& call,
+                                                          const ReadWords& words) {
+    std::vector<ReadFrom> all;
     for (std::size_t n = 0; n != words.keys.size(); ++n) {
         const StreamValue* const stream = call.find<StreamValue>(words.keys[n]);
         all.push_back({words.keys[n], stream, read_position(stream, words.ids[n])});
     }
+    return all;
+}
+
+inline void read_entries(const ReadFrom& from, ReadReply& reply) {
+    if (from.stream == nullptr) return;
+    auto entry = from.stream->log.after(from.after);
+    if (!entry) return;
+    reply.begin(from.key);
+    for (; entry && reply.has_room(); entry = StreamValue::Log::next(entry))
+        reply.add(reply_of(entry));
+    reply.end();
+}
+
+inline Reply xread(Call& call) {
+    const ReadWords words = ReadWordReader{call, false}.read();
+    const std::vector<ReadFrom> all = read_positions(call, words);
     ReadReply reply{call, words};
-    for (const From& from : all) {
+    for (const ReadFrom& from : all) {
         if (reply.is_full()) break;
-        if (from.stream == nullptr) continue;
-        auto entry = from.stream->log.after(from.after);
-        if (!entry) continue;
-        reply.begin(from.key);
-        for (; entry && reply.has_room(); entry = StreamValue::Log::next(entry))
-            reply.add(reply_of(entry));
-        reply.end();
+        read_entries(from, reply);
     }
     if (!reply.empty()) return reply.take();
     if (!words.is_blocking) return call.null_array();
