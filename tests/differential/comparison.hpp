@@ -72,6 +72,13 @@ public:
         return sides_[session].redis;
     }
 
+    /// Whether a session has sent more than it waits for. When it is woken, Redis may carry that
+    /// out before or after what is behind the command that has woken it.
+    [[nodiscard]] bool has_backlog() const {
+        return std::ranges::any_of(sides_,
+                                   [](const Side& side) { return side.redis.has_backlog(); });
+    }
+
     /// A stream where a group was looked for in vain, if there was one since the last call.
     std::string take_lacking_groups() { return std::exchange(lacks_groups_, {}); }
 

@@ -64,7 +64,8 @@ private:
 void expect_no_difference(Trial& trial, Director& director, std::size_t commands) {
     auto report = trial.run(director, commands);
     if (!report) return;
-    std::cout << "after " << trial.figures().sent() << " commands:\n"
+    std::cout << "after " << trial.figures().sent() << " commands: " << report->finding
+              << "This is all that it takes:\n"
               << trial.shrunk(std::move(*report));
     FAIL("they differ, see above");
 }

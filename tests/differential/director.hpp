@@ -73,7 +73,7 @@ public:
         }
         // When a client is woken, what it has sent meanwhile may be carried out before or after
         // what is behind the command that has woken it.
-        const std::size_t most = has_backlog(comparison) ? 1 : 1 + random_.below(8);
+        const std::size_t most = comparison.has_backlog() ? 1 : 1 + random_.below(8);
         while (step.commands.size() < most && !step.has_moment && !step.reopens) {
             if (add_command(step, comparison, is_waiting, waiting)) break;
         }
@@ -99,13 +99,6 @@ private:
         for (std::size_t session = 0; session != session_count; ++session)
             count += comparison.session(session).waiting() != nullptr ? 1 : 0;
         return count;
-    }
-
-    static bool has_backlog(Comparison& comparison) {
-        for (std::size_t session = 0; session != session_count; ++session) {
-            if (comparison.session(session).has_backlog()) return true;
-        }
-        return false;
     }
 
     // ------------------------------------------------------------------ commands
@@ -194,8 +187,8 @@ private:
         }
         if (words.size() != 1) return;
         if (name == "multi") {
+            if (!in_multi) subscribes_in_multi_[step.session] = false;
             in_multi = true;
-            subscribes_in_multi_[step.session] = false;
         }
         if (name == "exec" || name == "discard" || name == "reset") in_multi = false;
     }
