@@ -5,6 +5,7 @@
 #include <runnel/redis.hpp>
 
 #include "support/catch.hpp"
+#include "support/commands_without_memory.hpp"
 #include "support/short_memory.hpp"
 #include "support/user_clocks.hpp"
 
@@ -23,8 +24,6 @@ using runnel::redis::Pending;
 using runnel::redis::Reply;
 
 namespace {
-
-using GroupCommand = std::vector<std::string>;
 
 // Longer than what a std::string holds without memory of its own.
 const std::string other_consumer = "a consumer whose name takes memory";
@@ -50,8 +49,8 @@ public:
     std::optional<Reply> send(std::initializer_list<std::string_view> words) {
         return session_.execute(words);
     }
-    std::optional<Reply> execute(const GroupCommand& command) { return session_.execute(command); }
-    Pending submit_by_other(const GroupCommand& command) { return other_.submit(command); }
+    std::optional<Reply> execute(const Command& command) { return session_.execute(command); }
+    Pending submit_by_other(const Command& command) { return other_.submit(command); }
 
     // All there is, and then what a claim by time finds.
     std::string state() {
@@ -70,7 +69,7 @@ private:
     runnel::redis::Session other_{server_};
 };
 
-const std::vector<GroupCommand> group_commands_to_run{
+const std::vector<Command> group_commands_to_run{
     {"XREAD", "STREAMS", "s", "t", "no", "0", "+", "$"},
     {"XREAD", "MAXSIZE", "50", "STREAMS", "s", "t", "0", "0"},
     {"XREADGROUP", "GROUP", "g", "ann", "STREAMS", "s", "t", ">", ">"},
@@ -99,45 +98,17 @@ const std::vector<GroupCommand> group_commands_to_run{
     {"XCLAIM", "s", "g", "bob", "0", "1-0", "FORCE", "what is no option of a claim"},
 };
 
-const std::vector<GroupCommand> reads_that_wait{
+const std::vector<Command> reads_that_wait{
     {"XREAD", "BLOCK", "0", "STREAMS", "s", "no", "$", "$"},
     {"XREADGROUP", "GROUP", "g", "ann", "COUNT", "1", "BLOCK", "1000", "CLAIM", "1000000",
      "STREAMS", "t", "s", ">", ">"},
 };
 
-std::string read_name(const GroupCommand& command) {
-    std::string name;
-    for (const std::string& word : command) name += word + ' ';
-    return name;
-}
-
 }  // namespace
 
 TEST_CASE("a command on groups that runs out of memory throws and changes nothing",
           "[redis][groups][allocation]") {
-    for (const GroupCommand& command : group_commands_to_run) {
-        DYNAMIC_SECTION(read_name(command)) {
-            const std::string before = GroupScene{}.state();
-            GroupScene undisturbed;
-            const std::optional<Reply> wanted = undisturbed.execute(command);
-            const std::string after = undisturbed.state();
-            REQUIRE(wanted.has_value());
-
-            at_every_request([&](long granted, Shortage shortage) {
-                GroupScene scene;
-                std::optional<Reply> reply;
-                try {
-                    const MemoryRunsOut memory{granted, shortage};
-                    reply = scene.execute(command);
-                } catch (const std::bad_alloc&) {
-                    CHECK(scene.state() == before);
-                    return;
-                }
-                CHECK(reply == wanted);
-                CHECK(scene.state() == after);
-            });
-        }
-    }
+    check_at_every_request<GroupScene>(group_commands_to_run);
 }
 
 namespace {
@@ -163,8 +134,8 @@ std::optional<Reply> reply_unless_it_failed(const Pending& pending) {
 
 TEST_CASE("a read that is to wait and has no memory for that throws and changes nothing",
           "[redis][groups][allocation]") {
-    for (const GroupCommand& command : reads_that_wait) {
-        DYNAMIC_SECTION(read_name(command)) {
+    for (const Command& command : reads_that_wait) {
+        DYNAMIC_SECTION(name_of(command)) {
             const std::string before = ReadScene{}.state();
             at_every_request([&](long granted, Shortage shortage) {
                 ReadScene scene;
@@ -183,9 +154,9 @@ TEST_CASE("a read that is to wait and has no memory for that throws and changes 
 
 TEST_CASE("a read that waits and has no memory for what has come fails, and has read nothing",
           "[redis][groups][allocation]") {
-    for (const GroupCommand& command : reads_that_wait) {
-        DYNAMIC_SECTION(read_name(command)) {
-            const GroupCommand adds{"XADD", "s", "9-0", "f", "v"};
+    for (const Command& command : reads_that_wait) {
+        DYNAMIC_SECTION(name_of(command)) {
+            const Command adds{"XADD", "s", "9-0", "f", "v"};
             ReadScene undisturbed;
             const Pending wanted = undisturbed.submit_by_other(command);
             undisturbed.execute(adds);

@@ -4,9 +4,8 @@
 #include <runnel/redis.hpp>
 
 #include "support/catch.hpp"
-#include "support/short_memory.hpp"
+#include "support/commands_without_memory.hpp"
 
-#include <new>
 #include <optional>
 #include <sstream>
 #include <string>
@@ -16,8 +15,6 @@ using namespace runnel::test;
 using runnel::redis::Reply;
 
 namespace {
-
-using Command = std::vector<std::string>;
 
 // Longer than what a std::string holds without memory of its own.
 const std::string long_name = "a name that is longer than a short one";
@@ -124,29 +121,5 @@ const std::vector<Command> key_commands_to_run{
 
 TEST_CASE("a command on keys that runs out of memory throws and changes nothing",
           "[redis][keys][allocation]") {
-    for (const Command& command : key_commands_to_run) {
-        std::string name;
-        for (const std::string& word : command) name += word + ' ';
-        DYNAMIC_SECTION(name) {
-            ShortOfMemory undisturbed;
-            const std::string before = undisturbed.state();
-            const std::optional<Reply> wanted = undisturbed.execute(command);
-            const std::string after = undisturbed.state();
-            REQUIRE(wanted.has_value());
-
-            at_every_request([&](long granted, Shortage shortage) {
-                ShortOfMemory scene;
-                std::optional<Reply> reply;
-                try {
-                    const MemoryRunsOut memory{granted, shortage};
-                    reply = scene.execute(command);
-                } catch (const std::bad_alloc&) {
-                    CHECK(scene.state() == before);
-                    return;
-                }
-                CHECK(reply == wanted);
-                CHECK(scene.state() == after);
-            });
-        }
-    }
+    check_at_every_request<ShortOfMemory>(key_commands_to_run);
 }

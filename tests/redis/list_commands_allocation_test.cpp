@@ -4,6 +4,7 @@
 #include <runnel/redis.hpp>
 
 #include "support/catch.hpp"
+#include "support/commands_without_memory.hpp"
 #include "support/short_memory.hpp"
 
 #include <new>
@@ -17,8 +18,6 @@ using runnel::redis::Pending;
 using runnel::redis::Reply;
 
 namespace {
-
-using Command = std::vector<std::string>;
 
 // Longer than what a std::string holds without memory of its own.
 const std::string long_list = "a name that is longer than a short one";
@@ -123,45 +122,17 @@ const std::vector<Command> list_commands_that_wait{
     {"BLMOVEM", "one", "new", "LEFT", "LEFT", "10", "EXACTLY", "2", "BULK"},
 };
 
-std::string list_command_name(const Command& command) {
-    std::string name;
-    for (const std::string& word : command) name += word + ' ';
-    return name.substr(0, 60);
-}
-
 }  // namespace
 
 TEST_CASE("a command of lists that runs out of memory throws and changes nothing",
           "[redis][lists][allocation]") {
-    for (const Command& command : list_commands_to_run) {
-        DYNAMIC_SECTION(list_command_name(command)) {
-            ListScene undisturbed;
-            const std::string before = undisturbed.state();
-            const std::optional<Reply> wanted = undisturbed.execute(command);
-            const std::string after = undisturbed.state();
-            REQUIRE(wanted.has_value());
-
-            at_every_request([&](long granted, Shortage shortage) {
-                ListScene scene;
-                std::optional<Reply> reply;
-                try {
-                    const MemoryRunsOut memory{granted, shortage};
-                    reply = scene.execute(command);
-                } catch (const std::bad_alloc&) {
-                    CHECK(scene.state() == before);
-                    return;
-                }
-                CHECK(reply == wanted);
-                CHECK(scene.state() == after);
-            });
-        }
-    }
+    check_at_every_request<ListScene>(list_commands_to_run);
 }
 
 TEST_CASE("a command of lists that finds no memory to wait throws and does not wait",
           "[redis][lists][allocation]") {
     for (const Command& command : list_commands_that_wait) {
-        DYNAMIC_SECTION(list_command_name(command)) {
+        DYNAMIC_SECTION(name_of(command)) {
             ListScene undisturbed;
             const std::string before = undisturbed.state();
             REQUIRE_FALSE(undisturbed.submit(command).ready());

@@ -5,14 +5,12 @@
 
 #include "support/catch.hpp"
 #include "support/fake_replies.hpp"
+#include "support/told_changes.hpp"
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
-#include <memory>
-#include <optional>
-#include <ostream>
 #include <random>
 #include <string>
 #include <string_view>
@@ -190,64 +188,15 @@ TEST_CASE("lists do what deques do", "[redis][lists][model]") {
 
 namespace {
 
-// What a server tells of changes.
-class Told final : public redis::detail::ChangeListener {
-public:
-    struct One {
-        redis::detail::Change::What what;
-        std::string key;
-        std::size_t count = 1;
-
-        bool operator==(const One&) const = default;
-        friend std::ostream& operator<<(std::ostream& out, const One& one) {
-            return out << static_cast<int>(one.what) << ' ' << one.key << ' ' << one.count;
-        }
-    };
-
-    void on_change(const Change& change, redis::detail::ChangedIn /*in*/) noexcept override {
-        all.push_back({change.what, std::string{change.key}, change.count});
-    }
-
-    std::vector<One> all{};
-};
-
-// A server whose changes are listened to.
-class ToldScene {
-public:
-    ToldScene() {
-        const redis::detail::Lock lock{server_->mutex};
-        server_->add_listener(told_);
-    }
-    ToldScene(const ToldScene&) = delete;
-    ToldScene& operator=(const ToldScene&) = delete;
-    ~ToldScene() { server_->close_all(); }
-
-    // What is told of a command.
-    std::vector<Told::One> after(std::initializer_list<std::string_view> words) {
-        told_.all.clear();
-        std::shared_ptr<redis::detail::PendingState> pending;
-        redis::detail::Afterwards afterwards;
-        {
-            const redis::detail::Lock lock{server_->mutex};
-            (void)server_->execute(*session_, {words.begin(), words.size()}, pending, afterwards);
-        }
-        afterwards.run();
-        return told_.all;
-    }
-
-private:
-    std::shared_ptr<redis::detail::ServerState> server_ =
-        std::make_shared<redis::detail::ServerState>(redis::ServerOptions{});
-    std::shared_ptr<redis::detail::SessionState> session_ = server_->open({});
-    Told told_;
-};
-
-using Changes = std::vector<Told::One>;
+// The changes that a server tells, with their counts.
+using ToldByLists = runnel::test::ToldChanges<&redis::detail::Change::count>;
+using Changes = std::vector<ToldByLists::Change>;
 using What = redis::detail::Change::What;
 
 }  // namespace
 
-TEST_CASE_METHOD(ToldScene, "pushes and pops are told with their counts, and so is a key's coming",
+TEST_CASE_METHOD(ToldByLists,
+                 "pushes and pops are told with their counts, and so is a key's coming",
                  "[redis][lists][changes]") {
     CHECK(after({"RPUSH", "l", "a", "b", "c"}) ==
           Changes{{What::key_made, "l"}, {What::pushed, "l", 3}});
@@ -257,7 +206,7 @@ TEST_CASE_METHOD(ToldScene, "pushes and pops are told with their counts, and so 
           Changes{{What::popped, "l", 2}, {What::key_gone, "l"}});
 }
 
-TEST_CASE_METHOD(ToldScene, "changes within a list are told", "[redis][lists][changes]") {
+TEST_CASE_METHOD(ToldByLists, "changes within a list are told", "[redis][lists][changes]") {
     after({"RPUSH", "l", "a", "b", "a", "c"});
     CHECK(after({"LSET", "l", "3", "d"}) == Changes{{What::list_changed, "l"}});
     CHECK(after({"LREM", "l", "0", "a"}) == Changes{{What::list_changed, "l", 2}});
@@ -268,7 +217,7 @@ TEST_CASE_METHOD(ToldScene, "changes within a list are told", "[redis][lists][ch
           Changes{{What::list_changed, "l", 3}, {What::key_gone, "l"}});
 }
 
-TEST_CASE_METHOD(ToldScene, "a move is told of both lists", "[redis][lists][changes]") {
+TEST_CASE_METHOD(ToldByLists, "a move is told of both lists", "[redis][lists][changes]") {
     after({"RPUSH", "l", "a", "b"});
     CHECK(after({"LMOVE", "l", "m", "LEFT", "RIGHT"}) ==
           Changes{{What::key_made, "m"}, {What::popped, "l"}, {What::pushed, "m"}});
@@ -276,7 +225,8 @@ TEST_CASE_METHOD(ToldScene, "a move is told of both lists", "[redis][lists][chan
           Changes{{What::popped, "l"}, {What::pushed, "m"}, {What::key_gone, "l"}});
 }
 
-TEST_CASE_METHOD(ToldScene, "of what changes nothing nothing is told", "[redis][lists][changes]") {
+TEST_CASE_METHOD(ToldByLists, "of what changes nothing nothing is told",
+                 "[redis][lists][changes]") {
     after({"RPUSH", "l", "a", "b"});
     CHECK(after({"LPOP", "l", "0"}).empty());
     CHECK(after({"LPOP", "no"}).empty());

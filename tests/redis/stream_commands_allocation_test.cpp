@@ -4,10 +4,8 @@
 #include <runnel/redis.hpp>
 
 #include "support/catch.hpp"
-#include "support/short_memory.hpp"
+#include "support/commands_without_memory.hpp"
 
-#include <initializer_list>
-#include <new>
 #include <optional>
 #include <sstream>
 #include <string>
@@ -18,8 +16,6 @@ using namespace runnel::test;
 using runnel::redis::Reply;
 
 namespace {
-
-using Command = std::vector<std::string>;
 
 // Longer than what a std::string holds without memory of its own.
 const std::string long_stream = "a name that is longer than a short one";
@@ -116,37 +112,9 @@ const std::vector<Command> commands_to_run{
     {"XINFO", "CONSUMERS", "s", "no"},
 };
 
-std::string name_of(const Command& command) {
-    std::string name;
-    for (const std::string& word : command) name += word + ' ';
-    return name.substr(0, 60);
-}
-
 }  // namespace
 
 TEST_CASE("a command of streams that runs out of memory throws and changes nothing",
           "[redis][streams][allocation]") {
-    for (const Command& command : commands_to_run) {
-        DYNAMIC_SECTION(name_of(command)) {
-            ShortScene undisturbed;
-            const std::string before = undisturbed.state();
-            const std::optional<Reply> wanted = undisturbed.execute(command);
-            const std::string after = undisturbed.state();
-            REQUIRE(wanted.has_value());
-
-            at_every_request([&](long granted, Shortage shortage) {
-                ShortScene scene;
-                std::optional<Reply> reply;
-                try {
-                    const MemoryRunsOut memory{granted, shortage};
-                    reply = scene.execute(command);
-                } catch (const std::bad_alloc&) {
-                    CHECK(scene.state() == before);
-                    return;
-                }
-                CHECK(reply == wanted);
-                CHECK(scene.state() == after);
-            });
-        }
-    }
+    check_at_every_request<ShortScene>(commands_to_run);
 }

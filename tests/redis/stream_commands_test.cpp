@@ -5,18 +5,15 @@
 #include <runnel/redis.hpp>
 
 #include "support/catch.hpp"
+#include "support/told_changes.hpp"
 #include "support/user_clocks.hpp"
 
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
-#include <memory>
-#include <optional>
-#include <ostream>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 using namespace std::chrono_literals;
@@ -223,64 +220,14 @@ TEST_CASE("XINFO HELP tells of each subcommand", "[redis][streams]") {
 
 namespace {
 
-// What a server tells of changes.
-struct StreamToldOne {
-    redis::detail::Change::What what;
-    std::string key;
-    StreamId id{};
-
-    bool operator==(const StreamToldOne&) const = default;
-    friend std::ostream& operator<<(std::ostream& out, const StreamToldOne& one) {
-        return out << static_cast<int>(one.what) << ' ' << one.key << ' ' << one.id;
-    }
-};
-
-class StreamTold final : public redis::detail::ChangeListener {
-public:
-    void on_change(const redis::detail::Change& change,
-                   redis::detail::ChangedIn /*in*/) noexcept override {
-        all.push_back({change.what, std::string{change.key}, change.id});
-    }
-
-    std::vector<StreamToldOne> all{};
-};
-
-class StreamToldScene {
-public:
-    StreamToldScene() {
-        const redis::detail::Lock lock{server_->mutex};
-        server_->add_listener(told_);
-    }
-    StreamToldScene(const StreamToldScene&) = delete;
-    StreamToldScene& operator=(const StreamToldScene&) = delete;
-    ~StreamToldScene() { server_->close_all(); }
-
-    // What is told of a command.
-    std::vector<StreamToldOne> after(std::initializer_list<std::string_view> words) {
-        told_.all.clear();
-        std::shared_ptr<redis::detail::PendingState> pending;
-        redis::detail::Afterwards afterwards;
-        {
-            const redis::detail::Lock lock{server_->mutex};
-            (void)server_->execute(*session_, {words.begin(), words.size()}, pending, afterwards);
-        }
-        afterwards.run();
-        return told_.all;
-    }
-
-private:
-    std::shared_ptr<redis::detail::ServerState> server_ =
-        std::make_shared<redis::detail::ServerState>(redis::ServerOptions{});
-    std::shared_ptr<redis::detail::SessionState> session_ = server_->open({});
-    StreamTold told_;
-};
-
-using StreamChanges = std::vector<StreamToldOne>;
+// The changes that a server tells, with their ids.
+using ToldByStreams = runnel::test::ToldChanges<&redis::detail::Change::id>;
+using StreamChanges = std::vector<ToldByStreams::Change>;
 using What = redis::detail::Change::What;
 
 }  // namespace
 
-TEST_CASE_METHOD(StreamToldScene,
+TEST_CASE_METHOD(ToldByStreams,
                  "what is added, trimmed and erased is told in that order, with its ids",
                  "[redis][streams][changes]") {
     CHECK(after({"XADD", "s", "1", "f", "v"}) ==
@@ -300,7 +247,7 @@ TEST_CASE_METHOD(StreamToldScene,
           StreamChanges{{What::entry_removed, "s", {6}}});
 }
 
-TEST_CASE_METHOD(StreamToldScene, "what changes nothing is not told", "[redis][streams][changes]") {
+TEST_CASE_METHOD(ToldByStreams, "what changes nothing is not told", "[redis][streams][changes]") {
     after({"XADD", "s", "IDMP", "p", "i", "*", "f", "v"});
     CHECK(after({"XADD", "s", "IDMP", "p", "i", "*", "f", "v"}).empty());
     CHECK(after({"XADD", "s", "1", "f", "v"}).empty());
@@ -311,7 +258,7 @@ TEST_CASE_METHOD(StreamToldScene, "what changes nothing is not told", "[redis][s
     CHECK(after({"XSETID", "s", "0"}).empty());
 }
 
-TEST_CASE_METHOD(StreamToldScene, "what is set is told", "[redis][streams][changes]") {
+TEST_CASE_METHOD(ToldByStreams, "what is set is told", "[redis][streams][changes]") {
     const std::string_view id = "1700000000000-0";  // now, so that it is not forgotten at once
     const StreamId parsed = *StreamId::parse(id);
     after({"XADD", "s", id, "f", "v"});

@@ -3,6 +3,7 @@
 
 #include "redis/transcript_run.hpp"
 #include "support/catch.hpp"
+#include "support/fake_replies.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -18,10 +19,6 @@ using runnel::redis::Reply;
 using namespace std::chrono_literals;
 
 namespace {
-
-Reply bulk(const char* text) {
-    return Reply::bulk_string(text);
-}
 
 Reply entry(const char* id) {
     return Reply::array({bulk(id), Reply::array({bulk("f"), bulk("v")})});
