@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <runnel/detail/base/parse_integer.hpp>
 #include <runnel/redis/command.hpp>
-#include <runnel/redis/integer.hpp>
 #include <runnel/redis/reply.hpp>
 
 #include <cmath>
@@ -17,10 +17,7 @@
 
 namespace runnel::inline v0::redis::detail {
 
-// In one line: what stands in the text may come from a client.
 [[noreturn]] inline void refuse(std::string text) {
-    for (char& letter : text)
-        if (letter == '\r' || letter == '\n') letter = ' ';
     throw Refusal{Reply::error(std::move(text))};
 }
 [[noreturn]] inline void refuse_syntax() {
@@ -50,6 +47,19 @@ namespace runnel::inline v0::redis::detail {
 }
 [[nodiscard]] inline std::int64_t integer(std::string_view word) {
     return integer_or(word, "ERR value is not an integer or out of range");
+}
+
+// At least 1; more than there can be is as good as all.
+[[nodiscard]] inline std::size_t positive_count(std::string_view word, std::string_view error) {
+    const std::int64_t count = integer_or(word, error);
+    if (count < 1) refuse(std::string{error});
+    return static_cast<std::size_t>(count);
+}
+
+// Whether an integer is one of 32 bits.
+[[nodiscard]] constexpr bool is_int(std::int64_t number) noexcept {
+    using Limits = std::numeric_limits<std::int32_t>;
+    return number >= Limits::min() && number <= Limits::max();
 }
 
 // The time-out of a list command: seconds, with a fraction. `now` in milliseconds. Nothing: for
@@ -90,6 +100,11 @@ namespace runnel::inline v0::redis::detail {
 // As Redis writes a word into an error: a zero byte ends it.
 [[nodiscard]] constexpr std::string_view as_c_string(std::string_view word) noexcept {
     return word.substr(0, word.find('\0'));
+}
+// The same of an unknown command or subcommand: no more than this.
+inline constexpr std::size_t most_shown = 128;
+[[nodiscard]] constexpr std::string_view shown(std::string_view word) noexcept {
+    return as_c_string(word).substr(0, most_shown);
 }
 
 }  // namespace runnel::inline v0::redis::detail

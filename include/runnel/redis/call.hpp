@@ -90,6 +90,13 @@ public:
         const auto* const key = find_key(name);
         return key != nullptr ? &as<Kind>(*key->second.value) : nullptr;
     }
+    // The same, refused if the key does not exist.
+    template <typename Kind>
+    [[nodiscard]] Kind& get(std::string_view name) const {
+        Kind* const found = find<Kind>(name);
+        if (found == nullptr) refuse("ERR no such key");
+        return *found;
+    }
     template <typename Kind>
     [[nodiscard]] static Kind& as(Value& value) {
         if (value.type() != Kind::kind)
@@ -205,9 +212,7 @@ public:
 
     [[nodiscard]] bool is_resp3() const noexcept { return session_.is_resp3(); }
     [[nodiscard]] static Reply null() noexcept { return Reply::null(); }
-    [[nodiscard]] Reply null_array() const noexcept {
-        return is_resp3() ? Reply::null() : Reply::null_array();
-    }
+    [[nodiscard]] Reply null_array() const noexcept { return session_.null_array(); }
     // Of key, value, key, value, ….
     [[nodiscard]] Reply map(std::vector<Reply> elements) const {
         return is_resp3() ? Reply::map(std::move(elements)) : Reply::array(std::move(elements));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <runnel/detail/base/parse_integer.hpp>
 #include <runnel/detail/base/reserve.hpp>
-#include <runnel/redis/integer.hpp>
 #include <runnel/redis/wire_bytes.hpp>
 
 #include <array>
@@ -156,7 +156,7 @@ inline bool CommandDecoder::begin() {
     if (bytes_.rest().front() != '*') return decode_inline();
     const auto line = length_line("too big mbulk count string");
     if (!line) return false;
-    const auto count = detail::parse_integer(*line);
+    const auto count = runnel::detail::parse_integer(*line);
     if (!count) detail::refuse_bytes("invalid multibulk length");
     const auto missing = *count > 0 ? static_cast<std::uint64_t>(*count) : 0;
     if (missing > limits_.elements) detail::refuse_bytes("invalid multibulk length");
@@ -180,7 +180,7 @@ inline bool CommandDecoder::decode_word() {
     if (!line) return false;
     const char type = bytes_.rest().front();
     if (type != '$') detail::refuse_bytes(std::string{"expected '$', got '"} + type + '\'');
-    const auto count = detail::parse_integer(*line);
+    const auto count = runnel::detail::parse_integer(*line);
     if (!count || *count < 0 || static_cast<std::uint64_t>(*count) > limits_.bulk)
         detail::refuse_bytes("invalid bulk length");
     const auto size = static_cast<std::size_t>(*count);

@@ -16,12 +16,11 @@
 #include <runnel/redis/commands/streams.hpp>
 #include <runnel/redis/commands/strings.hpp>
 #include <runnel/redis/commands/transactions.hpp>
-#include <runnel/redis/reply.hpp>
+#include <runnel/redis/subcommands.hpp>
 
 #include <algorithm>
 #include <array>
 #include <cstddef>
-#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -98,7 +97,6 @@ private:
     }
 
     [[noreturn]] static void refuse_unknown(Words words) {
-        constexpr std::size_t most_shown = 128;
         std::string arguments;
         for (const std::string_view word : words.subspan(1)) {
             if (arguments.size() >= most_shown) break;
@@ -106,17 +104,14 @@ private:
             arguments += as_c_string(word).substr(0, most_shown - (arguments.size() - 1));
             arguments += "' ";
         }
-        refuse("ERR unknown command '" + std::string{as_c_string(words[0]).substr(0, most_shown)} +
+        refuse("ERR unknown command '" + std::string{shown(words[0])} +
                "', with args beginning with: " + arguments);
     }
 
     [[noreturn]] static void refuse_subcommand(const CommandInfo& container,
                                                std::string_view word) {
-        constexpr std::size_t most_shown = 128;
-        std::string name{container.name};
-        std::ranges::transform(name, name.begin(), to_upper);
-        refuse("ERR unknown subcommand '" + std::string{as_c_string(word).substr(0, most_shown)} +
-               "'. Try " + name + " HELP.");
+        refuse("ERR unknown subcommand '" + std::string{shown(word)} + "'. Try " +
+               in_capitals(container.name) + " HELP.");
     }
 
     std::vector<const CommandInfo*> rows_;

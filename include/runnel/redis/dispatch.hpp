@@ -11,12 +11,14 @@
 #include <array>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
+#include <list>
 #include <memory>
-#include <new>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace runnel::inline v0::redis::detail {
 
@@ -306,8 +308,7 @@ inline void ServerState::prepare_wait(Parked& parked, const Block& block) {
     if (block.again_at) parked.next_again = make_alarm(deadline_at(*block.again_at));
     for (const std::string_view key : block.keys)
         add_place(parked, waits_.at(parked.database, key));
-    if (block.what == WaitsFor::group && !spare_alarm_)
-        spare_alarm_ = std::make_shared<Alarm>(shared_from_this());
+    if (block.what == WaitsFor::group) make_spare_alarm();
 }
 
 // Once for each key. If it throws, what was added before is left to forget_places().
@@ -390,7 +391,7 @@ inline void ServerState::end_parked(SessionState& session, std::optional<Reply> 
 inline bool ServerState::end_if_overdue(Parked& parked, Afterwards& after) noexcept {
     if (!parked.deadline || *parked.deadline > clock.now()) return false;
     SessionState& session = parked.session;
-    end_parked(session, session.is_resp3() ? Reply::null() : Reply::null_array(), after);
+    end_parked(session, session.null_array(), after);
     return true;
 }
 
@@ -508,8 +509,10 @@ inline void ServerState::expire_due(Milliseconds now) noexcept {
 // A stream that expires ends the waits of its groups' readers. Only for them the server looks at
 // keys that expire while nobody calls.
 inline void ServerState::prepare_expiry_alarm() {
-    if (blocked_groups_ != 0 && !spare_alarm_)
-        spare_alarm_ = std::make_shared<Alarm>(shared_from_this());
+    if (blocked_groups_ != 0) make_spare_alarm();
+}
+inline void ServerState::make_spare_alarm() {
+    if (!spare_alarm_) spare_alarm_ = std::make_shared<Alarm>(shared_from_this());
 }
 
 inline void ServerState::arm_expiry_alarm(Afterwards& after) noexcept {

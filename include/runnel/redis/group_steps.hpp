@@ -10,7 +10,6 @@
 #include <runnel/redis/stream_value.hpp>
 #include <runnel/stream_id.hpp>
 
-#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -50,6 +49,12 @@ struct GroupAt {
         refuse("NOGROUP No such key '" + std::string{as_c_string(key)} + "' or consumer group '" +
                std::string{as_c_string(name)} + "'" + std::string{where});
     return at;
+}
+
+// For commands that look for a group in a stream that exists.
+[[noreturn]] inline void refuse_missing_group(std::string_view key, std::string_view name) {
+    refuse("NOGROUP No such consumer group '" + std::string{as_c_string(name)} +
+           "' for key name '" + std::string{as_c_string(key)} + "'");
 }
 
 // What a command does to groups, step by step while it makes its reply. All of it is taken back

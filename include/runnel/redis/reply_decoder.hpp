@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <runnel/detail/base/parse_integer.hpp>
 #include <runnel/detail/base/reserve.hpp>
-#include <runnel/redis/integer.hpp>
 #include <runnel/redis/reply.hpp>
 #include <runnel/redis/wire_bytes.hpp>
 
@@ -145,7 +145,7 @@ inline bool ReplyDecoder::is_big_number(std::string_view text) noexcept {
 
 inline std::size_t ReplyDecoder::length(std::string_view text, std::size_t limit,
                                         const char* refusal) {
-    const auto length = detail::parse_integer(text);
+    const auto length = runnel::detail::parse_integer(text);
     if (!length || *length < 0 || static_cast<std::uint64_t>(*length) > limit)
         detail::refuse_bytes(refusal);
     return static_cast<std::size_t>(*length);

@@ -3,7 +3,6 @@
 
 #include <runnel/version.hpp>
 
-#include <runnel/detail/base/small_vector.hpp>
 #include <runnel/detail/wait/await.hpp>
 #include <runnel/detail/wait/request.hpp>
 #include <runnel/detail/wait/wait_queue.hpp>
@@ -79,14 +78,16 @@ private:
     return session.outbox.has_push() || session.is_closed;
 }
 
-// Returns whether the result is there. On a clock that nobody runs, the parked command is seen to
-// first.
-[[nodiscard]] inline bool look(const std::shared_ptr<PendingState>& pending) {
-    ServerState& server = *pending->server;
+// Whether the result is there. On a clock that nobody runs, the parked command is seen to first.
+[[nodiscard]] inline bool look(const PendingState& pending, Afterwards& after)
+    RUNNEL_REQUIRES(pending.server->mutex) {
+    if (!pending.is_done && pending.parked) pending.server->look_after(*pending.parked, after);
+    return pending.is_done;
+}
+[[nodiscard]] inline bool look(const PendingState& pending) {
     Afterwards after;
-    const Lock lock{server.mutex};
-    if (!pending->is_done && pending->parked) server.look_after(*pending->parked, after);
-    return pending->is_done;
+    const Lock lock{pending.server->mutex};
+    return look(pending, after);
 }
 
 // Waits for a result. False: the time is over.
@@ -94,7 +95,7 @@ private:
                                    const Timeout& timeout) {
     ServerState& server = *pending->server;
     const auto until = deadline_of(timeout, server.clock);
-    while (!look(pending)) {
+    while (!look(*pending)) {
         if (until && *until <= server.clock.now()) return false;
         std::optional<Clock::Deadline> next = until;
         if (!is_run(TimersOf::get(server.clock))) {  // then nobody else ends the parked command
@@ -118,14 +119,15 @@ private:
 class Pending {
 public:
     /// Whether the command has ended: it has replied, or never will.
-    [[nodiscard]] bool ready() const { return detail::look(state_); }
+    [[nodiscard]] bool ready() const { return detail::look(*state_); }
 
     /// Its reply. Nothing: it has not ended yet; or it has no reply, because the session was closed
     /// first or its answers are pushes. Throws: std::bad_alloc if memory ran out when it was
     /// carried out; then it has changed nothing.
     [[nodiscard]] std::optional<Reply> try_get() const {
-        if (!ready()) return std::nullopt;
+        detail::Afterwards after;
         const detail::Lock lock{state_->server->mutex};
+        if (!detail::look(*state_, after)) return std::nullopt;
         if (state_->has_failed) throw std::bad_alloc{};
         return state_->reply;
     }

@@ -173,6 +173,9 @@ struct SessionState : std::enable_shared_from_this<SessionState> {
     std::shared_ptr<SessionState> kept_to_push{};  // while it stands in that list
 
     [[nodiscard]] bool is_resp3() const noexcept { return protocol == 3; }
+    [[nodiscard]] Reply null_array() const noexcept {
+        return is_resp3() ? Reply::null() : Reply::null_array();
+    }
 };
 
 // What is left to do when the server's lock is released: to wake threads, to tell the clock of
@@ -365,6 +368,7 @@ private:
     void carry_out_one(Call& exec, const QueuedCommand& command, ExecReplies& replies) noexcept
         RUNNEL_REQUIRES(mutex);
     void expire_due(Milliseconds now) noexcept RUNNEL_REQUIRES(mutex);
+    void make_spare_alarm() RUNNEL_REQUIRES(mutex);
     void prepare_expiry_alarm() RUNNEL_REQUIRES(mutex);
     void arm_expiry_alarm(Afterwards& after) noexcept RUNNEL_REQUIRES(mutex);
     void serve_all(Afterwards& after) noexcept RUNNEL_REQUIRES(mutex);

@@ -6,7 +6,6 @@
 #include <runnel/redis/reply.hpp>
 
 #include <algorithm>
-#include <cstddef>
 #include <initializer_list>
 #include <string>
 #include <string_view>
@@ -25,10 +24,8 @@ namespace runnel::inline v0::redis::detail {
 
 // The subcommand exists, but does not take these words. Throws: Refusal.
 [[noreturn]] inline void refuse_subcommand_arguments(Words words) {
-    constexpr std::size_t most_shown = 128;
     refuse("ERR unknown subcommand or wrong number of arguments for '" +
-           std::string{as_c_string(words[1]).substr(0, most_shown)} + "'. Try " +
-           in_capitals(words[0]) + " HELP.");
+           std::string{shown(words[1])} + "'. Try " + in_capitals(words[0]) + " HELP.");
 }
 
 // What the subcommand HELP answers; `lines` tell of the others.

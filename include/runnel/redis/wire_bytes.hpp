@@ -2,7 +2,6 @@
 #pragma once
 
 #include <runnel/error.hpp>
-#include <runnel/redis/integer.hpp>
 
 #include <cstddef>
 #include <optional>

@@ -2,19 +2,18 @@
 #pragma once
 
 #include <runnel/detail/base/assert.hpp>
+#include <runnel/detail/base/parse_integer.hpp>
 #include <runnel/stream_id.hpp>
 
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <charconv>
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
 #include <map>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -43,18 +42,9 @@ namespace listpack {
     return with_way_back(fits(32) ? 5 : 9);
 }
 
-// Text that is a number is kept as the number. "+5", "-0" and "05" are not: they would come back as
-// other text.
-[[nodiscard]] inline bool is_number(std::string_view text, std::int64_t& number) noexcept {
-    const std::string_view digits = text.substr(text.starts_with('-') ? 1 : 0);
-    if (digits.empty() || (digits.front() == '0' && text != "0")) return false;
-    const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    return error == std::errc{} && stop == text.data() + text.size();
-}
-
+// Text that is a number as Redis prints one is kept as the number.
 [[nodiscard]] inline std::uint64_t size_of(std::string_view text) noexcept {
-    std::int64_t number = 0;
-    if (is_number(text, number)) return size_of(number);
+    if (const auto number = parse_integer(text)) return size_of(*number);
     const std::uint64_t size = text.size();
     if (size < 64) return with_way_back(size + 1);
     return with_way_back(size + (size < 4'096 ? 2 : 5));

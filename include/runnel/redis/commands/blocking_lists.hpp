@@ -7,6 +7,7 @@
 #include <runnel/redis/command.hpp>
 #include <runnel/redis/commands/lists.hpp>
 #include <runnel/redis/list_value.hpp>
+#include <runnel/redis/replies.hpp>
 #include <runnel/redis/reply.hpp>
 #include <runnel/redis/waits.hpp>
 
@@ -14,10 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <string>
-#include <string_view>
 #include <utility>
-#include <vector>
 
 namespace runnel::inline v0::redis::detail {
 
@@ -43,8 +41,7 @@ inline Reply pop_or_wait(Call& call, End end) {
     const Words keys = call.words().subspan(1, call.size() - 2);
     const auto from = FirstList::of(call, keys);
     if (from.list == nullptr) return wait_at_lists(call, keys, timeout, call.null_array());
-    Reply reply = Reply::array({Reply::bulk_string(std::string{from.key}),
-                                Reply::bulk_string(from.list->core().peek(end))});
+    Reply reply = Reply::array({bulk(from.key), Reply::bulk_string(from.list->core().peek(end))});
     drop_elements(call, from.key, *from.list, end, 1);
     return reply;
 }

@@ -4,6 +4,8 @@
 #include <runnel/redis/arguments.hpp>
 #include <runnel/redis/call.hpp>
 #include <runnel/redis/command.hpp>
+#include <runnel/redis/database_number.hpp>
+#include <runnel/redis/replies.hpp>
 #include <runnel/redis/reply.hpp>
 #include <runnel/redis/state.hpp>
 #include <runnel/redis/subcommands.hpp>
@@ -11,8 +13,6 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
-#include <cstdint>
-#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -28,13 +28,13 @@ inline Reply ping(Call& call) {
     if (call.size() > 2) call.refuse_arity();
     const std::string_view message = call.size() == 2 ? call[1] : std::string_view{};
     if (!call.is_resp3() && !call.session().subscriptions.empty())
-        return Reply::array({Reply::bulk_string("pong"), Reply::bulk_string(std::string{message})});
+        return Reply::array({bulk("pong"), bulk(message)});
     if (call.size() == 1) return Reply::simple_string("PONG");
-    return Reply::bulk_string(std::string{message});
+    return bulk(message);
 }
 
 inline Reply echo(Call& call) {
-    return Reply::bulk_string(std::string{call[1]});
+    return bulk(call[1]);
 }
 
 // The time of the command, in seconds and microseconds.
@@ -47,19 +47,14 @@ inline Reply time(Call& call) {
 }
 
 inline Reply select(Call& call) {
-    using Int = std::numeric_limits<std::int32_t>;
-    const std::int64_t number = call.integer(1);
-    if (number < Int::min() || number > Int::max())
-        refuse("ERR value is out of range, value must between -2147483648 and 2147483647");
-    if (number < 0 || static_cast<std::uint64_t>(number) >= call.database_count())
-        refuse("ERR DB index is out of range");
-    Reply reply = Reply::simple_string("OK");
-    call.session().database = static_cast<std::size_t>(number);
+    const std::size_t number = database_number(call, call[1]);
+    Reply reply = reply_ok();
+    call.session().database = number;
     return reply;
 }
 
 inline Reply quit(Call& call) {
-    Reply reply = Reply::simple_string("OK");
+    Reply reply = reply_ok();
     call.quit();
     return reply;
 }
@@ -119,14 +114,13 @@ inline Reply hello(Call& call) {
     const int protocol = call.size() > 1 ? read_protocol(call[1]) : session.protocol;
     HelloOptions options = read_hello_options(call);
     if (!options.may_enter) refuse("WRONGPASS invalid username-password pair or user is disabled.");
-    const auto text = [](std::string_view word) { return Reply::bulk_string(std::string{word}); };
-    std::vector<Reply> facts{text("server"),  text("redis"),
-                             text("version"), text(redis_version),
-                             text("proto"),   Reply::integer(protocol),
-                             text("id"),      Reply::integer(session.id),
-                             text("mode"),    text("standalone"),
-                             text("role"),    text("master"),
-                             text("modules"), Reply::array({})};
+    std::vector<Reply> facts{bulk("server"),  bulk("redis"),
+                             bulk("version"), bulk(redis_version),
+                             bulk("proto"),   Reply::integer(protocol),
+                             bulk("id"),      Reply::integer(session.id),
+                             bulk("mode"),    bulk("standalone"),
+                             bulk("role"),    bulk("master"),
+                             bulk("modules"), Reply::array({})};
     Reply reply = protocol == 3 ? Reply::map(std::move(facts)) : Reply::array(std::move(facts));
     if (options.name) session.name = std::move(*options.name);
     session.protocol = protocol;
@@ -139,7 +133,7 @@ inline Reply client_id(Call& call) {
 
 inline Reply client_setname(Call& call) {
     std::string name = client_name(call[2]);
-    Reply reply = Reply::simple_string("OK");
+    Reply reply = reply_ok();
     call.session().name = std::move(name);
     return reply;
 }
@@ -159,7 +153,7 @@ inline Reply client_unblock(Call& call) {
     }
     SessionState* const session = call.find_session(call.integer(2));
     if (session == nullptr || !session->parked) return Reply::integer(0);
-    Reply end = session->is_resp3() ? Reply::null() : Reply::null_array();
+    Reply end = session->null_array();
     if (is_error) end = Reply::error("UNBLOCKED client unblocked via CLIENT UNBLOCK");
     call.unblock(*session, std::move(end));
     return Reply::integer(1);

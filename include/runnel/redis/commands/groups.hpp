@@ -8,6 +8,7 @@
 #include <runnel/redis/change.hpp>
 #include <runnel/redis/command.hpp>
 #include <runnel/redis/group_steps.hpp>
+#include <runnel/redis/replies.hpp>
 #include <runnel/redis/reply.hpp>
 #include <runnel/redis/stream_value.hpp>
 #include <runnel/redis/stream_words.hpp>
@@ -38,9 +39,7 @@ namespace runnel::inline v0::redis::detail {
 }
 [[nodiscard]] inline GroupAt group_that_exists(const Call& call) {
     const GroupAt at = group_if_any(call);
-    if (at.group == nullptr)
-        refuse("NOGROUP No such consumer group '" + std::string{as_c_string(at.name)} +
-               "' for key name '" + std::string{as_c_string(at.key)} + "'");
+    if (at.group == nullptr) refuse_missing_group(at.key, at.name);
     return at;
 }
 
@@ -87,7 +86,7 @@ inline Reply xgroup_create(Call& call) {
     StreamValue::Groups made;
     made.try_emplace(std::string{known.name}, PendingEntries::timed, from, words.entries_read,
                      stream->log.facts());
-    Reply reply = Reply::simple_string("OK");
+    Reply reply = reply_ok();
     stream.commit();
     stream->groups.insert(made.extract(made.begin()));
     call.tell(known.change(Change::What::group_made, from));
@@ -102,7 +101,7 @@ inline Reply xgroup_setid(Call& call) {
     const LogFacts log = at.stream->log.facts();
     const auto id = call[4] == "$" ? log.last_id : parse_edge(call[4]);
     if (!id) refuse_id();
-    Reply reply = Reply::simple_string("OK");
+    Reply reply = reply_ok();
     at.group->set_position(*id, words.entries_read, log);
     call.tell(at.change(Change::What::group_moved, *id));
     return reply;
@@ -133,7 +132,7 @@ inline Reply xgroup_delconsumer(Call& call) {
     Change change = at.change(Change::What::consumer_removed);
     change.consumer = call[4];
     call.tell(change);
-    return Reply::integer(static_cast<std::int64_t>(dropped));
+    return reply_count(dropped);
 }
 
 inline Reply xgroup_help(Call& call) {

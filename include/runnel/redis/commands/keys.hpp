@@ -7,6 +7,8 @@
 #include <runnel/redis/change.hpp>
 #include <runnel/redis/command.hpp>
 #include <runnel/redis/database.hpp>
+#include <runnel/redis/database_number.hpp>
+#include <runnel/redis/replies.hpp>
 #include <runnel/redis/reply.hpp>
 #include <runnel/redis/value.hpp>
 
@@ -17,8 +19,6 @@
 #include <cstdint>
 #include <functional>
 #include <iterator>
-#include <limits>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -66,7 +66,7 @@ inline Reply randomkey(Call& call) {
 }
 
 inline Reply dbsize(Call& call) {
-    return Reply::integer(static_cast<std::int64_t>(call.database().size()));
+    return reply_count(call.database().size());
 }
 
 // SCAN goes through the keys in the order of their hashes; its cursor is the least hash that it has
@@ -188,14 +188,14 @@ inline void flush(const Call& call, std::size_t number) noexcept {
 
 inline Reply flushdb(Call& call) {
     expect_flush_mode(call);
-    Reply reply = Reply::simple_string("OK");
+    Reply reply = reply_ok();
     flush(call, call.session().database);
     return reply;
 }
 
 inline Reply flushall(Call& call) {
     expect_flush_mode(call);
-    Reply reply = Reply::simple_string("OK");
+    Reply reply = reply_ok();
     for (std::size_t number = 0; number != call.database_count(); ++number) flush(call, number);
     return reply;
 }
@@ -228,27 +228,13 @@ enum class Overwrite : std::uint8_t { no, yes };
 }
 
 inline Reply rename(Call& call) {
-    Reply reply = Reply::simple_string("OK");
+    Reply reply = reply_ok();
     (void)rename_key(call, Overwrite::yes);
     return reply;
 }
 
 inline Reply renamenx(Call& call) {
     return Reply::integer(rename_key(call, Overwrite::no) ? 1 : 0);
-}
-
-// The number of a database. Throws: Refusal.
-[[nodiscard]] inline std::size_t database_number(const Call& call, std::int64_t given) {
-    if (given < 0 || static_cast<std::uint64_t>(given) >= call.database_count())
-        refuse("ERR DB index is out of range");
-    return static_cast<std::size_t>(given);
-}
-[[nodiscard]] inline std::size_t database_number(const Call& call, std::string_view word) {
-    const std::int64_t given = integer(word);
-    using Limits = std::numeric_limits<std::int32_t>;
-    if (given < Limits::min() || given > Limits::max())
-        refuse("ERR value is out of range, value must between -2147483648 and 2147483647");
-    return database_number(call, given);
 }
 
 [[noreturn]] inline void refuse_same() {
@@ -315,8 +301,7 @@ inline Reply copy(Call& call) {
 
 [[nodiscard]] inline std::int64_t small_integer_or(std::string_view word, const char* error) {
     const std::int64_t given = integer_or(word, error);
-    using Limits = std::numeric_limits<std::int32_t>;
-    if (given < Limits::min() || given > Limits::max()) refuse(error);
+    if (!is_int(given)) refuse(error);
     return given;
 }
 
@@ -332,7 +317,7 @@ inline Reply swapdb(Call& call) {
     const std::int64_t second = small_integer_or(call[2], "ERR invalid second DB index");
     const std::size_t one = database_number(call, first);
     const std::size_t other = database_number(call, second);
-    Reply reply = Reply::simple_string("OK");
+    Reply reply = reply_ok();
     if (one == other) return reply;
 
     call.database(one).swap(call.database(other));

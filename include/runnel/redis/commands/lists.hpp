@@ -10,6 +10,7 @@
 #include <runnel/redis/change.hpp>
 #include <runnel/redis/command.hpp>
 #include <runnel/redis/list_value.hpp>
+#include <runnel/redis/replies.hpp>
 #include <runnel/redis/reply.hpp>
 
 #include <algorithm>
@@ -27,25 +28,11 @@ namespace runnel::inline v0::redis::detail {
 
 // ---------------------------------------------------------------------- words
 
-[[nodiscard]] inline Reply reply_ok() {
-    return Reply::simple_string("OK");
-}
-[[nodiscard]] inline Reply reply_count(std::size_t count) noexcept {
-    return Reply::integer(static_cast<std::int64_t>(count));
-}
-
 // LEFT or RIGHT.
 [[nodiscard]] inline End end_named(std::string_view word) {
     if (is(word, "LEFT")) return End::front;
     if (is(word, "RIGHT")) return End::back;
     refuse_syntax();
-}
-
-// Of elements that are to be taken. More than there can be is as good as all.
-[[nodiscard]] inline std::size_t positive_count(std::string_view word, std::string_view error) {
-    const std::int64_t count = integer_or(word, error);
-    if (count < 1) refuse(std::string{error});
-    return static_cast<std::size_t>(count);
 }
 
 // An integer whose sign tells a direction: as many count from one end as from the other.
@@ -117,16 +104,20 @@ inline Reply rpushx(Call& call) {
 
 // ---------------------------------------------------------------------- pops
 
-// The first `count` elements from that end on, the one at the end first.
-[[nodiscard]] inline std::vector<Reply> elements_at(const ListValue::Core& list, End end,
-                                                    std::size_t count) {
+[[nodiscard]] inline std::vector<Reply> elements_in(const ListValue::Core& list, IndexRange range) {
     std::vector<Reply> elements;
-    elements.reserve(count);
-    const ListMove taken{.from = end, .count = count};
-    const IndexRange range = taken.range(list.size());
+    elements.reserve(range.count);
     list.visit(range.first, range.count, [&](const std::string& element) {
         elements.push_back(Reply::bulk_string(element));
     });
+    return elements;
+}
+
+// The first `count` elements from that end on, the one at the end first.
+[[nodiscard]] inline std::vector<Reply> elements_at(const ListValue::Core& list, End end,
+                                                    std::size_t count) {
+    const ListMove taken{.from = end, .count = count};
+    std::vector<Reply> elements = elements_in(list, taken.range(list.size()));
     if (end == End::back) std::ranges::reverse(elements);
     return elements;
 }
@@ -175,11 +166,7 @@ inline Reply lrange(Call& call) {
     std::vector<Reply> elements;
     if (auto* const value = call.find<ListValue>(call[1])) {
         const ListValue::Core list = value->core();
-        const auto range = IndexRange::between(first, last, list.size());
-        elements.reserve(range.count);
-        list.visit(range.first, range.count, [&](const std::string& element) {
-            elements.push_back(Reply::bulk_string(element));
-        });
+        elements = elements_in(list, IndexRange::between(first, last, list.size()));
     }
     return Reply::array(std::move(elements));
 }
@@ -256,13 +243,12 @@ inline Reply lpos(Call& call) {
 // ---------------------------------------------------------------------- changes in the middle
 
 inline Reply lset(Call& call) {
-    auto* const list = call.find<ListValue>(call[1]);
-    if (list == nullptr) refuse("ERR no such key");
-    const auto position = position_of(call.integer(2), list->core().size());
+    auto& list = call.get<ListValue>(call[1]);
+    const auto position = position_of(call.integer(2), list.core().size());
     if (!position) refuse("ERR index out of range");
     std::string element{call[3]};
     Reply reply = reply_ok();
-    (void)list->core().replace(*position, std::move(element));
+    (void)list.core().replace(*position, std::move(element));
     call.tell({.what = Change::What::list_changed, .key = call[1]});
     return reply;
 }
@@ -340,8 +326,8 @@ public:
 
     // The elements in the order in which they will stand in the target.
     [[nodiscard]] std::vector<Reply> elements() const {
-        std::vector<Reply> elements = elements_at(source_.core(), move_.from, move_.count);
-        if (move_.from == End::back) std::ranges::reverse(elements);
+        const ListValue::Core source = source_.core();
+        std::vector<Reply> elements = elements_in(source, move_.range(source.size()));
         if (move_.reverses()) std::ranges::reverse(elements);
         return elements;
     }
@@ -473,8 +459,8 @@ struct SeveralToPop {
 inline Reply pop_several(const Call& call, const FirstList& from, const SeveralToPop& asked) {
     ListValue& list = *from.list;
     const std::size_t count = std::min(asked.count, list.core().size());
-    Reply reply = Reply::array({Reply::bulk_string(std::string{from.key}),
-                                Reply::array(elements_at(list.core(), asked.end, count))});
+    Reply reply =
+        Reply::array({bulk(from.key), Reply::array(elements_at(list.core(), asked.end, count))});
     drop_elements(call, from.key, list, asked.end, count);
     return reply;
 }

@@ -8,6 +8,7 @@
 #include <runnel/redis/change.hpp>
 #include <runnel/redis/command.hpp>
 #include <runnel/redis/group_steps.hpp>
+#include <runnel/redis/replies.hpp>
 #include <runnel/redis/reply.hpp>
 #include <runnel/redis/stream_value.hpp>
 #include <runnel/redis/stream_words.hpp>
@@ -37,8 +38,7 @@ namespace runnel::inline v0::redis::detail {
         if (consumer.pending != 0)
             consumers.push_back(Reply::array(
                 {Reply::bulk_string(name), Reply::bulk_string(std::to_string(consumer.pending))}));
-    return Reply::array({Reply::integer(static_cast<std::int64_t>(pending.size())),
-                         reply_of(PendingEntries::id(pending.first())),
+    return Reply::array({reply_count(pending.size()), reply_of(PendingEntries::id(pending.first())),
                          reply_of(PendingEntries::id(pending.last())),
                          Reply::array(std::move(consumers))});
 }
@@ -69,14 +69,14 @@ struct PendingWords {
 [[nodiscard]] inline Reply pending_list(const Call& call, const GroupState& group,
                                         const PendingWords& words) {
     std::vector<Reply> entries;
-    group.list(words.range, words.consumer, call.now(),
-               [&](const Pending& entry, const ConsumerRecord* owner, Milliseconds idle) {
-                   entries.push_back(Reply::array(
-                       {reply_of(entry.id),
-                        Reply::bulk_string(owner != nullptr ? *owner->name : std::string{}),
-                        Reply::integer(owner != nullptr ? idle : -1),
-                        Reply::integer(static_cast<std::int64_t>(entry.deliveries))}));
-               });
+    group.list(
+        words.range, words.consumer, call.now(),
+        [&](const Pending& entry, const ConsumerRecord* owner, Milliseconds idle) {
+            entries.push_back(Reply::array(
+                {reply_of(entry.id),
+                 Reply::bulk_string(owner != nullptr ? *owner->name : std::string{}),
+                 Reply::integer(owner != nullptr ? idle : -1), reply_count(entry.deliveries)}));
+        });
     return Reply::array(std::move(entries));
 }
 
@@ -212,7 +212,7 @@ struct AutoclaimWords {
 
 [[nodiscard]] inline AutoclaimWords autoclaim_words(const Call& call) {
     constexpr std::size_t options_begin = 6;
-    constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max() / 16;
+    constexpr std::size_t most = std::numeric_limits<std::int64_t>::max() / 16;
     AutoclaimWords words;
     words.min_idle = min_idle_of(call[4], "ERR Invalid min-idle-time argument for XAUTOCLAIM");
     words.start = range_first(call[5]);
@@ -220,9 +220,9 @@ struct AutoclaimWords {
         if (is(call[at], "JUSTID")) {
             words.is_only_ids = true;
         } else if (is(call[at], "COUNT") && at + 1 != call.size()) {
-            const auto count = parse_integer(call[++at]).value_or(0);
-            if (count < 1 || count > most) refuse("ERR COUNT must be > 0");
-            words.count = static_cast<std::size_t>(count);
+            constexpr std::string_view refusal = "ERR COUNT must be > 0";
+            words.count = positive_count(call[++at], refusal);
+            if (words.count > most) refuse(std::string{refusal});
         } else {
             refuse_syntax();
         }
@@ -277,12 +277,10 @@ struct NackWords {
 
 // The ids behind "IDS <how many>", which stands at `at`.
 [[nodiscard]] inline Words nack_ids(const Call& call, std::size_t at) {
-    const auto count = parse_integer(call[at]).value_or(0);
-    if (count < 1) refuse("ERR numids must be a positive integer");
+    const std::size_t count = positive_count(call[at], "ERR numids must be a positive integer");
     const Words behind = call.words_from(at + 1);
-    if (static_cast<std::uint64_t>(count) > behind.size())
-        refuse("ERR number of IDs doesn't match numids");
-    return behind.first(static_cast<std::size_t>(count));
+    if (count > behind.size()) refuse("ERR number of IDs doesn't match numids");
+    return behind.first(count);
 }
 
 [[nodiscard]] inline std::uint64_t retry_count(std::string_view word) {

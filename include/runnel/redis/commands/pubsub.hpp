@@ -5,6 +5,7 @@
 #include <runnel/redis/arguments.hpp>
 #include <runnel/redis/call.hpp>
 #include <runnel/redis/command.hpp>
+#include <runnel/redis/replies.hpp>
 #include <runnel/redis/reply.hpp>
 #include <runnel/redis/state.hpp>
 #include <runnel/redis/subcommands.hpp>
@@ -12,7 +13,6 @@
 
 #include <array>
 #include <cstddef>
-#include <cstdint>
 #include <optional>
 #include <set>
 #include <string>
@@ -22,17 +22,10 @@
 
 namespace runnel::inline v0::redis::detail {
 
-[[nodiscard]] inline Reply bulk(std::string_view text) {
-    return Reply::bulk_string(std::string{text});
-}
-[[nodiscard]] inline Reply count_of(std::size_t count) noexcept {
-    return Reply::integer(static_cast<std::int64_t>(count));
-}
-
 // What SUBSCRIBE and the like answer for each name.
 [[nodiscard]] inline Reply confirmation(const Call& call, std::string_view verb, Reply name,
                                         std::size_t count) {
-    return Call::push({bulk(verb), std::move(name), count_of(count)}, call.session().protocol);
+    return Call::push({bulk(verb), std::move(name), reply_count(count)}, call.session().protocol);
 }
 
 // What a command subscribes to. Taken back unless the command keeps it.
@@ -172,12 +165,12 @@ inline Reply publish(Call& call) {
         if (!glob_match(pattern.name, call[1])) continue;
         count += deliver(call, pattern, {bulk("pmessage"), bulk(pattern.name), channel, message});
     }
-    return count_of(count);
+    return reply_count(count);
 }
 
 inline Reply spublish(Call& call) {
-    return count_of(deliver_by_name(call, SubscriptionKind::shard_channel, "smessage",
-                                    bulk(call[1]), bulk(call[2])));
+    return reply_count(deliver_by_name(call, SubscriptionKind::shard_channel, "smessage",
+                                       bulk(call[1]), bulk(call[2])));
 }
 
 // The names that sessions subscribe to themselves, perhaps only those that match a pattern.
@@ -194,7 +187,7 @@ inline Reply counts_of(Call& call, SubscriptionKind kind) {
     for (const std::string_view name : call.words_from(2)) {
         const Subscribers::Named* const named = call.subscribers().find(kind, name);
         counts.push_back(bulk(name));
-        counts.push_back(count_of(named == nullptr ? 0 : named->sessions.size()));
+        counts.push_back(reply_count(named == nullptr ? 0 : named->sessions.size()));
     }
     return Reply::array(std::move(counts));
 }
@@ -212,7 +205,7 @@ inline Reply pubsub_shardnumsub(Call& call) {
     return counts_of(call, SubscriptionKind::shard_channel);
 }
 inline Reply pubsub_numpat(Call& call) {
-    return count_of(call.subscribers().all(SubscriptionKind::pattern).size());
+    return reply_count(call.subscribers().all(SubscriptionKind::pattern).size());
 }
 
 inline Reply pubsub_help(Call& call) {

@@ -9,6 +9,8 @@
 #include <runnel/redis/arguments.hpp>
 #include <runnel/redis/call.hpp>
 #include <runnel/redis/command.hpp>
+#include <runnel/redis/group_steps.hpp>
+#include <runnel/redis/replies.hpp>
 #include <runnel/redis/reply.hpp>
 #include <runnel/redis/stream_value.hpp>
 #include <runnel/redis/stream_words.hpp>
@@ -35,7 +37,7 @@ namespace runnel::inline v0::redis::detail {
 class InfoMap {
 public:
     void add(std::string_view name, Reply value) {
-        words_.push_back(Reply::bulk_string(std::string{name}));
+        words_.push_back(bulk(name));
         words_.push_back(std::move(value));
     }
     void add(std::string_view name, StreamId id) { add(name, reply_of(id)); }
@@ -45,7 +47,7 @@ public:
         add(name, Reply::integer(static_cast<std::int64_t>(number)));
     }
     void add(std::string_view name, std::optional<std::uint64_t> number) {
-        add(name, number ? Reply::integer(static_cast<std::int64_t>(*number)) : Reply::null());
+        add(name, number ? reply_count(*number) : Reply::null());
     }
 
     [[nodiscard]] Reply reply(const Call& call) && { return call.map(std::move(words_)); }
@@ -56,9 +58,7 @@ private:
 
 // The stream that XINFO asks for. Throws: Refusal.
 [[nodiscard]] inline StreamValue& stream_to_show(const Call& call) {
-    auto* const stream = call.find<StreamValue>(call[2]);
-    if (stream == nullptr) refuse("ERR no such key");
-    return *stream;
+    return call.get<StreamValue>(call[2]);
 }
 
 inline void show_position(const StreamValue& stream, InfoMap& info) {
@@ -106,11 +106,11 @@ template <typename Show>
     info.add("seen-time", consumer.seen);
     info.add("active-time", consumer.active);
     info.add("pel-count", consumer.pending);
-    info.add(
-        "pending", show_pending(group.pending(), consumer.number, count, [](const Pending& entry) {
-            return std::vector<Reply>{reply_of(entry.id), Reply::integer(entry.delivered_ms),
-                                      Reply::integer(static_cast<std::int64_t>(entry.deliveries))};
-        }));
+    info.add("pending",
+             show_pending(group.pending(), consumer.number, count, [](const Pending& entry) {
+                 return std::vector<Reply>{reply_of(entry.id), Reply::integer(entry.delivered_ms),
+                                           reply_count(entry.deliveries)};
+             }));
     return std::move(info).reply(call);
 }
 
@@ -130,8 +130,7 @@ template <typename Show>
                  return std::vector<Reply>{
                      reply_of(entry.id),
                      Reply::bulk_string(owner != nullptr ? *owner->name : std::string{}),
-                     Reply::integer(entry.delivered_ms),
-                     Reply::integer(static_cast<std::int64_t>(entry.deliveries))};
+                     Reply::integer(entry.delivered_ms), reply_count(entry.deliveries)};
              }));
     std::vector<Reply> consumers;
     for (const auto& [consumer, record] : group.consumers())
@@ -197,9 +196,7 @@ inline Reply xinfo_groups(Call& call) {
 inline Reply xinfo_consumers(Call& call) {
     const StreamValue& stream = stream_to_show(call);
     const auto group = stream.groups.find(call[3]);
-    if (group == stream.groups.end())
-        refuse("NOGROUP No such consumer group '" + std::string{as_c_string(call[3])} +
-               "' for key name '" + std::string{as_c_string(call[2])} + "'");
+    if (group == stream.groups.end()) refuse_missing_group(call[2], call[3]);
     std::vector<Reply> consumers;
     for (const auto& [name, consumer] : group->second.consumers()) {
         const auto since = [&call](Milliseconds time) {

@@ -7,6 +7,7 @@
 #include <runnel/redis/command.hpp>
 #include <runnel/redis/encode.hpp>
 #include <runnel/redis/group_steps.hpp>
+#include <runnel/redis/replies.hpp>
 #include <runnel/redis/reply.hpp>
 #include <runnel/redis/stream_value.hpp>
 #include <runnel/redis/stream_words.hpp>
@@ -72,17 +73,12 @@ private:
         if (take("COUNT"))
             words_.count = static_cast<std::size_t>(std::max<std::int64_t>(0, call_.integer(at_)));
         else if (take("MAXCOUNT"))
-            words_.most = positive("ERR MAXCOUNT must be a positive integer");
+            words_.most = positive_count(call_[at_], "ERR MAXCOUNT must be a positive integer");
         else if (take("MAXSIZE"))
-            words_.bytes = positive("ERR MAXSIZE must be a positive integer");
+            words_.bytes = positive_count(call_[at_], "ERR MAXSIZE must be a positive integer");
         else
             return false;
         return true;
-    }
-    [[nodiscard]] std::size_t positive(std::string_view error) const {
-        const std::int64_t number = integer_or(call_[at_], error);
-        if (number <= 0) refuse(std::string{error});
-        return static_cast<std::size_t>(number);
     }
 
     bool read_block() {
@@ -158,7 +154,7 @@ public:
     }
 
     void begin(std::string_view key) {
-        key_ = Reply::bulk_string(std::string{key});
+        key_ = bulk(key);
         if (!call_.is_resp3()) count("*2\r\n");
         count(key_);
     }
@@ -378,8 +374,8 @@ private:
     // With CLAIM an entry also tells how long it was idle, and how often it was delivered before.
     [[nodiscard]] static Reply claimed_reply(StreamValue::Place entry, Milliseconds idle,
                                              std::uint64_t deliveries) {
-        return Reply::array({reply_of(entry.id()), entry.value(), Reply::integer(idle),
-                             Reply::integer(static_cast<std::int64_t>(deliveries))});
+        return Reply::array(
+            {reply_of(entry.id()), entry.value(), Reply::integer(idle), reply_count(deliveries)});
     }
 
     // ---- waiting

@@ -14,6 +14,7 @@
 #include <runnel/redis/change.hpp>
 #include <runnel/redis/command.hpp>
 #include <runnel/redis/options.hpp>
+#include <runnel/redis/replies.hpp>
 #include <runnel/redis/reply.hpp>
 #include <runnel/redis/stream_value.hpp>
 #include <runnel/redis/stream_words.hpp>
@@ -241,8 +242,7 @@ private:
     if (bytes > MacroNodeLimits::most_bytes) refuse("ERR Elements are too large to be stored");
     std::vector<Reply> fields;
     fields.reserve(words.size());
-    for (const std::string_view word : words)
-        fields.push_back(Reply::bulk_string(std::string{word}));
+    for (const std::string_view word : words) fields.push_back(bulk(word));
     return Reply::array(std::move(fields));
 }
 
@@ -316,14 +316,14 @@ inline Reply xtrim(Call& call) {
     auto* const stream = call.find<StreamValue>(call[1]);
     if (stream == nullptr) return Reply::integer(0);
     Disposal<Fields> disposal;
-    return Reply::integer(static_cast<std::int64_t>(trim(call, *stream, rules, disposal)));
+    return reply_count(trim(call, *stream, rules, disposal));
 }
 
 // ---- looking
 
 inline Reply xlen(Call& call) {
     const auto* const stream = call.find<StreamValue>(call[1]);
-    return Reply::integer(stream != nullptr ? static_cast<std::int64_t>(stream->log.size()) : 0);
+    return reply_count(stream != nullptr ? stream->log.size() : 0);
 }
 
 // The number after COUNT, from `at` on. Nothing: there is none. Throws: Refusal.
@@ -394,12 +394,12 @@ private:
             return at + 1;
         }
         if (!is(call[at], "IDS") || at + 1 == call.size()) refuse_syntax();
-        const auto count = parse_integer(call[at + 1]);
-        if (count.value_or(0) < 1) refuse("ERR Number of IDs must be a positive integer");
+        const std::size_t count =
+            positive_count(call[at + 1], "ERR Number of IDs must be a positive integer");
         const Words rest = call.words_from(at + 2);
-        if (static_cast<std::uint64_t>(*count) > rest.size())
+        if (count > rest.size())
             refuse("ERR The `numids` parameter must match the number of arguments");
-        ids_ = rest.first(static_cast<std::size_t>(*count));
+        ids_ = rest.first(count);
         return at + 2 + ids_.size();
     }
 
@@ -489,15 +489,12 @@ inline void expect_allowed(const StreamPosition& position, const StreamValue& st
 
 inline Reply xsetid(Call& call) {
     const StreamPosition position = position_in(call);
-    auto* const stream = call.find<StreamValue>(call[1]);
-    if (stream == nullptr) refuse("ERR no such key");
-    expect_allowed(position, *stream);
-    Reply reply = Reply::simple_string("OK");
-    stream->log.set_position(position);
-    const LogFacts facts = stream->log.facts();
-    // No group can have read more entries than were added.
-    for (auto& [name, group] : stream->groups)
-        group.set_position(group.last_delivered(), group.entries_read(), facts);
+    auto& stream = call.get<StreamValue>(call[1]);
+    expect_allowed(position, stream);
+    Reply reply = reply_ok();
+    stream.log.set_position(position);
+    const std::uint64_t added = stream.log.facts().entries_added;
+    for (auto& [name, group] : stream.groups) group.limit_entries_read(added);
     call.tell({.what = Change::What::last_id_set, .key = call[1], .id = position.last_id});
     return reply;
 }
@@ -524,8 +521,7 @@ struct ProducerOption {
 inline Reply xcfgset(Call& call) {
     constexpr ProducerOption duration{"IDMP-DURATION", 86'400, "seconds"};
     constexpr ProducerOption size{"IDMP-MAXSIZE", 10'000, "entries"};
-    auto* const stream = call.find<StreamValue>(call[1]);
-    if (stream == nullptr) refuse("ERR no such key");
+    auto& stream = call.get<StreamValue>(call[1]);
     std::optional<std::int64_t> seconds;
     std::optional<std::int64_t> ids;
     for (std::size_t at = 2; at != call.size(); at += 2) {
@@ -539,9 +535,9 @@ inline Reply xcfgset(Call& call) {
         }
     }
     if (!seconds && !ids) refuse("ERR At least one parameter must be specified");
-    Reply reply = Reply::simple_string("OK");
-    const ProducerLimits before = stream->producers.limits();
-    stream->producers.set_limits({seconds.value_or(before.seconds), ids.value_or(before.ids)});
+    Reply reply = reply_ok();
+    const ProducerLimits before = stream.producers.limits();
+    stream.producers.set_limits({seconds.value_or(before.seconds), ids.value_or(before.ids)});
     call.tell({.what = Change::What::producers_set, .key = call[1]});
     return reply;
 }
@@ -552,18 +548,17 @@ inline Reply xidmprecord(Call& call) {
     const StreamId id = stream_id(call[4]);
     if (producer.empty()) refuse("ERR producer ID must be non-empty");
     if (sent.empty()) refuse("ERR idempotent ID must be non-empty");
-    auto* const stream = call.find<StreamValue>(call[1]);
-    if (stream == nullptr) refuse("ERR no such key");
-    if (!stream->log.find(id)) refuse("ERR No such message in stream");
-    stream->producers.expire(call.now());
-    Reply reply = Reply::simple_string("OK");
-    if (const StreamId* const known = stream->producers.find(producer, sent)) {
+    auto& stream = call.get<StreamValue>(call[1]);
+    if (!stream.log.find(id)) refuse("ERR No such message in stream");
+    stream.producers.expire(call.now());
+    Reply reply = reply_ok();
+    if (const StreamId* const known = stream.producers.find(producer, sent)) {
         if (*known != id)
             refuse("ERR IID already exists for this producer with a different stream ID");
         return reply;
     }
-    auto prepared = stream->producers.prepare(producer, sent);
-    stream->producers.add(std::move(prepared), id);
+    auto prepared = stream.producers.prepare(producer, sent);
+    stream.producers.add(std::move(prepared), id);
     call.tell({.what = Change::What::producers_set, .key = call[1], .id = id});
     return reply;
 }

@@ -7,10 +7,12 @@
 #include <runnel/redis/command.hpp>
 #include <runnel/redis/commands/expiry.hpp>
 #include <runnel/redis/database.hpp>
+#include <runnel/redis/replies.hpp>
 #include <runnel/redis/reply.hpp>
 #include <runnel/redis/value.hpp>
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -118,7 +120,7 @@ inline Reply set(Call& call) {
         options.returns_old ? reply_of_string(call.find<StringValue>(call[1])) : Reply::null();
     auto* key = call.find_key(call[1]);
     if (!options.allows(key != nullptr)) return old;
-    Reply reply = options.returns_old ? std::move(old) : Reply::simple_string("OK");
+    Reply reply = options.returns_old ? std::move(old) : reply_ok();
     std::unique_ptr<Value> value = std::make_unique<StringValue>(std::string{call[2]});
     Database::Keys::node_type made;
     if (key == nullptr) made = Database::make(call[1], std::move(value));

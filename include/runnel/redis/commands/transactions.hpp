@@ -3,10 +3,10 @@
 
 #include <runnel/redis/call.hpp>
 #include <runnel/redis/command.hpp>
+#include <runnel/redis/replies.hpp>
 #include <runnel/redis/reply.hpp>
 
 #include <array>
-#include <cstddef>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -17,14 +17,14 @@ namespace runnel::inline v0::redis::detail {
 
 inline Reply multi(Call& call) {
     if (call.session().transaction) refuse("ERR MULTI calls can not be nested");
-    Reply reply = Reply::simple_string("OK");
+    Reply reply = reply_ok();
     call.session().transaction.emplace();
     return reply;
 }
 
 inline Reply discard(Call& call) {
     if (!call.session().transaction) refuse("ERR DISCARD without MULTI");
-    Reply reply = Reply::simple_string("OK");
+    Reply reply = reply_ok();
     call.session().transaction.reset();
     call.unwatch();
     return reply;
@@ -49,14 +49,14 @@ inline Reply exec(Call& call) {
 
 inline Reply watch(Call& call) {
     if (call.session().transaction) refuse("ERR WATCH inside MULTI is not allowed");
-    Reply reply = Reply::simple_string("OK");
+    Reply reply = reply_ok();
     // Those that are watched before memory runs out stay so: that can only make an EXEC fail.
     for (const std::string_view key : call.words_from(1)) call.watch(key);
     return reply;
 }
 
 inline Reply unwatch(Call& call) {
-    Reply reply = Reply::simple_string("OK");
+    Reply reply = reply_ok();
     call.unwatch();
     return reply;
 }

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <system_error>
 
-namespace runnel::inline v0::redis::detail {
+namespace runnel::inline v0::detail {
 
 // An integer as Redis takes it from clients: decimal, no plus, no leading zeros, no blanks.
 [[nodiscard]] inline std::optional<std::int64_t> parse_integer(std::string_view word) noexcept {
@@ -21,4 +21,4 @@ namespace runnel::inline v0::redis::detail {
     return number;
 }
 
-}  // namespace runnel::inline v0::redis::detail
+}  // namespace runnel::inline v0::detail
