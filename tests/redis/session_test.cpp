@@ -9,6 +9,7 @@
 
 #include <chrono>
 #include <list>
+#include <memory>
 #include <optional>
 #include <string>
 #include <thread>
@@ -288,6 +289,76 @@ TEST_CASE("a handler may use sessions: what it causes is handed to it after it h
     });
     publisher.execute({"PUBLISH", "news", ""});
     CHECK(heard == std::vector<std::string>{"", "x", "xx"});
+}
+
+TEST_CASE("a handler may put another one in its place, or none: pushes that follow wait for it") {
+    Server server;
+    Session subscriber{server};
+    Session publisher{server};
+    subscriber.execute({"SUBSCRIBE", "news"});
+    for (const char* message : {"a", "b", "c", "d"})
+        publisher.execute({"PUBLISH", "news", message});
+    (void)subscriber.next_push();
+    std::string heard;
+    subscriber.on_push([&](const Reply& first) {
+        heard += "1" + first[2].text();
+        subscriber.on_push([&](const Reply& second) {
+            heard += "2" + second[2].text();
+            subscriber.on_push(nullptr);
+            heard += "-" + subscriber.next_push()->elements()[2].text();
+        });
+    });
+    CHECK(heard == "1a2b-c");
+    CHECK(subscriber.next_push()->elements()[2].text() == "d");
+}
+
+TEST_CASE("what a handler has captured is destroyed where it may use the session") {
+    Server server;
+    Session subscriber{server};
+    Session publisher{server};
+    int destroyed = 0;
+    const auto hears = [&](bool goes) {
+        const std::shared_ptr<void> captured{nullptr, [&](void*) {
+                                                 (void)subscriber.protocol();
+                                                 ++destroyed;
+                                             }};
+        return [&, captured, goes](const Reply& /*any*/) {
+            if (goes) subscriber.on_push(nullptr);
+        };
+    };
+    subscriber.on_push(hears(false));
+    subscriber.execute({"SUBSCRIBE", "news"});
+    subscriber.on_push(hears(true));
+    CHECK(destroyed == 1);
+    publisher.execute({"PUBLISH", "news", "it goes now"});
+    CHECK(destroyed == 2);
+}
+
+TEST_CASE("a session may go while its handler runs") {
+    Server server;
+    Session publisher{server};
+    auto subscriber = std::make_unique<Session>(server);
+    int heard = 0;
+    subscriber->execute({"SUBSCRIBE", "news"});
+    (void)subscriber->next_push();
+    SECTION("it is open") {
+        subscriber->on_push([&](const Reply& /*any*/) {
+            ++heard;
+            subscriber.reset();
+        });
+        publisher.execute({"PUBLISH", "news", "one"});
+    }
+    SECTION("it was closed") {
+        publisher.execute({"PUBLISH", "news", "one"});
+        Session& closed = *subscriber;
+        closed.close();
+        closed.on_push([&](const Reply& /*any*/) {
+            ++heard;
+            subscriber.reset();
+        });
+    }
+    CHECK(heard == 1);
+    CHECK(publisher.execute({"PUBLISH", "news", "two"}) == Reply::integer(0));
 }
 
 TEST_CASE("outputs() shows the latest ones") {

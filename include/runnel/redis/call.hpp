@@ -45,7 +45,13 @@ class Call {
 public:
     Call(ServerState& server, SessionState& session, const CommandInfo& info, Words words,
          Milliseconds now) noexcept
-        : server_{server}, session_{session}, info_{info}, words_{words}, now_{now} {}
+        : server_{server},
+          session_{session},
+          info_{info},
+          words_{words},
+          now_{now},
+          answers_{server.memory},
+          outputs_{server.memory} {}
     Call(const Call&) = delete;
     Call& operator=(const Call&) = delete;
     ~Call() {
@@ -224,15 +230,18 @@ public:
 
     // ---- what is sent besides the reply, when the command is done
 
-    // To prepare: a push for a session, which may be this one. `bytes`: as it counts for the
-    // limit of a subscriber.
-    void send(SessionState& to, Reply push, std::size_t bytes) {
-        outputs_.add(to, std::move(push), bytes);
+    // To prepare: a push, which several sessions may be sent. `bytes`: as it counts for the limit
+    // of a subscriber.
+    [[nodiscard]] Output output(Reply push, std::size_t bytes) const {
+        server_.mutex.assert_held();
+        return Output{server_.memory.outputs, std::move(push), bytes};
     }
+    // To prepare: a push for a session, which may be this one.
+    void send(SessionState& to, const Output& push) { outputs_.add(to.outbox, push); }
     // For commands whose answers are pushes, such as SUBSCRIBE: to prepare, then `return
     // call.answer_with(pushes)`. Between MULTI and EXEC each is an element of its own.
     [[nodiscard]] Reply answer_with(std::vector<Reply> pushes) {
-        for (Reply& push : pushes) answers_.add(session_, std::move(push), 0);
+        for (Reply& push : pushes) answers_.add(session_.outbox, output(std::move(push), 0));
         has_reply_ = false;
         return {};
     }
@@ -275,8 +284,8 @@ private:
     Parked* parked_again_ = nullptr;
     std::shared_ptr<PendingState>* pending_ = nullptr;
     std::shared_ptr<Parked> parked_{};
-    Prepared answers_{};
-    Prepared outputs_{};
+    Prepared answers_;
+    Prepared outputs_;
 };
 
 }  // namespace runnel::inline v0::redis::detail

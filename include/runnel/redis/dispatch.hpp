@@ -54,6 +54,12 @@ inline void ServerState::close(SessionState& session) noexcept {
     after.run();
 }
 
+inline void ServerState::remove(SessionState& session) noexcept {
+    close(session);
+    const Lock lock{mutex};
+    session.outbox.clear();
+}
+
 inline void ServerState::close_all() noexcept {
     Afterwards after;
     {
@@ -79,7 +85,8 @@ inline void ServerState::end_session(SessionState& session, Afterwards& after) n
     for (LaterCommand& later : session.backlog) finish(*later.pending, std::nullopt, false, after);
     session.backlog.clear();
     ask_all(session.push_waiters, after.chain);
-    sessions_.erase(session.id);
+    auto node = sessions_.extract(session.id);
+    if (session.is_pushing) session.keep = std::move(node.mapped());
 }
 
 inline SessionState* ServerState::find_session(std::int64_t id) noexcept {
@@ -145,21 +152,20 @@ inline ServerState::Answer ServerState::carry_out(SessionState& session, Words w
     const Milliseconds now = wall();
     expire_due(now);
     prepare_expiry_alarm();
-    auto output = std::make_unique<Output>(&session);
+    ReplyRoom room{session.outbox, memory};
     std::optional<Call> call;
     Answer answer;
     Reply reply = reply_to(session, words, now, call, pending);
     // Nothing fails from here on.
     if (call && call->is_blocked()) {
         auto parked = call->take_parked();
-        parked->output = std::move(output);
+        parked->room.emplace(std::move(room));
         park(std::move(parked), after);
         answer.is_parked = true;
     } else {
         if (!call || call->has_reply()) {
             answer.reply = reply;
-            output->reply = std::move(reply);
-            session.outbox.add_reply(*output.release());
+            room.send(std::move(reply));
         }
         if (call) {
             send(call->answers(), after);
@@ -202,23 +208,23 @@ inline std::optional<Reply> ServerState::execute(SessionState& session, Words wo
 // for one a command only: as in Redis, the last replies stand behind it.
 class ExecReplies {
 public:
-    explicit ExecReplies(std::vector<Reply>& replies) noexcept
-        : next_{replies.begin()}, end_{replies.end()} {}
+    ExecReplies(std::vector<Reply>& replies, OutputMemory& memory) noexcept
+        : next_{replies.begin()}, end_{replies.end()}, surplus_{memory}, spare_{memory} {}
 
     void put(Reply&& reply) noexcept {
         if (next_ != end_) {
             *next_++ = std::move(reply);
             return;
         }
-        Output& output = spare_.take_first();  // an answer has taken its place, and left its own
-        output.reply = std::move(reply);
-        surplus_.add(output);
+        UnsentPush& push = spare_.take_first();  // an answer has taken its place, and left its own
+        push.output->reply() = std::move(reply);
+        surplus_.add(push);
     }
     void put_all(Prepared& answers) noexcept {
         surplus_.append(answers);
         while (next_ != end_ && !surplus_.empty()) {
-            Output& answer = surplus_.take_first();
-            put(std::move(answer.reply));
+            UnsentPush& answer = surplus_.take_first();
+            put(std::move(answer.output->reply()));
             spare_.add(answer);
         }
     }
@@ -247,18 +253,18 @@ inline void ServerState::carry_out_one(Call& exec, const QueuedCommand& command,
     replies.put_all(call.answers());
     // Others hear of it now, as the next command may end their waits.
     while (!call.outputs().empty()) {
-        Output& output = call.outputs().take_first();
-        if (output.to == &session)
-            exec.outputs().add(output);
+        UnsentPush& push = call.outputs().take_first();
+        if (push.to == &session.outbox)
+            exec.outputs().add(push);
         else
-            send_push(output, *after_);
+            send_push(push, *after_);
     }
     if (call.quits()) exec.quit();
 }
 
 inline void ServerState::carry_out_queued(Call& exec, Transaction& transaction,
                                           std::vector<Reply>& replies) noexcept {
-    ExecReplies in_order{replies};
+    ExecReplies in_order{replies, memory};
     for (const QueuedCommand& command : transaction.commands)
         carry_out_one(exec, command, in_order);
     in_order.surplus().append(exec.outputs());
@@ -378,10 +384,8 @@ inline void ServerState::end_parked(SessionState& session, std::optional<Reply> 
                                     Afterwards& after, bool has_failed) noexcept {
     const std::shared_ptr<Parked> parked = unpark(session);
     (void)parked->claim(WaitEnd::served);
-    if (reply) {
-        parked->output->reply = *reply;
-        session.outbox.add_reply(*parked->output.release());
-    }
+    if (reply) parked->room->send(*reply);
+    parked->room.reset();
     finish(*parked->pending, std::move(reply), has_failed, after);
     if (session.is_closed || session.is_unblocked || session.backlog.empty()) return;
     session.is_unblocked = true;
@@ -404,9 +408,9 @@ inline void ServerState::look_after(Parked& parked, Afterwards& after) noexcept 
 
 inline void ServerState::finish(PendingState& pending, std::optional<Reply> reply, bool has_failed,
                                 Afterwards& after) noexcept {
-    pending.is_done = true;
     pending.has_failed = has_failed;
     pending.reply = std::move(reply);
+    pending.is_done.store(true, std::memory_order_release);
     ask_all(pending.waiters, after.chain);
 }
 
@@ -637,13 +641,12 @@ inline void ServerState::send(Prepared& outputs, Afterwards& after) noexcept {
     while (!outputs.empty()) send_push(outputs.take_first(), after);
 }
 
-inline void ServerState::send_push(Output& output, Afterwards& after) noexcept {
-    SessionState& session = *output.to;
-    if (session.is_closed) {
-        delete &output;
-        return;
-    }
-    session.outbox.add_push(output);
+inline void ServerState::send_push(UnsentPush& push, Afterwards& after) noexcept {
+    SessionState& session = push.to->session;
+    Output output = *std::exchange(push.output, std::nullopt);
+    memory.pushes.give_back(push);
+    if (session.is_closed) return session.outbox.no_push();
+    session.outbox.add_push(std::move(output));
     ask_all(session.push_waiters, after.chain);
     if (session.on_push && !session.is_pushing) after.hand_out_pushes(session);
     hold_to_limit(session, after);
@@ -685,18 +688,22 @@ inline void Afterwards::arm_all() noexcept {
 // left.
 inline bool Afterwards::take_pushes() noexcept {
     if (session_count_ == 0) return false;
-    constexpr std::size_t most_at_once = 16;
-    std::array<std::shared_ptr<SessionState>, most_at_once> done;  // destroyed without the lock
-    std::size_t done_count = 0;
+    std::array<std::shared_ptr<const void>, 32> gone;  // destroyed without the lock
+    std::size_t gone_count = 0;
     const Lock lock{sessions_.first()->server.mutex};
     for (std::size_t left = session_count_; left != 0; --left) {
         SessionState& session = sessions_.pop_front();
-        if (session.on_push && session.outbox.has_push()) {
-            session.handler = session.on_push;
+        const bool has_push = session.on_push && session.outbox.has_push();
+        const bool has_room =
+            gone_count + 2 <= gone.size();  // if not, it is left for the next time
+        if (session.handler != session.on_push && has_room)
+            gone[gone_count++] = std::exchange(session.handler, session.on_push);
+        session.has_push = has_push && session.handler == session.on_push;
+        if (session.has_push) {
             session.push = session.outbox.take_push();
-        } else if (done_count != most_at_once) {
+        } else if (!has_push && has_room) {
             session.is_pushing = false;
-            done[done_count++] = std::move(session.kept_to_push);
+            if (session.keep) gone[gone_count++] = std::move(session.keep);
             --session_count_;
             continue;
         }
@@ -708,7 +715,7 @@ inline bool Afterwards::take_pushes() noexcept {
 inline void Afterwards::call_handlers() noexcept {
     SessionState* session = session_count_ != 0 ? sessions_.first() : nullptr;
     for (std::size_t left = session_count_; left != 0; --left, session = session->next_to_push)
-        if (const auto handler = std::move(session->handler)) (*handler)(std::move(session->push));
+        if (session->has_push) (*session->handler)(std::move(session->push));
 }
 
 inline void Afterwards::run() noexcept {

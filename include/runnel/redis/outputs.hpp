@@ -2,131 +2,249 @@
 #pragma once
 
 #include <runnel/detail/base/linked.hpp>
+#include <runnel/detail/blocks/block_deque.hpp>
 #include <runnel/redis/reply.hpp>
-#include <runnel/redis/value.hpp>
 
 #include <cstddef>
-#include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
 
 namespace runnel::inline v0::redis::detail {
 
+// All of this is guarded by the server's lock.
+
 struct SessionState;
+class Outbox;
 
-// What a session is sent: a reply, or a push. Allocated before a command changes anything.
-struct Output {
-    explicit Output(SessionState* session, Reply what = {}, std::size_t size = 0) noexcept
-        : to{session}, reply{std::move(what)}, bytes{size} {}
-
-    SessionState* to;
-    Reply reply;
-    std::size_t bytes;        // as it counts for the limit of a subscriber
-    bool is_kept = false;     // for Session::outputs()
-    bool is_waiting = false;  // a push that nobody has taken yet
-    Output* next = nullptr;   // among those that are kept, or prepared
-    Output* next_push = nullptr;
-};
-
-// Outputs that were made and not sent yet.
-class Prepared {
+// Objects of which some are kept, when they are not needed any more, for the next ones: what one
+// thread allocates and another one frees costs as much as all the rest of a message.
+template <typename Object>
+class Spares {
 public:
-    Prepared() = default;
-    Prepared(const Prepared&) = delete;
-    Prepared& operator=(const Prepared&) = delete;
-    ~Prepared() {
-        while (!outputs_.empty()) delete &outputs_.pop_front();
+    Spares() = default;
+    Spares(const Spares&) = delete;
+    Spares& operator=(const Spares&) = delete;
+    ~Spares() {
+        while (!spares_.empty()) delete &spares_.pop();
     }
 
-    [[nodiscard]] bool empty() const noexcept { return outputs_.empty(); }
-    // Throws: std::bad_alloc.
-    void add(SessionState& to, Reply reply, std::size_t bytes) {
-        outputs_.push_back(*new Output(&to, std::move(reply), bytes));
+    // As it was made, or given back. Throws: std::bad_alloc.
+    [[nodiscard]] Object& take() {
+        if (spares_.empty()) return *new Object;
+        --count_;
+        return spares_.pop();
     }
-    // Takes it over.
-    void add(Output& output) noexcept { outputs_.push_back(output); }
-    // Requires: not empty. The caller takes it over.
-    [[nodiscard]] Output& take_first() noexcept { return outputs_.pop_front(); }
-    void append(Prepared& others) noexcept {
-        while (!others.empty()) outputs_.push_back(others.take_first());
+    void give_back(Object& object) noexcept {
+        if (count_ == most) {
+            delete &object;
+            return;
+        }
+        ++count_;
+        spares_.push(object);
     }
 
 private:
-    LinkedQueue<Output, &Output::next> outputs_;
+    static constexpr std::size_t most = 64;
+
+    LinkedStack<Object> spares_;
+    std::size_t count_ = 0;
+};
+
+// What sessions are sent: a reply, or a push. Those who get the same push share it.
+class Output {
+public:
+    struct Shared {
+        Reply reply{};
+        std::size_t bytes = 0;
+        std::size_t users = 0;
+        Spares<Shared>* memory = nullptr;
+        Shared* next = nullptr;  // among spares
+    };
+
+    // `bytes`: as it counts for the limit of a subscriber. Throws: std::bad_alloc.
+    explicit Output(Spares<Shared>& memory, Reply reply = {}, std::size_t bytes = 0)
+        : shared_{&memory.take()} {
+        shared_->reply = std::move(reply);
+        shared_->bytes = bytes;
+        shared_->users = 1;
+        shared_->memory = &memory;
+    }
+    Output(const Output& other) noexcept : shared_{other.shared_} { ++shared_->users; }
+    Output(Output&& other) noexcept : shared_{std::exchange(other.shared_, nullptr)} {}
+    Output& operator=(Output other) noexcept {
+        std::swap(shared_, other.shared_);
+        return *this;
+    }
+    ~Output() {
+        if (shared_ == nullptr || --shared_->users != 0) return;
+        shared_->reply = {};
+        shared_->memory->give_back(*shared_);
+    }
+
+    [[nodiscard]] Reply& reply() const noexcept { return shared_->reply; }
+    [[nodiscard]] std::size_t bytes() const noexcept { return shared_->bytes; }
+
+private:
+    Shared* shared_;
+};
+
+// A push for one session, which has room for it in its outbox.
+struct UnsentPush {
+    Outbox* to = nullptr;
+    std::optional<Output> output{};
+    UnsentPush* next = nullptr;
+};
+
+// Where a server's outputs come from.
+struct OutputMemory {
+    Spares<Output::Shared> outputs;
+    Spares<UnsentPush> pushes;
 };
 
 // What a session was sent: the latest outputs, in their order, and the pushes that nobody has taken
 // yet.
 class Outbox {
 public:
-    explicit Outbox(std::size_t keep) noexcept : keep_{keep} {}
-    Outbox(const Outbox&) = delete;
-    Outbox& operator=(const Outbox&) = delete;
-    ~Outbox() {
-        while (!pushes_.empty()) (void)take_push();
-        while (!kept_.empty()) drop_first();
-    }
+    Outbox(SessionState& of, std::size_t keep) noexcept : session{of}, keep_{keep} {}
 
-    // Both take over the output.
-    void add_reply(Output& output) noexcept {
-        keep(output);
-        drop_if_done(output);
-    }
-    void add_push(Output& output) noexcept {
-        output.is_waiting = true;
-        pushes_.push_back(output);
-        waiting_bytes_ += output.bytes;
-        keep(output);
-    }
+    SessionState& session;
 
-    [[nodiscard]] bool has_push() const noexcept { return !pushes_.empty(); }
+    // Make room for one, so that the call that sends it cannot fail. Throw: std::bad_alloc.
+    void reserve_reply() {
+        reserve_kept();
+        ++replies_to_come_;
+    }
+    void reserve_push() {
+        reserve_kept();
+        waiting_.reserve_back(pushes_to_come_ + 1);
+        ++pushes_to_come_;
+    }
+    // These use that room, or give it up.
+    void add_reply(Output reply) noexcept {
+        --replies_to_come_;
+        keep(std::move(reply));
+    }
+    void add_push(Output push) noexcept {
+        --pushes_to_come_;
+        waiting_bytes_ += push.bytes();
+        keep(push);
+        waiting_.push_back(std::move(push));
+    }
+    void no_reply() noexcept { --replies_to_come_; }
+    void no_push() noexcept { --pushes_to_come_; }
+
+    [[nodiscard]] bool has_push() const noexcept { return !waiting_.empty(); }
     // Requires: there is one.
     [[nodiscard]] Reply take_push() noexcept {
-        Output& output = pushes_.pop_front();
-        waiting_bytes_ -= output.bytes;
-        output.is_waiting = false;
-        Reply reply = output.reply;
-        drop_if_done(output);
-        return reply;
+        waiting_bytes_ -= waiting_.front().bytes();
+        Reply push = waiting_.front().reply();
+        waiting_.drop_front();
+        return push;
     }
     void drop_pushes() noexcept {
-        while (has_push()) (void)take_push();
+        waiting_.clear();
+        waiting_bytes_ = 0;
     }
     [[nodiscard]] std::size_t waiting_bytes() const noexcept { return waiting_bytes_; }
 
     // Throws: std::bad_alloc.
     [[nodiscard]] std::vector<Reply> kept() const {
         std::vector<Reply> all;
-        all.reserve(count_);
-        for (const Output* one = count_ != 0 ? kept_.first() : nullptr; all.size() != count_;
-             one = one->next)
-            all.push_back(one->reply);
+        all.reserve(kept_.size());
+        kept_.visit(0, kept_.size(), [&](const Output& one) { all.push_back(one.reply()); });
         return all;
     }
 
+    // Before it goes.
+    void clear() noexcept {
+        drop_pushes();
+        kept_.clear();
+    }
+
 private:
-    void keep(Output& output) noexcept {
-        output.is_kept = keep_ != 0;
-        if (!output.is_kept) return;
-        kept_.push_back(output);
-        if (count_++ == keep_) drop_first();
+    void reserve_kept() {
+        if (keep_ != 0) kept_.reserve_back(replies_to_come_ + pushes_to_come_ + 1);
     }
-    void drop_first() noexcept {
-        Output& first = kept_.pop_front();
-        --count_;
-        first.is_kept = false;
-        drop_if_done(first);
-    }
-    static void drop_if_done(Output& output) noexcept {
-        if (!output.is_kept && !output.is_waiting) delete &output;
+    void keep(Output output) noexcept {
+        if (keep_ == 0) return;
+        if (kept_.size() == keep_) kept_.drop_front();
+        kept_.push_back(std::move(output));
     }
 
     const std::size_t keep_;
-    std::size_t count_ = 0;
+    std::size_t replies_to_come_ = 0;
+    std::size_t pushes_to_come_ = 0;
     std::size_t waiting_bytes_ = 0;
-    LinkedQueue<Output, &Output::next> kept_;
-    LinkedQueue<Output, &Output::next_push> pushes_;
+    BlockDeque<Output> kept_;
+    BlockDeque<Output> waiting_;
+};
+
+// Room for the reply of a command.
+class ReplyRoom {
+public:
+    // Throws: std::bad_alloc.
+    ReplyRoom(Outbox& outbox, OutputMemory& memory) : outbox_{&outbox}, output_{memory.outputs} {
+        outbox.reserve_reply();
+    }
+    ReplyRoom(ReplyRoom&& other) noexcept
+        : outbox_{std::exchange(other.outbox_, nullptr)}, output_{std::move(other.output_)} {}
+    ReplyRoom& operator=(ReplyRoom&&) = delete;
+    ~ReplyRoom() {
+        if (outbox_ != nullptr) outbox_->no_reply();
+    }
+
+    // Requires: it was not called before.
+    void send(Reply reply) noexcept {
+        output_.reply() = std::move(reply);
+        std::exchange(outbox_, nullptr)->add_reply(std::move(output_));
+    }
+
+private:
+    Outbox* outbox_;
+    Output output_;
+};
+
+// Pushes that were made and not sent yet.
+class Prepared {
+public:
+    explicit Prepared(OutputMemory& memory) noexcept : memory_{memory} {}
+    Prepared(const Prepared&) = delete;
+    Prepared& operator=(const Prepared&) = delete;
+    ~Prepared() {
+        while (!empty()) {
+            UnsentPush& push = take_first();
+            push.to->no_push();
+            push.output.reset();
+            memory_.pushes.give_back(push);
+        }
+    }
+
+    [[nodiscard]] bool empty() const noexcept { return pushes_.empty(); }
+    // Throws: std::bad_alloc.
+    void add(Outbox& to, const Output& output) {
+        UnsentPush& push = memory_.pushes.take();
+        try {
+            to.reserve_push();
+        } catch (...) {
+            memory_.pushes.give_back(push);
+            throw;
+        }
+        push.to = &to;
+        push.output.emplace(output);
+        add(push);
+    }
+    // Takes it over.
+    void add(UnsentPush& push) noexcept { pushes_.push_back(push); }
+    // Requires: not empty. The caller takes it over.
+    [[nodiscard]] UnsentPush& take_first() noexcept { return pushes_.pop_front(); }
+    void append(Prepared& others) noexcept {
+        while (!others.empty()) add(others.take_first());
+    }
+
+private:
+    OutputMemory& memory_;
+    LinkedQueue<UnsentPush, &UnsentPush::next> pushes_;
 };
 
 }  // namespace runnel::inline v0::redis::detail

@@ -72,7 +72,7 @@ private:
 };
 
 [[nodiscard]] inline bool is_done(const PendingState& pending) noexcept {
-    return pending.is_done;
+    return pending.is_done.load(std::memory_order_acquire);
 }
 [[nodiscard]] inline bool has_push_or_is_closed(const SessionState& session) noexcept {
     return session.outbox.has_push() || session.is_closed;
@@ -81,10 +81,11 @@ private:
 // Whether the result is there. On a clock that nobody runs, the parked command is seen to first.
 [[nodiscard]] inline bool look(const PendingState& pending, Afterwards& after)
     RUNNEL_REQUIRES(pending.server->mutex) {
-    if (!pending.is_done && pending.parked) pending.server->look_after(*pending.parked, after);
-    return pending.is_done;
+    if (!is_done(pending) && pending.parked) pending.server->look_after(*pending.parked, after);
+    return is_done(pending);
 }
 [[nodiscard]] inline bool look(const PendingState& pending) {
+    if (is_done(pending)) return true;
     Afterwards after;
     const Lock lock{pending.server->mutex};
     return look(pending, after);
@@ -125,9 +126,7 @@ public:
     /// first or its answers are pushes. Throws: std::bad_alloc if memory ran out when it was
     /// carried out; then it has changed nothing.
     [[nodiscard]] std::optional<Reply> try_get() const {
-        detail::Afterwards after;
-        const detail::Lock lock{state_->server->mutex};
-        if (!detail::look(*state_, after)) return std::nullopt;
+        if (!detail::look(*state_)) return std::nullopt;
         if (state_->has_failed) throw std::bad_alloc{};
         return state_->reply;
     }
@@ -166,7 +165,7 @@ public:
         : server_{server.state_}, state_{server_->open(options)} {}
     Session(const Session&) = delete;
     Session& operator=(const Session&) = delete;
-    ~Session() { close(); }
+    ~Session() { server_->remove(*state_); }
 
     /// Sends a command; its name is the first word. Never waits: a command that blocks, such as
     /// BLPOP, stays parked in the server, and commands that are sent after it are carried out after
@@ -193,10 +192,12 @@ public:
     void on_push(std::function<void(Reply)> handler) {
         using Handler = const detail::PushHandler;
         auto kept = handler ? std::make_shared<Handler>(std::move(handler)) : nullptr;
+        std::shared_ptr<Handler> called;  // both are destroyed without the lock
         detail::Afterwards after;
         {
             const detail::Lock lock{server_->mutex};
             state_->on_push.swap(kept);
+            if (!state_->is_pushing) state_->handler.swap(called);
             if (!state_->is_pushing && state_->outbox.has_push()) after.hand_out_pushes(*state_);
         }
         after.run();

@@ -3,6 +3,7 @@
 
 #include <runnel/abstract_clock.hpp>
 #include <runnel/detail/base/annotations.hpp>
+#include <runnel/detail/base/atomic.hpp>
 #include <runnel/detail/base/linked.hpp>
 #include <runnel/detail/base/mutex.hpp>
 #include <runnel/detail/wait/continuations.hpp>
@@ -44,13 +45,14 @@ class Parked;
 class ExecReplies;
 struct Block;
 
-// The result of a command that was submitted. Guarded by the server's lock.
+// The result of a command that was submitted. Guarded by the server's lock; once it is done, the
+// result may be read without it.
 struct PendingState {
     explicit PendingState(std::shared_ptr<ServerState> of) noexcept : server{std::move(of)} {}
 
     const std::shared_ptr<ServerState> server;
-    bool is_done = false;
-    bool has_failed = false;  // memory ran out; nothing was changed
+    Atomic<bool> is_done = false;  // written last (release), so that the rest can be read (acquire)
+    bool has_failed = false;       // memory ran out; nothing was changed
     std::optional<Reply> reply{};
     std::shared_ptr<Parked> parked{};  // while it is
     WaitQueue waiters;
@@ -108,8 +110,8 @@ public:
     std::deque<ParkedNode> nodes;
     std::optional<Clock::Deadline> deadline{};
     std::shared_ptr<Alarm> at_deadline{};
-    std::shared_ptr<Alarm> again{};    // when it is to be carried out again anyhow
-    std::unique_ptr<Output> output{};  // room for its reply
+    std::shared_ptr<Alarm> again{};  // when it is to be carried out again anyhow
+    std::optional<ReplyRoom> room{};
     std::shared_ptr<PendingState> pending{};
     std::shared_ptr<Alarm> next_again{};  // made while it is carried out again
 
@@ -145,7 +147,7 @@ using PushHandler = std::function<void(Reply)>;
 // A client's connection. Guarded by the server's lock.
 struct SessionState : std::enable_shared_from_this<SessionState> {
     SessionState(ServerState& of, std::int64_t number, const SessionOptions& options)
-        : server{of}, id{number}, outbox{options.keep_outputs} {}
+        : server{of}, id{number}, outbox{*this, options.keep_outputs} {}
 
     ServerState& server;
     const std::int64_t id;
@@ -162,15 +164,17 @@ struct SessionState : std::enable_shared_from_this<SessionState> {
     bool is_unblocked = false;
     Outbox outbox;
     std::shared_ptr<const PushHandler> on_push{};
-    // A thread calls on_push. What follows is that thread's, without the lock.
-    bool is_pushing = false;
-    std::shared_ptr<const PushHandler> handler{};
-    Reply push{};
     WaitQueue push_waiters;
     std::optional<Clock::Deadline> soft_limit_since{};
     bool is_closed = false;
+
+    // A thread calls on_push. What follows is that thread's, without the lock.
+    bool is_pushing = false;
+    std::shared_ptr<const PushHandler> handler{};  // on_push, as of when it looked
+    Reply push{};
+    bool has_push = false;
     SessionState* next_to_push = nullptr;
-    std::shared_ptr<SessionState> kept_to_push{};  // while it stands in that list
+    std::shared_ptr<SessionState> keep{};  // for that thread, if it is closed
 
     [[nodiscard]] bool is_resp3() const noexcept { return protocol == 3; }
     [[nodiscard]] Reply null_array() const noexcept {
@@ -202,7 +206,7 @@ public:
     // Requires: no thread calls the handler of the session; this one will.
     void hand_out_pushes(SessionState& session) noexcept {
         session.is_pushing = true;
-        session.kept_to_push = session.shared_from_this();
+        if (session.is_closed) session.keep = session.shared_from_this();
         sessions_.push_back(session);
         ++session_count_;
     }
@@ -230,6 +234,8 @@ public:
     [[nodiscard]] std::shared_ptr<SessionState> open(const SessionOptions& options)
         RUNNEL_EXCLUDES(mutex);
     void close(SessionState& session) noexcept RUNNEL_EXCLUDES(mutex);
+    // The same for one that goes: nobody will see its outputs any more.
+    void remove(SessionState& session) noexcept RUNNEL_EXCLUDES(mutex);
     void close_all() noexcept RUNNEL_EXCLUDES(mutex);
     void end_session(SessionState& session, Afterwards& after) noexcept RUNNEL_REQUIRES(mutex);
 
@@ -333,6 +339,7 @@ public:
     mutable Mutex mutex;
     // Guarded by the mutex, too: Call hands them out, and asserts that it is held.
     std::mt19937_64 random;
+    OutputMemory memory;
     Subscribers subscribers;
     SpinBudget spin;
 
@@ -383,7 +390,7 @@ private:
     void disarm(std::shared_ptr<Alarm>& alarm) noexcept RUNNEL_REQUIRES(mutex);
     static void finish(PendingState& pending, std::optional<Reply> reply, bool has_failed,
                        Afterwards& after) noexcept;
-    void send_push(Output& output, Afterwards& after) noexcept RUNNEL_REQUIRES(mutex);
+    void send_push(UnsentPush& push, Afterwards& after) noexcept RUNNEL_REQUIRES(mutex);
     void hold_to_limit(SessionState& session, Afterwards& after) noexcept RUNNEL_REQUIRES(mutex);
 
     std::size_t expiring_ RUNNEL_GUARDED_BY(mutex) = 0;

@@ -115,17 +115,16 @@ inline Reply sunsubscribe(Call& call) {
 // A message in the shapes of both protocols. Those who get it share it.
 class MessageForms {
 public:
-    explicit MessageForms(std::vector<Reply> parts) : parts_{std::move(parts)} {
+    MessageForms(const Call& call, std::vector<Reply> parts)
+        : call_{call}, parts_{std::move(parts)} {
         for (const Reply& part : parts_) bytes_ += bytes_of(part.text().size());
     }
 
-    [[nodiscard]] const Reply& in(int protocol) {
-        std::optional<Reply>& form = protocol == 3 ? resp3_ : resp2_;
-        if (!form) form = Call::push(parts_, protocol);
+    [[nodiscard]] const Output& in(int protocol) {
+        std::optional<Output>& form = protocol == 3 ? resp3_ : resp2_;
+        if (!form) form.emplace(call_.output(Call::push(parts_, protocol), bytes_));
         return *form;
     }
-    // On the wire.
-    [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
 
 private:
     // Of a bulk string: its length and its text, each with the end of its line.
@@ -133,17 +132,18 @@ private:
         return 1 + std::to_string(size).size() + 2 + size + 2;
     }
 
+    const Call& call_;
     std::vector<Reply> parts_;
-    std::size_t bytes_ = 4;  // of the length of the array
-    std::optional<Reply> resp2_{};
-    std::optional<Reply> resp3_{};
+    std::size_t bytes_ = 4;  // on the wire; of the length of the array
+    std::optional<Output> resp2_{};
+    std::optional<Output> resp3_{};
 };
 
 // Sends a message to all who subscribe to a name. Returns how many they are.
 inline std::size_t deliver(Call& call, const Subscribers::Named& named, std::vector<Reply> parts) {
-    MessageForms message{std::move(parts)};
+    MessageForms message{call, std::move(parts)};
     for (SessionState* const session : named.sessions)
-        call.send(*session, message.in(session->protocol), message.bytes());
+        call.send(*session, message.in(session->protocol));
     return named.sessions.size();
 }
 
