@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Commands on keys, beside more_transcripts/keys.txt: what time, chance and cursors do.
 
+#include <runnel/abstract_clock.hpp>
+#include <runnel/clock.hpp>
 #include <runnel/redis.hpp>
 
 #include "support/catch.hpp"
@@ -9,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
+#include <limits>
 #include <map>
 #include <set>
 #include <string>
@@ -72,6 +75,25 @@ TEST_CASE("EXPIRETIME does not overflow", "[redis][keys]") {
     scene.send({"SET", "k", "v", "PXAT", "9223372036854775807"});
     CHECK(scene.send({"PEXPIRETIME", "k"}) == Reply::integer(9'223'372'036'854'775'807));
     CHECK(scene.send({"EXPIRETIME", "k"}) == Reply::integer(9'223'372'036'854'776));
+}
+
+TEST_CASE("times count before 1970, too", "[redis][keys]") {
+    runnel::ManualClock clock{runnel::Clock::WallTime{-1000s}};
+    runnel::redis::Server server{{.clock = &clock}};
+    runnel::redis::Session session{server};
+    const std::string longest = std::to_string(std::numeric_limits<std::int64_t>::max());
+    const std::string shortest = std::to_string(std::numeric_limits<std::int64_t>::min());
+    session.execute({"RPUSH", "k", "v"});
+    CHECK(session.execute({"EXPIRE", "k", "10"}) == Reply::integer(1));
+    CHECK(session.execute({"PEXPIRE", "k", shortest})->is_error());
+    CHECK(session.execute({"TTL", "k"}) == Reply::integer(10));
+    const auto job = session.submit({"BLPOP", "no", longest.substr(0, 15)});
+    const auto soon = session.submit({"BLPOP", "no", "5"});
+    CHECK_FALSE(job.ready());
+    session.close();
+    CHECK(soon.ready());
+    clock.advance(10s);
+    CHECK(runnel::redis::Session{server}.execute({"EXISTS", "k"}) == Reply::integer(0));
 }
 
 TEST_CASE("EXPIRE counts from now, in the time of the server", "[redis][keys]") {

@@ -5,14 +5,16 @@
 #include <runnel/redis/command.hpp>
 #include <runnel/redis/reply.hpp>
 
+#include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 namespace runnel::inline v0::redis::detail {
@@ -62,39 +64,53 @@ namespace runnel::inline v0::redis::detail {
     return number >= Limits::min() && number <= Limits::max();
 }
 
+// A time-out in milliseconds, as long as it ends in a time that there is.
+[[nodiscard]] inline std::optional<std::int64_t> checked_timeout(std::int64_t timeout,
+                                                                 std::int64_t now) {
+    if (timeout < 0) refuse("ERR timeout is negative");
+    if (timeout == 0) return std::nullopt;
+    if (timeout > std::numeric_limits<std::int64_t>::max() - std::max<std::int64_t>(now, 0))
+        refuse("ERR timeout is out of range");
+    return timeout;
+}
+
+// What strtold() reads, which Redis uses, whatever the locale: decimal, exponent and hexadecimal
+// numbers, and infinity. Nothing: the word is none, or too great, or too small.
+[[nodiscard]] inline std::optional<long double> read_float(std::string_view word) noexcept {
+    constexpr std::size_t most = 255;
+    if (word.size() > most) return std::nullopt;
+    const bool is_negative = word.starts_with('-');
+    if (is_negative || word.starts_with('+')) word.remove_prefix(1);
+    const bool is_hexadecimal = word.starts_with("0x") || word.starts_with("0X");
+    if (is_hexadecimal) word.remove_prefix(2);
+    if (word.starts_with('-')) return std::nullopt;
+    long double number = 0;
+    const char* const word_end = word.data() + word.size();
+    const auto [end, error] =
+        std::from_chars(word.data(), word_end, number,
+                        is_hexadecimal ? std::chars_format::hex : std::chars_format::general);
+    if (error != std::errc{} || end != word_end || std::isnan(number)) return std::nullopt;
+    return is_negative ? -number : number;
+}
+
 // The time-out of a list command: seconds, with a fraction. `now` in milliseconds. Nothing: for
 // ever.
 [[nodiscard]] inline std::optional<std::int64_t> timeout_in_seconds(std::string_view word,
                                                                     std::int64_t now) {
-    // strtold() reads what Redis reads: decimal, exponent and hexadecimal numbers, inf and nan.
-    constexpr std::string_view no_float = "ERR timeout is not a float or out of range";
-    constexpr std::size_t most = 255;
-    if (word.empty() || word.size() > most || word.find('\0') != std::string_view::npos ||
-        std::string_view{" \t\n\v\f\r"}.find(word.front()) != std::string_view::npos)
-        refuse(std::string{no_float});
-    const std::string text{word};
-    char* end = nullptr;
-    const long double seconds = std::strtold(text.c_str(), &end);
-    if (end != text.c_str() + text.size() || std::isnan(seconds)) refuse(std::string{no_float});
-    const long double milliseconds = std::ceil(seconds * 1000);
+    const std::optional<long double> seconds = read_float(word);
+    if (!seconds) refuse("ERR timeout is not a float or out of range");
+    const long double milliseconds = std::ceil(*seconds * 1000);
     constexpr auto greatest = std::numeric_limits<std::int64_t>::max();
     if (milliseconds > static_cast<long double>(greatest)) refuse("ERR timeout is out of range");
     if (milliseconds < 0) refuse("ERR timeout is negative");
-    const auto whole = static_cast<std::int64_t>(milliseconds);
-    if (whole == 0) return std::nullopt;
-    if (whole > greatest - now) refuse("ERR timeout is out of range");
-    return whole;
+    return checked_timeout(static_cast<std::int64_t>(milliseconds), now);
 }
 
 // The same of XREAD: whole milliseconds.
 [[nodiscard]] inline std::optional<std::int64_t> timeout_in_milliseconds(std::string_view word,
                                                                          std::int64_t now) {
     const auto whole = integer_or(word, "ERR timeout is not an integer or out of range");
-    if (whole < 0) refuse("ERR timeout is negative");
-    if (whole == 0) return std::nullopt;
-    if (whole > std::numeric_limits<std::int64_t>::max() - now)
-        refuse("ERR timeout is out of range");
-    return whole;
+    return checked_timeout(whole, now);
 }
 
 // As Redis writes a word into an error: a zero byte ends it.

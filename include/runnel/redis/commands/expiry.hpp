@@ -37,7 +37,8 @@ namespace runnel::inline v0::redis::detail {
             refuse_expiry(call);
         given *= in_a_second;
     }
-    if (given > Limits::max() - since) refuse_expiry(call);
+    if (since > 0 ? given > Limits::max() - since : given < Limits::min() - since)
+        refuse_expiry(call);
     return since + given;
 }
 
