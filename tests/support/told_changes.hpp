@@ -47,12 +47,10 @@ public:
     std::vector<Change> after(std::initializer_list<std::string_view> words) {
         listener_.all.clear();
         std::shared_ptr<redis::detail::PendingState> pending;
-        redis::detail::Afterwards afterwards;
         {
-            const redis::detail::Lock lock{server_->mutex};
-            (void)server_->execute(*session_, {words.begin(), words.size()}, pending, afterwards);
+            const redis::detail::Entering entering{*server_};
+            (void)server_->execute(*session_, {words.begin(), words.size()}, pending);
         }
-        afterwards.run();
         return listener_.all;
     }
 

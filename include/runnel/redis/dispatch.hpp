@@ -44,14 +44,9 @@ inline std::shared_ptr<SessionState> ServerState::open(const SessionOptions& ses
 }
 
 inline void ServerState::close(SessionState& session) noexcept {
-    Afterwards after;
-    {
-        const Lock lock{mutex};
-        const Using use{*this, after};
-        end_session(session, after);
-        serve_all(after);
-    }
-    after.run();
+    const Entering entering{*this};
+    end_session(session);
+    serve_all();
 }
 
 inline void ServerState::remove(SessionState& session) noexcept {
@@ -61,30 +56,25 @@ inline void ServerState::remove(SessionState& session) noexcept {
 }
 
 inline void ServerState::close_all() noexcept {
-    Afterwards after;
-    {
-        const Lock lock{mutex};
-        const Using use{*this, after};
-        while (!sessions_.empty()) {
-            const std::shared_ptr<SessionState> session = sessions_.begin()->second;
-            end_session(*session, after);
-        }
-        disarm(expiry_alarm_);
-        spare_alarm_.reset();  // it refers to this
+    const Entering entering{*this};
+    while (!sessions_.empty()) {
+        const std::shared_ptr<SessionState> session = sessions_.begin()->second;
+        end_session(*session);
     }
-    after.run();
+    disarm(expiry_alarm_);
+    spare_alarm_.reset();  // it refers to this
 }
 
-inline void ServerState::end_session(SessionState& session, Afterwards& after) noexcept {
+inline void ServerState::end_session(SessionState& session) noexcept {
     if (session.is_closed) return;
     session.is_closed = true;
     subscribers.unsubscribe_all(session, session.subscriptions);
     unwatch(session);
     session.transaction.reset();
-    if (session.parked) end_parked(session, std::nullopt, after);
-    for (LaterCommand& later : session.backlog) finish(*later.pending, std::nullopt, false, after);
+    if (session.parked) end_parked(session, std::nullopt);
+    for (LaterCommand& later : session.backlog) finish(*later.pending, std::nullopt, false);
     session.backlog.clear();
-    ask_all(session.push_waiters, after.chain);
+    ask_all(session.push_waiters, after_->chain);
     auto node = sessions_.extract(session.id);
     if (session.is_pushing) session.keep = std::move(node.mapped());
 }
@@ -146,9 +136,7 @@ inline Reply ServerState::reply_to(SessionState& session, Words words, Milliseco
 // What is served may go on with commands of its own; serve_all() bounds how deep.
 // NOLINTNEXTLINE(misc-no-recursion)
 inline ServerState::Answer ServerState::carry_out(SessionState& session, Words words,
-                                                  std::shared_ptr<PendingState>& pending,
-                                                  Afterwards& after) {
-    const Using use{*this, after};
+                                                  std::shared_ptr<PendingState>& pending) {
     const Milliseconds now = wall();
     expire_due(now);
     prepare_expiry_alarm();
@@ -160,7 +148,7 @@ inline ServerState::Answer ServerState::carry_out(SessionState& session, Words w
     if (call && call->is_blocked()) {
         auto parked = call->take_parked();
         parked->room.emplace(std::move(room));
-        park(std::move(parked), after);
+        park(std::move(parked));
         answer.is_parked = true;
     } else {
         if (!call || call->has_reply()) {
@@ -168,40 +156,39 @@ inline ServerState::Answer ServerState::carry_out(SessionState& session, Words w
             room.send(std::move(reply));
         }
         if (call) {
-            send(call->answers(), after);
-            send(call->outputs(), after);
-            if (call->quits()) end_session(session, after);
+            send(call->answers());
+            send(call->outputs());
+            if (call->quits()) end_session(session);
         }
     }
-    arm_expiry_alarm(after);
-    serve_all(after);
+    arm_expiry_alarm();
+    serve_all();
     return answer;
 }
 
 inline void ServerState::submit(SessionState& session, Words words,
-                                const std::shared_ptr<PendingState>& pending, Afterwards& after) {
-    if (session.is_closed) return finish(*pending, std::nullopt, false, after);
-    if (session.parked) look_after(*session.parked, after);
+                                const std::shared_ptr<PendingState>& pending) {
+    if (session.is_closed) return finish(*pending, std::nullopt, false);
+    if (session.parked) look_after(*session.parked);
     if (session.parked || !session.backlog.empty()) {
         session.backlog.push_back({OwnedWords{words}, pending});
         return;
     }
     std::shared_ptr<PendingState> gets_reply = pending;
-    Answer answer = carry_out(session, words, gets_reply, after);
-    if (!answer.is_parked) finish(*pending, std::move(answer.reply), false, after);
+    Answer answer = carry_out(session, words, gets_reply);
+    if (!answer.is_parked) finish(*pending, std::move(answer.reply), false);
 }
 
 inline std::optional<Reply> ServerState::execute(SessionState& session, Words words,
-                                                 std::shared_ptr<PendingState>& pending,
-                                                 Afterwards& after) {
+                                                 std::shared_ptr<PendingState>& pending) {
     if (session.is_closed) return std::nullopt;
     if (session.parked || !session.backlog.empty()) {
         auto made = std::make_shared<PendingState>(shared_from_this());
-        submit(session, words, made, after);
+        submit(session, words, made);
         pending = std::move(made);
         return std::nullopt;
     }
-    return carry_out(session, words, pending, after).reply;
+    return carry_out(session, words, pending).reply;
 }
 
 // The replies of EXEC as they come. Each confirmation is a reply of its own, but the array has room
@@ -257,7 +244,7 @@ inline void ServerState::carry_out_one(Call& exec, const QueuedCommand& command,
         if (push.to == &session.outbox)
             exec.outputs().add(push);
         else
-            send_push(push, *after_);
+            send_push(push);
     }
     if (call.quits()) exec.quit();
 }
@@ -334,7 +321,7 @@ inline void ServerState::forget_places(const Parked& parked) noexcept {
     for (const ParkedNode& node : parked.nodes) waits_.drop_if_empty(*node.waits);
 }
 
-inline void ServerState::park(std::shared_ptr<Parked> parked, Afterwards& after) noexcept {
+inline void ServerState::park(std::shared_ptr<Parked> parked) noexcept {
     SessionState& session = parked->session;
     Parked& one = *parked;
     for (ParkedNode& node : one.nodes) {
@@ -348,17 +335,17 @@ inline void ServerState::park(std::shared_ptr<Parked> parked, Afterwards& after)
     session.parked = std::move(parked);
     if (one.at_deadline) {
         one.at_deadline->parked = &one;
-        after.arm(one.at_deadline);
+        after_->arm(one.at_deadline);
     }
-    arm_again(one, after);
+    arm_again(one);
 }
 
-inline void ServerState::arm_again(Parked& parked, Afterwards& after) noexcept {
+inline void ServerState::arm_again(Parked& parked) noexcept {
     disarm(parked.again);
     if (!parked.next_again) return;
     parked.again = std::move(parked.next_again);
     parked.again->parked = &parked;
-    after.arm(parked.again);
+    after_->arm(parked.again);
 }
 
 // Takes a parked command out of all lines.
@@ -381,37 +368,36 @@ inline std::shared_ptr<Parked> ServerState::unpark(SessionState& session) noexce
 }
 
 inline void ServerState::end_parked(SessionState& session, std::optional<Reply> reply,
-                                    Afterwards& after, bool has_failed) noexcept {
+                                    bool has_failed) noexcept {
     const std::shared_ptr<Parked> parked = unpark(session);
     (void)parked->claim(WaitEnd::served);
     if (reply) parked->room->send(*reply);
     parked->room.reset();
-    finish(*parked->pending, std::move(reply), has_failed, after);
+    finish(*parked->pending, std::move(reply), has_failed);
     if (session.is_closed || session.is_unblocked || session.backlog.empty()) return;
     session.is_unblocked = true;
     unblocked_.push_back(session);
 }
 
-inline bool ServerState::end_if_overdue(Parked& parked, Afterwards& after) noexcept {
+inline bool ServerState::end_if_overdue(Parked& parked) noexcept {
     if (!parked.deadline || *parked.deadline > clock.now()) return false;
     SessionState& session = parked.session;
-    end_parked(session, session.null_array(), after);
+    end_parked(session, session.null_array());
     return true;
 }
 
-inline void ServerState::look_after(Parked& parked, Afterwards& after) noexcept {
-    const Using use{*this, after};
-    if (!end_if_overdue(parked, after) && parked.again && parked.again->at <= clock.now())
+inline void ServerState::look_after(Parked& parked) noexcept {
+    if (!end_if_overdue(parked) && parked.again && parked.again->at <= clock.now())
         (void)serve_again(parked);
-    serve_all(after);
+    serve_all();
 }
 
-inline void ServerState::finish(PendingState& pending, std::optional<Reply> reply, bool has_failed,
-                                Afterwards& after) noexcept {
+inline void ServerState::finish(PendingState& pending, std::optional<Reply> reply,
+                                bool has_failed) noexcept {
     pending.has_failed = has_failed;
     pending.reply = std::move(reply);
     pending.is_done.store(true, std::memory_order_release);
-    ask_all(pending.waiters, after.chain);
+    ask_all(pending.waiters, after_->chain);
 }
 
 // ---- serving
@@ -420,13 +406,13 @@ inline void ServerState::finish(PendingState& pending, std::optional<Reply> repl
 // commands. Such a session first carries out all it can. Those whose waits that ends come after it:
 // no recursion.
 // NOLINTNEXTLINE(misc-no-recursion)
-inline void ServerState::serve_all(Afterwards& after) noexcept {
+inline void ServerState::serve_all() noexcept {
     for (;;) {
         while (KeyWaits* const waits = waits_.take_ready()) serve_ready(*waits);
         if (unblocked_.empty() || is_carrying_out_later_) return;
         SessionState& session = unblocked_.pop_front();
         session.is_unblocked = false;
-        carry_out_later(session, after);
+        carry_out_later(session);
     }
 }
 
@@ -437,8 +423,7 @@ inline void ServerState::serve_ready(KeyWaits& waits) noexcept {
     for (WaitNode* node = waits.queue.first(); left != 0; --left) {
         WaitNode* const next = node->next;
         auto& parked = static_cast<Parked&>(*node->waiter);
-        if (!end_if_overdue(parked, *after_) && is_to_be_served(parked, waits))
-            (void)parked.serve(*node);
+        if (!end_if_overdue(parked) && is_to_be_served(parked, waits)) (void)parked.serve(*node);
         node = next;
     }
     waits.is_being_served = false;
@@ -465,22 +450,22 @@ inline Served ServerState::serve_again(Parked& parked) noexcept {
     try {
         Reply reply = parked.info.handler(call);
         if (call.is_blocked()) {
-            arm_again(parked, *after_);
+            arm_again(parked);
             return Served::no;
         }
-        end_parked(session, std::move(reply), *after_);
-        send(call.outputs(), *after_);
+        end_parked(session, std::move(reply));
+        send(call.outputs());
     } catch (Refusal& refusal) {
-        end_parked(session, std::move(refusal.reply), *after_);
+        end_parked(session, std::move(refusal.reply));
     } catch (...) {
-        end_parked(session, std::nullopt, *after_, true);
+        end_parked(session, std::nullopt, true);
     }
     return Served::yes;
 }
 
 // Carries out the commands that stood behind a parked one, up to the next that is parked.
 // NOLINTNEXTLINE(misc-no-recursion)
-inline void ServerState::carry_out_later(SessionState& session, Afterwards& after) noexcept {
+inline void ServerState::carry_out_later(SessionState& session) noexcept {
     const std::shared_ptr<SessionState> keep = session.shared_from_this();
     is_carrying_out_later_ = true;
     while (!session.backlog.empty() && !session.parked && !session.is_closed) {
@@ -488,10 +473,10 @@ inline void ServerState::carry_out_later(SessionState& session, Afterwards& afte
         first.splice(first.begin(), session.backlog, session.backlog.begin());
         std::shared_ptr<PendingState> pending = first.front().pending;
         try {
-            Answer answer = carry_out(session, first.front().words.get(), pending, after);
-            if (!answer.is_parked) finish(*pending, std::move(answer.reply), false, after);
+            Answer answer = carry_out(session, first.front().words.get(), pending);
+            if (!answer.is_parked) finish(*pending, std::move(answer.reply), false);
         } catch (...) {
-            finish(*pending, std::nullopt, true, after);
+            finish(*pending, std::nullopt, true);
         }
     }
     is_carrying_out_later_ = false;
@@ -519,7 +504,7 @@ inline void ServerState::make_spare_alarm() {
     if (!spare_alarm_) spare_alarm_ = std::make_shared<Alarm>(shared_from_this());
 }
 
-inline void ServerState::arm_expiry_alarm(Afterwards& after) noexcept {
+inline void ServerState::arm_expiry_alarm() noexcept {
     if (blocked_groups_ == 0) return disarm(expiry_alarm_);
     const Database::Expiry* first = nullptr;
     for (const Database& one : databases_) {
@@ -534,12 +519,11 @@ inline void ServerState::arm_expiry_alarm(Afterwards& after) noexcept {
     disarm(expiry_alarm_);
     expiry_alarm_ = std::move(spare_alarm_);
     expiry_alarm_->at = *at;
-    after.arm(expiry_alarm_);
+    after_->arm(expiry_alarm_);
 }
 
-inline void ServerState::on_alarm(Alarm& alarm, Afterwards& after) noexcept {
+inline void ServerState::on_alarm(Alarm& alarm) noexcept {
     if (alarm.is_over) return;
-    const Using use{*this, after};
     alarm.is_over = true;
     // Nobody runs the clock. So there is no sense in another alarm: whoever looks has to act.
     if (alarm.at > clock.now()) return;
@@ -547,8 +531,7 @@ inline void ServerState::on_alarm(Alarm& alarm, Afterwards& after) noexcept {
     expire_due(wall());
     if (alarm.parked != nullptr) {
         Parked& parked = *alarm.parked;
-        if (!end_if_overdue(parked, after) && parked.again.get() == &alarm)
-            (void)serve_again(parked);
+        if (!end_if_overdue(parked) && parked.again.get() == &alarm) (void)serve_again(parked);
     } else {
         try {
             prepare_expiry_alarm();
@@ -556,8 +539,8 @@ inline void ServerState::on_alarm(Alarm& alarm, Afterwards& after) noexcept {
             spare_alarm_.reset();  // keys that expire later end no wait until the next command
         }
     }
-    arm_expiry_alarm(after);
-    serve_all(after);
+    arm_expiry_alarm();
+    serve_all();
 }
 
 // After it nobody rings it.
@@ -575,13 +558,9 @@ inline void Alarm::ring(Waiter& waiter) noexcept {
     auto& alarm = static_cast<Alarm&>(waiter);
     ServerState& server = *alarm.server;
     std::shared_ptr<Alarm> keep;
-    Afterwards after;
-    {
-        const Lock lock{server.mutex};
-        keep = std::move(alarm.self);
-        server.on_alarm(alarm, after);
-    }
-    after.run();
+    const Entering entering{server};
+    keep = std::move(alarm.self);
+    server.on_alarm(alarm);
 }
 
 // ---- changes
@@ -637,23 +616,23 @@ inline void ServerState::unwatch(SessionState& session) noexcept {
 
 // ---- outputs
 
-inline void ServerState::send(Prepared& outputs, Afterwards& after) noexcept {
-    while (!outputs.empty()) send_push(outputs.take_first(), after);
+inline void ServerState::send(Prepared& outputs) noexcept {
+    while (!outputs.empty()) send_push(outputs.take_first());
 }
 
-inline void ServerState::send_push(UnsentPush& push, Afterwards& after) noexcept {
+inline void ServerState::send_push(UnsentPush& push) noexcept {
     SessionState& session = push.to->session;
     Output output = *std::exchange(push.output, std::nullopt);
     memory.pushes.give_back(push);
     if (session.is_closed) return session.outbox.no_push();
     session.outbox.add_push(std::move(output));
-    ask_all(session.push_waiters, after.chain);
-    if (session.on_push && !session.is_pushing) after.hand_out_pushes(session);
-    hold_to_limit(session, after);
+    ask_all(session.push_waiters, after_->chain);
+    hand_out_pushes(session);
+    hold_to_limit(session);
 }
 
 // Closes a session that has let too much wait.
-inline void ServerState::hold_to_limit(SessionState& session, Afterwards& after) noexcept {
+inline void ServerState::hold_to_limit(SessionState& session) noexcept {
     const OutputLimit& limit = options.pubsub_limit;
     const std::size_t waiting = session.outbox.waiting_bytes();
     const bool is_over_hard = limit.hard != 0 && waiting >= limit.hard;
@@ -666,7 +645,7 @@ inline void ServerState::hold_to_limit(SessionState& session, Afterwards& after)
         session.soft_limit_since && clock.now() - *session.soft_limit_since > limit.soft_time;
     if (!is_over_hard && !is_over_soft) return;
     session.outbox.drop_pushes();
-    end_session(session, after);
+    end_session(session);
 }
 
 // ---- without the lock
@@ -718,7 +697,7 @@ inline void Afterwards::call_handlers() noexcept {
         if (session->has_push) (*session->handler)(std::move(session->push));
 }
 
-inline void Afterwards::run() noexcept {
+inline Afterwards::~Afterwards() {
     chain.resume_all();
     arm_all();
     while (take_pushes()) call_handlers();

@@ -79,16 +79,11 @@ private:
 }
 
 // Whether the result is there. On a clock that nobody runs, the parked command is seen to first.
-[[nodiscard]] inline bool look(const PendingState& pending, Afterwards& after)
-    RUNNEL_REQUIRES(pending.server->mutex) {
-    if (!is_done(pending) && pending.parked) pending.server->look_after(*pending.parked, after);
-    return is_done(pending);
-}
 [[nodiscard]] inline bool look(const PendingState& pending) {
     if (is_done(pending)) return true;
-    Afterwards after;
-    const Lock lock{pending.server->mutex};
-    return look(pending, after);
+    const Entering entering{*pending.server};
+    if (pending.parked) pending.server->look_after(*pending.parked);
+    return is_done(pending);
 }
 
 // Waits for a result. False: the time is over.
@@ -193,14 +188,10 @@ public:
         using Handler = const detail::PushHandler;
         auto kept = handler ? std::make_shared<Handler>(std::move(handler)) : nullptr;
         std::shared_ptr<Handler> called;  // both are destroyed without the lock
-        detail::Afterwards after;
-        {
-            const detail::Lock lock{server_->mutex};
-            state_->on_push.swap(kept);
-            if (!state_->is_pushing) state_->handler.swap(called);
-            if (!state_->is_pushing && state_->outbox.has_push()) after.hand_out_pushes(*state_);
-        }
-        after.run();
+        const detail::Entering entering{*server_};
+        state_->on_push.swap(kept);
+        if (!state_->is_pushing) state_->handler.swap(called);
+        server_->hand_out_pushes(*state_);
     }
 
     /// The next push. Waits for one on the server's clock; not at all, unless a time-out is given.
@@ -252,12 +243,10 @@ private:
     Pending submit_words(detail::Words words) {
         expect_words(words);
         auto pending = std::make_shared<detail::PendingState>(server_);
-        detail::Afterwards after;
         {
-            const detail::Lock lock{server_->mutex};
-            server_->submit(*state_, words, pending, after);
+            const detail::Entering entering{*server_};
+            server_->submit(*state_, words, pending);
         }
-        after.run();
         return Pending{std::move(pending)};
     }
 
@@ -265,12 +254,10 @@ private:
         expect_words(words);
         std::shared_ptr<detail::PendingState> pending;
         std::optional<Reply> reply;
-        detail::Afterwards after;
         {
-            const detail::Lock lock{server_->mutex};
-            reply = server_->execute(*state_, words, pending, after);
+            const detail::Entering entering{*server_};
+            reply = server_->execute(*state_, words, pending);
         }
-        after.run();
         if (!pending) return reply;
         return Pending{std::move(pending)}.wait();
     }

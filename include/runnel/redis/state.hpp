@@ -189,11 +189,8 @@ public:
     Afterwards() = default;
     Afterwards(const Afterwards&) = delete;
     Afterwards& operator=(const Afterwards&) = delete;
-    // A command that has thrown may have ended the waits of others before.
-    ~Afterwards() { run(); }
-
-    // Without the lock. Runs handlers of pushes, which are the user's code.
-    void run() noexcept;
+    // Without the lock. Does it all, which runs handlers of pushes: the user's code.
+    ~Afterwards();
 
     WakeChain chain;
 
@@ -237,7 +234,7 @@ public:
     // The same for one that goes: nobody will see its outputs any more.
     void remove(SessionState& session) noexcept RUNNEL_EXCLUDES(mutex);
     void close_all() noexcept RUNNEL_EXCLUDES(mutex);
-    void end_session(SessionState& session, Afterwards& after) noexcept RUNNEL_REQUIRES(mutex);
+    void end_session(SessionState& session) noexcept RUNNEL_REQUIRES(mutex);
 
     // ---- commands
 
@@ -249,11 +246,11 @@ public:
     // Carries out a command, and serves those that wait for what it has done. If it has to wait
     // it is parked, and `pending` gets its reply; without it, one is made. Throws: std::bad_alloc,
     // and then nothing has changed.
-    Answer carry_out(SessionState& session, Words words, std::shared_ptr<PendingState>& pending,
-                     Afterwards& after) RUNNEL_REQUIRES(mutex);
+    Answer carry_out(SessionState& session, Words words, std::shared_ptr<PendingState>& pending)
+        RUNNEL_REQUIRES(mutex);
     // The same, or puts it behind a parked one.
-    void submit(SessionState& session, Words words, const std::shared_ptr<PendingState>& pending,
-                Afterwards& after) RUNNEL_REQUIRES(mutex);
+    void submit(SessionState& session, Words words, const std::shared_ptr<PendingState>& pending)
+        RUNNEL_REQUIRES(mutex);
 
     // Carries out what was queued since MULTI, and fills `replies`, which has an element for each
     // command. A command that finds no memory is refused; the others are carried out.
@@ -269,23 +266,23 @@ public:
     [[nodiscard]] SessionState* find_session(std::int64_t id) noexcept RUNNEL_REQUIRES(mutex);
     // For a command: as CLIENT UNBLOCK does with that session.
     void unblock(SessionState& session, Reply reply) noexcept RUNNEL_REQUIRES(mutex) {
-        end_parked(session, std::move(reply), *after_);
+        end_parked(session, std::move(reply));
     }
     // Ends the wait of a parked command with that reply; nothing: it gets none.
-    void end_parked(SessionState& session, std::optional<Reply> reply, Afterwards& after,
+    void end_parked(SessionState& session, std::optional<Reply> reply,
                     bool has_failed = false) noexcept RUNNEL_REQUIRES(mutex);
     // For a session's thread: the reply of a command that need not wait. If it has to wait, or
     // stands behind one that does, `pending` gets its reply.
     [[nodiscard]] std::optional<Reply> execute(SessionState& session, Words words,
-                                               std::shared_ptr<PendingState>& pending,
-                                               Afterwards& after) RUNNEL_REQUIRES(mutex);
+                                               std::shared_ptr<PendingState>& pending)
+        RUNNEL_REQUIRES(mutex);
     // For a thread that looks at the result of a command: does what the command's alarms would do,
     // if their moments have come.
-    void look_after(Parked& parked, Afterwards& after) noexcept RUNNEL_REQUIRES(mutex);
+    void look_after(Parked& parked) noexcept RUNNEL_REQUIRES(mutex);
     // Ends it if its deadline has come.
-    bool end_if_overdue(Parked& parked, Afterwards& after) noexcept RUNNEL_REQUIRES(mutex);
+    bool end_if_overdue(Parked& parked) noexcept RUNNEL_REQUIRES(mutex);
     // What a clock calls.
-    void on_alarm(Alarm& alarm, Afterwards& after) noexcept RUNNEL_REQUIRES(mutex);
+    void on_alarm(Alarm& alarm) noexcept RUNNEL_REQUIRES(mutex);
     Served serve_again(Parked& parked) noexcept RUNNEL_REQUIRES(mutex);
     // When it has to be looked at next, if nothing happens before; nothing: never.
     [[nodiscard]] static std::optional<Clock::Deadline> next_look(const Parked& parked) noexcept {
@@ -320,8 +317,13 @@ public:
 
     // ---- outputs
 
+    // Has its handler called if pushes wait.
+    void hand_out_pushes(SessionState& session) noexcept RUNNEL_REQUIRES(mutex) {
+        if (session.on_push && !session.is_pushing && session.outbox.has_push())
+            after_->hand_out_pushes(session);
+    }
     // Sends what a command has prepared for other sessions, and perhaps for its own.
-    void send(Prepared& outputs, Afterwards& after) noexcept RUNNEL_REQUIRES(mutex);
+    void send(Prepared& outputs) noexcept RUNNEL_REQUIRES(mutex);
 
     void add_listener(ChangeListener& listener) RUNNEL_REQUIRES(mutex) {
         listeners_.push_back(&listener);
@@ -345,20 +347,7 @@ public:
 
 private:
     friend class Call;
-
-    // Tells commands where to leave what is to be done without the lock.
-    class Using {
-    public:
-        Using(ServerState& server, Afterwards& after) noexcept
-            : server_{server}, before_{std::exchange(server.after_, &after)} {}
-        Using(const Using&) = delete;
-        Using& operator=(const Using&) = delete;
-        ~Using() { server_.after_ = before_; }
-
-    private:
-        ServerState& server_;
-        Afterwards* const before_;
-    };
+    friend class Entering;
 
     [[nodiscard]] static const CommandInfo& admit(const SessionState& session, Words words);
     [[nodiscard]] Reply reject(SessionState& session, Words words, Reply refusal)
@@ -377,21 +366,21 @@ private:
     void expire_due(Milliseconds now) noexcept RUNNEL_REQUIRES(mutex);
     void make_spare_alarm() RUNNEL_REQUIRES(mutex);
     void prepare_expiry_alarm() RUNNEL_REQUIRES(mutex);
-    void arm_expiry_alarm(Afterwards& after) noexcept RUNNEL_REQUIRES(mutex);
-    void serve_all(Afterwards& after) noexcept RUNNEL_REQUIRES(mutex);
+    void arm_expiry_alarm() noexcept RUNNEL_REQUIRES(mutex);
+    void serve_all() noexcept RUNNEL_REQUIRES(mutex);
     void serve_ready(KeyWaits& waits) noexcept RUNNEL_REQUIRES(mutex);
     [[nodiscard]] bool is_to_be_served(const Parked& parked, const KeyWaits& waits) noexcept
         RUNNEL_REQUIRES(mutex);
-    void carry_out_later(SessionState& session, Afterwards& after) noexcept RUNNEL_REQUIRES(mutex);
-    void park(std::shared_ptr<Parked> parked, Afterwards& after) noexcept RUNNEL_REQUIRES(mutex);
-    void arm_again(Parked& parked, Afterwards& after) noexcept RUNNEL_REQUIRES(mutex);
+    void carry_out_later(SessionState& session) noexcept RUNNEL_REQUIRES(mutex);
+    void park(std::shared_ptr<Parked> parked) noexcept RUNNEL_REQUIRES(mutex);
+    void arm_again(Parked& parked) noexcept RUNNEL_REQUIRES(mutex);
     [[nodiscard]] std::shared_ptr<Parked> unpark(SessionState& session) noexcept
         RUNNEL_REQUIRES(mutex);
     void disarm(std::shared_ptr<Alarm>& alarm) noexcept RUNNEL_REQUIRES(mutex);
-    static void finish(PendingState& pending, std::optional<Reply> reply, bool has_failed,
-                       Afterwards& after) noexcept;
-    void send_push(UnsentPush& push, Afterwards& after) noexcept RUNNEL_REQUIRES(mutex);
-    void hold_to_limit(SessionState& session, Afterwards& after) noexcept RUNNEL_REQUIRES(mutex);
+    void finish(PendingState& pending, std::optional<Reply> reply, bool has_failed) noexcept
+        RUNNEL_REQUIRES(mutex);
+    void send_push(UnsentPush& push) noexcept RUNNEL_REQUIRES(mutex);
+    void hold_to_limit(SessionState& session) noexcept RUNNEL_REQUIRES(mutex);
 
     std::size_t expiring_ RUNNEL_GUARDED_BY(mutex) = 0;
     std::vector<Database> databases_ RUNNEL_GUARDED_BY(mutex);
@@ -405,9 +394,29 @@ private:
     std::vector<ChangeListener*> listeners_ RUNNEL_GUARDED_BY(mutex);
     LinkedQueue<SessionState, &SessionState::next_unblocked> unblocked_ RUNNEL_GUARDED_BY(mutex);
     bool is_carrying_out_later_ RUNNEL_GUARDED_BY(mutex) = false;
-    Afterwards* after_ RUNNEL_GUARDED_BY(mutex) = nullptr;  // of the command that is carried out
+    Afterwards* after_ RUNNEL_GUARDED_BY(mutex) = nullptr;  // of the thread that has entered
     std::shared_ptr<Alarm> expiry_alarm_ RUNNEL_GUARDED_BY(mutex);
     std::shared_ptr<Alarm> spare_alarm_ RUNNEL_GUARDED_BY(mutex);
+};
+
+// The server's lock, for a thread that does something there. When it is released, what is left to
+// do is done, also if a command has thrown: it may have ended the waits of others before.
+class RUNNEL_SCOPED_CAPABILITY Entering {
+public:
+    explicit Entering(ServerState& server) noexcept RUNNEL_ACQUIRE(server.mutex) : server_{server} {
+        server_.mutex.lock();
+        server_.after_ = &after_;
+    }
+    Entering(const Entering&) = delete;
+    Entering& operator=(const Entering&) = delete;
+    ~Entering() RUNNEL_RELEASE() {
+        server_.after_ = nullptr;
+        server_.mutex.unlock();
+    }
+
+private:
+    ServerState& server_;
+    Afterwards after_{};
 };
 
 }  // namespace runnel::inline v0::redis::detail
