@@ -214,8 +214,9 @@ inline bool reads_one_stream(const Difference& difference) {
     if (redis.kind() != other.kind() || (!is_map && redis.kind() != Reply::Kind::array))
         return false;
     const auto one = redis.elements();
-    return one.size() == (is_map ? 2 : 1) && other.elements().size() > one.size() &&
-           !std::ranges::search(other.elements(), one).empty();
+    const auto several = other.elements();
+    return one.size() == (is_map ? 2 : 1) && several.size() > one.size() &&
+           !std::ranges::search(several, one).empty();
 }
 
 // 7.2 (redis#11099): a read or claim that gets nothing makes its consumer nevertheless.

@@ -87,9 +87,16 @@ TEST_CASE("times count before 1970, too", "[redis][keys]") {
     CHECK(session.execute({"EXPIRE", "k", "10"}) == Reply::integer(1));
     CHECK(session.execute({"PEXPIRE", "k", shortest})->is_error());
     CHECK(session.execute({"TTL", "k"}) == Reply::integer(10));
+    session.execute({"XGROUP", "CREATE", "s", "g", "0", "MKSTREAM"});
+    CHECK(session.execute({"PEXPIREAT", "s", longest}) == Reply::integer(1));
+    CHECK(session.execute({"PTTL", "s"}) == Reply::integer(std::stoll(longest)));
+    runnel::redis::Session reading{server};
+    const auto read =
+        reading.submit({"XREADGROUP", "GROUP", "g", "c", "BLOCK", "0", "STREAMS", "s", ">"});
     const auto job = session.submit({"BLPOP", "no", longest.substr(0, 15)});
     const auto soon = session.submit({"BLPOP", "no", "5"});
     CHECK_FALSE(job.ready());
+    CHECK_FALSE(read.ready());
     session.close();
     CHECK(soon.ready());
     clock.advance(10s);

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <type_traits>
@@ -196,6 +197,21 @@ TEST_CASE("a reply is small, and copies and moves do not throw", "[reply]") {
     STATIC_REQUIRE(std::is_nothrow_move_constructible_v<Reply>);
     STATIC_REQUIRE(std::is_nothrow_move_assignable_v<Reply>);
     STATIC_REQUIRE(std::is_nothrow_default_constructible_v<Reply>);
+}
+
+TEST_CASE("elements stay though their reply goes", "[reply]") {
+    const auto answer = [] {
+        return std::optional{Reply::array({text(long_text), Reply::integer(7)})};
+    };
+    std::vector<std::string> printed;
+    for (const Reply& element : answer()->elements()) printed.push_back(to_string(element));
+    CHECK(printed == std::vector{'"' + std::string{long_text} + '"', std::string{"(integer) 7"}});
+    const auto all = answer()->elements();
+    CHECK(all.size() == 2);
+    CHECK(all[1].integer() == 7);
+    CHECK_THROWS_WITH(all[2], "Reply::elements()[2]: there are 2");
+    CHECK(Reply::array({}).elements().empty());
+    CHECK_THROWS_WITH(Reply::integer(1).elements(), "Reply::elements(): it is an integer: 1");
 }
 
 TEST_CASE("a copy shares long texts and elements", "[reply]") {

@@ -8,6 +8,7 @@
 #include "support/user_clocks.hpp"
 
 #include <chrono>
+#include <functional>
 #include <list>
 #include <memory>
 #include <optional>
@@ -361,6 +362,56 @@ TEST_CASE("a session may go while its handler runs") {
     CHECK(publisher.execute({"PUBLISH", "news", "two"}) == Reply::integer(0));
 }
 
+TEST_CASE("a message that waits for its handler goes to another one that is set meanwhile") {
+    Server server;
+    Session one{server};
+    auto other = std::make_unique<Session>(server);
+    Session publisher{server};
+    std::vector<std::string> heard;
+    const auto hears = [&](const std::string& name) {
+        return [&heard, name](const Reply& /*any*/) { heard.push_back(name); };
+    };
+    for (Session* const session : {&one, other.get()}) {
+        session->execute({"SUBSCRIBE", "news"});
+        (void)session->next_push();
+    }
+    std::function<void()> acts;
+    one.on_push([&](const Reply& /*any*/) { acts(); });
+    other->on_push(hears("old"));
+    SECTION("another one") {
+        acts = [&] { other->on_push(hears("new")); };
+        publisher.execute({"PUBLISH", "news", "one"});
+        CHECK(heard == std::vector<std::string>{"new"});
+    }
+    SECTION("none") {
+        acts = [&] {
+            other->on_push(nullptr);
+            heard.push_back((*other->next_push())[2].text());
+        };
+        publisher.execute({"PUBLISH", "news", "one"});
+        CHECK(heard == std::vector<std::string>{"one"});
+    }
+    SECTION("the session goes") {
+        acts = [&] { other.reset(); };
+        publisher.execute({"PUBLISH", "news", "one"});
+        CHECK(heard.empty());
+    }
+}
+
+TEST_CASE("a handler may drop all that there is of a server") {
+    auto server = std::make_unique<Server>();
+    auto session = std::make_unique<Session>(*server);
+    session->execute({"SUBSCRIBE", "a", "b"});
+    server.reset();
+    int heard = 0;
+    Session& last = *session;
+    last.on_push([&](const Reply& /*confirmation*/) {
+        ++heard;
+        session.reset();
+    });
+    CHECK(heard == 1);
+}
+
 TEST_CASE("outputs() shows the latest ones") {
     Server server;
     Session session{server, {.keep_outputs = 2}};
@@ -429,6 +480,78 @@ TEST_CASE("on a clock that nobody runs, whoever looks ends a wait whose time is 
     CHECK_THROWS_AS(server.advance(1s), Error);
 }
 
+TEST_CASE("on a clock that nobody runs, it is enough to look at what comes after a wait") {
+    HandClock clock;
+    Server server{{.clock = &clock}};
+    Session waiting{server};
+    (void)waiting.submit({"BLPOP", "jobs", "1"});
+    const auto behind = waiting.submit({"PING"});
+    CHECK_FALSE(behind.ready());
+    CHECK(server.blocked_sessions() == 1);
+    clock.move(1s);
+    SECTION("at a reply") {
+        CHECK(behind.try_get() == Reply::simple_string("PONG"));
+    }
+    SECTION("at the server") {
+        CHECK(server.blocked_sessions() == 0);
+    }
+    SECTION("at what the session was sent") {
+        CHECK(waiting.outputs().size() == 2);
+    }
+    SECTION("at a push") {
+        (void)waiting.submit({"SUBSCRIBE", "news"});
+        CHECK(waiting.next_push());
+    }
+    SECTION("by another command") {
+        CHECK(waiting.execute({"PING"}) == Reply::simple_string("PONG"));
+    }
+}
+
+TEST_CASE("a session that ends when somebody looks carries out nothing more") {
+    HandClock clock;
+    Server server{{.clock = &clock}};
+    Session other{server};
+    {
+        Session ending{server};
+        (void)ending.submit({"BLPOP", "jobs", "1"});
+        (void)ending.submit({"QUIT"});
+        clock.move(1s);
+        SECTION("submitted") {
+            const auto late = ending.submit({"SUBSCRIBE", "news"});
+            CHECK(late.ready());
+            CHECK_FALSE(late.try_get());
+        }
+        SECTION("executed") {
+            CHECK_FALSE(ending.execute({"RPUSH", "jobs", "late"}));
+        }
+        CHECK(ending.is_closed());
+    }
+    CHECK(other.execute({"PUBLISH", "news", "to nobody"}) == Reply::integer(0));
+    CHECK(other.execute({"EXISTS", "jobs"}) == Reply::integer(0));
+}
+
+TEST_CASE("on a clock that nobody runs, a thread waits for what comes after a wait") {
+    Server server{{.clock = &SystemClock::instance()}};
+    Session waiting{server};
+    (void)waiting.submit({"BLPOP", "jobs", "0.001"});
+    CHECK(waiting.execute({"PING"}) == Reply::simple_string("PONG"));
+}
+
+TEST_CASE("on a clock that nobody runs, waits end in the order of their times") {
+    HandClock clock;
+    Server server{{.clock = &clock}};
+    Session later{server};
+    Session sooner{server};
+    (void)later.submit({"BLPOP", "jobs", "2"});
+    (void)later.submit({"RPUSH", "order", "later"});
+    (void)sooner.submit({"BLPOP", "jobs", "1"});
+    (void)sooner.submit({"RPUSH", "order", "sooner"});
+    clock.move(2s);
+    Session asking{server};
+    CHECK(asking.execute({"LRANGE", "order", "0", "-1"})->strings() ==
+          std::vector<std::string>{"sooner", "later"});
+}
+
 TEST_CASE("on a clock that nobody runs, whoever looks at a read that claims has it claim") {
     HandClock clock;
     Server server{{.clock = &clock}};
@@ -461,7 +584,6 @@ TEST_CASE("on a clock that nobody runs, a key may expire while a reader of a gro
     other.execute({"EXPIRE", "s", "1"});
     CHECK_FALSE(read.ready());
     clock.move(1s);
-    other.execute({"PING"});
     CHECK(read.ready());
     CHECK(read.try_get()->code() == "NOGROUP");
 }

@@ -6,15 +6,16 @@
 #include <runnel/redis/reply.hpp>
 
 #include <algorithm>
-#include <charconv>
+#include <cerrno>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <locale.h>  // NOLINT(modernize-deprecated-headers): locale_t is of POSIX
 #include <optional>
+#include <stdlib.h>  // NOLINT(modernize-deprecated-headers): and strtold_l()
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <utility>
 
 namespace runnel::inline v0::redis::detail {
@@ -74,23 +75,23 @@ namespace runnel::inline v0::redis::detail {
     return timeout;
 }
 
-// What strtold() reads, which Redis uses, whatever the locale: decimal, exponent and hexadecimal
-// numbers, and infinity. Nothing: the word is none, or too great, or too small.
-[[nodiscard]] inline std::optional<long double> read_float(std::string_view word) noexcept {
-    constexpr std::size_t most = 255;
-    if (word.size() > most) return std::nullopt;
-    const bool is_negative = word.starts_with('-');
-    if (is_negative || word.starts_with('+')) word.remove_prefix(1);
-    const bool is_hexadecimal = word.starts_with("0x") || word.starts_with("0X");
-    if (is_hexadecimal) word.remove_prefix(2);
-    if (word.starts_with('-')) return std::nullopt;
-    long double number = 0;
-    const char* const word_end = word.data() + word.size();
-    const auto [end, error] =
-        std::from_chars(word.data(), word_end, number,
-                        is_hexadecimal ? std::chars_format::hex : std::chars_format::general);
-    if (error != std::errc{} || end != word_end || std::isnan(number)) return std::nullopt;
-    return is_negative ? -number : number;
+// A number as Redis reads it, which is by strtold(): decimal, exponent and hexadecimal numbers, and
+// infinity. Here whatever the locale. Nothing: the word is none, or too great, or too small.
+// Throws: std::bad_alloc.
+[[nodiscard]] inline std::optional<long double> read_float(std::string_view word) {
+    constexpr std::size_t most = 5119;
+    if (word.empty() || word.size() > most || word.find('\0') != std::string_view::npos ||
+        std::string_view{" \t\n\v\f\r"}.find(word.front()) != std::string_view::npos)
+        return std::nullopt;
+    static const locale_t locale = newlocale(LC_ALL_MASK, "C", nullptr);
+    const std::string text{word};
+    char* end = nullptr;
+    errno = 0;
+    const long double number = strtold_l(text.c_str(), &end, locale);
+    const bool is_out_of_range = errno == ERANGE && (number == 0 || std::isinf(number));
+    if (end != text.c_str() + text.size() || is_out_of_range || std::isnan(number))
+        return std::nullopt;
+    return number;
 }
 
 // The time-out of a list command: seconds, with a fraction. `now` in milliseconds. Nothing: for

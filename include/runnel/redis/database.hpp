@@ -6,6 +6,7 @@
 #include <compare>
 #include <cstddef>
 #include <functional>
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
@@ -15,6 +16,15 @@
 #include <utility>
 
 namespace runnel::inline v0::redis::detail {
+
+// Of wall times, either of which may be as far away as there is time: then the greatest or the
+// least.
+[[nodiscard]] constexpr Milliseconds time_between(Milliseconds from, Milliseconds to) noexcept {
+    using Limits = std::numeric_limits<Milliseconds>;
+    if (from < 0 && to > Limits::max() + from) return Limits::max();
+    if (from > 0 && to < Limits::min() + from) return Limits::min();
+    return to - from;
+}
 
 // A key's value, and when it expires.
 struct Entry {

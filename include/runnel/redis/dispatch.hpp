@@ -46,12 +46,14 @@ inline std::shared_ptr<SessionState> ServerState::open(const SessionOptions& ses
 inline void ServerState::close(SessionState& session) noexcept {
     const Entering entering{*this};
     end_session(session);
-    serve_all();
 }
 
 inline void ServerState::remove(SessionState& session) noexcept {
-    close(session);
-    const Lock lock{mutex};
+    std::shared_ptr<const PushHandler> handler;  // destroyed without the lock
+    const Entering entering{*this};
+    end_session(session);
+    handler.swap(session.on_push);
+    take_back(session);
     session.outbox.clear();
 }
 
@@ -137,6 +139,7 @@ inline Reply ServerState::reply_to(SessionState& session, Words words, Milliseco
 // NOLINTNEXTLINE(misc-no-recursion)
 inline ServerState::Answer ServerState::carry_out(SessionState& session, Words words,
                                                   std::shared_ptr<PendingState>& pending) {
+    RUNNEL_ASSERT(!session.is_closed);
     const Milliseconds now = wall();
     expire_due(now);
     prepare_expiry_alarm();
@@ -168,8 +171,8 @@ inline ServerState::Answer ServerState::carry_out(SessionState& session, Words w
 
 inline void ServerState::submit(SessionState& session, Words words,
                                 const std::shared_ptr<PendingState>& pending) {
+    ring_due();
     if (session.is_closed) return finish(*pending, std::nullopt, false);
-    if (session.parked) look_after(*session.parked);
     if (session.parked || !session.backlog.empty()) {
         session.backlog.push_back({OwnedWords{words}, pending});
         return;
@@ -181,6 +184,7 @@ inline void ServerState::submit(SessionState& session, Words words,
 
 inline std::optional<Reply> ServerState::execute(SessionState& session, Words words,
                                                  std::shared_ptr<PendingState>& pending) {
+    ring_due();
     if (session.is_closed) return std::nullopt;
     if (session.parked || !session.backlog.empty()) {
         auto made = std::make_shared<PendingState>(shared_from_this());
@@ -204,14 +208,14 @@ public:
             return;
         }
         UnsentPush& push = spare_.take_first();  // an answer has taken its place, and left its own
-        push.output->reply() = std::move(reply);
+        push.output.own_reply() = std::move(reply);
         surplus_.add(push);
     }
     void put_all(Prepared& answers) noexcept {
         surplus_.append(answers);
         while (next_ != end_ && !surplus_.empty()) {
             UnsentPush& answer = surplus_.take_first();
-            put(std::move(answer.output->reply()));
+            put(std::move(answer.output.own_reply()));
             spare_.add(answer);
         }
     }
@@ -280,7 +284,7 @@ inline Reply Call::block(Block&& block) {
 // Nothing: so late that it never comes.
 inline std::optional<Clock::Deadline>
 ServerState::deadline_at(Milliseconds wall_time) const noexcept {
-    const Milliseconds left = std::max<Milliseconds>(0, wall_time - wall());
+    const Milliseconds left = std::max<Milliseconds>(0, time_between(wall(), wall_time));
     return deadline_of(Timeout{std::chrono::milliseconds{left}}, clock);
 }
 
@@ -386,10 +390,36 @@ inline bool ServerState::end_if_overdue(Parked& parked) noexcept {
     return true;
 }
 
-inline void ServerState::look_after(Parked& parked) noexcept {
-    if (!end_if_overdue(parked) && parked.again && parked.again->at <= clock.now())
-        (void)serve_again(parked);
+inline Parked* ServerState::first_to_look_at(std::uint64_t round) const noexcept {
+    Parked* first = nullptr;
+    for (const auto& [id, session] : sessions_) {
+        Parked* const parked = session->parked.get();
+        if (parked == nullptr || parked->looked_at_in == round || !next_look(*parked)) continue;
+        if (first == nullptr || *next_look(*parked) < *next_look(*first)) first = parked;
+    }
+    return first;
+}
+
+inline std::optional<Clock::Deadline> ServerState::next_ring() const noexcept {
+    std::optional<Clock::Deadline> next;
+    if (const Parked* const first = first_to_look_at(round_ + 1)) next = next_look(*first);
+    const auto* const expiry = blocked_groups_ != 0 ? first_expiry() : nullptr;
+    const auto at = expiry != nullptr ? deadline_at(expiry->at) : std::nullopt;
+    return at ? std::min(next.value_or(*at), *at) : next;
+}
+
+inline void ServerState::ring_due() noexcept {
+    if (blocked_ == 0 || is_run(TimersOf::get(clock))) return;
+    expire_due(wall());
     serve_all();
+    // Each once: a command that is carried out again may be due again at once.
+    const std::uint64_t round = ++round_;
+    while (Parked* const first = first_to_look_at(round)) {
+        if (*next_look(*first) > clock.now()) return;
+        first->looked_at_in = round;
+        if (!end_if_overdue(*first)) (void)serve_again(*first);
+        serve_all();
+    }
 }
 
 inline void ServerState::finish(PendingState& pending, std::optional<Reply> reply,
@@ -504,13 +534,18 @@ inline void ServerState::make_spare_alarm() {
     if (!spare_alarm_) spare_alarm_ = std::make_shared<Alarm>(shared_from_this());
 }
 
-inline void ServerState::arm_expiry_alarm() noexcept {
-    if (blocked_groups_ == 0) return disarm(expiry_alarm_);
+inline const Database::Expiry* ServerState::first_expiry() const noexcept {
     const Database::Expiry* first = nullptr;
     for (const Database& one : databases_) {
         const auto* const expiry = one.first_expiry();
         if (expiry != nullptr && (first == nullptr || expiry->at < first->at)) first = expiry;
     }
+    return first;
+}
+
+inline void ServerState::arm_expiry_alarm() noexcept {
+    if (blocked_groups_ == 0) return disarm(expiry_alarm_);
+    const Database::Expiry* const first = first_expiry();
     if (first == nullptr) return disarm(expiry_alarm_);
     const auto at = deadline_at(first->at);
     if (!at) return disarm(expiry_alarm_);
@@ -622,7 +657,7 @@ inline void ServerState::send(Prepared& outputs) noexcept {
 
 inline void ServerState::send_push(UnsentPush& push) noexcept {
     SessionState& session = push.to->session;
-    Output output = *std::exchange(push.output, std::nullopt);
+    Output output = std::move(push.output);
     memory.pushes.give_back(push);
     if (session.is_closed) return session.outbox.no_push();
     session.outbox.add_push(std::move(output));
@@ -662,6 +697,14 @@ inline void Afterwards::arm_all() noexcept {
     }
 }
 
+inline void Afterwards::hand_out_pushes(SessionState& session) noexcept {
+    session.is_pushing = true;
+    if (session.is_closed) session.keep = session.shared_from_this();
+    if (!server_) server_ = session.server.shared_from_this();
+    sessions_.push_back(session);
+    ++session_count_;
+}
+
 // Takes the next push of each session that has one for its handler, and lets go of the others. All
 // under one lock: a message to many sessions takes it twice, not twice for each. False: none is
 // left.
@@ -669,18 +712,19 @@ inline bool Afterwards::take_pushes() noexcept {
     if (session_count_ == 0) return false;
     std::array<std::shared_ptr<const void>, 32> gone;  // destroyed without the lock
     std::size_t gone_count = 0;
-    const Lock lock{sessions_.first()->server.mutex};
+    const Lock lock{server_->mutex};
     for (std::size_t left = session_count_; left != 0; --left) {
         SessionState& session = sessions_.pop_front();
-        const bool has_push = session.on_push && session.outbox.has_push();
+        session.taken = {};
+        const bool wants_push = session.on_push && session.outbox.has_push();
         const bool has_room =
             gone_count + 2 <= gone.size();  // if not, it is left for the next time
         if (session.handler != session.on_push && has_room)
             gone[gone_count++] = std::exchange(session.handler, session.on_push);
-        session.has_push = has_push && session.handler == session.on_push;
-        if (session.has_push) {
-            session.push = session.outbox.take_push();
-        } else if (!has_push && has_room) {
+        if (wants_push && session.handler == session.on_push) {
+            session.taken = session.outbox.take_push();
+            session.has_taken.store(true, std::memory_order_relaxed);
+        } else if (!wants_push && has_room) {
             session.is_pushing = false;
             if (session.keep) gone[gone_count++] = std::move(session.keep);
             --session_count_;
@@ -692,9 +736,10 @@ inline bool Afterwards::take_pushes() noexcept {
 }
 
 inline void Afterwards::call_handlers() noexcept {
-    SessionState* session = session_count_ != 0 ? sessions_.first() : nullptr;
+    SessionState* session = sessions_.first();
     for (std::size_t left = session_count_; left != 0; --left, session = session->next_to_push)
-        if (session->has_push) (*session->handler)(std::move(session->push));
+        if (session->has_taken.exchange(false, std::memory_order_acquire))
+            (*session->handler)(session->taken.reply());
 }
 
 inline Afterwards::~Afterwards() {

@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <runnel/detail/base/assert.hpp>
 #include <runnel/detail/base/linked.hpp>
-#include <runnel/detail/blocks/block_deque.hpp>
 #include <runnel/redis/reply.hpp>
+#include <runnel/redis/value.hpp>
 
+#include <algorithm>
+#include <bit>
 #include <cstddef>
-#include <optional>
 #include <utility>
 #include <vector>
 
 namespace runnel::inline v0::redis::detail {
 
-// All of this is guarded by the server's lock.
+// All of this is guarded by the server's lock, but where it says otherwise.
 
 struct SessionState;
 class Outbox;
@@ -62,6 +64,7 @@ public:
         Shared* next = nullptr;  // among spares
     };
 
+    Output() = default;
     // `bytes`: as it counts for the limit of a subscriber. Throws: std::bad_alloc.
     explicit Output(Spares<Shared>& memory, Reply reply = {}, std::size_t bytes = 0)
         : shared_{&memory.take()} {
@@ -70,7 +73,9 @@ public:
         shared_->users = 1;
         shared_->memory = &memory;
     }
-    Output(const Output& other) noexcept : shared_{other.shared_} { ++shared_->users; }
+    Output(const Output& other) noexcept : shared_{other.shared_} {
+        if (shared_ != nullptr) ++shared_->users;
+    }
     Output(Output&& other) noexcept : shared_{std::exchange(other.shared_, nullptr)} {}
     Output& operator=(Output other) noexcept {
         std::swap(shared_, other.shared_);
@@ -82,17 +87,70 @@ public:
         shared_->memory->give_back(*shared_);
     }
 
-    [[nodiscard]] Reply& reply() const noexcept { return shared_->reply; }
+    // Whoever has an output may look at it without the lock.
+    [[nodiscard]] const Reply& reply() const noexcept { return shared_->reply; }
     [[nodiscard]] std::size_t bytes() const noexcept { return shared_->bytes; }
+    // Requires: nobody shares it.
+    [[nodiscard]] Reply& own_reply() noexcept {
+        RUNNEL_ASSERT(shared_->users == 1);
+        return shared_->reply;
+    }
 
 private:
-    Shared* shared_;
+    Shared* shared_ = nullptr;
+};
+
+// First in, first out, in memory that can be had before.
+class OutputQueue {
+public:
+    [[nodiscard]] std::size_t size() const noexcept { return size_; }
+
+    // Room for so many. Throws: std::bad_alloc.
+    void reserve(std::size_t count) {
+        if (count <= places_.size()) return;
+        std::vector<Output> places(std::max<std::size_t>(8, std::bit_ceil(count)));
+        for (std::size_t index = 0; index != size_; ++index) places[index] = std::move(at(index));
+        places_.swap(places);
+        first_ = 0;
+    }
+    // Require: there is room.
+    void push_back(Output output) noexcept { at(size_++) = std::move(output); }
+    void push_front(Output output) noexcept {
+        --first_;
+        ++size_;
+        at(0) = std::move(output);
+    }
+    // Requires: it is not empty.
+    Output pop_front() noexcept {
+        Output output = std::move(at(0));
+        ++first_;
+        --size_;
+        return output;
+    }
+    void clear() noexcept {
+        while (size_ != 0) (void)pop_front();
+    }
+
+    // In their order, from 0.
+    [[nodiscard]] const Output& operator[](std::size_t index) const noexcept {
+        return places_[(first_ + index) & (places_.size() - 1)];
+    }
+
+private:
+    [[nodiscard]] Output& at(std::size_t index) noexcept {
+        RUNNEL_ASSERT(size_ <= places_.size());
+        return places_[(first_ + index) & (places_.size() - 1)];
+    }
+
+    std::vector<Output> places_{};  // a power of two of them, or none
+    std::size_t first_ = 0;
+    std::size_t size_ = 0;
 };
 
 // A push for one session, which has room for it in its outbox.
 struct UnsentPush {
     Outbox* to = nullptr;
-    std::optional<Output> output{};
+    Output output{};
     UnsentPush* next = nullptr;
 };
 
@@ -117,7 +175,8 @@ public:
     }
     void reserve_push() {
         reserve_kept();
-        waiting_.reserve_back(pushes_to_come_ + 1);
+        // And for one that was taken, and is given back.
+        waiting_.reserve(waiting_.size() + pushes_to_come_ + 2);
         ++pushes_to_come_;
     }
     // These use that room, or give it up.
@@ -134,13 +193,17 @@ public:
     void no_reply() noexcept { --replies_to_come_; }
     void no_push() noexcept { --pushes_to_come_; }
 
-    [[nodiscard]] bool has_push() const noexcept { return !waiting_.empty(); }
+    [[nodiscard]] bool has_push() const noexcept { return waiting_.size() != 0; }
     // Requires: there is one.
-    [[nodiscard]] Reply take_push() noexcept {
-        waiting_bytes_ -= waiting_.front().bytes();
-        Reply push = waiting_.front().reply();
-        waiting_.drop_front();
+    [[nodiscard]] Output take_push() noexcept {
+        Output push = waiting_.pop_front();
+        waiting_bytes_ -= push.bytes();
         return push;
+    }
+    // The one that was taken last: it is the next one again.
+    void give_back(Output push) noexcept {
+        waiting_bytes_ += push.bytes();
+        waiting_.push_front(std::move(push));
     }
     void drop_pushes() noexcept {
         waiting_.clear();
@@ -152,7 +215,8 @@ public:
     [[nodiscard]] std::vector<Reply> kept() const {
         std::vector<Reply> all;
         all.reserve(kept_.size());
-        kept_.visit(0, kept_.size(), [&](const Output& one) { all.push_back(one.reply()); });
+        for (std::size_t index = 0; index != kept_.size(); ++index)
+            all.push_back(kept_[index].reply());
         return all;
     }
 
@@ -164,11 +228,12 @@ public:
 
 private:
     void reserve_kept() {
-        if (keep_ != 0) kept_.reserve_back(replies_to_come_ + pushes_to_come_ + 1);
+        const std::size_t to_come = replies_to_come_ + pushes_to_come_ + 1;
+        kept_.reserve(std::min(keep_, kept_.size() + to_come));
     }
     void keep(Output output) noexcept {
         if (keep_ == 0) return;
-        if (kept_.size() == keep_) kept_.drop_front();
+        if (kept_.size() == keep_) (void)kept_.pop_front();
         kept_.push_back(std::move(output));
     }
 
@@ -176,8 +241,8 @@ private:
     std::size_t replies_to_come_ = 0;
     std::size_t pushes_to_come_ = 0;
     std::size_t waiting_bytes_ = 0;
-    BlockDeque<Output> kept_;
-    BlockDeque<Output> waiting_;
+    OutputQueue kept_;
+    OutputQueue waiting_;
 };
 
 // Room for the reply of a command.
@@ -196,7 +261,7 @@ public:
 
     // Requires: it was not called before.
     void send(Reply reply) noexcept {
-        output_.reply() = std::move(reply);
+        output_.own_reply() = std::move(reply);
         std::exchange(outbox_, nullptr)->add_reply(std::move(output_));
     }
 
@@ -215,7 +280,7 @@ public:
         while (!empty()) {
             UnsentPush& push = take_first();
             push.to->no_push();
-            push.output.reset();
+            push.output = {};
             memory_.pushes.give_back(push);
         }
     }
@@ -231,7 +296,7 @@ public:
             throw;
         }
         push.to = &to;
-        push.output.emplace(output);
+        push.output = output;
         add(push);
     }
     // Takes it over.

@@ -22,6 +22,8 @@
 
 namespace runnel::inline v0::redis {
 
+class ReplyElements;
+
 /// What Redis answers to a command, or pushes: a value. Copies share long texts and elements, so a
 /// copy allocates nothing.
 ///
@@ -142,14 +144,9 @@ public:
     /// Of a boolean.
     [[nodiscard]] bool flag() const { return value<bool>("flag()"); }
 
-    /// Of an array, a set, a push or a map, whose elements are key, value, key, value, …
-    [[nodiscard]] std::span<const Reply> elements() const& RUNNEL_LIFETIMEBOUND {
-        return elements_for("elements()");
-    }
-    [[nodiscard]] std::vector<Reply> elements() && {
-        const auto all = elements_for("elements()");
-        return {all.begin(), all.end()};
-    }
+    /// Of an array, a set, a push or a map, whose elements are key, value, key, value, … They stay
+    /// though the reply goes: `for (const Reply& one : session.execute(words)->elements())`.
+    [[nodiscard]] ReplyElements elements() const;
 
     /// elements()[index], if there is one.
     [[nodiscard]] const Reply& operator[](std::size_t index) const& RUNNEL_LIFETIMEBOUND {
@@ -200,6 +197,8 @@ public:
 
 private:
     friend class ReplyDecoder;
+
+    friend class ReplyElements;
 
     using SharedText = std::shared_ptr<const std::string>;
     using Elements = std::shared_ptr<const std::vector<Reply>>;  // null: none
@@ -286,6 +285,49 @@ private:
     Kind kind_ = Kind::null;
     Value value_;
 };
+
+/// The elements of a Reply. They stay as long as this does, though the reply goes.
+class ReplyElements {
+public:
+    using value_type = Reply;
+    using const_iterator = const Reply*;
+
+    [[nodiscard]] const Reply* begin() const noexcept { return all().data(); }
+    [[nodiscard]] const Reply* end() const noexcept { return begin() + size(); }
+    [[nodiscard]] const Reply* data() const noexcept { return begin(); }
+    [[nodiscard]] std::size_t size() const noexcept { return all().size(); }
+    [[nodiscard]] bool empty() const noexcept { return size() == 0; }
+    /// Copies of them.
+    // NOLINTNEXTLINE(google-explicit-constructor)
+    [[nodiscard]] operator std::vector<Reply>() const { return {begin(), end()}; }
+
+    /// These throw: Error{wrong_reply} if there is none.
+    [[nodiscard]] const Reply& front() const { return (*this)[0]; }
+    [[nodiscard]] const Reply& back() const { return (*this)[empty() ? 0 : size() - 1]; }
+    [[nodiscard]] const Reply& operator[](std::size_t index) const {
+        if (index >= size())
+            throw Error{ErrorCode::wrong_reply, "Reply::elements()[" + std::to_string(index) +
+                                                    "]: there are " + std::to_string(size())};
+        return all()[index];
+    }
+
+private:
+    friend class Reply;
+
+    explicit ReplyElements(Reply::Elements elements) noexcept : elements_{std::move(elements)} {}
+
+    [[nodiscard]] std::span<const Reply> all() const noexcept {
+        if (elements_ == nullptr) return {};
+        return *elements_;
+    }
+
+    Reply::Elements elements_;
+};
+
+inline ReplyElements Reply::elements() const {
+    if (!is_aggregate()) refuse("elements()");
+    return ReplyElements{std::get<Elements>(value_)};
+}
 
 /// The name of `kind` as it is spelled in the source, such as "bulk_string".
 [[nodiscard]] constexpr std::string_view to_string(Reply::Kind kind) noexcept {

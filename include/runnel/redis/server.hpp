@@ -55,7 +55,8 @@ public:
 
     /// How many sessions wait in a command such as BLPOP.
     [[nodiscard]] std::size_t blocked_sessions() const noexcept {
-        const detail::Lock lock{state_->mutex};
+        const detail::Entering entering{*state_};
+        state_->ring_due();
         return state_->blocked_sessions();
     }
 

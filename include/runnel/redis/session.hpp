@@ -78,11 +78,11 @@ private:
     return session.outbox.has_push() || session.is_closed;
 }
 
-// Whether the result is there. On a clock that nobody runs, the parked command is seen to first.
+// Whether the result is there. On a clock that nobody runs, what is due is seen to first.
 [[nodiscard]] inline bool look(const PendingState& pending) {
     if (is_done(pending)) return true;
     const Entering entering{*pending.server};
-    if (pending.parked) pending.server->look_after(*pending.parked);
+    pending.server->ring_due();
     return is_done(pending);
 }
 
@@ -94,11 +94,10 @@ private:
     while (!look(*pending)) {
         if (until && *until <= server.clock.now()) return false;
         std::optional<Clock::Deadline> next = until;
-        if (!is_run(TimersOf::get(server.clock))) {  // then nobody else ends the parked command
+        if (!is_run(TimersOf::get(server.clock))) {  // then nobody else does what is due
             const Lock lock{server.mutex};
-            const auto look_at =
-                pending->parked ? ServerState::next_look(*pending->parked) : std::nullopt;
-            if (look_at) next = std::min(next.value_or(*look_at), *look_at);
+            const auto due = server.next_ring();
+            if (due) next = std::min(next.value_or(*due), *due);
         }
         ThreadWait<PendingState, is_done>{server, *pending, pending->waiters}.wait(
             time_left(next, server.clock));
@@ -189,6 +188,7 @@ public:
         auto kept = handler ? std::make_shared<Handler>(std::move(handler)) : nullptr;
         std::shared_ptr<Handler> called;  // both are destroyed without the lock
         const detail::Entering entering{*server_};
+        detail::ServerState::take_back(*state_);
         state_->on_push.swap(kept);
         if (!state_->is_pushing) state_->handler.swap(called);
         server_->hand_out_pushes(*state_);
@@ -198,15 +198,17 @@ public:
     /// Nothing: none has come, or the session was closed.
     [[nodiscard]] std::optional<Reply> next_push(Timeout timeout = std::chrono::seconds{0}) {
         using PushWait = detail::ThreadWait<detail::SessionState, detail::has_push_or_is_closed>;
+        look();
         PushWait{*server_, *state_, state_->push_waiters}.wait(timeout);
         const detail::Lock lock{server_->mutex};
         if (!state_->outbox.has_push()) return std::nullopt;
-        return state_->outbox.take_push();
+        return state_->outbox.take_push().reply();
     }
 
     /// What the session was sent, replies and pushes, in the order in which they went out; the
     /// latest ones, see SessionOptions.
     [[nodiscard]] std::vector<Reply> outputs() const {
+        look();
         const detail::Lock lock{server_->mutex};
         return state_->outbox.kept();
     }
@@ -233,6 +235,12 @@ private:
     [[nodiscard]] static std::vector<std::string_view>
     views_of(const std::vector<std::string>& words) {
         return {words.begin(), words.end()};
+    }
+
+    // On a clock that nobody runs, what is due is seen to.
+    void look() const noexcept {
+        const detail::Entering entering{*server_};
+        server_->ring_due();
     }
 
     static void expect_words(detail::Words words) {

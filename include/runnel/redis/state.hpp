@@ -51,7 +51,7 @@ struct PendingState {
     explicit PendingState(std::shared_ptr<ServerState> of) noexcept : server{std::move(of)} {}
 
     const std::shared_ptr<ServerState> server;
-    Atomic<bool> is_done = false;  // written last (release), so that the rest can be read (acquire)
+    Atomic<bool> is_done = false;  // written (release) after the result, so that it can be read
     bool has_failed = false;       // memory ran out; nothing was changed
     std::optional<Reply> reply{};
     std::shared_ptr<Parked> parked{};  // while it is
@@ -114,6 +114,7 @@ public:
     std::optional<ReplyRoom> room{};
     std::shared_ptr<PendingState> pending{};
     std::shared_ptr<Alarm> next_again{};  // made while it is carried out again
+    std::uint64_t looked_at_in = 0;       // the last round of ring_due()
 
 private:
     static Served serve_again(WaitNode& node) noexcept;
@@ -168,13 +169,16 @@ struct SessionState : std::enable_shared_from_this<SessionState> {
     std::optional<Clock::Deadline> soft_limit_since{};
     bool is_closed = false;
 
-    // A thread calls on_push. What follows is that thread's, without the lock.
+    // A thread hands pushes to on_push.
     bool is_pushing = false;
-    std::shared_ptr<const PushHandler> handler{};  // on_push, as of when it looked
-    Reply push{};
-    bool has_push = false;
-    SessionState* next_to_push = nullptr;
     std::shared_ptr<SessionState> keep{};  // for that thread, if it is closed
+    // That thread's, also without the lock.
+    SessionState* next_to_push = nullptr;
+    std::shared_ptr<const PushHandler> handler{};  // on_push, as of when it looked
+    // A push that it is about to hand out. Who sets `has_taken` to false, which it does without the
+    // lock, has it.
+    Output taken{};
+    Atomic<bool> has_taken = false;
 
     [[nodiscard]] bool is_resp3() const noexcept { return protocol == 3; }
     [[nodiscard]] Reply null_array() const noexcept {
@@ -201,12 +205,7 @@ public:
         alarms_.push_back(one);
     }
     // Requires: no thread calls the handler of the session; this one will.
-    void hand_out_pushes(SessionState& session) noexcept {
-        session.is_pushing = true;
-        if (session.is_closed) session.keep = session.shared_from_this();
-        sessions_.push_back(session);
-        ++session_count_;
-    }
+    void hand_out_pushes(SessionState& session) noexcept;
 
 private:
     void arm_all() noexcept;
@@ -216,6 +215,8 @@ private:
     LinkedQueue<Alarm, &Alarm::next> alarms_;
     LinkedQueue<SessionState, &SessionState::next_to_push> sessions_;
     std::size_t session_count_ = 0;
+    // Of these sessions: a handler may drop the last handle.
+    std::shared_ptr<ServerState> server_{};
 };
 
 // All of a server, behind one lock: one command at a time.
@@ -276,20 +277,16 @@ public:
     [[nodiscard]] std::optional<Reply> execute(SessionState& session, Words words,
                                                std::shared_ptr<PendingState>& pending)
         RUNNEL_REQUIRES(mutex);
-    // For a thread that looks at the result of a command: does what the command's alarms would do,
-    // if their moments have come.
-    void look_after(Parked& parked) noexcept RUNNEL_REQUIRES(mutex);
+    // On a clock that nobody runs, for a thread that looks: does what the alarms would do whose
+    // moments have come, in their order.
+    void ring_due() noexcept RUNNEL_REQUIRES(mutex);
+    // When it has to do so next, if nothing happens before; nothing: never.
+    [[nodiscard]] std::optional<Clock::Deadline> next_ring() const noexcept RUNNEL_REQUIRES(mutex);
     // Ends it if its deadline has come.
     bool end_if_overdue(Parked& parked) noexcept RUNNEL_REQUIRES(mutex);
     // What a clock calls.
     void on_alarm(Alarm& alarm) noexcept RUNNEL_REQUIRES(mutex);
     Served serve_again(Parked& parked) noexcept RUNNEL_REQUIRES(mutex);
-    // When it has to be looked at next, if nothing happens before; nothing: never.
-    [[nodiscard]] static std::optional<Clock::Deadline> next_look(const Parked& parked) noexcept {
-        if (!parked.again) return parked.deadline;
-        return std::min(parked.deadline.value_or(parked.again->at), parked.again->at);
-    }
-
     // ---- data
 
     [[nodiscard]] Database& database(std::size_t number) noexcept RUNNEL_REQUIRES(mutex) {
@@ -317,6 +314,11 @@ public:
 
     // ---- outputs
 
+    // A push that a thread is about to hand out waits again, if its handler was not called yet.
+    static void take_back(SessionState& session) noexcept {
+        if (!session.has_taken.exchange(false, std::memory_order_acquire)) return;
+        session.outbox.give_back(std::move(session.taken));
+    }
     // Has its handler called if pushes wait.
     void hand_out_pushes(SessionState& session) noexcept RUNNEL_REQUIRES(mutex) {
         if (session.on_push && !session.is_pushing && session.outbox.has_push())
@@ -352,7 +354,7 @@ private:
     [[nodiscard]] static const CommandInfo& admit(const SessionState& session, Words words);
     [[nodiscard]] Reply reject(SessionState& session, Words words, Reply refusal)
         RUNNEL_REQUIRES(mutex);
-    // The reply of a command that is not parked; nothing: its answers are pushes.
+    // The reply of a command; of no meaning if it is parked, or its answers are pushes.
     [[nodiscard]] Reply reply_to(SessionState& session, Words words, Milliseconds now,
                                  std::optional<Call>& call, std::shared_ptr<PendingState>& pending)
         RUNNEL_REQUIRES(mutex);
@@ -365,6 +367,16 @@ private:
         RUNNEL_REQUIRES(mutex);
     void expire_due(Milliseconds now) noexcept RUNNEL_REQUIRES(mutex);
     void make_spare_alarm() RUNNEL_REQUIRES(mutex);
+    // Null: no key expires.
+    [[nodiscard]] const Database::Expiry* first_expiry() const noexcept RUNNEL_REQUIRES(mutex);
+    // When it is due, if nothing happens before; nothing: never.
+    [[nodiscard]] static std::optional<Clock::Deadline> next_look(const Parked& parked) noexcept {
+        if (!parked.again) return parked.deadline;
+        return std::min(parked.deadline.value_or(parked.again->at), parked.again->at);
+    }
+    // Of those that were not looked at in that round. Null: there is none that will be due.
+    [[nodiscard]] Parked* first_to_look_at(std::uint64_t round) const noexcept
+        RUNNEL_REQUIRES(mutex);
     void prepare_expiry_alarm() RUNNEL_REQUIRES(mutex);
     void arm_expiry_alarm() noexcept RUNNEL_REQUIRES(mutex);
     void serve_all() noexcept RUNNEL_REQUIRES(mutex);
@@ -389,6 +401,7 @@ private:
     Waits waits_ RUNNEL_GUARDED_BY(mutex);
     std::size_t blocked_ RUNNEL_GUARDED_BY(mutex) = 0;
     std::size_t blocked_groups_ RUNNEL_GUARDED_BY(mutex) = 0;
+    std::uint64_t round_ RUNNEL_GUARDED_BY(mutex) = 0;  // of ring_due()
     using Watchers = std::map<std::string, std::vector<SessionState*>, std::less<>>;
     std::vector<Watchers> watchers_ RUNNEL_GUARDED_BY(mutex);
     std::vector<ChangeListener*> listeners_ RUNNEL_GUARDED_BY(mutex);
@@ -410,6 +423,7 @@ public:
     Entering(const Entering&) = delete;
     Entering& operator=(const Entering&) = delete;
     ~Entering() RUNNEL_RELEASE() {
+        server_.serve_all();
         server_.after_ = nullptr;
         server_.mutex.unlock();
     }

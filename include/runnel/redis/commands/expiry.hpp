@@ -22,17 +22,19 @@
 
 namespace runnel::inline v0::redis::detail {
 
+enum class TimeUnit : std::uint8_t { seconds, milliseconds };
+inline constexpr Milliseconds in_a_second = 1000;
+
 [[noreturn]] inline void refuse_expiry(const Call& call) {
     refuse("ERR invalid expire time in '" + std::string{call.info().name} + "' command");
 }
 
 // So many seconds or milliseconds after `since`, in milliseconds. Throws: Refusal, if that is too
 // much.
-[[nodiscard]] inline Milliseconds moment_of(const Call& call, std::int64_t given, bool in_seconds,
+[[nodiscard]] inline Milliseconds moment_of(const Call& call, std::int64_t given, TimeUnit unit,
                                             Milliseconds since) {
     using Limits = std::numeric_limits<Milliseconds>;
-    constexpr Milliseconds in_a_second = 1000;
-    if (in_seconds) {
+    if (unit == TimeUnit::seconds) {
         if (given > Limits::max() / in_a_second || given < Limits::min() / in_a_second)
             refuse_expiry(call);
         given *= in_a_second;
@@ -97,9 +99,9 @@ private:
     }
 };
 
-inline Reply expire_at(const Call& call, bool in_seconds, Milliseconds since) {
+inline Reply expire_at(const Call& call, TimeUnit unit, Milliseconds since) {
     const ExpireConditions conditions = ExpireConditions::read(call);
-    const Milliseconds at = moment_of(call, call.integer(2), in_seconds, since);
+    const Milliseconds at = moment_of(call, call.integer(2), unit, since);
     auto* const key = call.find_key(call[1]);
     if (key == nullptr || !conditions.allow(key->second.expires, at)) return Reply::integer(0);
     set_expiry(call, *key, at, Database::make_expiry());
@@ -107,19 +109,17 @@ inline Reply expire_at(const Call& call, bool in_seconds, Milliseconds since) {
 }
 
 inline Reply expire(Call& call) {
-    return expire_at(call, true, call.now());
+    return expire_at(call, TimeUnit::seconds, call.now());
 }
 inline Reply pexpire(Call& call) {
-    return expire_at(call, false, call.now());
+    return expire_at(call, TimeUnit::milliseconds, call.now());
 }
 inline Reply expireat(Call& call) {
-    return expire_at(call, true, 0);
+    return expire_at(call, TimeUnit::seconds, 0);
 }
 inline Reply pexpireat(Call& call) {
-    return expire_at(call, false, 0);
+    return expire_at(call, TimeUnit::milliseconds, 0);
 }
-
-enum class TimeUnit : std::uint8_t { seconds, milliseconds };
 
 // When a key expires, as so long after `since`.
 [[nodiscard]] inline Reply time_to_live(const Call& call, Milliseconds since,
@@ -129,9 +129,8 @@ enum class TimeUnit : std::uint8_t { seconds, milliseconds };
     const auto* const key = call.find_key(call[1]);
     if (key == nullptr) return Reply::integer(missing);
     if (!key->second.expires) return Reply::integer(never);
-    const Milliseconds left = *key->second.expires - since;
+    const Milliseconds left = time_between(since, *key->second.expires);
     if (unit == TimeUnit::milliseconds) return Reply::integer(left);
-    constexpr Milliseconds in_a_second = 1000;
     const bool rounds_up = left % in_a_second >= in_a_second / 2;
     return Reply::integer(left / in_a_second + (rounds_up ? 1 : 0));
 }

@@ -58,7 +58,8 @@ struct SetOptions {
         const std::int64_t given = integer(duration);
         if (given <= 0) refuse_expiry(call);
         const bool is_moment = unit.ends_with("AT");
-        return moment_of(call, given, unit.starts_with('E'), is_moment ? 0 : call.now());
+        const TimeUnit of = unit.starts_with('E') ? TimeUnit::seconds : TimeUnit::milliseconds;
+        return moment_of(call, given, of, is_moment ? 0 : call.now());
     }
 
     [[nodiscard]] bool allows(bool is_there) const noexcept {
