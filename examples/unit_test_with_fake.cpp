@@ -75,6 +75,22 @@ bool first_steps() {
     return timed_out;
 }
 
+// How messages come to a handler.
+bool hears_what_is_published() {
+    runnel::redis::Server server;
+    runnel::redis::Session session{server};
+    std::vector<std::string> heard;
+    // [readme]
+    session.on_push([&](const runnel::redis::Reply& push) {  // must not throw
+        // The first push is the confirmation: "subscribe", "news", 1.
+        if (push[0].text() == "message") heard.push_back(push[2].text());
+    });
+    session.execute({"SUBSCRIBE", "news"});
+    // [/readme]
+    runnel::redis::Session{server}.execute({"PUBLISH", "news", "hello"});
+    return heard == std::vector<std::string>{"hello"};
+}
+
 bool expect(bool holds, const char* what) {
     std::printf("%s: %s\n", holds ? "holds" : "BROKEN", what);
     return holds;
@@ -91,6 +107,7 @@ int main() {
     int attempts = 0;
     const auto fails_four_times = [&](const std::string& /*to*/) { return ++attempts == 5; };
     bool holds = expect(first_steps(), "an hour passes at once");
+    holds = expect(hears_what_is_published(), "a message comes to its handler") && holds;
     {
         runnel::redis::Session of_mailer{server};
         Mailer mailer{FakeClient{&of_mailer}, "mailer-1"};

@@ -170,8 +170,11 @@ public:
     }
     Pending submit(const std::vector<std::string>& words) { return submit_words(views_of(words)); }
 
-    /// The same, and waits for the reply. Nothing: the session was closed meanwhile, or the answers
-    /// are pushes, as those of SUBSCRIBE are.
+    /// The same, and waits for the reply. Nothing: the session is closed, or the answers are
+    /// pushes, as those of SUBSCRIBE are.
+    ///
+    /// Blocks: as long as the command does, on the server's clock. In the thread that moves the time
+    /// that is for ever: submit() does not wait.
     std::optional<Reply> execute(std::initializer_list<std::string_view> words) {
         return execute_words({words.begin(), words.size()});
     }
@@ -181,8 +184,12 @@ public:
 
     /// From now on each push (a message, the answer to SUBSCRIBE) goes to `handler`, also those
     /// that wait already. It is called by the thread that causes the push, without a lock, one call
-    /// at a time and in their order; it may use any session. It must not throw. Empty: pushes wait
-    /// for next_push() again.
+    /// at a time and in their order; it may use any session. If another thread calls it at that
+    /// moment, that one goes on with this push, perhaps after the command that has caused it has
+    /// returned. It must not throw. Empty: pushes wait for next_push() again.
+    ///
+    /// What is captured must live until the handler has returned: a call that another thread has
+    /// begun is not waited for, neither here nor when the session goes.
     void on_push(std::function<void(Reply)> handler) {
         using Handler = const detail::PushHandler;
         auto kept = handler ? std::make_shared<Handler>(std::move(handler)) : nullptr;
