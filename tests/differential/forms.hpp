@@ -108,6 +108,25 @@ inline constexpr auto key_forms = std::to_array<Form>({
     {"get", 4, "GET string"},
 });
 
+inline constexpr auto string_forms = std::to_array<Form>({
+    {"append", 5, "APPEND string element"},
+    {"strlen", 3, "STRLEN string"},
+    {"getdel", 4, "GETDEL (string|counter)"},
+    {"getex", 5,
+     "GETEX string [EX seconds|PX milliseconds|EXAT at_second|PXAT at_millisecond|PERSIST]"},
+    {"setnx", 4, "SETNX string element"},
+    {"setex", 4, "SETEX string seconds element"},
+    {"psetex", 4, "PSETEX string milliseconds element"},
+    {"mget", 4, "MGET key+"},
+    {"mset", 6, "MSET (string element|counter step)+"},
+    {"msetnx", 3, "MSETNX (string element|counter step)+"},
+    {"incr", 5, "INCR counter"},
+    {"decr", 4, "DECR counter"},
+    {"incrby", 4, "INCRBY counter step"},
+    {"decrby", 4, "DECRBY counter step"},
+    {"incrbyfloat", 5, "INCRBYFLOAT float_counter float"},
+});
+
 inline constexpr auto other_forms = std::to_array<Form>({
     {"multi", 8, "MULTI"},
     {"exec", 8, "EXEC"},
@@ -153,6 +172,7 @@ inline const std::vector<Form>& all_forms() {
         add(list_forms);
         add(stream_forms);
         add(key_forms);
+        add(string_forms);
         add(channel_forms);
         add(other_forms);
         return forms;

@@ -140,9 +140,9 @@ private:
     // ------------------------------------------------------------------ keys
 
     void key(Words& words) {
-        words.push_back(
-            key_ = mostly({"l1", "l2", "l3", "l1", "l2", "l3", "t1", "t1", "t2", "s1", "s2", "s3"},
-                          10, {"none", "", "k\0\r\n"sv}, 0, {""}));
+        words.push_back(key_ = mostly({"l1", "l2", "l3", "l1", "l2", "l3", "t1", "t1", "t2", "n1",
+                                       "s1", "s2", "s3"},
+                                      10, {"none", "", "k\0\r\n"sv}, 0, {""}));
     }
     void list(Words& words) {
         words.push_back(
@@ -153,6 +153,12 @@ private:
     }
     void string(Words& words) {
         words.push_back(key_ = mostly({"t1", "t2"}, 10, {"none"}, 5, {"l1", "s1"}));
+    }
+    void counter(Words& words) {
+        words.push_back(key_ = mostly({"n1", "n2"}, 10, {"none"}, 4, {"t1", "l1"}));
+    }
+    void float_counter(Words& words) {
+        words.push_back(key_ = mostly({"n3"}, 10, {"n1"}, 4, {"t1", "l1"}));
     }
     void lists(Words& words) {
         do list(words);
@@ -215,6 +221,17 @@ private:
     void any_integer(Words& words) {
         words.push_back(
             mostly({"0", "1", "2", "3", "7"}, 5, {"-1", "9223372036854775807"}, 5, not_an_integer));
+    }
+
+    // For a counter.
+    void step(Words& words) {
+        words.push_back(mostly({"1", "10", "-7", "0"}, 3,
+                               {"9223372036854775807", "-9223372036854775808"}, 4, not_an_integer));
+    }
+    void float_step(Words& words) {
+        words.push_back(mostly({"1", "0.1", "-2.5", "1e3", "0x1p-3", "3.0"}, 5,
+                               {"-0", "5e-20", "1e30", "-1e30"}, 5,
+                               {"x", "", "nan", "inf", "1 ", " 1", "1e99999"}));
     }
 
     // ------------------------------------------------------------------ time
@@ -398,6 +415,10 @@ private:
         {"list", &Vocabulary::list},
         {"stream", &Vocabulary::stream},
         {"string", &Vocabulary::string},
+        {"counter", &Vocabulary::counter},
+        {"float_counter", &Vocabulary::float_counter},
+        {"step", &Vocabulary::step},
+        {"float", &Vocabulary::float_step},
         {"lists", &Vocabulary::lists},
         {"counted_lists", &Vocabulary::counted_lists},
         {"streams_from", &Vocabulary::streams_from},

@@ -5,6 +5,7 @@
 #include <runnel/redis/command.hpp>
 #include <runnel/redis/commands/blocking_lists.hpp>
 #include <runnel/redis/commands/connection.hpp>
+#include <runnel/redis/commands/counters.hpp>
 #include <runnel/redis/commands/expiry.hpp>
 #include <runnel/redis/commands/groups.hpp>
 #include <runnel/redis/commands/keys.hpp>
@@ -69,6 +70,7 @@ private:
         add(stream_commands);
         add(stream_info_commands);
         add(string_commands);
+        add(counter_commands);
         add(transaction_commands);
         add(list_commands);
         add(blocking_list_commands);

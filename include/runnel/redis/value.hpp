@@ -44,6 +44,7 @@ public:
     }
 
     [[nodiscard]] const std::string& bytes() const noexcept { return bytes_; }
+    void swap(std::string& bytes) noexcept { bytes_.swap(bytes); }
 
 private:
     std::string bytes_;

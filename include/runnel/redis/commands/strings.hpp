@@ -19,6 +19,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace runnel::inline v0::redis::detail {
 
@@ -30,6 +31,34 @@ inline Reply get(Call& call) {
     return reply_of_string(call.find<StringValue>(call[1]));
 }
 
+// The options that say when a key expires: EX, PX, EXAT and PXAT.
+struct ExpiryOption {
+    std::string_view unit{};      // empty: none was given
+    std::string_view duration{};  // or the moment
+
+    // False: the word is none of them, or contradicts the one that was given.
+    bool take(std::string_view word, std::string_view value) noexcept {
+        for (const std::string_view known : {"EX", "PX", "EXAT", "PXAT"}) {
+            if (!is(word, known)) continue;
+            if (!unit.empty() && unit != known) return false;
+            unit = known;
+            duration = value;
+            return true;
+        }
+        return false;
+    }
+
+    // Throws: Refusal.
+    [[nodiscard]] std::optional<Milliseconds> moment(const Call& call) const {
+        if (unit.empty()) return std::nullopt;
+        const std::int64_t given = integer(duration);
+        if (given <= 0) refuse_expiry(call);
+        const bool is_moment = unit.ends_with("AT");
+        const TimeUnit of = unit.starts_with('E') ? TimeUnit::seconds : TimeUnit::milliseconds;
+        return moment_of(call, given, of, is_moment ? 0 : call.now());
+    }
+};
+
 // The options of SET.
 struct SetOptions {
     enum class When : std::uint8_t { always, if_missing, if_there };
@@ -37,29 +66,19 @@ struct SetOptions {
     When when = When::always;
     bool returns_old = false;
     bool keeps_expiry = false;
-    std::string_view unit{};      // EX, PX, EXAT, PXAT; empty: it gets no time to live
-    std::string_view duration{};  // or the moment
+    ExpiryOption expiry{};
 
     // Throws: Refusal.
     [[nodiscard]] static SetOptions read(const Call& call) {
         SetOptions options;
         for (std::size_t at = 3; at < call.size(); ++at) {
             if (options.take_flag(call[at])) continue;
-            if (at + 1 == call.size() || !options.take_expiry(call[at], call[at + 1]))
+            if (at + 1 == call.size() || options.keeps_expiry ||
+                !options.expiry.take(call[at], call[at + 1]))
                 refuse_syntax();
             ++at;
         }
         return options;
-    }
-
-    // Throws: Refusal.
-    [[nodiscard]] std::optional<Milliseconds> expires(const Call& call) const {
-        if (unit.empty()) return std::nullopt;
-        const std::int64_t given = integer(duration);
-        if (given <= 0) refuse_expiry(call);
-        const bool is_moment = unit.ends_with("AT");
-        const TimeUnit of = unit.starts_with('E') ? TimeUnit::seconds : TimeUnit::milliseconds;
-        return moment_of(call, given, of, is_moment ? 0 : call.now());
     }
 
     [[nodiscard]] bool allows(bool is_there) const noexcept {
@@ -75,71 +94,225 @@ private:
             when = When::if_there;
         } else if (is(word, "GET")) {
             returns_old = true;
-        } else if (is(word, "KEEPTTL") && unit.empty()) {
+        } else if (is(word, "KEEPTTL") && expiry.unit.empty()) {
             keeps_expiry = true;
         } else {
             return false;
         }
         return true;
     }
-    bool take_expiry(std::string_view word, std::string_view value) noexcept {
-        if (keeps_expiry) return false;
-        for (const std::string_view known : {"EX", "PX", "EXAT", "PXAT"}) {
-            if (!is(word, known)) continue;
-            if (!unit.empty() && unit != known) return false;
-            unit = known;
-            duration = value;
-            return true;
+};
+
+// The options of GETEX.
+struct GetExOptions {
+    bool persists = false;
+    ExpiryOption expiry{};
+
+    // Throws: Refusal.
+    [[nodiscard]] static GetExOptions read(const Call& call) {
+        GetExOptions options;
+        for (std::size_t at = 2; at < call.size(); ++at) {
+            if (is(call[at], "PERSIST") && options.expiry.unit.empty()) {
+                options.persists = true;
+                continue;
+            }
+            if (at + 1 == call.size() || options.persists ||
+                !options.expiry.take(call[at], call[at + 1]))
+                refuse_syntax();
+            ++at;
         }
-        return false;
+        return options;
     }
 };
 
-// Puts `value` into a key that is there, or that `made` becomes. To commit.
-inline Database::Keys::value_type& put_string(const Call& call, Database::Keys::value_type* key,
-                                              std::unique_ptr<Value>& value,
-                                              Database::Keys::node_type& made) noexcept {
-    if (key != nullptr) {
-        const ValueType old = key->second.value->type();
-        key->second.value.swap(value);
-        if (old == StringValue::kind) {
-            call.tell({.what = Change::What::value_set, .key = key->first});
+// A string that a key is to hold, whatever it has held before.
+class StringForKey {
+public:
+    // Prepares. `expires`: when; nothing: never. Throws: std::bad_alloc.
+    StringForKey(const Call& call, std::string_view name, std::string_view bytes,
+                 std::optional<Milliseconds> expires = {})
+        : call_{call},
+          name_{name},
+          value_{std::make_unique<StringValue>(std::string{bytes})},
+          expires_{expires} {
+        if (call.find_key(name) == nullptr) made_ = Database::make(name, std::move(value_));
+        if (expires) expiry_ = Database::make_expiry();
+    }
+
+    // To commit, once.
+    void put() noexcept { put(false); }
+    // The same, but the key keeps its time to live.
+    void put_and_keep_expiry() noexcept { put(true); }
+
+private:
+    void put(bool keeps_expiry) noexcept {
+        auto& key = put_value();
+        if (expires_) {
+            set_expiry(call_, key, *expires_, std::move(expiry_));
+        } else if (!keeps_expiry) {
+            remove_expiry(call_, key);
+        }
+    }
+
+    Database::Keys::value_type& put_value() noexcept {
+        auto* key = call_.find_key(name_);
+        if (key == nullptr) {
+            key = &call_.database().insert(std::move(made_));
+            call_.tell(
+                {.what = Change::What::key_made, .key = key->first, .type = StringValue::kind});
             return *key;
         }
-        call.tell({.what = Change::What::key_gone, .key = key->first, .type = old});
-    } else {
-        key = &call.database().insert(std::move(made));
+        if (value_ == nullptr) value_.swap(made_.mapped().value);  // made since by the same command
+        const ValueType old = key->second.value->type();
+        key->second.value.swap(value_);
+        if (old == StringValue::kind) {
+            call_.tell({.what = Change::What::value_set, .key = key->first});
+            return *key;
+        }
+        call_.tell({.what = Change::What::key_gone, .key = key->first, .type = old});
+        call_.tell({.what = Change::What::key_made, .key = key->first, .type = StringValue::kind});
+        return *key;
     }
-    call.tell({.what = Change::What::key_made, .key = key->first, .type = StringValue::kind});
-    return *key;
-}
+
+    const Call& call_;
+    std::string_view name_;
+    std::unique_ptr<Value> value_;
+    Database::Keys::node_type made_{};
+    std::optional<Milliseconds> expires_;
+    Database::Expiries::node_type expiry_{};
+};
 
 inline Reply set(Call& call) {
     const SetOptions options = SetOptions::read(call);
-    const std::optional<Milliseconds> expires = options.expires(call);
+    const std::optional<Milliseconds> expires = options.expiry.moment(call);
     Reply old =
         options.returns_old ? reply_of_string(call.find<StringValue>(call[1])) : Reply::null();
-    auto* key = call.find_key(call[1]);
-    if (!options.allows(key != nullptr)) return old;
+    if (!options.allows(call.find_key(call[1]) != nullptr)) return old;
     Reply reply = options.returns_old ? std::move(old) : reply_ok();
-    std::unique_ptr<Value> value = std::make_unique<StringValue>(std::string{call[2]});
-    Database::Keys::node_type made;
-    if (key == nullptr) made = Database::make(call[1], std::move(value));
+    StringForKey string{call, call[1], call[2], expires};
+    options.keeps_expiry ? string.put_and_keep_expiry() : string.put();
+    return reply;
+}
+
+inline Reply setnx(Call& call) {
+    if (call.find_key(call[1]) != nullptr) return Reply::integer(0);
+    StringForKey{call, call[1], call[2]}.put();
+    return Reply::integer(1);
+}
+
+inline Reply set_with_expiry(const Call& call, TimeUnit unit) {
+    const std::int64_t given = call.integer(2);
+    if (given <= 0) refuse_expiry(call);
+    Reply reply = reply_ok();
+    StringForKey{call, call[1], call[3], moment_of(call, given, unit, call.now())}.put();
+    return reply;
+}
+inline Reply setex(Call& call) {
+    return set_with_expiry(call, TimeUnit::seconds);
+}
+inline Reply psetex(Call& call) {
+    return set_with_expiry(call, TimeUnit::milliseconds);
+}
+
+// ---- several at once
+
+inline Reply mget(Call& call) {
+    std::vector<Reply> values;
+    for (const std::string_view name : call.words_from(1)) {
+        const auto* const key = call.find_key(name);
+        const bool is_string = key != nullptr && key->second.value->type() == StringValue::kind;
+        values.push_back(is_string ? reply_of_string(&Call::as<StringValue>(*key->second.value))
+                                   : Reply::null());
+    }
+    return Reply::array(std::move(values));
+}
+
+// The words are key, value, key, value, …. Of a key that is named twice, the last value stays.
+inline void set_all(const Call& call) {
+    std::vector<StringForKey> all;
+    all.reserve(call.size() / 2);
+    for (std::size_t at = 1; at < call.size(); at += 2)
+        all.emplace_back(call, call[at], call[at + 1]);
+    for (StringForKey& one : all) one.put();
+}
+
+inline Reply mset(Call& call) {
+    if (call.size() % 2 == 0) call.refuse_arity();
+    Reply reply = reply_ok();
+    set_all(call);
+    return reply;
+}
+
+inline Reply msetnx(Call& call) {
+    if (call.size() % 2 == 0) call.refuse_arity();
+    for (std::size_t at = 1; at < call.size(); at += 2)
+        if (call.find_key(call[at]) != nullptr) return Reply::integer(0);
+    set_all(call);
+    return Reply::integer(1);
+}
+
+// ---- what is there
+
+inline Reply strlen(Call& call) {
+    const auto* const value = call.find<StringValue>(call[1]);
+    return reply_count(value == nullptr ? 0 : value->bytes().size());
+}
+
+// Gives a string other bytes. Its time to live stays. To commit.
+inline void replace_bytes(const Call& call, Call::Made<StringValue>& value,
+                          std::string& bytes) noexcept {
+    value->swap(bytes);
+    if (value.is_new()) return value.commit();
+    call.tell({.what = Change::What::value_set, .key = call[1]});
+}
+
+inline Reply append(Call& call) {
+    constexpr std::size_t most = std::size_t{512} * 1024 * 1024;
+    auto value = call.find_or_make<StringValue>(call[1], std::string{});
+    const std::string& old = value->bytes();
+    if (old.size() > most || call[2].size() > most - old.size())
+        refuse("ERR string exceeds maximum allowed size (proto-max-bulk-len)");
+    std::string bytes;
+    bytes.reserve(old.size() + call[2].size());
+    bytes.append(old).append(call[2]);
+    Reply reply = reply_count(bytes.size());
+    replace_bytes(call, value, bytes);
+    return reply;
+}
+
+inline Reply getdel(Call& call) {
+    Reply reply = reply_of_string(call.find<StringValue>(call[1]));
+    call.erase(call[1]);
+    return reply;
+}
+
+inline Reply getex(Call& call) {
+    const GetExOptions options = GetExOptions::read(call);
+    Reply reply = reply_of_string(call.find<StringValue>(call[1]));
+    auto* const key = call.find_key(call[1]);
+    if (key == nullptr) return reply;
+    const std::optional<Milliseconds> expires = options.expiry.moment(call);
     Database::Expiries::node_type expiry;
     if (expires) expiry = Database::make_expiry();
 
-    key = &put_string(call, key, value, made);
-    if (expires) {
-        set_expiry(call, *key, *expires, std::move(expiry));
-    } else if (!options.keeps_expiry) {
-        remove_expiry(call, *key);
-    }
+    if (expires) set_expiry(call, *key, *expires, std::move(expiry));
+    if (options.persists) remove_expiry(call, *key);
     return reply;
 }
 
 inline constexpr auto string_commands = std::to_array<CommandInfo>({
+    {"append", 3, Flag::write, {1, 1, 1}, {2, 0}, append},
     {"get", 2, Flag::none, {1, 1, 1}, {1, 0}, get},
+    {"getdel", 2, Flag::write, {1, 1, 1}, {6, 2}, getdel},
+    {"getex", -2, Flag::write, {1, 1, 1}, {6, 2}, getex},
+    {"mget", -2, Flag::none, {1, -1, 1}, {1, 0}, mget},
+    {"mset", -3, Flag::write, {1, -1, 2}, {1, 0}, mset},
+    {"msetnx", -3, Flag::write, {1, -1, 2}, {1, 0}, msetnx},
+    {"psetex", 4, Flag::write, {1, 1, 1}, {2, 6}, psetex},
     {"set", -3, Flag::write, {1, 1, 1}, {1, 0}, set},
+    {"setex", 4, Flag::write, {1, 1, 1}, {2, 0}, setex},
+    {"setnx", 3, Flag::write, {1, 1, 1}, {1, 0}, setnx},
+    {"strlen", 2, Flag::none, {1, 1, 1}, {2, 2}, strlen},
 });
 
 }  // namespace runnel::inline v0::redis::detail
