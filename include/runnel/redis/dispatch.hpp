@@ -705,32 +705,49 @@ inline void Afterwards::hand_out_pushes(SessionState& session) noexcept {
     ++session_count_;
 }
 
-// Takes the next push of each session that has one for its handler, and lets go of the others. All
-// under one lock: a message to many sessions takes it twice, not twice for each. False: none is
-// left.
+// What is let go of under the lock, and destroyed without it.
+class LetGo {
+public:
+    // For what one session lets go of.
+    [[nodiscard]] bool has_room() const noexcept { return count_ + 2 <= all_.size(); }
+    void add(std::shared_ptr<const void> one) noexcept {
+        if (one) all_[count_++] = std::move(one);
+    }
+
+private:
+    std::array<std::shared_ptr<const void>, 32> all_;
+    std::size_t count_ = 0;
+};
+
+// Takes the next push of a session for its handler. False: there is none, and other threads may
+// call the handler.
+[[nodiscard]] inline bool take_push(SessionState& session, LetGo& gone) noexcept {
+    session.taken = {};
+    if (!gone.has_room()) return true;  // the next time
+    if (session.handler != session.on_push)
+        gone.add(std::exchange(session.handler, session.on_push));
+    if (!session.on_push || !session.outbox.has_push()) {
+        session.is_pushing = false;
+        gone.add(std::move(session.keep));
+        return false;
+    }
+    session.taken = session.outbox.take_push();
+    session.has_taken.store(true, std::memory_order_relaxed);
+    return true;
+}
+
+// The same for all sessions, under one lock: a message to many takes it twice, not twice for each.
+// False: none is left.
 inline bool Afterwards::take_pushes() noexcept {
     if (session_count_ == 0) return false;
-    std::array<std::shared_ptr<const void>, 32> gone;  // destroyed without the lock
-    std::size_t gone_count = 0;
+    LetGo gone;
     const Lock lock{server_->mutex};
     for (std::size_t left = session_count_; left != 0; --left) {
         SessionState& session = sessions_.pop_front();
-        session.taken = {};
-        const bool wants_push = session.on_push && session.outbox.has_push();
-        const bool has_room =
-            gone_count + 2 <= gone.size();  // if not, it is left for the next time
-        if (session.handler != session.on_push && has_room)
-            gone[gone_count++] = std::exchange(session.handler, session.on_push);
-        if (wants_push && session.handler == session.on_push) {
-            session.taken = session.outbox.take_push();
-            session.has_taken.store(true, std::memory_order_relaxed);
-        } else if (!wants_push && has_room) {
-            session.is_pushing = false;
-            if (session.keep) gone[gone_count++] = std::move(session.keep);
+        if (take_push(session, gone))
+            sessions_.push_back(session);
+        else
             --session_count_;
-            continue;
-        }
-        sessions_.push_back(session);
     }
     return true;
 }

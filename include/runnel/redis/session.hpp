@@ -173,8 +173,8 @@ public:
     /// The same, and waits for the reply. Nothing: the session is closed, or the answers are
     /// pushes, as those of SUBSCRIBE are.
     ///
-    /// Blocks: as long as the command does, on the server's clock. In the thread that moves the time
-    /// that is for ever: submit() does not wait.
+    /// Blocks: as long as the command does, on the server's clock. In the thread that moves the
+    /// time that is for ever: submit() does not wait.
     std::optional<Reply> execute(std::initializer_list<std::string_view> words) {
         return execute_words({words.begin(), words.size()});
     }
