@@ -175,7 +175,9 @@ public:
     /// Blocks: while the list is empty and not closed. A stop ends only the wait: if an element is
     /// there, the call takes it even after the stop; see WaitOptions::stop.
     /// Wakes: the push that has waited longest.
-    Popped<T> pop_front(const WaitOptions& options = wait_for_ever) const {
+    // A function of its own: what g++ makes of it within a loop is slower where several threads
+    // pop.
+    [[gnu::noinline]] Popped<T> pop_front(const WaitOptions& options = wait_for_ever) const {
         return detail::pop_front(*state_, &options);
     }
 

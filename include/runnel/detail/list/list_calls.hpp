@@ -221,6 +221,8 @@ template <Message T>
         if (list.front.part.has() && !list.front.has_attention()) [[likely]]
             return list.take_first_of_front();
     }
+    if (options != nullptr && may_pause && list.is_in_producers_way()) [[unlikely]]
+        pause_for_a_batch();
     Unmade<PopInLine<T>> memory;
     PopLater<T> later;
     {

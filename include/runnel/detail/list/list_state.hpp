@@ -252,7 +252,7 @@ public:
         RUNNEL_EXCLUDES(front.mutex) {
         // For a single element the front's lock is not worth taking.
         if (back.part.items.size() != 1) return take_over_from_back();
-        ++back.streak;
+        note_taken(1);
         Popped<T> popped(std::in_place, std::move(back.part.items.front()));
         back.part.items.drop_front();
         return popped;
@@ -260,7 +260,7 @@ public:
 
     [[nodiscard]] Popped<T> take_over_from_back() noexcept RUNNEL_REQUIRES(back.mutex)
         RUNNEL_EXCLUDES(front.mutex) {
-        back.streak += static_cast<std::uint32_t>(back.part.items.size());
+        note_taken(back.part.items.size());
         const Lock lock{front.mutex};
         core().refill_front();
         return take_first_of_front();
@@ -268,10 +268,28 @@ public:
 
     void take_over_many(std::size_t count, std::vector<T>& out) noexcept RUNNEL_REQUIRES(back.mutex)
         RUNNEL_EXCLUDES(front.mutex) {
-        back.streak += static_cast<std::uint32_t>(back.part.items.size());
+        note_taken(back.part.items.size());
         const Lock lock{front.mutex};
         core().refill_front();
         front.part.pop_many(count, out);
+    }
+
+    // So many elements are taken from the back.
+    void note_taken(std::size_t count) noexcept RUNNEL_REQUIRES(back.mutex) {
+        constexpr std::size_t many = 64;
+        back.streak += static_cast<std::uint32_t>(count);
+        if (is_real && count < many && back.streak >= stream_length &&
+            !front.found_few.load(std::memory_order_relaxed))
+            front.found_few.store(true, std::memory_order_relaxed);
+    }
+    // For a consumer that finds the front empty, before it takes the back's lock. True: it takes
+    // from a stream as fast as others push, and one of them has the lock. It should pause, so that
+    // it finds several elements: else they take the lock from each other for each one.
+    [[nodiscard]] bool is_in_producers_way() noexcept {
+        if (!is_real || !front.found_few.load(std::memory_order_relaxed) || !back.mutex.is_held())
+            return false;
+        front.found_few.store(false, std::memory_order_relaxed);
+        return true;
     }
 
     // Appends `message` and serves the requests that it concerns, pops and looks. Does nothing if
@@ -555,6 +573,8 @@ public:
         // Sends pops at the front to the slow path, as the list needs attention. Written under the
         // lock, or under the back's while the front is empty; a read without it is a guess.
         Atomic<bool> attention = false;
+        // Few elements of a stream had gathered at the back when they were taken over: a guess.
+        Atomic<bool> found_few = false;
         ListFront<T> part RUNNEL_GUARDED_BY(mutex);
 
         [[nodiscard]] bool has_attention() const noexcept {
