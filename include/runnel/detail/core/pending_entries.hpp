@@ -177,7 +177,8 @@ public:
     void erase(Place place) noexcept {
         PendingLeaf& leaf = *place.leaf;
         take_from_owner(place);
-        if (order_ != nullptr) order_->erase(id(place));
+        if (order_ != nullptr) [[unlikely]]
+            order_->erase(id(place));
         leaf.vacate(place.slot);
         --size_;
         if (is_sparse(leaf)) [[unlikely]]
@@ -188,13 +189,15 @@ public:
     void deliver(Place place, std::uint32_t owner, std::int64_t delivered_ms,
                  std::uint64_t deliveries) noexcept {
         set_delivered(place, owner, delivered_ms, deliveries);
-        if (order_ != nullptr) order_->deliver(id(place), delivered_ms);
+        if (order_ != nullptr) [[unlikely]]
+            order_->deliver(id(place), delivered_ms);
     }
 
     // Takes the entry from its owner, if it has one.
     void release(Place place, std::uint64_t deliveries) noexcept {
         set_released(place, deliveries);
-        if (order_ != nullptr) order_->release(id(place));
+        if (order_ != nullptr) [[unlikely]]
+            order_->release(id(place));
     }
 
     // How an entry stands.

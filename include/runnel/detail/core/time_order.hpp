@@ -60,12 +60,12 @@ public:
     }
 
     // These require: the entry is here.
-    void erase(const StreamId& id) noexcept {
+    [[gnu::noinline]] void erase(const StreamId& id) noexcept {
         const auto found = by_id_.find(id);
         take_out(found->second);
         by_id_.erase(found);
     }
-    void deliver(const StreamId& id, std::int64_t delivered_ms) noexcept {
+    [[gnu::noinline]] void deliver(const StreamId& id, std::int64_t delivered_ms) noexcept {
         TimedEntry& entry = taken_out(id);
         entry.delivered_ms = delivered_ms;
         entry.is_released = false;
@@ -74,7 +74,9 @@ public:
             before = before->previous;
         line_.insert_behind(before, entry);
     }
-    void release(const StreamId& id) noexcept { stand_last_released(taken_out(id)); }
+    [[gnu::noinline]] void release(const StreamId& id) noexcept {
+        stand_last_released(taken_out(id));
+    }
 
     // Puts the entry back behind `before`, where it stood. Requires: all changes since are taken
     // back.
