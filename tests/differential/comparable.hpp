@@ -103,10 +103,23 @@ private:
     }
 
     [[nodiscard]] Reply sorted(const Reply& reply) const {
-        if (reply.kind() != Kind::array) return reply;
-        std::vector<Reply> elements = Reply{reply}.elements();
+        if (reply.kind() != Kind::array && reply.kind() != Kind::set) return reply;
+        std::vector<Reply> elements = reply.elements();
         sort(elements);
-        return Reply::array(std::move(elements));
+        return reply.kind() == Kind::set ? Reply::set(std::move(elements))
+                                         : Reply::array(std::move(elements));
+    }
+
+    // A map, or the array that stands for one.
+    [[nodiscard]] Reply sorted_pairs(const Reply& reply) const {
+        if (reply.kind() != Kind::array && reply.kind() != Kind::map) return reply;
+        std::vector<Reply> pairs;
+        const auto elements = reply.elements();
+        for (std::size_t at = 0; at + 1 < elements.size(); at += 2)
+            pairs.push_back(Reply::array({elements[at], elements[at + 1]}));
+        sort(pairs);
+        return reply.kind() == Kind::map ? Reply::set(std::move(pairs))
+                                         : Reply::array(std::move(pairs));
     }
 
     // The cursor, and the keys.
@@ -197,6 +210,12 @@ private:
 
     static constexpr auto rules = std::to_array<Rule>({
         {"keys", &Comparable::sorted},
+        {"smembers", &Comparable::sorted},
+        {"spop", &Comparable::sorted},
+        {"srandmember", &Comparable::sorted},
+        {"hkeys", &Comparable::sorted},
+        {"hvals", &Comparable::sorted},
+        {"hgetall", &Comparable::sorted_pairs},
         {"pubsub|channels", &Comparable::sorted},
         {"pubsub|shardchannels", &Comparable::sorted},
         {"scan", &Comparable::scanned},

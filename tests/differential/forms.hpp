@@ -127,6 +127,32 @@ inline constexpr auto string_forms = std::to_array<Form>({
     {"incrbyfloat", 5, "INCRBYFLOAT float_counter float"},
 });
 
+// SPOP takes all or nothing: what it chooses differs.
+inline constexpr auto set_forms = std::to_array<Form>({
+    {"sadd", 8, "SADD set element+"},
+    {"srem", 5, "SREM set element+"},
+    {"sismember", 3, "SISMEMBER set element"},
+    {"smismember", 3, "SMISMEMBER set element+"},
+    {"smembers", 4, "SMEMBERS set"},
+    {"scard", 3, "SCARD set"},
+    {"spop", 3, "SPOP set all_or_none"},
+    {"srandmember", 3, "SRANDMEMBER set all_or_none"},
+});
+
+inline constexpr auto hash_forms = std::to_array<Form>({
+    {"hset", 10, "HSET hash (field element)+"},
+    {"hsetnx", 4, "HSETNX hash field element"},
+    {"hget", 3, "HGET hash field"},
+    {"hmget", 3, "HMGET hash field+"},
+    {"hgetall", 4, "HGETALL hash"},
+    {"hdel", 4, "HDEL hash field+"},
+    {"hexists", 3, "HEXISTS hash field"},
+    {"hlen", 3, "HLEN hash"},
+    {"hincrby", 5, "HINCRBY hash counting_field step"},
+    {"hkeys", 3, "HKEYS hash"},
+    {"hvals", 3, "HVALS hash"},
+});
+
 inline constexpr auto other_forms = std::to_array<Form>({
     {"multi", 8, "MULTI"},
     {"exec", 8, "EXEC"},
@@ -173,6 +199,8 @@ inline const std::vector<Form>& all_forms() {
         add(stream_forms);
         add(key_forms);
         add(string_forms);
+        add(set_forms);
+        add(hash_forms);
         add(channel_forms);
         add(other_forms);
         return forms;

@@ -141,7 +141,7 @@ private:
 
     void key(Words& words) {
         words.push_back(key_ = mostly({"l1", "l2", "l3", "l1", "l2", "l3", "t1", "t1", "t2", "n1",
-                                       "s1", "s2", "s3"},
+                                       "s1", "s2", "s3", "z1", "h1"},
                                       10, {"none", "", "k\0\r\n"sv}, 0, {""}));
     }
     void list(Words& words) {
@@ -159,6 +159,12 @@ private:
     }
     void float_counter(Words& words) {
         words.push_back(key_ = mostly({"n3"}, 10, {"n1"}, 4, {"t1", "l1"}));
+    }
+    void set(Words& words) {
+        words.push_back(key_ = mostly({"z1", "z2"}, 10, {"none"}, 4, {"t1", "l1"}));
+    }
+    void hash(Words& words) {
+        words.push_back(key_ = mostly({"h1", "h2"}, 10, {"none"}, 4, {"t1", "l1"}));
     }
     void lists(Words& words) {
         do list(words);
@@ -205,6 +211,10 @@ private:
     void count(Words& words) {
         words.push_back(mostly({"1", "2", "3", "10"}, 6, {"0", "9223372036854775807"}, 4,
                                {"-1", "x", "", "01", "9223372036854775808"}));
+    }
+    // Of the members of a set, which a server draws by lot if it is less than all.
+    void all_or_none(Words& words) {
+        words.push_back(mostly({"1000"}, 15, {"0"}, 5, {"x", "", "1.5"}));
     }
     // For a length, or how many to look at.
     void length(Words& words) {
@@ -355,6 +365,7 @@ private:
         if (lot < 75) return words.push_back("$");
         id(words);
     }
+    void counting_field(Words& words) { words.push_back(mostly({"n", "m"}, 5, {"f"}, 0, {""})); }
     void field(Words& words) { words.push_back(one_of({"f", "g", "field", "", "\r\n"})); }
     void group(Words& words) {
         words.push_back(mostly({"g1", "g1", "g2"}, 1, {""}, 2, {"nogroup"}));
@@ -388,7 +399,9 @@ private:
                                 "x*", "", "[]", "k*"}));
     }
     void cursor(Words& words) { words.push_back(mostly({"0"}, 0, {"0"}, 6, {"x", "0x"})); }
-    void type(Words& words) { words.push_back(one_of({"list", "stream", "string", "LIST"})); }
+    void type(Words& words) {
+        words.push_back(one_of({"list", "stream", "string", "set", "hash", "LIST"}));
+    }
     void database(Words& words) { words.push_back(random_.percent(75) ? "0" : any_database()); }
     void other_database(Words& words) {
         words.push_back(random_.percent(75) ? "1" : any_database());
@@ -419,6 +432,9 @@ private:
         {"float_counter", &Vocabulary::float_counter},
         {"step", &Vocabulary::step},
         {"float", &Vocabulary::float_step},
+        {"set", &Vocabulary::set},
+        {"hash", &Vocabulary::hash},
+        {"counting_field", &Vocabulary::counting_field},
         {"lists", &Vocabulary::lists},
         {"counted_lists", &Vocabulary::counted_lists},
         {"streams_from", &Vocabulary::streams_from},
@@ -427,6 +443,7 @@ private:
         {"near_index", &Vocabulary::near_index},
         {"rank", &Vocabulary::rank},
         {"count", &Vocabulary::count},
+        {"all_or_none", &Vocabulary::all_or_none},
         {"length", &Vocabulary::length},
         {"limit", &Vocabulary::limit},
         {"integer", &Vocabulary::any_integer},

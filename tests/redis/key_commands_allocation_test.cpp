@@ -30,6 +30,8 @@ public:
         session_.execute({"SET", "b", long_value, "EX", "100"});
         session_.execute({"SET", long_name, "3"});
         session_.execute({"RPUSH", "list", "1", long_value, "3"});
+        session_.execute({"SADD", "set", "1", long_value + "!", "3"});
+        session_.execute({"HSET", "hash", "f", "1", "n", "2", "g", long_value});
         session_.execute({"XADD", "stream", "1-0", "f", long_value});
         session_.execute({"XADD", "stream", "2-0", "f", "v"});
         session_.execute({"XGROUP", "CREATE", "stream", "g", "0"});
@@ -57,6 +59,8 @@ private:
     Command to_show(const std::string& name) {
         const std::string type = session_.execute({"TYPE", name})->text();
         if (type == "list") return {"LRANGE", name, "0", "-1"};
+        if (type == "set") return {"SMEMBERS", name};
+        if (type == "hash") return {"HGETALL", name};
         if (type == "stream") return {"XINFO", "STREAM", name, "FULL"};
         return {"GET", name};
     }
@@ -71,6 +75,25 @@ const std::vector<Command> key_commands_to_run{
     {"SET", long_name + "!", long_value, "EX", "10"},
     {"SET", "a", long_value, "EX", "10", "GET"},
     {"SET", "b", "x", "KEEPTTL", "XX", "GET"},
+    {"SADD", "set", long_value, "new", long_name},
+    {"SADD", "new", long_value, long_value, "x"},
+    {"SREM", "set", "1", long_value + "!"},
+    {"SMEMBERS", "set"},
+    {"SMISMEMBER", "set", "1", "2"},
+    {"SPOP", "set"},
+    {"SPOP", "set", "2"},
+    {"SRANDMEMBER", "set", "2"},
+    {"SRANDMEMBER", "set", "-3"},
+    {"HSET", "hash", "f", long_value, "new", long_value, "new", "x"},
+    {"HSET", "new", long_name, long_value},
+    {"HSETNX", "hash", long_name + "!", long_value},
+    {"HGETALL", "hash"},
+    {"HMGET", "hash", "f", "g"},
+    {"HDEL", "hash", "f", "g"},
+    {"HINCRBY", "hash", "n", "9223372036854775000"},
+    {"HINCRBY", "new", long_name, "9223372036854775000"},
+    {"COPY", "set", "new"},
+    {"COPY", "hash", "new"},
     {"SETNX", "new", long_value},
     {"SETEX", "a", "10", long_value},
     {"PSETEX", long_name + "!", "10", long_value},

@@ -255,6 +255,34 @@ TEST_CASE("RANDOMKEY returns the same keys for the same seed", "[redis][keys]") 
     CHECK(choices(7) != choices(8));
 }
 
+TEST_CASE("SPOP takes each member once, in an order that the seed decides", "[redis][keys]") {
+    const auto popped = [](std::uint64_t seed) {
+        KeyScene scene{seed};
+        for (int number = 0; number != 20; ++number)
+            scene.send({"SADD", "set", KeyScene::name_of(number)});
+        std::vector<std::string> names = scene.send({"SPOP", "set", "5"}).strings();
+        while (scene.send({"EXISTS", "set"}).integer() != 0)
+            names.push_back(scene.send({"SPOP", "set"}).text());
+        return names;
+    };
+    const std::vector<std::string> names = popped(1);
+    CHECK(names.size() == 20);
+    CHECK(std::set<std::string>{names.begin(), names.end()}.size() == 20);
+    CHECK(names == popped(1));
+    CHECK(names != popped(2));
+}
+
+TEST_CASE("SRANDMEMBER shows members, all different or as often as it is asked", "[redis][keys]") {
+    KeyScene scene;
+    scene.send({"SADD", "set", "a", "b", "c", "d"});
+    for (int round = 0; round != 20; ++round) {
+        const auto some = scene.send({"SRANDMEMBER", "set", "3"}).strings();
+        CHECK(std::set<std::string>{some.begin(), some.end()}.size() == 3);
+        CHECK(scene.send({"SRANDMEMBER", "set", "-9"}).strings().size() == 9);
+    }
+    CHECK(scene.send({"SCARD", "set"}) == Reply::integer(4));
+}
+
 TEST_CASE("EXEC shows all commands the same time", "[redis][keys]") {
     KeyScene scene;
     scene.send({"MULTI"});

@@ -223,6 +223,9 @@ public:
     [[nodiscard]] Reply map(std::vector<Reply> elements) const {
         return is_resp3() ? Reply::map(std::move(elements)) : Reply::array(std::move(elements));
     }
+    [[nodiscard]] Reply set(std::vector<Reply> elements) const {
+        return is_resp3() ? Reply::set(std::move(elements)) : Reply::array(std::move(elements));
+    }
     // As a session is sent it that speaks `protocol`.
     [[nodiscard]] static Reply push(std::vector<Reply> elements, int protocol) {
         return protocol == 3 ? Reply::push(std::move(elements)) : Reply::array(std::move(elements));

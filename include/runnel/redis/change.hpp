@@ -21,6 +21,10 @@ struct Change {
         pushed,            // `count` elements came to a list, at an end or by LINSERT
         popped,            // `count` elements left it
         list_changed,      // `count` elements were set, removed, trimmed or moved within it
+        members_added,     // `count` members came to a set
+        members_removed,   // `count` members left it
+        fields_set,        // `count` fields of a hash were made or changed
+        fields_removed,    // `count` fields left it
         entry_added,       // `id`
         entry_removed,     // `id`, by XDEL and the like
         entry_trimmed,     // `id`

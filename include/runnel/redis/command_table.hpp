@@ -8,10 +8,12 @@
 #include <runnel/redis/commands/counters.hpp>
 #include <runnel/redis/commands/expiry.hpp>
 #include <runnel/redis/commands/groups.hpp>
+#include <runnel/redis/commands/hashes.hpp>
 #include <runnel/redis/commands/keys.hpp>
 #include <runnel/redis/commands/lists.hpp>
 #include <runnel/redis/commands/pending.hpp>
 #include <runnel/redis/commands/pubsub.hpp>
+#include <runnel/redis/commands/sets.hpp>
 #include <runnel/redis/commands/stream_info.hpp>
 #include <runnel/redis/commands/stream_reads.hpp>
 #include <runnel/redis/commands/streams.hpp>
@@ -71,6 +73,8 @@ private:
         add(stream_info_commands);
         add(string_commands);
         add(counter_commands);
+        add(set_commands);
+        add(hash_commands);
         add(transaction_commands);
         add(list_commands);
         add(blocking_list_commands);

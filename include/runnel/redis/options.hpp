@@ -27,7 +27,8 @@ struct ServerOptions {
     /// the server has a ManualClock of its own, which stands still until Server::advance() moves
     /// it.
     Clock* clock = nullptr;
-    /// Decides what RANDOMKEY returns. The same commands after the same seed give the same replies.
+    /// Decides what RANDOMKEY, SPOP and SRANDMEMBER return. The same commands after the same seed
+    /// give the same replies.
     std::uint64_t seed = 1;
     /// How many databases SELECT can choose from.
     std::size_t databases = 16;

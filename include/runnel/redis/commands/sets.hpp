@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <runnel/redis/arguments.hpp>
+#include <runnel/redis/call.hpp>
+#include <runnel/redis/change.hpp>
+#include <runnel/redis/command.hpp>
+#include <runnel/redis/replies.hpp>
+#include <runnel/redis/reply.hpp>
+#include <runnel/redis/set_value.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <limits>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace runnel::inline v0::redis::detail {
+
+inline Reply sadd(Call& call) {
+    auto set = call.find_or_make<SetValue>(call[1]);
+    SetValue::Members fresh;
+    for (const std::string_view member : call.words_from(2))
+        if (!set->contains(member)) fresh.emplace(member);
+    const std::size_t count = fresh.size();
+    Reply reply = reply_count(count);
+
+    set.commit();
+    set->add(fresh);
+    if (count != 0)
+        call.tell({.what = Change::What::members_added, .key = call[1], .count = count});
+    return reply;
+}
+
+// To commit: tells that so many members are gone. The key goes with the last one.
+inline void after_removal(const Call& call, const SetValue& set, std::size_t count) noexcept {
+    if (count == 0) return;
+    call.tell({.what = Change::What::members_removed, .key = call[1], .count = count});
+    if (set.members().empty()) call.erase(call[1]);
+}
+
+inline Reply srem(Call& call) {
+    auto* const set = call.find<SetValue>(call[1]);
+    if (set == nullptr) return Reply::integer(0);
+    std::size_t count = 0;
+    for (const std::string_view member : call.words_from(2)) count += set->remove(member) ? 1U : 0U;
+    after_removal(call, *set, count);
+    return reply_count(count);
+}
+
+inline Reply sismember(Call& call) {
+    const auto* const set = call.find<SetValue>(call[1]);
+    return Reply::integer(set != nullptr && set->contains(call[2]) ? 1 : 0);
+}
+
+inline Reply smismember(Call& call) {
+    const auto* const set = call.find<SetValue>(call[1]);
+    std::vector<Reply> answers;
+    for (const std::string_view member : call.words_from(2))
+        answers.push_back(Reply::integer(set != nullptr && set->contains(member) ? 1 : 0));
+    return Reply::array(std::move(answers));
+}
+
+inline Reply scard(Call& call) {
+    const auto* const set = call.find<SetValue>(call[1]);
+    return reply_count(set == nullptr ? 0 : set->members().size());
+}
+
+inline Reply smembers(Call& call) {
+    const auto* const set = call.find<SetValue>(call[1]);
+    std::vector<Reply> members;
+    if (set != nullptr)
+        for (const std::string& member : set->members()) members.push_back(bulk(member));
+    return call.set(std::move(members));
+}
+
+// ---- members by lot
+
+using MemberPlace = SetValue::Members::const_iterator;
+
+// Any one. Requires: the set is not empty.
+[[nodiscard]] inline MemberPlace any_member(const Call& call, const SetValue& set) noexcept {
+    const std::uint64_t chosen = call.random()() % set.members().size();
+    return std::next(set.members().begin(), static_cast<std::ptrdiff_t>(chosen));
+}
+
+// So many, all different, or all of them.
+[[nodiscard]] inline std::vector<std::string> any_members(const Call& call, const SetValue& set,
+                                                          std::size_t count) {
+    std::vector<std::string> chosen;
+    chosen.reserve(std::min(count, set.members().size()));
+    std::ranges::sample(set.members(), std::back_inserter(chosen),
+                        static_cast<std::ptrdiff_t>(std::min(count, set.members().size())),
+                        call.random());
+    return chosen;
+}
+
+[[nodiscard]] inline std::vector<Reply> bulks(const std::vector<std::string>& texts) {
+    std::vector<Reply> all;
+    all.reserve(texts.size());
+    for (const std::string& text : texts) all.push_back(bulk(text));
+    return all;
+}
+
+inline Reply spop_one(Call& call) {
+    auto* const set = call.find<SetValue>(call[1]);
+    if (set == nullptr) return call.null();
+    const std::string member = *any_member(call, *set);
+    Reply reply = bulk(member);
+    set->remove(member);
+    after_removal(call, *set, 1);
+    return reply;
+}
+
+inline Reply spop(Call& call) {
+    if (call.size() == 2) return spop_one(call);
+    if (call.size() > 3) refuse_syntax();
+    const std::int64_t given = integer_or(call[2], "ERR value is out of range, must be positive");
+    if (given < 0) refuse("ERR value is out of range, must be positive");
+    auto* const set = call.find<SetValue>(call[1]);
+    if (set == nullptr || given == 0) return call.set({});
+    const auto members = any_members(call, *set, static_cast<std::size_t>(given));
+    Reply reply = call.set(bulks(members));
+    for (const std::string& member : members) set->remove(member);
+    after_removal(call, *set, members.size());
+    return reply;
+}
+
+inline Reply srandmember(Call& call) {
+    if (call.size() > 3) refuse_syntax();
+    if (call.size() == 2) {
+        const auto* const set = call.find<SetValue>(call[1]);
+        return set == nullptr ? call.null() : bulk(*any_member(call, *set));
+    }
+    const std::int64_t given = call.integer(2);
+    if (given == std::numeric_limits<std::int64_t>::min())
+        refuse("ERR value is out of range, value must between -9223372036854775807 and "
+               "9223372036854775807");
+    const auto* const set = call.find<SetValue>(call[1]);
+    std::vector<Reply> members;
+    if (set == nullptr) return Reply::array(std::move(members));
+    if (given >= 0)
+        return Reply::array(bulks(any_members(call, *set, static_cast<std::size_t>(given))));
+    // Some perhaps several times.
+    for (std::int64_t left = given; left != 0; ++left)
+        members.push_back(bulk(*any_member(call, *set)));
+    return Reply::array(std::move(members));
+}
+
+inline constexpr auto set_commands = std::to_array<CommandInfo>({
+    {"sadd", -3, Flag::write, {1, 1, 1}, {1, 0}, sadd},
+    {"scard", 2, Flag::none, {1, 1, 1}, {1, 0}, scard},
+    {"sismember", 3, Flag::none, {1, 1, 1}, {1, 0}, sismember},
+    {"smembers", 2, Flag::none, {1, 1, 1}, {1, 0}, smembers},
+    {"smismember", -3, Flag::none, {1, 1, 1}, {6, 2}, smismember},
+    {"spop", -2, Flag::write, {1, 1, 1}, {1, 0}, spop},
+    {"srandmember", -2, Flag::none, {1, 1, 1}, {1, 0}, srandmember},
+    {"srem", -3, Flag::write, {1, 1, 1}, {1, 0}, srem},
+});
+
+}  // namespace runnel::inline v0::redis::detail
