@@ -133,7 +133,9 @@ private:
         Words words = drawn.grammar.draw(vocabulary_);
         // Before 7.2, a HELLO that was refused in the end had set the name that came before.
         const bool sets_name = name == "hello" && words.size() > 2;
-        if (!sets_name && random_.percent(4)) vocabulary_.spoil(words);
+        // These draw by lot, unless they take all.
+        const bool may_draw = name == "spop" || name == "srandmember";
+        if (!sets_name && random_.percent(4) && !may_draw) vocabulary_.spoil(words);
         if (in_multi && is_of_channels(name)) have_one_reply(step.session, words);
         follow(step, name, words);
         step.commands.push_back(std::move(words));
