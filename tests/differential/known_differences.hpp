@@ -213,6 +213,9 @@ inline bool reads_one_stream(const Difference& difference) {
     const bool is_map = redis.kind() == Reply::Kind::map;
     if (redis.kind() != other.kind() || (!is_map && redis.kind() != Reply::Kind::array))
         return false;
+    // Of a stream that is named twice it had kept one place only, and waited for what is behind
+    // that.
+    if (names_a_stream_twice(difference.any().words)) return true;
     const auto one = redis.elements();
     const auto several = other.elements();
     return one.size() == (is_map ? 2 : 1) && several.size() > one.size() &&
