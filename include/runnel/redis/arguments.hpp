@@ -5,7 +5,6 @@
 #include <runnel/redis/command.hpp>
 #include <runnel/redis/reply.hpp>
 
-#include <algorithm>
 #include <cerrno>
 #include <cmath>
 #include <cstddef>
@@ -52,11 +51,28 @@ namespace runnel::inline v0::redis::detail {
     return integer_or(word, "ERR value is not an integer or out of range");
 }
 
+// How many LPOP, SPOP and the like are to take: at least 0.
+[[nodiscard]] inline std::size_t count_to_take(std::string_view word) {
+    constexpr std::string_view error = "ERR value is out of range, must be positive";
+    const std::int64_t count = integer_or(word, error);
+    if (count < 0) refuse(std::string{error});
+    return static_cast<std::size_t>(count);
+}
+
 // At least 1; more than there can be is as good as all.
 [[nodiscard]] inline std::size_t positive_count(std::string_view word, std::string_view error) {
     const std::int64_t count = integer_or(word, error);
     if (count < 1) refuse(std::string{error});
     return static_cast<std::size_t>(count);
+}
+
+// An integer whose sign has a meaning of its own: there are as many below zero as above.
+[[nodiscard]] inline std::int64_t signed_count(std::string_view word) {
+    const std::int64_t count = integer(word);
+    if (count == std::numeric_limits<std::int64_t>::min())
+        refuse("ERR value is out of range, value must between -9223372036854775807 and "
+               "9223372036854775807");
+    return count;
 }
 
 // Whether an integer is one of 32 bits.
@@ -65,13 +81,20 @@ namespace runnel::inline v0::redis::detail {
     return number >= Limits::min() && number <= Limits::max();
 }
 
+// Nothing: it does not fit.
+[[nodiscard]] constexpr std::optional<std::int64_t> sum_of(std::int64_t one,
+                                                           std::int64_t other) noexcept {
+    using Limits = std::numeric_limits<std::int64_t>;
+    if (one < 0 ? other < Limits::min() - one : other > Limits::max() - one) return std::nullopt;
+    return one + other;
+}
+
 // A time-out in milliseconds, as long as it ends in a time that there is.
 [[nodiscard]] inline std::optional<std::int64_t> checked_timeout(std::int64_t timeout,
                                                                  std::int64_t now) {
     if (timeout < 0) refuse("ERR timeout is negative");
     if (timeout == 0) return std::nullopt;
-    if (timeout > std::numeric_limits<std::int64_t>::max() - std::max<std::int64_t>(now, 0))
-        refuse("ERR timeout is out of range");
+    if (!sum_of(timeout, now)) refuse("ERR timeout is out of range");
     return timeout;
 }
 

@@ -13,6 +13,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <random>
@@ -185,6 +186,12 @@ public:
     [[nodiscard]] std::mt19937_64& random() const noexcept {
         server_.mutex.assert_held();
         return server_.random;
+    }
+    // One element, by lot. Requires: there is one.
+    template <typename All>
+    [[nodiscard]] const typename All::value_type& any_of(const All& all) const noexcept {
+        const std::uint64_t chosen = random()() % all.size();
+        return *std::next(all.begin(), static_cast<std::ptrdiff_t>(chosen));
     }
     [[nodiscard]] Subscribers& subscribers() const noexcept {
         server_.mutex.assert_held();

@@ -205,7 +205,10 @@ public:
     /// Nothing: none has come, or the session was closed.
     [[nodiscard]] std::optional<Reply> next_push(Timeout timeout = std::chrono::seconds{0}) {
         using PushWait = detail::ThreadWait<detail::SessionState, detail::has_push_or_is_closed>;
-        look();
+        {
+            const detail::Entering entering{*server_};
+            server_->ring_due();
+        }
         PushWait{*server_, *state_, state_->push_waiters}.wait(timeout);
         const detail::Lock lock{server_->mutex};
         if (!state_->outbox.has_push()) return std::nullopt;
@@ -215,8 +218,8 @@ public:
     /// What the session was sent, replies and pushes, in the order in which they went out; the
     /// latest ones, see SessionOptions.
     [[nodiscard]] std::vector<Reply> outputs() const {
-        look();
-        const detail::Lock lock{server_->mutex};
+        const detail::Entering entering{*server_};
+        server_->ring_due();
         return state_->outbox.kept();
     }
 
@@ -242,12 +245,6 @@ private:
     [[nodiscard]] static std::vector<std::string_view>
     views_of(const std::vector<std::string>& words) {
         return {words.begin(), words.end()};
-    }
-
-    // On a clock that nobody runs, what is due is seen to.
-    void look() const noexcept {
-        const detail::Entering entering{*server_};
-        server_->ring_due();
     }
 
     static void expect_words(detail::Words words) {

@@ -24,16 +24,15 @@
 namespace runnel::inline v0::redis::detail {
 
 // Throws: Refusal, if there is no such number.
-[[nodiscard]] inline std::int64_t sum_of(std::int64_t old, std::int64_t step) {
-    using Limits = std::numeric_limits<std::int64_t>;
-    if (step < 0 ? old < Limits::min() - step : old > Limits::max() - step)
-        refuse("ERR increment or decrement would overflow");
-    return old + step;
+[[nodiscard]] inline std::int64_t incremented(std::int64_t old, std::int64_t step) {
+    const auto sum = sum_of(old, step);
+    if (!sum) refuse("ERR increment or decrement would overflow");
+    return *sum;
 }
 
 inline Reply add_to(Call& call, std::int64_t step) {
     auto value = call.find_or_make<StringValue>(call[1], std::string{});
-    const std::int64_t sum = sum_of(value.is_new() ? 0 : integer(value->bytes()), step);
+    const std::int64_t sum = incremented(value.is_new() ? 0 : integer(value->bytes()), step);
     std::string bytes = std::to_string(sum);
     replace_bytes(call, value, bytes);
     return Reply::integer(sum);

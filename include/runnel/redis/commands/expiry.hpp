@@ -39,9 +39,16 @@ inline constexpr Milliseconds in_a_second = 1000;
             refuse_expiry(call);
         given *= in_a_second;
     }
-    if (since > 0 ? given > Limits::max() - since : given < Limits::min() - since)
-        refuse_expiry(call);
-    return since + given;
+    const auto moment = sum_of(since, given);
+    if (!moment) refuse_expiry(call);
+    return *moment;
+}
+// The same, of a word; at least one.
+[[nodiscard]] inline Milliseconds moment_of(const Call& call, std::string_view word, TimeUnit unit,
+                                            Milliseconds since) {
+    const std::int64_t given = integer(word);
+    if (given <= 0) refuse_expiry(call);
+    return moment_of(call, given, unit, since);
 }
 
 // To commit: the key expires then. Removes it if that is no later than now.

@@ -126,7 +126,7 @@ inline Reply hincrby(Call& call) {
     auto* const field = hash->find(call[2]);
     const std::int64_t old =
         field == nullptr ? 0 : integer_or(field->value, "ERR hash value is not an integer");
-    const std::int64_t sum = sum_of(old, step);
+    const std::int64_t sum = incremented(old, step);
     std::string value = std::to_string(sum);
     HashValue::New fresh;
     if (field == nullptr) fresh.set(call[2], value);

@@ -18,7 +18,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <iterator>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -61,8 +60,7 @@ inline Reply keys(Call& call) {
 inline Reply randomkey(Call& call) {
     const Database::Keys& keys = call.database().keys();
     if (keys.empty()) return call.null();
-    const std::uint64_t chosen = call.random()() % keys.size();
-    return Reply::bulk_string(std::next(keys.begin(), static_cast<std::ptrdiff_t>(chosen))->first);
+    return Reply::bulk_string(call.any_of(keys).first);
 }
 
 inline Reply dbsize(Call& call) {

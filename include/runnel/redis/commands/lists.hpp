@@ -17,7 +17,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -33,15 +32,6 @@ namespace runnel::inline v0::redis::detail {
     if (is(word, "LEFT")) return End::front;
     if (is(word, "RIGHT")) return End::back;
     refuse_syntax();
-}
-
-// An integer whose sign tells a direction: as many count from one end as from the other.
-[[nodiscard]] inline std::int64_t signed_count(std::string_view word) {
-    const std::int64_t count = integer(word);
-    if (count == std::numeric_limits<std::int64_t>::min())
-        refuse("ERR value is out of range, value must between -9223372036854775807 and "
-               "9223372036854775807");
-    return count;
 }
 
 // ---------------------------------------------------------------------- pushes
@@ -134,13 +124,11 @@ inline void drop_elements(const Call& call, std::string_view key, ListValue& val
 inline Reply pop_from_list(Call& call, End end) {
     constexpr std::size_t most_words = 3;
     if (call.size() > most_words) call.refuse_arity();
-    constexpr std::string_view negative = "ERR value is out of range, must be positive";
     const bool is_counted = call.size() == most_words;
-    const std::int64_t wanted = is_counted ? integer_or(call[2], negative) : 1;
-    if (wanted < 0) refuse(std::string{negative});
+    const std::size_t wanted = is_counted ? count_to_take(call[2]) : 1;
     auto* const list = call.find<ListValue>(call[1]);
     if (list == nullptr) return is_counted ? call.null_array() : call.null();
-    const std::size_t count = std::min(static_cast<std::size_t>(wanted), list->core().size());
+    const std::size_t count = std::min(wanted, list->core().size());
     Reply reply = is_counted ? Reply::array(elements_at(list->core(), end, count))
                              : Reply::bulk_string(list->core().peek(end));
     if (count != 0) drop_elements(call, call[1], *list, end, count);

@@ -14,7 +14,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
-#include <limits>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -81,14 +80,6 @@ inline Reply smembers(Call& call) {
 
 // ---- members by lot
 
-using MemberPlace = SetValue::Members::const_iterator;
-
-// Any one. Requires: the set is not empty.
-[[nodiscard]] inline MemberPlace any_member(const Call& call, const SetValue& set) noexcept {
-    const std::uint64_t chosen = call.random()() % set.members().size();
-    return std::next(set.members().begin(), static_cast<std::ptrdiff_t>(chosen));
-}
-
 // So many, all different, or all of them.
 [[nodiscard]] inline std::vector<std::string> any_members(const Call& call, const SetValue& set,
                                                           std::size_t count) {
@@ -110,7 +101,7 @@ using MemberPlace = SetValue::Members::const_iterator;
 inline Reply spop_one(Call& call) {
     auto* const set = call.find<SetValue>(call[1]);
     if (set == nullptr) return call.null();
-    const std::string member = *any_member(call, *set);
+    const std::string member = call.any_of(set->members());
     Reply reply = bulk(member);
     set->remove(member);
     after_removal(call, *set, 1);
@@ -120,11 +111,10 @@ inline Reply spop_one(Call& call) {
 inline Reply spop(Call& call) {
     if (call.size() == 2) return spop_one(call);
     if (call.size() > 3) refuse_syntax();
-    const std::int64_t given = integer_or(call[2], "ERR value is out of range, must be positive");
-    if (given < 0) refuse("ERR value is out of range, must be positive");
+    const std::size_t count = count_to_take(call[2]);
     auto* const set = call.find<SetValue>(call[1]);
-    if (set == nullptr || given == 0) return call.set({});
-    const auto members = any_members(call, *set, static_cast<std::size_t>(given));
+    if (set == nullptr || count == 0) return call.set({});
+    const auto members = any_members(call, *set, count);
     Reply reply = call.set(bulks(members));
     for (const std::string& member : members) set->remove(member);
     after_removal(call, *set, members.size());
@@ -135,12 +125,9 @@ inline Reply srandmember(Call& call) {
     if (call.size() > 3) refuse_syntax();
     if (call.size() == 2) {
         const auto* const set = call.find<SetValue>(call[1]);
-        return set == nullptr ? call.null() : bulk(*any_member(call, *set));
+        return set == nullptr ? call.null() : bulk(call.any_of(set->members()));
     }
-    const std::int64_t given = call.integer(2);
-    if (given == std::numeric_limits<std::int64_t>::min())
-        refuse("ERR value is out of range, value must between -9223372036854775807 and "
-               "9223372036854775807");
+    const std::int64_t given = signed_count(call[2]);
     const auto* const set = call.find<SetValue>(call[1]);
     std::vector<Reply> members;
     if (set == nullptr) return Reply::array(std::move(members));
@@ -148,7 +135,7 @@ inline Reply srandmember(Call& call) {
         return Reply::array(bulks(any_members(call, *set, static_cast<std::size_t>(given))));
     // Some perhaps several times.
     for (std::int64_t left = given; left != 0; ++left)
-        members.push_back(bulk(*any_member(call, *set)));
+        members.push_back(bulk(call.any_of(set->members())));
     return Reply::array(std::move(members));
 }
 

@@ -51,11 +51,9 @@ struct ExpiryOption {
     // Throws: Refusal.
     [[nodiscard]] std::optional<Milliseconds> moment(const Call& call) const {
         if (unit.empty()) return std::nullopt;
-        const std::int64_t given = integer(duration);
-        if (given <= 0) refuse_expiry(call);
         const bool is_moment = unit.ends_with("AT");
         const TimeUnit of = unit.starts_with('E') ? TimeUnit::seconds : TimeUnit::milliseconds;
-        return moment_of(call, given, of, is_moment ? 0 : call.now());
+        return moment_of(call, duration, of, is_moment ? 0 : call.now());
     }
 };
 
@@ -201,10 +199,8 @@ inline Reply setnx(Call& call) {
 }
 
 inline Reply set_with_expiry(const Call& call, TimeUnit unit) {
-    const std::int64_t given = call.integer(2);
-    if (given <= 0) refuse_expiry(call);
     Reply reply = reply_ok();
-    StringForKey{call, call[1], call[3], moment_of(call, given, unit, call.now())}.put();
+    StringForKey{call, call[1], call[3], moment_of(call, call[2], unit, call.now())}.put();
     return reply;
 }
 inline Reply setex(Call& call) {
