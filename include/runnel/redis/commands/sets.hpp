@@ -101,7 +101,7 @@ inline Reply smembers(Call& call) {
 inline Reply spop_one(Call& call) {
     auto* const set = call.find<SetValue>(call[1]);
     if (set == nullptr) return call.null();
-    const std::string member = call.any_of(set->members());
+    const std::string& member = call.any_of(set->members());
     Reply reply = bulk(member);
     set->remove(member);
     after_removal(call, *set, 1);
