@@ -70,6 +70,14 @@ public:
     // Throws: Refusal, "ERR value is not an integer or out of range".
     [[nodiscard]] std::int64_t integer(std::size_t at) const { return detail::integer(words_[at]); }
     [[nodiscard]] const CommandInfo& info() const noexcept { return info_; }
+    // Whether the version that the server stands for has that option, id or field of the reply.
+    [[nodiscard]] bool has(std::string_view part) const noexcept {
+        return info_.has(part, server_.profile.has);
+    }
+    // Whether a word is that option, and the version has it.
+    [[nodiscard]] bool is_option(std::string_view word, std::string_view option) const noexcept {
+        return is(word, option) && has(option);
+    }
     [[noreturn]] void refuse_arity() const {
         refuse("ERR wrong number of arguments for '" + std::string{info_.name} + "' command");
     }
@@ -179,6 +187,7 @@ public:
     // ---- what the server has besides the data
 
     [[nodiscard]] const ServerOptions& options() const noexcept { return server_.options; }
+    [[nodiscard]] const Profile& profile() const noexcept { return server_.profile; }
     [[nodiscard]] std::size_t database_count() const noexcept {
         server_.mutex.assert_held();
         return server_.database_count();

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <runnel/redis/profile.hpp>
 #include <runnel/redis/reply.hpp>
 #include <runnel/redis/value.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -43,12 +45,6 @@ private:
     std::vector<std::string_view> views_;
 };
 
-// A version of Redis: {8, 4} is 8.4.
-struct Since {
-    int major = 0;
-    int minor = 0;
-};
-
 // What of a command's treatment differs from that of most; may be combined.
 enum class Flag : std::uint8_t {
     none = 0,
@@ -82,7 +78,13 @@ struct CommandInfo {
     KeyWords keys{};
     Since since{};
     Handler handler = nullptr;
+    std::span<const NewerPart> newer_parts{};
 
+    // Whether that version of Redis has the option, the id, or the field of its reply.
+    [[nodiscard]] constexpr bool has(std::string_view part, Since version) const noexcept {
+        const auto found = std::ranges::find(newer_parts, part, &NewerPart::name);
+        return found == newer_parts.end() || found->since <= version;
+    }
     [[nodiscard]] constexpr bool has(Flag flag) const noexcept {
         return (static_cast<std::uint8_t>(flags) & static_cast<std::uint8_t>(flag)) != 0;
     }

@@ -48,13 +48,13 @@ public:
         return found == by_name_.end() ? nullptr : found->second;
     }
 
-    // The command or subcommand that the words call. Throws: Refusal, if there is none or it does
-    // not take that many words.
-    [[nodiscard]] const CommandInfo& look_up(Words words) const {
-        const CommandInfo* info = find_in_any_case({}, words[0]);
+    // The command or subcommand that the words call, in that version of Redis. Throws: Refusal, if
+    // there is none or it does not take that many words.
+    [[nodiscard]] const CommandInfo& look_up(Words words, Since version) const {
+        const CommandInfo* info = find_in_any_case({}, words[0], version);
         if (info == nullptr) refuse_unknown(words);
         if (info->has(Flag::container) && words.size() > 1) {
-            const CommandInfo* const sub = find_in_any_case(info->name, words[1]);
+            const CommandInfo* const sub = find_in_any_case(info->name, words[1], version);
             if (sub == nullptr) refuse_subcommand(*info, words[1]);
             info = sub;
         }
@@ -91,7 +91,8 @@ private:
 
     // Of a subcommand, `container` is its container's name.
     [[nodiscard]] const CommandInfo* find_in_any_case(std::string_view container,
-                                                      std::string_view word) const noexcept {
+                                                      std::string_view word,
+                                                      Since version) const noexcept {
         constexpr std::size_t longest = 64;  // of all names
         std::array<char, longest> name{};
         if (container.size() + 1 + word.size() > longest) return nullptr;
@@ -99,7 +100,9 @@ private:
         if (!container.empty()) *end++ = '|';
         end = std::ranges::transform(word, end, to_lower).out;
         if (container.empty() && word.find('|') != std::string_view::npos) return nullptr;
-        return find({name.data(), static_cast<std::size_t>(end - name.begin())});
+        const CommandInfo* const info =
+            find({name.data(), static_cast<std::size_t>(end - name.begin())});
+        return info != nullptr && info->since <= version ? info : nullptr;
     }
 
     [[noreturn]] static void refuse_unknown(Words words) {

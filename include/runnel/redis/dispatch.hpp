@@ -26,6 +26,7 @@ namespace runnel::inline v0::redis::detail {
 
 inline ServerState::ServerState(const ServerOptions& given)
     : options{given},
+      profile{profile_of(given.version)},
       own_clock_{given.clock == nullptr ? std::make_unique<ManualClock>() : nullptr},
       clock{given.clock == nullptr ? *own_clock_ : *given.clock},
       random{given.seed},
@@ -89,8 +90,8 @@ inline SessionState* ServerState::find_session(std::int64_t id) noexcept {
 // ---- commands
 
 // Steps 1, 2 and 4 of a request. Throws: Refusal.
-inline const CommandInfo& ServerState::admit(const SessionState& session, Words words) {
-    const CommandInfo& info = CommandTable::get().look_up(words);
+inline const CommandInfo& ServerState::admit(const SessionState& session, Words words) const {
+    const CommandInfo& info = CommandTable::get().look_up(words, profile.has);
     const bool is_restricted = !session.is_resp3() && !session.subscriptions.empty();
     if (is_restricted && !info.has(Flag::when_subscribed))
         refuse("ERR Can't execute '" + std::string{info.name} +

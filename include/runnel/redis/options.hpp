@@ -4,6 +4,7 @@
 #include <runnel/version.hpp>
 
 #include <runnel/abstract_clock.hpp>
+#include <runnel/redis/profile.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -27,6 +28,8 @@ struct ServerOptions {
     /// the server has a ManualClock of its own, which stands still until Server::advance() moves
     /// it.
     Clock* clock = nullptr;
+    /// Whose commands, options and fields of replies it has.
+    Version version = Version::redis_8_10;
     /// Decides what RANDOMKEY, SPOP and SRANDMEMBER return. The same commands after the same seed
     /// give the same replies.
     std::uint64_t seed = 1;

@@ -18,6 +18,7 @@
 #include <runnel/redis/database.hpp>
 #include <runnel/redis/options.hpp>
 #include <runnel/redis/outputs.hpp>
+#include <runnel/redis/profile.hpp>
 #include <runnel/redis/reply.hpp>
 #include <runnel/redis/subscribers.hpp>
 #include <runnel/redis/waits.hpp>
@@ -332,6 +333,7 @@ public:
     }
 
     const ServerOptions options;
+    const Profile& profile;
 
 private:
     std::unique_ptr<ManualClock> own_clock_;
@@ -351,7 +353,7 @@ private:
     friend class Call;
     friend class Entering;
 
-    [[nodiscard]] static const CommandInfo& admit(const SessionState& session, Words words);
+    [[nodiscard]] const CommandInfo& admit(const SessionState& session, Words words) const;
     [[nodiscard]] Reply reject(SessionState& session, Words words, Reply refusal)
         RUNNEL_REQUIRES(mutex);
     // The reply of a command; of no meaning if it is parked, or its answers are pushes.

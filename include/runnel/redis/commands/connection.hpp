@@ -21,9 +21,6 @@
 
 namespace runnel::inline v0::redis::detail {
 
-// The version of Redis that the fake stands for, as HELLO tells it.
-inline constexpr std::string_view redis_version = "8.10.0";
-
 inline Reply ping(Call& call) {
     if (call.size() > 2) call.refuse_arity();
     const std::string_view message = call.size() == 2 ? call[1] : std::string_view{};
@@ -114,8 +111,8 @@ inline Reply hello(Call& call) {
     const int protocol = call.size() > 1 ? read_protocol(call[1]) : session.protocol;
     HelloOptions options = read_hello_options(call);
     if (!options.may_enter) refuse("WRONGPASS invalid username-password pair or user is disabled.");
-    std::vector<Reply> facts{bulk("server"),  bulk("redis"),
-                             bulk("version"), bulk(redis_version),
+    std::vector<Reply> facts{bulk("server"),  bulk(call.profile().server),
+                             bulk("version"), bulk(call.profile().number),
                              bulk("proto"),   Reply::integer(protocol),
                              bulk("id"),      Reply::integer(session.id),
                              bulk("mode"),    bulk("standalone"),

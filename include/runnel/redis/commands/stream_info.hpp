@@ -36,7 +36,11 @@ namespace runnel::inline v0::redis::detail {
 // A map that is filled in the order in which it is shown.
 class InfoMap {
 public:
+    explicit InfoMap(const Call& call) noexcept : call_{call} {}
+
+    // Unless the version does not have it.
     void add(std::string_view name, Reply value) {
+        if (!call_.has(name)) return;
         words_.push_back(bulk(name));
         words_.push_back(std::move(value));
     }
@@ -50,9 +54,10 @@ public:
         add(name, number ? reply_count(*number) : Reply::null());
     }
 
-    [[nodiscard]] Reply reply(const Call& call) && { return call.map(std::move(words_)); }
+    [[nodiscard]] Reply reply() && { return call_.map(std::move(words_)); }
 
 private:
+    const Call& call_;
     std::vector<Reply> words_;
 };
 
@@ -101,7 +106,7 @@ template <typename Show>
 
 [[nodiscard]] inline Reply show_fully(const Call& call, const GroupState& group,
                                       const ConsumerRecord& consumer, std::size_t count) {
-    InfoMap info;
+    InfoMap info{call};
     info.add("name", Reply::bulk_string(*consumer.name));
     info.add("seen-time", consumer.seen);
     info.add("active-time", consumer.active);
@@ -111,13 +116,13 @@ template <typename Show>
                  return std::vector<Reply>{reply_of(entry.id), Reply::integer(entry.delivered_ms),
                                            reply_count(entry.deliveries)};
              }));
-    return std::move(info).reply(call);
+    return std::move(info).reply();
 }
 
 [[nodiscard]] inline Reply show_fully(const Call& call, const StreamValue& stream,
                                       const std::string& name, const GroupState& group,
                                       std::size_t count) {
-    InfoMap info;
+    InfoMap info{call};
     info.add("name", Reply::bulk_string(name));
     info.add("last-delivered-id", group.last_delivered());
     info.add("entries-read", group.entries_read());
@@ -136,7 +141,7 @@ template <typename Show>
     for (const auto& [consumer, record] : group.consumers())
         consumers.push_back(show_fully(call, group, record, count));
     info.add("consumers", Reply::array(std::move(consumers)));
-    return std::move(info).reply(call);
+    return std::move(info).reply();
 }
 
 // Whether the words ask for all there is: up to how many entries of each kind. Nothing: they do
@@ -158,7 +163,7 @@ inline Reply xinfo_stream(Call& call) {
     StreamValue& stream = stream_to_show(call);
     const auto full = count_of_full(call);
     stream.producers.expire(call.now());
-    InfoMap info;
+    InfoMap info{call};
     show_position(stream, info);
     if (full) {
         info.add("entries", Reply::array(entries_in(stream, {{}, StreamId::max()}, *full)));
@@ -171,7 +176,7 @@ inline Reply xinfo_stream(Call& call) {
         info.add("first-entry", entry_or_null(stream.log.first()));
         info.add("last-entry", entry_or_null(stream.log.last()));
     }
-    return std::move(info).reply(call);
+    return std::move(info).reply();
 }
 
 // ---- XINFO GROUPS, CONSUMERS
@@ -181,14 +186,14 @@ inline Reply xinfo_groups(Call& call) {
     const LogFacts facts = stream.log.facts();
     std::vector<Reply> groups;
     for (const auto& [name, group] : stream.groups) {
-        InfoMap info;
+        InfoMap info{call};
         info.add("name", Reply::bulk_string(name));
         info.add("consumers", group.consumers().size());
         info.add("pending", group.pending().size());
         info.add("last-delivered-id", group.last_delivered());
         info.add("entries-read", group.entries_read());
         info.add("lag", group.lag(facts));
-        groups.push_back(std::move(info).reply(call));
+        groups.push_back(std::move(info).reply());
     }
     return Reply::array(std::move(groups));
 }
@@ -202,13 +207,13 @@ inline Reply xinfo_consumers(Call& call) {
         const auto since = [&call](Milliseconds time) {
             return std::max<Milliseconds>(call.now() - time, 0);
         };
-        InfoMap info;
+        InfoMap info{call};
         info.add("name", Reply::bulk_string(name));
         info.add("pending", consumer.pending);
         info.add("idle", since(consumer.seen));
         info.add("inactive", consumer.active == ConsumerRecord::never ? ConsumerRecord::never
                                                                       : since(consumer.active));
-        consumers.push_back(std::move(info).reply(call));
+        consumers.push_back(std::move(info).reply());
     }
     return Reply::array(std::move(consumers));
 }
@@ -220,11 +225,29 @@ inline Reply xinfo_help(Call& call) {
                  "STREAM <key> [FULL [COUNT <count>]", "    Show information about the stream."});
 }
 
+inline constexpr auto newer_in_xinfo_stream = std::to_array<NewerPart>({
+    {"active-time", {7, 2}},
+    {"idmp-duration", {8, 6}},
+    {"idmp-maxsize", {8, 6}},
+    {"pids-tracked", {8, 6}},
+    {"iids-tracked", {8, 6}},
+    {"iids-added", {8, 6}},
+    {"iids-duplicates", {8, 6}},
+    {"nacked-count", {8, 8}},
+});
+inline constexpr auto newer_in_xinfo_consumers = std::to_array<NewerPart>({{"inactive", {7, 2}}});
+
 inline constexpr auto stream_info_commands = std::to_array<CommandInfo>({
     {"xinfo", -2, Flag::container, {}, {5, 0}, nullptr},
-    {"xinfo|stream", -3, Flag::none, key_is_second, {5, 0}, xinfo_stream},
+    {"xinfo|stream", -3, Flag::none, key_is_second, {5, 0}, xinfo_stream, newer_in_xinfo_stream},
     {"xinfo|groups", 3, Flag::none, key_is_second, {5, 0}, xinfo_groups},
-    {"xinfo|consumers", 4, Flag::none, key_is_second, {5, 0}, xinfo_consumers},
+    {"xinfo|consumers",
+     4,
+     Flag::none,
+     key_is_second,
+     {5, 0},
+     xinfo_consumers,
+     newer_in_xinfo_consumers},
     {"xinfo|help", 2, Flag::none, {}, {5, 0}, xinfo_help},
 });
 

@@ -64,7 +64,7 @@ public:
 private:
     // Whether `option` is here, with so many words behind it; goes on to the first of them.
     [[nodiscard]] bool take(std::string_view option, std::size_t values = 1) noexcept {
-        if (!is(call_[at_], option) || call_.size() - at_ <= values) return false;
+        if (!call_.is_option(call_[at_], option) || call_.size() - at_ <= values) return false;
         if (values != 0) ++at_;
         return true;
     }
@@ -207,12 +207,13 @@ private:
 // ---- XREAD
 
 // Behind which entry to read.
-[[nodiscard]] inline StreamId read_position(const StreamValue* stream, std::string_view word) {
+[[nodiscard]] inline StreamId read_position(const Call& call, const StreamValue* stream,
+                                            std::string_view word) {
     if (word == ">")
         refuse("ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> "
                "<consumer> option.");
     if (word == "$") return stream != nullptr ? stream->log.last_id() : StreamId{};
-    if (word != "+") return stream_id(word);
+    if (word != "+" || !call.has("+")) return stream_id(word);
     const auto last = stream != nullptr ? stream->log.last() : StreamValue::Place{};
     return last ? last.id().previous().value_or(StreamId{}) : StreamId{};
 }
@@ -229,7 +230,7 @@ struct ReadFrom {
     std::vector<ReadFrom> all;
     for (std::size_t n = 0; n != words.keys.size(); ++n) {
         const StreamValue* const stream = call.find<StreamValue>(words.keys[n]);
-        all.push_back({words.keys[n], stream, read_position(stream, words.ids[n])});
+        all.push_back({words.keys[n], stream, read_position(call, stream, words.ids[n])});
     }
     return all;
 }
@@ -271,8 +272,8 @@ inline Reply xread(Call& call) {
 }
 
 // What is new has the greatest id as its position, as in Redis.
-[[nodiscard]] inline StreamId group_position(std::string_view word) {
-    if (word == "$" || word == "+") refuse_group_position(std::string{word});
+[[nodiscard]] inline StreamId group_position(const Call& call, std::string_view word) {
+    if (word == "$" || (word == "+" && call.has("+"))) refuse_group_position(std::string{word});
     return word == ">" ? StreamId::max() : stream_id(word);
 }
 
@@ -305,7 +306,7 @@ private:
         for (std::size_t n = 0; n != words_.keys.size(); ++n) {
             const GroupAt at =
                 group_of(call_, words_.keys[n], words_.group, " in XREADGROUP with GROUP option");
-            all_.push_back({at, group_position(words_.ids[n])});
+            all_.push_back({at, group_position(call_, words_.ids[n])});
         }
     }
 
@@ -412,9 +413,16 @@ inline Reply xreadgroup(Call& call) {
     return GroupRead{call}.carry_out();
 }
 
+inline constexpr auto newer_in_reads = std::to_array<NewerPart>({
+    {"+", {7, 4}},
+    {"CLAIM", {8, 4}},
+    {"MAXCOUNT", {8, 10}},
+    {"MAXSIZE", {8, 10}},
+});
+
 inline constexpr auto stream_read_commands = std::to_array<CommandInfo>({
-    {"xread", -4, Flag::blocking, {}, {5, 0}, xread},
-    {"xreadgroup", -7, Flag::write | Flag::blocking, {}, {5, 0}, xreadgroup},
+    {"xread", -4, Flag::blocking, {}, {5, 0}, xread, newer_in_reads},
+    {"xreadgroup", -7, Flag::write | Flag::blocking, {}, {5, 0}, xreadgroup, newer_in_reads},
 });
 
 }  // namespace runnel::inline v0::redis::detail

@@ -57,10 +57,11 @@ private:
 
 // ---- options that several commands have
 
-[[nodiscard]] inline std::optional<References> parse_references(std::string_view word) noexcept {
-    if (is(word, "KEEPREF")) return References::keep;
-    if (is(word, "DELREF")) return References::drop;
-    if (is(word, "ACKED")) return References::acknowledged;
+[[nodiscard]] inline std::optional<References> parse_references(const Call& call,
+                                                                std::string_view word) noexcept {
+    if (call.is_option(word, "KEEPREF")) return References::keep;
+    if (call.is_option(word, "DELREF")) return References::drop;
+    if (call.is_option(word, "ACKED")) return References::acknowledged;
     return std::nullopt;
 }
 
@@ -77,7 +78,8 @@ public:
         } else if (has_argument && is(option, "LIMIT")) {
             read_limit(call.integer(at + 1));
             at += 2;
-        } else if (const auto references = parse_references(option); references && !references_) {
+        } else if (const auto references = parse_references(call, option);
+                   references && !references_) {
             references_ = references;
             ++at;
         } else {
@@ -190,8 +192,8 @@ private:
 
     [[nodiscard]] bool read_producer(const Call& call, std::size_t& at) {
         const std::size_t arguments = call.size() - at - 1;
-        const bool names_id = is(call[at], "IDMP") && arguments >= 2;
-        const bool is_named_by_words = is(call[at], "IDMPAUTO") && arguments >= 1;
+        const bool names_id = call.is_option(call[at], "IDMP") && arguments >= 2;
+        const bool is_named_by_words = call.is_option(call[at], "IDMPAUTO") && arguments >= 1;
         if (!names_id && !is_named_by_words) return false;
         if (!producer_.empty()) refuse("ERR syntax error, IDMP/IDMPAUTO specified multiple times");
         producer_ = call[at + 1];
@@ -389,7 +391,7 @@ public:
 private:
     // Returns where the next option stands.
     [[nodiscard]] std::size_t read_option(const Call& call, std::size_t at) {
-        if (const auto references = parse_references(call[at]); references && !references_) {
+        if (const auto references = parse_references(call, call[at]); references && !references_) {
             references_ = references;
             return at + 1;
         }
@@ -563,13 +565,21 @@ inline Reply xidmprecord(Call& call) {
     return reply;
 }
 
+inline constexpr auto newer_in_xadd = std::to_array<NewerPart>({
+    {"KEEPREF", {8, 2}},
+    {"DELREF", {8, 2}},
+    {"ACKED", {8, 2}},
+    {"IDMP", {8, 6}},
+    {"IDMPAUTO", {8, 6}},
+});
+
 inline constexpr auto stream_commands = std::to_array<CommandInfo>({
-    {"xadd", -5, Flag::write, key_is_first, {5, 0}, xadd},
+    {"xadd", -5, Flag::write, key_is_first, {5, 0}, xadd, newer_in_xadd},
     {"xlen", 2, Flag::none, key_is_first, {5, 0}, xlen},
     {"xrange", -4, Flag::none, key_is_first, {5, 0}, xrange},
     {"xrevrange", -4, Flag::none, key_is_first, {5, 0}, xrevrange},
     {"xdel", -3, Flag::write, key_is_first, {5, 0}, xdel},
-    {"xtrim", -4, Flag::write, key_is_first, {5, 0}, xtrim},
+    {"xtrim", -4, Flag::write, key_is_first, {5, 0}, xtrim, newer_in_xadd},
     {"xsetid", -3, Flag::write, key_is_first, {5, 0}, xsetid},
     {"xdelex", -5, Flag::write, key_is_first, {8, 2}, xdelex},
     {"xackdel", -6, Flag::write, key_is_first, {8, 2}, xackdel},

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: MIT
+// What a version of Redis does not have yet is refused or left out as it does.
+
+#include <runnel/redis.hpp>
+
+#include "support/catch.hpp"
+
+#include <array>
+#include <string>
+#include <string_view>
+#include <vector>
+
+using namespace runnel::redis;
+
+namespace {
+
+using Words = std::vector<std::string>;
+
+// In their order.
+constexpr std::array versions{Version::redis_7_0, Version::redis_7_2, Version::redis_7_4,
+                              Version::redis_8_0, Version::redis_8_2, Version::redis_8_4,
+                              Version::redis_8_6, Version::redis_8_8, Version::redis_8_10};
+
+// A client of a server with a stream, of which something is pending, a list and a string.
+class Client {
+public:
+    explicit Client(Version version) : server_{{.version = version}} {
+        execute({"XADD", "s", "1-1", "f", "v"});
+        execute({"XADD", "s", "2-1", "f", "v"});
+        execute({"XGROUP", "CREATE", "s", "g", "0"});
+        execute({"XREADGROUP", "GROUP", "g", "c", "COUNT", "1", "STREAMS", "s", ">"});
+        execute({"RPUSH", "l", "1", "2", "3"});
+        execute({"SET", "t", "x"});
+    }
+
+    Reply execute(const Words& words) { return *session_.execute(words); }
+
+private:
+    Server server_;
+    Session session_{server_};
+};
+
+struct NewCommand {
+    Version since;
+    Words words;
+};
+
+// With the error of a version that does not have it.
+struct NewOption {
+    Version since;
+    Words words;
+    std::string before;
+};
+
+const std::vector<NewCommand> new_commands{
+    {Version::redis_8_2, {"XDELEX", "s", "IDS", "1", "1-1"}},
+    {Version::redis_8_2, {"XACKDEL", "s", "g", "IDS", "1", "1-1"}},
+    {Version::redis_8_6, {"XCFGSET", "s", "IDMP-MAXSIZE", "10"}},
+    {Version::redis_8_6, {"XIDMPRECORD", "s", "p", "i", "1-1"}},
+    {Version::redis_8_8, {"XNACK", "s", "g", "FAIL", "IDS", "1", "1-1"}},
+    {Version::redis_8_10, {"LMOVEM", "l", "m", "LEFT", "RIGHT", "COUNT", "2", "OBO"}},
+    {Version::redis_8_10, {"BLMOVEM", "l", "m", "LEFT", "RIGHT", "0", "COUNT", "2", "OBO"}},
+};
+
+const std::string bad_id = "ERR Invalid stream ID specified as stream command argument";
+const std::string bad_syntax = "ERR syntax error";
+
+const std::vector<NewOption> new_options{
+    {Version::redis_7_4, {"XREAD", "STREAMS", "s", "+"}, bad_id},
+    {Version::redis_8_2, {"XADD", "s", "KEEPREF", "MAXLEN", "9", "*", "f", "v"}, bad_id},
+    {Version::redis_8_2, {"XADD", "s", "MAXLEN", "9", "DELREF", "*", "f", "v"}, bad_id},
+    {Version::redis_8_2, {"XADD", "s", "MAXLEN", "9", "ACKED", "*", "f", "v"}, bad_id},
+    {Version::redis_8_2, {"XTRIM", "s", "MAXLEN", "9", "KEEPREF"}, bad_syntax},
+    {Version::redis_8_2, {"XTRIM", "s", "MAXLEN", "9", "DELREF"}, bad_syntax},
+    {Version::redis_8_2, {"XTRIM", "s", "MAXLEN", "9", "ACKED"}, bad_syntax},
+    {Version::redis_8_4,
+     {"XREADGROUP", "GROUP", "g", "c", "CLAIM", "0", "STREAMS", "s", ">"},
+     bad_syntax},
+    {Version::redis_8_6, {"XADD", "s", "IDMP", "p", "i", "*", "f", "v"}, bad_id},
+    {Version::redis_8_6, {"XADD", "s", "IDMPAUTO", "p", "*", "f", "v"}, bad_id},
+    {Version::redis_8_10, {"XREAD", "MAXCOUNT", "9", "STREAMS", "s", "0"}, bad_syntax},
+    {Version::redis_8_10, {"XREAD", "MAXSIZE", "9", "STREAMS", "s", "0"}, bad_syntax},
+    {Version::redis_8_10,
+     {"XREADGROUP", "GROUP", "g", "c", "MAXCOUNT", "9", "STREAMS", "s", ">"},
+     bad_syntax},
+};
+
+struct NewField {
+    Version since;
+    Words words;
+    std::string name;
+};
+
+const std::vector<NewField> new_fields{
+    {Version::redis_7_2, {"XINFO", "CONSUMERS", "s", "g"}, "inactive"},
+    {Version::redis_7_2, {"XINFO", "STREAM", "s", "FULL"}, "active-time"},
+    {Version::redis_8_6, {"XINFO", "STREAM", "s"}, "idmp-duration"},
+    {Version::redis_8_6, {"XINFO", "STREAM", "s"}, "idmp-maxsize"},
+    {Version::redis_8_6, {"XINFO", "STREAM", "s"}, "pids-tracked"},
+    {Version::redis_8_6, {"XINFO", "STREAM", "s"}, "iids-tracked"},
+    {Version::redis_8_6, {"XINFO", "STREAM", "s"}, "iids-added"},
+    {Version::redis_8_6, {"XINFO", "STREAM", "s"}, "iids-duplicates"},
+    {Version::redis_8_8, {"XINFO", "STREAM", "s", "FULL"}, "nacked-count"},
+};
+
+std::string first_words_of(const Reply& reply) {
+    return to_string(reply).substr(0, std::string_view{"(error) ERR unknown command"}.size());
+}
+
+}  // namespace
+
+TEST_CASE("a version does not know the commands that came after it", "[redis][profiles]") {
+    for (const NewCommand& command : new_commands)
+        for (const Version version : versions) {
+            CAPTURE(command.words, to_string(version));
+            Client client{version};
+            const Reply reply = client.execute(command.words);
+            if (version < command.since)
+                CHECK(first_words_of(reply) == "(error) ERR unknown command");
+            else
+                CHECK_FALSE(reply.is_error());
+        }
+}
+
+TEST_CASE("a version does not know the options that came after it", "[redis][profiles]") {
+    for (const NewOption& option : new_options)
+        for (const Version version : versions) {
+            CAPTURE(option.words, to_string(version));
+            Client client{version};
+            const Reply reply = client.execute(option.words);
+            if (version < option.since)
+                CHECK(reply == Reply::error(option.before));
+            else
+                CHECK_FALSE(reply.is_error());
+        }
+}
+
+TEST_CASE("a version leaves out the fields that came after it", "[redis][profiles]") {
+    for (const NewField& field : new_fields)
+        for (const Version version : versions) {
+            CAPTURE(field.words, field.name, to_string(version));
+            Client client{version};
+            const std::string shown = to_string(client.execute(field.words));
+            CHECK((shown.find('"' + field.name + '"') != std::string::npos) ==
+                  (version >= field.since));
+        }
+}
+
+TEST_CASE("a server names the version that it stands for", "[redis][profiles]") {
+    const auto named = [](Version version) {
+        const Reply hello = Client{version}.execute({"HELLO"});
+        return hello[1].text() + ' ' + hello[3].text();
+    };
+    CHECK(named(Version::redis_7_0) == "redis 7.0.15");
+    CHECK(named(Version::redis_8_10) == "redis 8.10.0");
+    CHECK(named(Version::valkey_8) == "valkey 8.0.0");
+    CHECK(named(Version::valkey_9) == "valkey 9.0.0");
+}
+
+TEST_CASE("Valkey has what Redis 7.2 has", "[redis][profiles]") {
+    for (const Version version : {Version::valkey_8, Version::valkey_9}) {
+        Client client{version};
+        CHECK(to_string(client.execute({"XINFO", "CONSUMERS", "s", "g"})).find("inactive") !=
+              std::string::npos);
+        CHECK(client.execute({"XREAD", "STREAMS", "s", "+"}) == Reply::error(bad_id));
+        for (const NewCommand& command : new_commands)
+            CHECK(client.execute(command.words).is_error());
+    }
+}
