@@ -37,6 +37,8 @@ enum class ErrorCode {
     wrong_reply,
     /// Bytes are no reply or command of Redis, or exceed a limit: see redis::CodecLimits.
     protocol_error,
+    /// The fake of Redis does not have the command: see redis::ServerOptions::strict.
+    unsupported,
 };
 
 /// The name of `code` as it is spelled in the source, such as "wrong_type".
@@ -64,6 +66,8 @@ enum class ErrorCode {
         return "wrong_reply";
     case ErrorCode::protocol_error:
         return "protocol_error";
+    case ErrorCode::unsupported:
+        return "unsupported";
     }
     return "unknown";
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// A fake of Redis for unit tests: Server, Session, Reply.
+// A fake of Redis for unit tests: Server, Session, Reply, Faults.
 
 #include <runnel/version.hpp>
 

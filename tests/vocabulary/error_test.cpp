@@ -44,5 +44,6 @@ TEST_CASE("every code has the name it has in the source", "[error]") {
     STATIC_REQUIRE(to_string(ErrorCode::clock_not_run) == "clock_not_run");
     STATIC_REQUIRE(to_string(ErrorCode::no_descriptor) == "no_descriptor");
     STATIC_REQUIRE(to_string(ErrorCode::wrong_reply) == "wrong_reply");
+    STATIC_REQUIRE(to_string(ErrorCode::unsupported) == "unsupported");
     STATIC_REQUIRE(to_string(ErrorCode::protocol_error) == "protocol_error");
 }

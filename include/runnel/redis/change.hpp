@@ -49,6 +49,9 @@ struct Change {
     Milliseconds time = 0;
     std::size_t count = 1;
     ValueType type = ValueType::string;  // of the key, if it was made or is gone
+    // If the key was made from another one, by RENAME, MOVE or COPY: that one, and its database.
+    std::string_view origin{};
+    std::size_t origin_database = 0;
 };
 
 // Whether WATCH minds it: it changes the value of a key, its time to live or its existence. What

@@ -48,7 +48,23 @@ public:
         return found == by_name_.end() ? nullptr : found->second;
     }
 
-    // The command or subcommand that the words call, in that version of Redis. Throws: Refusal, if
+    // The command or subcommand that the words call, in that version of Redis. Null: there is none.
+    [[nodiscard]] const CommandInfo* find(Words words, Since version) const noexcept {
+        const CommandInfo* const info = find_in_any_case({}, words[0], version);
+        if (info == nullptr || !info->has(Flag::container) || words.size() == 1) return info;
+        return find_in_any_case(info->name, words[1], version);
+    }
+
+    // The name of a command, or of a container and a subcommand with a blank between them, as it
+    // stands in the table. Throws: std::bad_alloc.
+    [[nodiscard]] static std::string name_of(std::string_view written) {
+        std::string name{written};
+        std::ranges::transform(name, name.begin(), to_lower);
+        std::ranges::replace(name, ' ', '|');
+        return name;
+    }
+
+    // As find(). Throws: Refusal, if
     // there is none or it does not take that many words.
     [[nodiscard]] const CommandInfo& look_up(Words words, Since version) const {
         const CommandInfo* info = find_in_any_case({}, words[0], version);

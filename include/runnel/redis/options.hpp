@@ -44,6 +44,13 @@ struct ServerOptions {
     std::chrono::seconds stream_idmp_duration{100};
     std::size_t stream_idmp_maxsize = 100;
     OutputLimit pubsub_limit{};
+    /// How many of the latest commands Server::log() shows; 0: no log is kept.
+    std::size_t keep_commands = 0;
+    /// Whether Server::history() knows what has happened to the entries of streams.
+    bool keep_history = false;
+    /// Whether a command that the fake does not have throws Error{unsupported} where it is sent,
+    /// instead of being answered with the error of Redis for an unknown command.
+    bool strict = false;
 };
 
 /// How a Session begins.

@@ -70,6 +70,8 @@ inline constexpr auto profiles = std::to_array<Profile>({
     {Version::valkey_9, "Valkey 9", {7, 2}, "valkey", "9.0.0", "7.2.4"},
 });
 
+inline constexpr Since newest = {8, 10};
+
 [[nodiscard]] constexpr const Profile& profile_of(Version version) noexcept {
     return *std::ranges::find(profiles, version, &Profile::version);
 }

@@ -6,12 +6,24 @@
 #include <runnel/detail/wait/manual_clock.hpp>
 #include <runnel/duration.hpp>
 #include <runnel/error.hpp>
+#include <runnel/redis/command_log.hpp>
 #include <runnel/redis/dispatch.hpp>
+#include <runnel/redis/entry_history.hpp>
+#include <runnel/redis/faults.hpp>
+#include <runnel/redis/interceptor.hpp>
 #include <runnel/redis/options.hpp>
 #include <runnel/redis/state.hpp>
+#include <runnel/redis/waiting_command.hpp>
+#include <runnel/stream_id.hpp>
 
 #include <cstddef>
 #include <memory>
+#include <new>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 namespace runnel::inline v0::redis {
 
@@ -51,6 +63,69 @@ public:
             throw Error{ErrorCode::invalid_argument,
                         "Server::advance(): the server was given a clock: move the time of that"};
         own->advance(duration);
+    }
+
+    /// What is to go wrong.
+    [[nodiscard]] Faults faults() const noexcept { return Faults{state_}; }
+
+    /// From now on this sees each command, instead of what was there before; empty: nothing does.
+    /// Commands that were sent before are still told to the one before. Throws: std::bad_alloc.
+    void intercept(Interceptor by) {
+        const bool sees = by.before || by.after;
+        auto kept = sees ? std::make_shared<const Interceptor>(std::move(by)) : nullptr;
+        std::shared_ptr<const Interceptor> former;  // destroyed without the lock
+        const detail::Lock lock{state_->mutex};
+        former = state_->intercept(std::move(kept));
+    }
+
+    // ---- to look at
+
+    /// The latest commands and replies, in the order in which the server has dealt with them, if
+    /// ServerOptions::keep_commands says to keep them. Commands between MULTI and EXEC stand there
+    /// when they are queued.
+    [[nodiscard]] std::vector<LoggedCommand> log() const {
+        const detail::Entering entering{*state_};
+        state_->ring_due();
+        const auto& entries = state_->log().entries();
+        return {entries.begin(), entries.end()};
+    }
+    /// The same as text, a line for each: to compare with a file.
+    [[nodiscard]] std::string log_text() const {
+        std::string text;
+        for (const LoggedCommand& logged : log()) text.append(to_string(logged)).append("\n");
+        return text;
+    }
+
+    /// What has happened to an entry of a stream, in its order, also if it is gone; if
+    /// ServerOptions::keep_history says to keep that. Throws: std::bad_alloc, also if there was no
+    /// memory for an event earlier.
+    [[nodiscard]] std::vector<EntryEvent> history(std::string_view key, StreamId id,
+                                                  std::size_t database = 0) const {
+        const detail::Lock lock{state_->mutex};
+        if (!state_->history().is_complete) throw std::bad_alloc{};
+        return state_->history().of(key, id, database);
+    }
+
+    /// The commands that wait, in the order in which they came: of those that wait at one key, the
+    /// first is served first.
+    [[nodiscard]] std::vector<WaitingCommand> waiting() const {
+        const detail::Entering entering{*state_};
+        state_->ring_due();
+        return state_->waiting();
+    }
+    /// The one of them that ends first if nothing but time goes on, by its time-out or because an
+    /// entry may be claimed then. Nothing: none does.
+    [[nodiscard]] std::optional<WaitingCommand> next_due() const {
+        const detail::Entering entering{*state_};
+        state_->ring_due();
+        return state_->next_due();
+    }
+
+    /// What clients have asked for that the fake does not have, in alphabetical order, each once.
+    [[nodiscard]] std::vector<std::string> unsupported() const {
+        const detail::Lock lock{state_->mutex};
+        const auto& names = state_->unsupported();
+        return {names.begin(), names.end()};
     }
 
     /// How many sessions wait in a command such as BLPOP.

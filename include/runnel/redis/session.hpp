@@ -164,7 +164,7 @@ public:
     /// Sends a command; its name is the first word. Never waits: a command that blocks, such as
     /// BLPOP, stays parked in the server, and commands that are sent after it are carried out after
     /// it. Throws: Error{invalid_argument} without a word, std::bad_alloc; then nothing has
-    /// changed.
+    /// changed. Error{unsupported}: see ServerOptions::strict.
     Pending submit(std::initializer_list<std::string_view> words) {
         return submit_words({words.begin(), words.size()});
     }
@@ -255,15 +255,34 @@ private:
     Pending submit_words(detail::Words words) {
         expect_words(words);
         auto pending = std::make_shared<detail::PendingState>(server_);
+        std::optional<detail::Strike> decided;
+        if (server_->is_intercepted()) decided = intercept(words, *pending);
         {
             const detail::Entering entering{*server_};
-            server_->submit(*state_, words, pending);
+            server_->submit(*state_, words, pending, std::move(decided));
         }
         return Pending{std::move(pending)};
     }
 
+    // Shows a command to the interceptor, which may answer it.
+    std::optional<detail::Strike> intercept(detail::Words words, detail::PendingState& pending) {
+        std::shared_ptr<const Interceptor> by;
+        {
+            const detail::Lock lock{server_->mutex};
+            by = server_->interceptor();
+        }
+        if (!by) return std::nullopt;
+        detail::SeenCommand seen{by, {id(), {words.begin(), words.end()}}};
+        std::optional<Reply> answer;
+        if (by->before) answer = by->before(seen.sent);
+        pending.seen = std::make_unique<const detail::SeenCommand>(std::move(seen));
+        if (!answer) return std::nullopt;
+        return detail::Strike{.answer = std::move(answer)};
+    }
+
     std::optional<Reply> execute_words(detail::Words words) {
         expect_words(words);
+        if (server_->is_intercepted()) return submit_words(words).wait();
         std::shared_ptr<detail::PendingState> pending;
         std::optional<Reply> reply;
         {

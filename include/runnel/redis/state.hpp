@@ -15,12 +15,17 @@
 #include <runnel/detail/wait/waiter.hpp>
 #include <runnel/redis/change.hpp>
 #include <runnel/redis/command.hpp>
+#include <runnel/redis/command_log.hpp>
 #include <runnel/redis/database.hpp>
+#include <runnel/redis/entry_history.hpp>
+#include <runnel/redis/fault_rules.hpp>
+#include <runnel/redis/interceptor.hpp>
 #include <runnel/redis/options.hpp>
 #include <runnel/redis/outputs.hpp>
 #include <runnel/redis/profile.hpp>
 #include <runnel/redis/reply.hpp>
 #include <runnel/redis/subscribers.hpp>
+#include <runnel/redis/waiting_command.hpp>
 #include <runnel/redis/waits.hpp>
 
 #include <algorithm>
@@ -34,6 +39,7 @@
 #include <memory>
 #include <optional>
 #include <random>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -48,7 +54,7 @@ struct Block;
 
 // The result of a command that was submitted. Guarded by the server's lock; once it is done, the
 // result may be read without it.
-struct PendingState {
+struct PendingState : std::enable_shared_from_this<PendingState> {
     explicit PendingState(std::shared_ptr<ServerState> of) noexcept : server{std::move(of)} {}
 
     const std::shared_ptr<ServerState> server;
@@ -57,6 +63,10 @@ struct PendingState {
     std::optional<Reply> reply{};
     std::shared_ptr<Parked> parked{};  // while it is
     WaitQueue waiters;
+    std::unique_ptr<const SeenCommand> seen{};  // null: no interceptor sees it
+    // For the thread that tells the interceptor: the next one, and this one.
+    PendingState* next_to_tell = nullptr;
+    std::shared_ptr<PendingState> kept_to_tell{};
 };
 
 // Tells the server that a moment has come, once. Guarded by the server's lock, but for what the
@@ -95,6 +105,18 @@ struct ParkedNode : WaitNode {
     KeyWaits* waits;
 };
 
+// A command between MULTI and EXEC, or one that is carried out later: behind a parked one, or
+// because a fault delays it. `strike`: what was decided of it when it was sent.
+struct QueuedCommand {
+    const CommandInfo* info = nullptr;
+    OwnedWords words;
+};
+struct LaterCommand {
+    OwnedWords words;
+    std::shared_ptr<PendingState> pending;
+    std::optional<Strike> strike{};
+};
+
 // A command that waits for something to come: an operation of the wait protocol, whose request is
 // the command itself. To serve it is to carry it out again, with its words as they were. Guarded by
 // the server's lock, under which alone it is claimed.
@@ -116,22 +138,18 @@ public:
     std::shared_ptr<PendingState> pending{};
     std::shared_ptr<Alarm> next_again{};  // made while it is carried out again
     std::uint64_t looked_at_in = 0;       // the last round of ring_due()
+    CommandLog::Entries later_log{};      // an entry for when it ends, if there is a log
+    bool loses_reply = false;             // a fault: then the session is closed
+    // Of a command that a fault delays: it is carried out when the deadline has come.
+    std::list<LaterCommand> delayed{};
+
+    [[nodiscard]] bool is_delayed() const noexcept { return !delayed.empty(); }
 
 private:
     static Served serve_again(WaitNode& node) noexcept;
     static void resume(Waiter& /*the server goes on with it*/, WakeChain& /*chain*/) noexcept {}
 
     static constexpr Behaviour behaviour{serve_again, resume};
-};
-
-// A command between MULTI and EXEC, or behind a parked one.
-struct QueuedCommand {
-    const CommandInfo* info = nullptr;
-    OwnedWords words;
-};
-struct LaterCommand {
-    OwnedWords words;
-    std::shared_ptr<PendingState> pending;
 };
 
 struct Transaction {
@@ -207,13 +225,20 @@ public:
     }
     // Requires: no thread calls the handler of the session; this one will.
     void hand_out_pushes(SessionState& session) noexcept;
+    // The interceptor that has seen the command is told that it has ended.
+    void tell(PendingState& ended) noexcept {
+        ended.kept_to_tell = ended.shared_from_this();
+        ended_.push_back(ended);
+    }
 
 private:
     void arm_all() noexcept;
+    void tell_all() noexcept;
     [[nodiscard]] bool take_pushes() noexcept;
     void call_handlers() noexcept;
 
     LinkedQueue<Alarm, &Alarm::next> alarms_;
+    LinkedQueue<PendingState, &PendingState::next_to_tell> ended_;
     LinkedQueue<SessionState, &SessionState::next_to_push> sessions_;
     std::size_t session_count_ = 0;
     // Of these sessions: a handler may drop the last handle.
@@ -248,11 +273,12 @@ public:
     // Carries out a command, and serves those that wait for what it has done. If it has to wait
     // it is parked, and `pending` gets its reply; without it, one is made. Throws: std::bad_alloc,
     // and then nothing has changed.
-    Answer carry_out(SessionState& session, Words words, std::shared_ptr<PendingState>& pending)
-        RUNNEL_REQUIRES(mutex);
+    // `decided`: what faults and interceptors have decided of it; nothing: faults have not yet.
+    Answer carry_out(SessionState& session, Words words, std::shared_ptr<PendingState>& pending,
+                     const std::optional<Strike>& decided = {}) RUNNEL_REQUIRES(mutex);
     // The same, or puts it behind a parked one.
-    void submit(SessionState& session, Words words, const std::shared_ptr<PendingState>& pending)
-        RUNNEL_REQUIRES(mutex);
+    void submit(SessionState& session, Words words, const std::shared_ptr<PendingState>& pending,
+                std::optional<Strike> decided = {}) RUNNEL_REQUIRES(mutex);
 
     // Carries out what was queued since MULTI, and fills `replies`, which has an element for each
     // command. A command that finds no memory is refused; the others are carried out.
@@ -262,13 +288,13 @@ public:
     // ---- parked commands
 
     [[nodiscard]] std::size_t blocked_sessions() const noexcept RUNNEL_REQUIRES(mutex) {
-        return blocked_;
+        return blocked_ - delayed_;
     }
     // Null: there is none.
     [[nodiscard]] SessionState* find_session(std::int64_t id) noexcept RUNNEL_REQUIRES(mutex);
     // For a command: as CLIENT UNBLOCK does with that session.
     void unblock(SessionState& session, Reply reply) noexcept RUNNEL_REQUIRES(mutex) {
-        end_parked(session, std::move(reply));
+        answer_parked(session, std::move(reply));
     }
     // Ends the wait of a parked command with that reply; nothing: it gets none.
     void end_parked(SessionState& session, std::optional<Reply> reply,
@@ -332,6 +358,42 @@ public:
         listeners_.push_back(&listener);
     }
 
+    // ---- faults, and what is told of commands
+
+    [[nodiscard]] FaultRules& faults() noexcept RUNNEL_REQUIRES(mutex) { return faults_; }
+    // Null: the server was given a clock of another kind.
+    [[nodiscard]] ManualClock* manual_clock() const noexcept {
+        return dynamic_cast<ManualClock*>(&clock);
+    }
+    [[nodiscard]] bool is_intercepted() const noexcept {
+        return is_intercepted_.load(std::memory_order_relaxed);
+    }
+    [[nodiscard]] std::shared_ptr<const Interceptor> interceptor() const RUNNEL_REQUIRES(mutex) {
+        return interceptor_;
+    }
+    // Returns the one before, to be destroyed without the lock.
+    std::shared_ptr<const Interceptor> intercept(std::shared_ptr<const Interceptor> by) noexcept
+        RUNNEL_REQUIRES(mutex) {
+        is_intercepted_.store(by != nullptr, std::memory_order_relaxed);
+        return std::exchange(interceptor_, std::move(by));
+    }
+    [[nodiscard]] const CommandLog& log() const noexcept RUNNEL_REQUIRES(mutex) { return log_; }
+    [[nodiscard]] const EntryHistory& history() const noexcept RUNNEL_REQUIRES(mutex) {
+        return history_;
+    }
+    // What clients have asked for that the fake does not have, each once.
+    [[nodiscard]] const std::set<std::string>& unsupported() const noexcept RUNNEL_REQUIRES(mutex) {
+        return unsupported_;
+    }
+    // Throw: std::bad_alloc.
+    [[nodiscard]] std::vector<WaitingCommand> waiting() const RUNNEL_REQUIRES(mutex);
+    [[nodiscard]] std::optional<WaitingCommand> next_due() const RUNNEL_REQUIRES(mutex);
+    // Notes that somebody asks for what the fake does not have. Throws: Error{unsupported} if the
+    // server is strict, std::bad_alloc.
+    void note_unsupported(const std::string& what) RUNNEL_REQUIRES(mutex);
+    // Does that if there is no such command.
+    void expect_supported(Words words) RUNNEL_REQUIRES(mutex);
+
     const ServerOptions options;
     const Profile& profile;
 
@@ -355,6 +417,42 @@ private:
 
     [[nodiscard]] const CommandInfo& admit(const SessionState& session, Words words) const;
     [[nodiscard]] Reply reject(SessionState& session, Words words, Reply refusal)
+        RUNNEL_REQUIRES(mutex);
+    [[nodiscard]] Strike strike(const SessionState& session, Words words) RUNNEL_REQUIRES(mutex);
+    Answer carry_out_struck(SessionState& session, Words words,
+                            std::shared_ptr<PendingState>& pending, const Strike& strike)
+        RUNNEL_REQUIRES(mutex);
+    // Whether the session gets the reply: not of the first of two times, and not if a fault loses
+    // it; what waits loses it when it ends.
+    enum class Heard : std::uint8_t { yes, no, lost };
+    Answer carry_out_now(SessionState& session, Words words, std::shared_ptr<PendingState>& pending,
+                         const std::optional<Reply>& given, Heard heard) RUNNEL_REQUIRES(mutex);
+    struct RoomForAnswer {
+        ReplyRoom reply;
+        std::optional<LogRoom> logged{};
+    };
+    Answer park_call(Call& call, RoomForAnswer& room, Heard heard) noexcept RUNNEL_REQUIRES(mutex);
+    Answer send_answer(std::optional<Call>& call, Reply reply, RoomForAnswer& room,
+                       Heard heard) noexcept RUNNEL_REQUIRES(mutex);
+    // Closes a session, and says so of the command that it has sent.
+    Answer drop(SessionState& session, Words words) RUNNEL_REQUIRES(mutex);
+    Answer delay(SessionState& session, Words words, std::shared_ptr<PendingState>& pending,
+                 const Strike& strike) RUNNEL_REQUIRES(mutex);
+    [[nodiscard]] Reply answer_with(SessionState& session, Words words, const Reply& reply)
+        RUNNEL_REQUIRES(mutex);
+    [[nodiscard]] std::chrono::milliseconds time_since_began() const noexcept {
+        return std::chrono::floor<std::chrono::milliseconds>(clock.now() - began_);
+    }
+    [[nodiscard]] WaitingCommand describe(const Parked& parked) const RUNNEL_REQUIRES(mutex);
+    void note_history(const Change& change, ChangedIn in) noexcept RUNNEL_REQUIRES(mutex);
+    void log_answer(LogRoom& room, LoggedCommand::What what,
+                    const std::optional<Reply>& reply = {}) noexcept RUNNEL_REQUIRES(mutex);
+    // Ends the wait of a parked command with its reply, which a fault may lose.
+    void answer_parked(SessionState& session, Reply reply) noexcept RUNNEL_REQUIRES(mutex);
+    [[nodiscard]] std::shared_ptr<Parked> end_wait(SessionState& session) noexcept
+        RUNNEL_REQUIRES(mutex);
+    void go_on(SessionState& session) noexcept RUNNEL_REQUIRES(mutex);
+    void log_ended(Parked& parked, const std::optional<Reply>& reply) noexcept
         RUNNEL_REQUIRES(mutex);
     // The reply of a command; of no meaning if it is parked, or its answers are pushes.
     [[nodiscard]] Reply reply_to(SessionState& session, Words words, Milliseconds now,
@@ -402,6 +500,7 @@ private:
     std::int64_t last_id_ RUNNEL_GUARDED_BY(mutex) = 0;
     Waits waits_ RUNNEL_GUARDED_BY(mutex);
     std::size_t blocked_ RUNNEL_GUARDED_BY(mutex) = 0;
+    std::size_t delayed_ RUNNEL_GUARDED_BY(mutex) = 0;  // of these, by faults
     std::size_t blocked_groups_ RUNNEL_GUARDED_BY(mutex) = 0;
     std::uint64_t round_ RUNNEL_GUARDED_BY(mutex) = 0;  // of ring_due()
     using Watchers = std::map<std::string, std::vector<SessionState*>, std::less<>>;
@@ -412,6 +511,13 @@ private:
     Afterwards* after_ RUNNEL_GUARDED_BY(mutex) = nullptr;  // of the thread that has entered
     std::shared_ptr<Alarm> expiry_alarm_ RUNNEL_GUARDED_BY(mutex);
     std::shared_ptr<Alarm> spare_alarm_ RUNNEL_GUARDED_BY(mutex);
+    FaultRules faults_ RUNNEL_GUARDED_BY(mutex);
+    Atomic<bool> is_intercepted_ = false;
+    std::shared_ptr<const Interceptor> interceptor_ RUNNEL_GUARDED_BY(mutex);
+    CommandLog log_ RUNNEL_GUARDED_BY(mutex);
+    const Clock::Deadline began_;
+    EntryHistory history_ RUNNEL_GUARDED_BY(mutex);
+    std::set<std::string> unsupported_ RUNNEL_GUARDED_BY(mutex);
 };
 
 // The server's lock, for a thread that does something there. When it is released, what is left to

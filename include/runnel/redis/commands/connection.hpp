@@ -149,7 +149,8 @@ inline Reply client_unblock(Call& call) {
             refuse("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
     }
     SessionState* const session = call.find_session(call.integer(2));
-    if (session == nullptr || !session->parked) return Reply::integer(0);
+    if (session == nullptr || !session->parked || session->parked->is_delayed())
+        return Reply::integer(0);
     Reply end = session->null_array();
     if (is_error) end = Reply::error("UNBLOCKED client unblocked via CLIENT UNBLOCK");
     call.unblock(*session, std::move(end));

@@ -206,7 +206,12 @@ inline void move_key(const Call& call, Database::Keys::value_type& key, std::str
                      std::string_view kept, std::size_t to) noexcept {
     const ValueType type = key.second.value->type();
     call.database().move(key, std::move(name), call.database(to));
-    call.tell({.what = Change::What::key_made, .key = kept, .type = type}, to);
+    call.tell({.what = Change::What::key_made,
+               .key = kept,
+               .type = type,
+               .origin = call[1],
+               .origin_database = call.session().database},
+              to);
     call.tell({.what = Change::What::key_gone, .key = call[1], .type = type});
 }
 
@@ -286,9 +291,12 @@ inline Reply copy(Call& call) {
 
     if (old != nullptr) call.erase(*old, options.to);
     auto& made = to.insert(std::move(node));
-    call.tell(
-        {.what = Change::What::key_made, .key = made.first, .type = made.second.value->type()},
-        options.to);
+    call.tell({.what = Change::What::key_made,
+               .key = made.first,
+               .type = made.second.value->type(),
+               .origin = call[1],
+               .origin_database = call.session().database},
+              options.to);
     if (expires) {
         to.set_expiry(made, *expires, std::move(expiry));
         call.tell({.what = Change::What::key_expires, .key = made.first, .time = *expires},

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// Faults, and what a server tells of its commands: what ServerState declares of that.
+
+#include <runnel/error.hpp>
+#include <runnel/redis/call.hpp>
+#include <runnel/redis/command_log.hpp>
+#include <runnel/redis/command_table.hpp>
+#include <runnel/redis/fault_rules.hpp>
+#include <runnel/redis/state.hpp>
+#include <runnel/redis/waiting_command.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace runnel::inline v0::redis::detail {
+
+// ---- faults, and what is told of commands
+
+inline Strike ServerState::strike(const SessionState& session, Words words) {
+    return faults_.strike({.info = CommandTable::get().find(words, profile.has),
+                           .words = words,
+                           .session = session.id,
+                           .session_name = session.name});
+}
+
+// NOLINTNEXTLINE(misc-no-recursion)
+inline ServerState::Answer ServerState::carry_out_struck(SessionState& session, Words words,
+                                                         std::shared_ptr<PendingState>& pending,
+                                                         const Strike& strike) {
+    if (strike.delay.count() != 0) return delay(session, words, pending, strike);
+    if (strike.step.count() != 0) manual_clock()->step_wall(strike.step);
+    if (strike.drops) return drop(session, words);
+    if (strike.is_twice && !strike.answer && !session.transaction) {
+        const Answer first = carry_out_now(session, words, pending, {}, Heard::no);
+        if (first.is_parked || session.is_closed) return {.is_parked = first.is_parked};
+    }
+    const Heard heard = strike.loses_reply ? Heard::lost : Heard::yes;
+    Answer answer = carry_out_now(session, words, pending, strike.answer, heard);
+    if (heard == Heard::yes || answer.is_parked) return answer;
+    end_session(session);
+    return {};
+}
+
+inline ServerState::Answer ServerState::drop(SessionState& session, Words words) {
+    if (log_.is_kept()) {
+        LogRoom room{session.id, words};
+        log_answer(room, LoggedCommand::What::closed);
+    }
+    end_session(session);
+    return {};
+}
+
+// The reply to a command that is not carried out.
+inline Reply ServerState::answer_with(SessionState& session, Words words, const Reply& reply) {
+    return reply.is_error() ? reject(session, words, reply) : reply;
+}
+
+// The command is carried out later, as decided.
+inline ServerState::Answer ServerState::delay(SessionState& session, Words words,
+                                              std::shared_ptr<PendingState>& pending,
+                                              const Strike& strike) {
+    static constexpr CommandInfo delayed{.name = "(delayed)"};
+    if (!pending) pending = std::make_shared<PendingState>(shared_from_this());
+    auto parked = std::make_shared<Parked>(session, delayed, words);
+    parked->pending = pending;
+    parked->deadline = deadline_of(Timeout{strike.delay}, clock);
+    parked->at_deadline = make_alarm(parked->deadline);
+    parked->delayed.push_back({OwnedWords{words}, pending, strike});
+    parked->delayed.front().strike->delay = {};
+    park(std::move(parked));
+    return {.is_parked = true};
+}
+
+inline void ServerState::log_answer(LogRoom& room, LoggedCommand::What what,
+                                    const std::optional<Reply>& reply) noexcept {
+    LoggedCommand& logged = room.now.front();
+    logged.at = time_since_began();
+    logged.what = what;
+    if (reply) logged.reply = *reply;
+    log_.add(room.now);
+}
+
+inline void ServerState::log_ended(Parked& parked, const std::optional<Reply>& reply) noexcept {
+    if (parked.later_log.empty()) return;
+    LoggedCommand& logged = parked.later_log.front();
+    logged.at = time_since_began();
+    if (reply)
+        logged.reply = *reply;
+    else
+        logged.what = LoggedCommand::What::closed;
+    log_.add(parked.later_log);
+}
+
+inline WaitingCommand ServerState::describe(const Parked& parked) const {
+    const Words words = parked.owned.get();
+    WaitingCommand waiting{.session = parked.session.id,
+                           .name = parked.session.name,
+                           .words = {words.begin(), words.end()}};
+    for (const ParkedNode& node : parked.nodes) waiting.keys.push_back(*node.waits->name);
+    if (const auto due = next_look(parked)) waiting.due_in = *due - clock.now();
+    return waiting;
+}
+
+inline std::vector<WaitingCommand> ServerState::waiting() const {
+    std::vector<const Parked*> all;
+    for (const auto& [id, session] : sessions_)
+        if (session->parked) all.push_back(session->parked.get());
+    std::ranges::sort(all, {}, &Parked::ticket);
+    std::vector<WaitingCommand> waiting;
+    waiting.reserve(all.size());
+    for (const Parked* const parked : all) waiting.push_back(describe(*parked));
+    return waiting;
+}
+
+inline std::optional<WaitingCommand> ServerState::next_due() const {
+    const Parked* const first = first_to_look_at(round_ + 1);
+    if (first == nullptr) return std::nullopt;
+    return describe(*first);
+}
+
+inline void ServerState::note_unsupported(const std::string& what) {
+    constexpr std::size_t most = 1000;
+    if (unsupported_.size() != most) unsupported_.insert(what);
+    if (options.strict)
+        throw Error{ErrorCode::unsupported, "redis::Session: the fake of Redis has no " + what};
+}
+
+inline void ServerState::expect_supported(Words words) {
+    const CommandTable& table = CommandTable::get();
+    if (table.find(words, profile.has) != nullptr) return;
+    std::string name{shown(words[0])};
+    if (words.size() > 1 && table.find(words.first(1), profile.has) != nullptr)
+        name.append(" ").append(shown(words[1]));
+    name = in_capitals(name);
+    const bool is_newer = table.find(words, newest) != nullptr;
+    if (is_newer) name.append(" (it stands for ").append(to_string(profile.version)).append(")");
+    note_unsupported(name);
+}
+
+// A history that finds no memory misses an event.
+inline void ServerState::note_history(const Change& change, ChangedIn in) noexcept {
+    try {
+        history_.note(change, in.database, wall());
+    } catch (...) {
+        history_.is_complete = false;
+    }
+}
+
+}  // namespace runnel::inline v0::redis::detail
