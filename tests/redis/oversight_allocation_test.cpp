@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+// Commands of a server that has faults and keeps a log, and that run out of memory: they throw, and
+// have changed nothing.
+
+#include <runnel/redis.hpp>
+
+#include "support/catch.hpp"
+#include "support/commands_without_memory.hpp"
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+using namespace runnel::test;
+using runnel::redis::Reply;
+
+namespace {
+
+const std::string long_value = "a value that is longer than a short one";
+
+class ShortOfMemory {
+public:
+    ShortOfMemory() {
+        look_.execute({"XADD", "stream", "1-0", "f", long_value});
+        look_.execute({"XGROUP", "CREATE", "stream", "g", "0"});
+        const auto faults = server_.faults();
+        faults.on("GET").fail("LOADING Redis is loading the dataset in memory");
+        faults.on("RPUSH").key("lost").lose_reply();
+        faults.on("LPUSH").drop();
+        faults.on("XREADGROUP").consumer(long_value).crash();
+        faults.on("SETNX").delay(std::chrono::seconds{5});
+        faults.on("XADD").step_clock(std::chrono::seconds{0});
+        faults.on("BLPOP").lose_reply();
+        server_.intercept(
+            {.before = [](const runnel::redis::SentCommand&) { return std::optional<Reply>{}; },
+             .after = [this](const runnel::redis::SentCommand&,
+                             const std::optional<Reply>&) { ++told_; }});
+    }
+
+    // For what has no reply: whether it waits, or has lost its session.
+    std::optional<Reply> execute(const Command& command) {
+        auto pending = session_.submit(command);
+        if (!pending.ready()) return Reply::simple_string("waits");
+        const auto reply = pending.try_get();
+        return reply ? *reply : Reply::simple_string("lost");
+    }
+
+    std::string state() {
+        const std::string told = std::to_string(told_);
+        server_.intercept({});
+        std::string text = told + (session_.is_closed() ? " closed\n" : "\n");
+        text += to_string(*look_.execute({"LRANGE", "lost", "0", "-1"})) + '\n';
+        text += to_string(*look_.execute({"XINFO", "STREAM", "stream", "FULL"})) + '\n';
+        text += to_string(*look_.execute({"KEYS", "*"})) + '\n';
+        for (const auto& waiting : server_.waiting()) text += waiting.words[0] + '\n';
+        return text + server_.log_text();
+    }
+
+private:
+    int told_ = 0;
+    runnel::redis::Server server_{{.keep_commands = 20}};
+    runnel::redis::Session session_{server_};
+    runnel::redis::Session look_{server_};
+};
+
+const std::vector<Command> commands_to_run{
+    {"PING", long_value},
+    {"GET", long_value},
+    {"RPUSH", "lost", long_value},
+    {"LPUSH", "lost", long_value},
+    {"XREADGROUP", "GROUP", "g", long_value, "STREAMS", "stream", ">"},
+    {"SETNX", "new", long_value},
+    {"BLPOP", "empty", long_value, "0"},
+    {"XADD", "stream", "5-0", "f", long_value},
+    {"SUBSCRIBE", long_value},
+};
+
+}  // namespace
+
+TEST_CASE("a command under faults that runs out of memory throws and changes nothing",
+          "[redis][faults][allocation]") {
+    check_at_every_request<ShortOfMemory>(commands_to_run);
+}
