@@ -26,6 +26,9 @@ namespace runnel::inline v0::redis::detail {
     refuse("ERR syntax error");
 }
 
+// No word of a command is longer, and no string. Redis: `proto-max-bulk-len`.
+inline constexpr std::size_t most_bytes = std::size_t{512} * 1024 * 1024;
+
 // A letter of ASCII, whatever the locale.
 [[nodiscard]] constexpr char to_lower(char letter) noexcept {
     return letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter - 'A' + 'a') : letter;

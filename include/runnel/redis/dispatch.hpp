@@ -325,14 +325,12 @@ inline void ServerState::erase(std::size_t number, Database::Keys::value_type& k
 }
 
 inline void ServerState::watch(SessionState& session, std::string_view key) {
-    const auto is_watched = [&](const WatchedKey& one) {
-        return one.database == session.database && one.name == key;
-    };
-    if (std::ranges::any_of(session.watched, is_watched)) return;
+    Watchers& watchers = watchers_[session.database];
+    const auto there = watchers.find(key);
+    if (there != watchers.end() && std::ranges::count(there->second, &session) != 0) return;
     std::list<WatchedKey> made;
     made.push_back({session.database, std::string{key}});
-    Watchers& watchers = watchers_[session.database];
-    const auto [at, is_new] = watchers.try_emplace(std::string{key});
+    const auto [at, is_new] = watchers.try_emplace(made.front().name);
     try {
         at->second.push_back(&session);
     } catch (...) {

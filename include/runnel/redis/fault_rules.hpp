@@ -30,6 +30,7 @@ struct Strike {
     bool drops = false;                // the session is closed before
     bool loses_reply = false;          // the session is closed after
     bool is_twice = false;
+    bool ends = false;  // the session is closed after, but gets its reply
 
     // Several strikes at one command: the first answer counts, the first step, the longest delay.
     void add(const Strike& other) noexcept {

@@ -12,10 +12,12 @@
 #include <runnel/redis/waiting_command.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -43,9 +45,18 @@ inline ServerState::Answer ServerState::carry_out_struck(SessionState& session, 
     }
     const Heard heard = strike.loses_reply ? Heard::lost : Heard::yes;
     Answer answer = carry_out_now(session, words, pending, strike.answer, heard);
-    if (heard == Heard::yes || answer.is_parked) return answer;
-    end_session(session);
-    return {};
+    if (answer.is_parked) return answer;
+    if (strike.ends || heard == Heard::lost) end_session(session);
+    if (heard == Heard::lost) return {};
+    return answer;
+}
+
+// What Redis does with a word that is too long, without reading it.
+inline void ServerState::submit_too_long(SessionState& session,
+                                         const std::shared_ptr<PendingState>& pending) {
+    static constexpr std::array<std::string_view, 1> in_its_place{"(too long)"};
+    submit(session, in_its_place, pending,
+           Strike{.answer = Reply::error("ERR Protocol error: invalid bulk length"), .ends = true});
 }
 
 inline ServerState::Answer ServerState::drop(SessionState& session, Words words) {

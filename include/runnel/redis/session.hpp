@@ -164,7 +164,8 @@ public:
     /// Sends a command; its name is the first word. Never waits: a command that blocks, such as
     /// BLPOP, stays parked in the server, and commands that are sent after it are carried out after
     /// it. Throws: Error{invalid_argument} without a word, std::bad_alloc; then nothing has
-    /// changed. Error{unsupported}: see ServerOptions::strict.
+    /// changed. A word of more than 512 MiB is refused as by Redis: with an error, and the session
+    /// is closed. Error{unsupported}: see ServerOptions::strict.
     Pending submit(std::initializer_list<std::string_view> words) {
         return submit_words({words.begin(), words.size()});
     }
@@ -256,12 +257,20 @@ private:
         expect_words(words);
         auto pending = std::make_shared<detail::PendingState>(server_);
         std::optional<detail::Strike> decided;
-        if (server_->is_intercepted()) decided = intercept(words, *pending);
+        const bool is_too_long = has_too_long(words);
+        if (server_->is_intercepted() && !is_too_long) decided = intercept(words, *pending);
         {
             const detail::Entering entering{*server_};
-            server_->submit(*state_, words, pending, std::move(decided));
+            if (is_too_long)
+                server_->submit_too_long(*state_, pending);
+            else
+                server_->submit(*state_, words, pending, std::move(decided));
         }
         return Pending{std::move(pending)};
+    }
+    [[nodiscard]] static bool has_too_long(detail::Words words) noexcept {
+        return std::ranges::any_of(
+            words, [](std::string_view word) { return word.size() > detail::most_bytes; });
     }
 
     // Shows a command to the interceptor, which may answer it.
@@ -282,7 +291,7 @@ private:
 
     std::optional<Reply> execute_words(detail::Words words) {
         expect_words(words);
-        if (server_->is_intercepted()) return submit_words(words).wait();
+        if (server_->is_intercepted() || has_too_long(words)) return submit_words(words).wait();
         std::shared_ptr<detail::PendingState> pending;
         std::optional<Reply> reply;
         {

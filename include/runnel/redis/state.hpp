@@ -280,6 +280,10 @@ public:
     void submit(SessionState& session, Words words, const std::shared_ptr<PendingState>& pending,
                 std::optional<Strike> decided = {}) RUNNEL_REQUIRES(mutex);
 
+    // The same for a command with a word of more than most_bytes.
+    void submit_too_long(SessionState& session, const std::shared_ptr<PendingState>& pending)
+        RUNNEL_REQUIRES(mutex);
+
     // Carries out what was queued since MULTI, and fills `replies`, which has an element for each
     // command. A command that finds no memory is refused; the others are carried out.
     void carry_out_queued(Call& exec, Transaction& transaction,

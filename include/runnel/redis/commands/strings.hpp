@@ -263,10 +263,9 @@ inline void replace_bytes(const Call& call, Call::Made<StringValue>& value,
 }
 
 inline Reply append(Call& call) {
-    constexpr std::size_t most = std::size_t{512} * 1024 * 1024;
     auto value = call.find_or_make<StringValue>(call[1], std::string{});
     const std::string& old = value->bytes();
-    if (old.size() > most || call[2].size() > most - old.size())
+    if (call[2].size() > most_bytes - old.size())
         refuse("ERR string exceeds maximum allowed size (proto-max-bulk-len)");
     std::string bytes;
     bytes.reserve(old.size() + call[2].size());
