@@ -192,35 +192,36 @@ std::string comparable(const Words& words, const Reply& reply) {
     std::string text = printed(reply);
     if (words[0] == "HELLO" && reply.kind == Reply::Kind::array) return "an array";
     if (words[0] == "XPENDING" && words.size() > 3)
-        text = std::regex_replace(text, std::regex{R"("c", :\d+)"}, R"("c", :…)");
-    return std::regex_replace(text, std::regex{
-        R"("(lag|entries-read)", ( : -?\d + | nil)) "}, " $1 : …");
+        return std::regex_replace(text, std::regex{R"("c", :\d+)"}, R"("c", :…)");
+    if (words[0] != "XINFO") return text;
+    static const std::regex how_far{R"x("(lag|entries-read)", (:-?\d+|nil))x"};
+    return std::regex_replace(text, how_far, "$1: …");
 }
 
 // What Redis refuses since 7.2, and 7.0 did not: the least number as a count, times after all time.
 // And a COUNT for which a real server has too little memory.
 bool has_changed(const Reply& real, const Reply& other) {
-        const auto has = [](const Reply& reply, std::string_view text) {
-            return reply.kind == Reply::Kind::error && reply.text.starts_with(text);
-        };
-        if (has(real, "ERR Insufficient memory")) return true;
-        if (has(real, "ERR timeout is") && has(other, "ERR timeout is")) return true;
-        return real.kind != Reply::Kind::error &&
-               (has(other, "ERR timeout is out of range") ||
-                has(other, "ERR value is out of range, value must between"));
+    const auto has = [](const Reply& reply, std::string_view text) {
+        return reply.kind == Reply::Kind::error && reply.text.starts_with(text);
+    };
+    if (has(real, "ERR Insufficient memory")) return true;
+    if (has(real, "ERR timeout is") && has(other, "ERR timeout is")) return true;
+    return real.kind != Reply::Kind::error &&
+           (has(other, "ERR timeout is out of range") ||
+            has(other, "ERR value is out of range, value must between"));
 }
 
 std::vector<Words> with_each_edge() {
-        std::vector<Words> all;
-        for (const Words& form : forms)
-            for (const std::string_view edge : edges) {
-                Words words = form;
-                for (std::string& word : words)
-                    if (const auto at = word.find('#'); at != std::string::npos)
-                        word.replace(at, 1, edge);
-                all.push_back(std::move(words));
-            }
-        return all;
+    std::vector<Words> all;
+    for (const Words& form : forms)
+        for (const std::string_view edge : edges) {
+            Words words = form;
+            for (std::string& word : words)
+                if (const auto at = word.find('#'); at != std::string::npos)
+                    word.replace(at, 1, edge);
+            all.push_back(std::move(words));
+        }
+    return all;
 }
 
 }  // namespace
@@ -235,9 +236,6 @@ TEST_CASE("an integer at the limits means what it means to a real Redis", "[redi
         commands.push_back(words);
         commands.insert(commands.end(), looks.begin(), looks.end());
         commands.push_back({"RESET"});
-        std::string shown;
-        for (const std::string& word : words) shown += '"' + word + "\" ";
-        CAPTURE(shown);
         const std::vector<Reply> said = real.pipeline(commands);
         fake::Session session{server};
         for (std::size_t at = 0; at != commands.size(); ++at) {
@@ -246,8 +244,11 @@ TEST_CASE("an integer at the limits means what it means to a real Redis", "[redi
                 ++changed;
                 break;
             }
-            CAPTURE(commands[at]);
-            CHECK(comparable(commands[at], other) == comparable(commands[at], said[at]));
+            const std::string wanted = comparable(commands[at], said[at]);
+            const std::string got = comparable(commands[at], other);
+            if (got == wanted) continue;
+            CAPTURE(words, commands[at]);
+            CHECK(got == wanted);
         }
         errors += said[setting.size()].kind == Reply::Kind::error ? 1U : 0U;
     }
