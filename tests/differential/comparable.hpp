@@ -11,10 +11,12 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -128,6 +130,24 @@ private:
         return Reply::array({reply[0], sorted(reply[1])});
     }
 
+    // ------------------------------------------------------------------ scores
+
+    // 7.2: a score is written with the fewest digits that read back. Before, with 17 of them.
+    [[nodiscard]] Reply scores(const Reply& reply) const {
+        if (reply.kind() == Kind::bulk_string) return score(reply);
+        if (reply.kind() != Kind::array) return reply;
+        std::vector<Reply> elements;
+        for (const Reply& element : reply.elements()) elements.push_back(scores(element));
+        return Reply::array(std::move(elements));
+    }
+    static Reply score(const Reply& reply) {
+        const std::string& text = reply.text();
+        double number = 0;
+        const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), number);
+        if (problem != std::errc{} || end != text.data() + text.size()) return reply;
+        return Reply::double_(number);
+    }
+
     // ------------------------------------------------------------------ time
 
     [[nodiscard]] Reply about(const Reply& reply) const {
@@ -216,6 +236,20 @@ private:
         {"hkeys", &Comparable::sorted},
         {"hvals", &Comparable::sorted},
         {"hgetall", &Comparable::sorted_pairs},
+        {"zadd", &Comparable::scores},
+        {"zincrby", &Comparable::scores},
+        {"zscore", &Comparable::scores},
+        {"zmscore", &Comparable::scores},
+        {"zrange", &Comparable::scores},
+        {"zrevrange", &Comparable::scores},
+        {"zrangebyscore", &Comparable::scores},
+        {"zrevrangebyscore", &Comparable::scores},
+        {"zpopmin", &Comparable::scores},
+        {"zpopmax", &Comparable::scores},
+        {"zmpop", &Comparable::scores},
+        {"bzpopmin", &Comparable::scores},
+        {"bzpopmax", &Comparable::scores},
+        {"bzmpop", &Comparable::scores},
         {"pubsub|channels", &Comparable::sorted},
         {"pubsub|shardchannels", &Comparable::sorted},
         {"scan", &Comparable::scanned},

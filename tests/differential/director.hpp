@@ -46,6 +46,7 @@ public:
             data.commands.push_back({"RPUSH", list, "a", "b", "c", "a"});
         }
         data.commands.push_back({"SET", "t1", "text"});
+        data.commands.push_back({"ZADD", "o1", "1", "a", "2", "b", "3", "c"});
         for (const char* const stream : {"s1", "s2", "s3"}) add_groups(data, stream);
         steps.push_back(std::move(data));
         return steps;
@@ -113,8 +114,8 @@ private:
     }
 
     static bool is_blocking(std::string_view name) {
-        return name.starts_with("bl") || name.starts_with("br") || name == "xread" ||
-               name == "xreadgroup";
+        return name.starts_with("bl") || name.starts_with("br") || name.starts_with("bz") ||
+               name == "xread" || name == "xreadgroup";
     }
     static bool is_of_channels(std::string_view name) {
         return name.find("subscribe") != name.npos;
@@ -213,6 +214,10 @@ private:
             for (const std::string& word : *waits_for) {
                 if (word == "l1" || word == "l2" || word == "l3") {
                     step.commands.push_back({"RPUSH", word, "a", "b"});
+                    return true;
+                }
+                if (word == "o1" || word == "o2") {
+                    step.commands.push_back({"ZADD", word, "1", "a", "2", "b"});
                     return true;
                 }
                 if (word == "s1" || word == "s2" || word == "s3") {

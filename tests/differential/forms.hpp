@@ -153,6 +153,42 @@ inline constexpr auto hash_forms = std::to_array<Form>({
     {"hvals", 3, "HVALS hash"},
 });
 
+inline constexpr auto sorted_set_forms = std::to_array<Form>({
+    {"zadd", 16,
+     "ZADD (sorted_set {NX|XX|GT|LT|CH} (score element)+|sorted_set {NX|XX|GT|LT|CH|INCR} score "
+     "element|named_set (0 element)+)"},
+    {"zincrby", 4, "ZINCRBY sorted_set score element"},
+    {"zrem", 4, "ZREM (sorted_set|named_set) element+"},
+    {"zscore", 3, "ZSCORE sorted_set element"},
+    {"zmscore", 3, "ZMSCORE sorted_set element+"},
+    {"zcard", 2, "ZCARD sorted_set"},
+    {"zrank", 2, "ZRANK sorted_set element"},
+    {"zrevrank", 2, "ZREVRANK sorted_set element"},
+    {"zrange", 7,
+     "ZRANGE (sorted_set index index {REV|WITHSCORES}|sorted_set min_score max_score BYSCORE "
+     "{LIMIT index index|WITHSCORES}|sorted_set max_score min_score BYSCORE REV {LIMIT index "
+     "index|WITHSCORES}|named_set min_name max_name BYLEX {LIMIT index index}|named_set max_name "
+     "min_name {BYLEX|REV|LIMIT index index|BYSCORE|WITHSCORES})"},
+    {"zrevrange", 3, "ZREVRANGE sorted_set index index [WITHSCORES]"},
+    {"zrangebyscore", 4,
+     "ZRANGEBYSCORE sorted_set min_score max_score {LIMIT index index|WITHSCORES}"},
+    {"zrevrangebyscore", 3,
+     "ZREVRANGEBYSCORE sorted_set max_score min_score {LIMIT index index|WITHSCORES}"},
+    {"zrangebylex", 3, "ZRANGEBYLEX named_set min_name max_name [LIMIT index index]"},
+    {"zrevrangebylex", 2, "ZREVRANGEBYLEX named_set max_name min_name [LIMIT index index]"},
+    {"zcount", 3, "ZCOUNT sorted_set min_score max_score"},
+    {"zlexcount", 2, "ZLEXCOUNT named_set min_name max_name"},
+    {"zremrangebyscore", 2, "ZREMRANGEBYSCORE sorted_set min_score max_score"},
+    {"zremrangebyrank", 2, "ZREMRANGEBYRANK sorted_set index index"},
+    {"zremrangebylex", 2, "ZREMRANGEBYLEX named_set min_name max_name"},
+    {"zpopmin", 3, "ZPOPMIN sorted_set [count]"},
+    {"zpopmax", 3, "ZPOPMAX sorted_set [count]"},
+    {"zmpop", 4, "ZMPOP counted_sorted_sets (MIN|MAX) [COUNT count]"},
+    {"bzpopmin", 5, "BZPOPMIN sorted_sets timeout"},
+    {"bzpopmax", 5, "BZPOPMAX sorted_sets timeout"},
+    {"bzmpop", 5, "BZMPOP timeout counted_sorted_sets (MIN|MAX) [COUNT count]"},
+});
+
 inline constexpr auto other_forms = std::to_array<Form>({
     {"multi", 8, "MULTI"},
     {"exec", 8, "EXEC"},
@@ -201,6 +237,7 @@ inline const std::vector<Form>& all_forms() {
         add(string_forms);
         add(set_forms);
         add(hash_forms);
+        add(sorted_set_forms);
         add(channel_forms);
         add(other_forms);
         return forms;

@@ -141,7 +141,7 @@ private:
 
     void key(Words& words) {
         words.push_back(key_ = mostly({"l1", "l2", "l3", "l1", "l2", "l3", "t1", "t1", "t2", "n1",
-                                       "s1", "s2", "s3", "z1", "h1"},
+                                       "s1", "s2", "s3", "z1", "h1", "o1"},
                                       10, {"none", "", "k\0\r\n"sv}, 0, {""}));
     }
     void list(Words& words) {
@@ -170,10 +170,23 @@ private:
         do list(words);
         while (random_.percent(40));
     }
+    void sorted_set(Words& words) {
+        words.push_back(key_ = mostly({"o1", "o2"}, 10, {"none"}, 4, {"t1", "l1"}));
+    }
+    // Whose scores are all the same.
+    void named_set(Words& words) {
+        words.push_back(key_ = mostly({"o3"}, 3, {"none"}, 3, {"t1", "l1"}));
+    }
+    void sorted_sets(Words& words) {
+        do sorted_set(words);
+        while (random_.percent(40));
+    }
+    void counted_lists(Words& words) { counted(words, &Vocabulary::lists); }
+    void counted_sorted_sets(Words& words) { counted(words, &Vocabulary::sorted_sets); }
     // Their number and they.
-    void counted_lists(Words& words) {
+    void counted(Words& words, void (Vocabulary::*append_keys)(Words&)) {
         Words keys;
-        lists(keys);
+        (this->*append_keys)(keys);
         words.push_back(random_.percent(95) ? std::to_string(keys.size())
                                             : one_of({"0", "-1", "x", "7", "1", "2000000"}));
         words.insert(words.end(), keys.begin(), keys.end());
@@ -243,6 +256,34 @@ private:
                                {"-0", "5e-20", "1e30", "-1e30"}, 5,
                                {"x", "", "nan", "inf", "1 ", " 1", "1e99999"}));
     }
+
+    // Not -0: a long sorted set of Redis keeps its sign.
+    void score(Words& words) {
+        words.push_back(mostly({"1", "2", "3", "-1", "1.5", "2.25", "10"}, 12,
+                               {"inf", "-inf", "+inf", "0", "0.1", "1e17", "-1e21", "1e-7", "3.0",
+                                "0x10", "123456789.123", "4611686018427387904", "1e-310"},
+                               4, {"nan", "x", "", "1 ", " 1", "1e400", "1e-400", "(1", "1x"}));
+    }
+    void score_bound(Words& words, const char* most) {
+        const std::size_t lot = random_.below(100);
+        if (lot < 25) return words.push_back(most);
+        if (lot < 30) return words.push_back(one_of({"-inf", "+inf", "(inf", "(-inf", "1e400"}));
+        if (lot < 33)
+            return words.push_back(
+                one_of({"x", "", "(", "((1", "nan", "(nan", "1 ", " 1", "-", "[a", "(+"}));
+        words.push_back(one_of({"", "", "("}) + one_of({"1", "2", "3", "-1", "1.5", "0", "0.1"}));
+    }
+    void min_score(Words& words) { score_bound(words, "-inf"); }
+    void max_score(Words& words) { score_bound(words, "inf"); }
+    void name_bound(Words& words, const char* most) {
+        const std::size_t lot = random_.below(100);
+        if (lot < 25) return words.push_back(most);
+        if (lot < 30) return words.push_back(one_of({"-", "+", "[", "("}));
+        if (lot < 33) return words.push_back(one_of({"x", "", "--", "-inf", "+1", "1"}));
+        words.push_back(one_of({"[", "("}) + one_of({"a", "b", "c", "d", "x", "1"}));
+    }
+    void min_name(Words& words) { name_bound(words, "-"); }
+    void max_name(Words& words) { name_bound(words, "+"); }
 
     // ------------------------------------------------------------------ time
 
@@ -400,7 +441,7 @@ private:
     }
     void cursor(Words& words) { words.push_back(mostly({"0"}, 0, {"0"}, 6, {"x", "0x"})); }
     void type(Words& words) {
-        words.push_back(one_of({"list", "stream", "string", "set", "hash", "LIST"}));
+        words.push_back(one_of({"list", "stream", "string", "set", "hash", "zset", "LIST"}));
     }
     void database(Words& words) { words.push_back(random_.percent(75) ? "0" : any_database()); }
     void other_database(Words& words) {
@@ -434,6 +475,15 @@ private:
         {"float", &Vocabulary::float_step},
         {"set", &Vocabulary::set},
         {"hash", &Vocabulary::hash},
+        {"sorted_set", &Vocabulary::sorted_set},
+        {"named_set", &Vocabulary::named_set},
+        {"sorted_sets", &Vocabulary::sorted_sets},
+        {"counted_sorted_sets", &Vocabulary::counted_sorted_sets},
+        {"score", &Vocabulary::score},
+        {"min_score", &Vocabulary::min_score},
+        {"max_score", &Vocabulary::max_score},
+        {"min_name", &Vocabulary::min_name},
+        {"max_name", &Vocabulary::max_name},
         {"counting_field", &Vocabulary::counting_field},
         {"lists", &Vocabulary::lists},
         {"counted_lists", &Vocabulary::counted_lists},

@@ -33,6 +33,7 @@ struct ExpectedReply {
         simple_string,  // +OK
         error,          // -ERR text
         integer,        // :5
+        double_,        // ,1.5 NOLINT(readability-identifier-naming): double is a keyword
         bulk_string,    // "x"
         null_bulk,      // $-1
         null_array,     // *-1
@@ -50,8 +51,9 @@ struct ExpectedReply {
     };
 
     Kind kind = Kind::null_bulk;
-    std::string text{};           // "<ms>" in a bulk string stands for the time of the server
-    std::int64_t integer = 0;     // also how many entries
+    std::string text{};        // "<ms>" in a bulk string stands for the time of the server
+    std::int64_t integer = 0;  // also how many entries
+    double number = 0;
     bool is_abbreviated = false;  // of an error: text is how it begins
     std::vector<ExpectedReply> elements{};
 };
@@ -115,6 +117,7 @@ private:
         if (take(":<n>")) return {.kind = Kind::count};
         if (take(":<ms>")) return {.kind = Kind::time};
         if (take(":")) return {.kind = Kind::integer, .integer = take_integer()};
+        if (take(",")) return {.kind = Kind::double_, .number = take_number<double>()};
         if (take("$-1")) return {.kind = Kind::null_bulk};
         if (take("*-1")) return {.kind = Kind::null_array};
         if (take("_")) return {.kind = Kind::null};
@@ -172,8 +175,10 @@ private:
             throw BadTranscript{"not understood: " + take_all()};
         return take_first(size);
     }
-    std::int64_t take_integer() {
-        std::int64_t value = 0;
+    std::int64_t take_integer() { return take_number<std::int64_t>(); }
+    template <typename Number>
+    Number take_number() {
+        Number value = 0;
         const auto [end, problem] =
             std::from_chars(rest_.data(), rest_.data() + rest_.size(), value);
         if (problem != std::errc{}) throw BadTranscript{"no number: " + std::string{rest_}};
@@ -231,6 +236,8 @@ private:
             return reply.kind() == Kind::bulk_string && is_named(expected, reply);
         case Expect::new_id:
             return reply.kind() == Kind::bulk_string && is_new_id(reply.text());
+        case Expect::double_:
+            return reply == redis::Reply::double_(expected.number);
         case Expect::integer:
         case Expect::count:
         case Expect::time:

@@ -32,6 +32,7 @@ public:
         session_.execute({"RPUSH", "list", "1", long_value, "3"});
         session_.execute({"SADD", "set", "1", long_value + "!", "3"});
         session_.execute({"HSET", "hash", "f", "1", "n", "2", "g", long_value});
+        session_.execute({"ZADD", "sorted", "1", "a", "2.5", long_value, "3", "c"});
         session_.execute({"XADD", "stream", "1-0", "f", long_value});
         session_.execute({"XADD", "stream", "2-0", "f", "v"});
         session_.execute({"XGROUP", "CREATE", "stream", "g", "0"});
@@ -60,6 +61,7 @@ private:
         const std::string type = session_.execute({"TYPE", name})->text();
         if (type == "list") return {"LRANGE", name, "0", "-1"};
         if (type == "set") return {"SMEMBERS", name};
+        if (type == "zset") return {"ZRANGE", name, "0", "-1", "WITHSCORES"};
         if (type == "hash") return {"HGETALL", name};
         if (type == "stream") return {"XINFO", "STREAM", name, "FULL"};
         return {"GET", name};
@@ -92,6 +94,33 @@ const std::vector<Command> key_commands_to_run{
     {"HDEL", "hash", "f", "g"},
     {"HINCRBY", "hash", "n", "9223372036854775000"},
     {"HINCRBY", "new", long_name, "9223372036854775000"},
+    {"ZADD", "sorted", "4", "a", "5", long_name, "6", long_name, "7", long_value},
+    {"ZADD", "new", "1.25", long_value, "2", "x"},
+    {"ZADD", "sorted", "INCR", "0.125", long_value},
+    {"ZADD", "new", "INCR", "1e300", long_value},
+    {"ZADD", "new", "XX", "1", long_value},
+    {"ZINCRBY", "sorted", "-1.123456789012345", long_value},
+    {"ZREM", "sorted", "a", long_value},
+    {"ZREM", "sorted", "a", long_value, "c"},
+    {"ZSCORE", "sorted", long_value},
+    {"ZMSCORE", "sorted", "a", long_value, "no"},
+    {"ZCARD", "sorted"},
+    {"ZRANK", "sorted", long_value, "WITHSCORE"},
+    {"ZRANGE", "sorted", "0", "-1", "WITHSCORES", "REV"},
+    {"ZRANGE", "sorted", "-", "[" + long_value, "BYLEX"},
+    {"ZRANGEBYSCORE", "sorted", "-inf", "(3", "WITHSCORES", "LIMIT", "0", "10"},
+    {"ZCOUNT", "sorted", "1", "2.5"},
+    {"ZREMRANGEBYSCORE", "sorted", "-inf", "2.5"},
+    {"ZREMRANGEBYSCORE", "sorted", "-inf", "inf"},
+    {"ZREMRANGEBYRANK", "sorted", "0", "1"},
+    {"ZREMRANGEBYLEX", "sorted", "-", "+"},
+    {"ZPOPMIN", "sorted"},
+    {"ZPOPMAX", "sorted", "2"},
+    {"ZMPOP", "2", "new", "sorted", "MIN", "COUNT", "5"},
+    {"BZPOPMIN", "new", "sorted", "0"},
+    {"BZPOPMAX", "sorted", "0"},
+    {"BZMPOP", "0", "1", "sorted", "MAX", "COUNT", "2"},
+    {"COPY", "sorted", "new"},
     {"COPY", "set", "new"},
     {"COPY", "hash", "new"},
     {"SETNX", "new", long_value},
@@ -154,6 +183,9 @@ const std::vector<Command> key_commands_to_run{
     {"EXPIRE", "a", "10", long_name},
     {"SET", "a", "b", "EX", "0"},
     {"SCAN", long_name},
+    {"ZADD", "sorted", "1", "new", long_value, "a"},
+    {"ZRANGE", "sorted", "0", "1", "BYSCORE", "BYLEX"},
+    {"ZRANGEBYSCORE", "sorted", long_value, "1"},
 };
 
 }  // namespace

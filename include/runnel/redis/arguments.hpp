@@ -12,9 +12,10 @@
 #include <limits>
 #include <locale.h>  // NOLINT(modernize-deprecated-headers): locale_t is of POSIX
 #include <optional>
-#include <stdlib.h>  // NOLINT(modernize-deprecated-headers): and strtold_l()
+#include <stdlib.h>  // NOLINT(modernize-deprecated-headers): strtod_l(), strtold_l()
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 
 namespace runnel::inline v0::redis::detail {
@@ -101,23 +102,45 @@ inline constexpr std::size_t most_bytes = std::size_t{512} * 1024 * 1024;
     return timeout;
 }
 
-// A number as Redis reads it, which is by strtold(): decimal, exponent and hexadecimal numbers, and
-// infinity. Here whatever the locale. Nothing: the word is none, or too great, or too small.
-// Throws: std::bad_alloc.
-[[nodiscard]] inline std::optional<long double> read_float(std::string_view word) {
-    constexpr std::size_t most = 5119;
-    if (word.empty() || word.size() > most || word.find('\0') != std::string_view::npos ||
+// What the C library makes of a text, here whatever the locale: decimal, exponent and hexadecimal
+// numbers, and infinity.
+template <typename Number>
+struct NumberInText {
+    Number number = 0;
+    bool is_whole = false;  // all of the text is that number
+    bool is_out_of_range = false;
+
+    // Throws: std::bad_alloc.
+    [[nodiscard]] static NumberInText of(std::string_view word) {
+        static const locale_t locale = newlocale(LC_ALL_MASK, "C", nullptr);
+        const std::string text{word};
+        char* end = nullptr;
+        errno = 0;
+        NumberInText made;
+        if constexpr (std::is_same_v<Number, double>)
+            made.number = strtod_l(text.c_str(), &end, locale);
+        else
+            made.number = strtold_l(text.c_str(), &end, locale);
+        made.is_whole = end == text.c_str() + text.size();
+        made.is_out_of_range = errno == ERANGE && (made.number == 0 || std::isinf(made.number));
+        return made;
+    }
+};
+
+// A number as Redis reads it. Nothing: the word is none, or too great, or too small. Throws:
+// std::bad_alloc.
+template <typename Number>
+[[nodiscard]] std::optional<Number> read_number(std::string_view word) {
+    if (word.empty() ||
         std::string_view{" \t\n\v\f\r"}.find(word.front()) != std::string_view::npos)
         return std::nullopt;
-    static const locale_t locale = newlocale(LC_ALL_MASK, "C", nullptr);
-    const std::string text{word};
-    char* end = nullptr;
-    errno = 0;
-    const long double number = strtold_l(text.c_str(), &end, locale);
-    const bool is_out_of_range = errno == ERANGE && (number == 0 || std::isinf(number));
-    if (end != text.c_str() + text.size() || is_out_of_range || std::isnan(number))
-        return std::nullopt;
-    return number;
+    const auto read = NumberInText<Number>::of(word);
+    if (!read.is_whole || read.is_out_of_range || std::isnan(read.number)) return std::nullopt;
+    return read.number;
+}
+[[nodiscard]] inline std::optional<long double> read_float(std::string_view word) {
+    constexpr std::size_t most = 5119;
+    return word.size() > most ? std::nullopt : read_number<long double>(word);
 }
 
 // The time-out of a list command: seconds, with a fraction. `now` in milliseconds. Nothing: for

@@ -112,6 +112,18 @@ public:
         if (found == nullptr) refuse("ERR no such key");
         return *found;
     }
+    // The first of these keys that is there, and its value, which is null if none is.
+    template <typename Kind>
+    struct First {
+        std::string_view key{};
+        Kind* value = nullptr;
+    };
+    template <typename Kind>
+    [[nodiscard]] First<Kind> find_first(Words keys) const {
+        for (const std::string_view key : keys)
+            if (Kind* const found = find<Kind>(key)) return {key, found};
+        return {};
+    }
     template <typename Kind>
     [[nodiscard]] static Kind& as(Value& value) {
         if (value.type() != Kind::kind)

@@ -22,7 +22,8 @@ struct Change {
         popped,            // `count` elements left it
         list_changed,      // `count` elements were set, removed, trimmed or moved within it
         members_added,     // `count` members came to a set
-        members_removed,   // `count` members left it
+        members_removed,   // `count` members left it, or a sorted set
+        scores_set,        // `count` members of a sorted set were added or got other scores
         fields_set,        // `count` fields of a hash were made or changed
         fields_removed,    // `count` fields left it
         entry_added,       // `id`

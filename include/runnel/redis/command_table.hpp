@@ -4,6 +4,7 @@
 #include <runnel/redis/arguments.hpp>
 #include <runnel/redis/command.hpp>
 #include <runnel/redis/commands/blocking_lists.hpp>
+#include <runnel/redis/commands/blocking_sorted_sets.hpp>
 #include <runnel/redis/commands/connection.hpp>
 #include <runnel/redis/commands/counters.hpp>
 #include <runnel/redis/commands/expiry.hpp>
@@ -14,6 +15,8 @@
 #include <runnel/redis/commands/pending.hpp>
 #include <runnel/redis/commands/pubsub.hpp>
 #include <runnel/redis/commands/sets.hpp>
+#include <runnel/redis/commands/sorted_set_ranges.hpp>
+#include <runnel/redis/commands/sorted_sets.hpp>
 #include <runnel/redis/commands/stream_info.hpp>
 #include <runnel/redis/commands/stream_reads.hpp>
 #include <runnel/redis/commands/streams.hpp>
@@ -91,6 +94,9 @@ private:
         add(counter_commands);
         add(set_commands);
         add(hash_commands);
+        add(sorted_set_commands);
+        add(sorted_set_range_commands);
+        add(blocking_sorted_set_commands);
         add(transaction_commands);
         add(list_commands);
         add(blocking_list_commands);

@@ -14,7 +14,7 @@ namespace runnel::inline v0::redis::detail {
 // The fake is built from the library's own parts.
 using namespace runnel::v0::detail;
 
-enum class ValueType : std::uint8_t { string, list, stream, set, hash };
+enum class ValueType : std::uint8_t { string, list, stream, set, hash, sorted_set };
 
 // What a key holds.
 class Value {

@@ -22,10 +22,21 @@ enum class WaitsFor : std::uint8_t {
     longer_list,  // a list of at least two elements: it is to be told of each one
     stream,
     group,  // a stream, and to be told when it or a group of it goes
+    sorted_set,
 };
 
 [[nodiscard]] constexpr ValueType type_of(WaitsFor what) noexcept {
-    return what <= WaitsFor::longer_list ? ValueType::list : ValueType::stream;
+    switch (what) {
+    case WaitsFor::list:
+    case WaitsFor::longer_list:
+        return ValueType::list;
+    case WaitsFor::sorted_set:
+        return ValueType::sorted_set;
+    case WaitsFor::stream:
+    case WaitsFor::group:
+        break;
+    }
+    return ValueType::stream;
 }
 
 // The commands that are parked at one key, in the order in which they came.
@@ -90,7 +101,8 @@ private:
     [[nodiscard]] static bool may_end_wait(const Change& change, const KeyWaits& waits) noexcept {
         switch (change.what) {
         case Change::What::key_made:
-            return change.type == ValueType::list || change.type == ValueType::stream;
+            return change.type == ValueType::list || change.type == ValueType::stream ||
+                   change.type == ValueType::sorted_set;
         case Change::What::key_gone:
             return change.type == ValueType::stream && waits.groups != 0;
         case Change::What::entry_added:

@@ -5,7 +5,9 @@
 #include <runnel/redis/arguments.hpp>
 #include <runnel/redis/call.hpp>
 #include <runnel/redis/command.hpp>
+#include <runnel/redis/commands/blocking.hpp>
 #include <runnel/redis/commands/lists.hpp>
+#include <runnel/redis/commands/several_to_pop.hpp>
 #include <runnel/redis/list_value.hpp>
 #include <runnel/redis/replies.hpp>
 #include <runnel/redis/reply.hpp>
@@ -13,36 +15,18 @@
 
 #include <array>
 #include <cstddef>
-#include <cstdint>
-#include <optional>
 #include <utility>
 
 namespace runnel::inline v0::redis::detail {
 
-// The time-out in the word `at`. Throws: Refusal.
-[[nodiscard]] inline std::optional<std::int64_t> list_timeout(const Call& call, std::size_t at) {
-    // What is parked has its deadline.
-    if (call.is_again()) return std::nullopt;
-    return timeout_in_seconds(call[at], call.now());
-}
-
-// Waits at lists that are not there, or are too short. What is returned is to be returned.
-inline Reply wait_at_lists(Call& call, Words keys, std::optional<std::int64_t> timeout,
-                           Reply otherwise, WaitsFor what = WaitsFor::list) {
-    if (call.is_again()) return call.block({});  // it keeps its place, and needs no memory
-    return call.block({.keys = {keys.begin(), keys.end()},
-                       .what = what,
-                       .timeout = timeout,
-                       .otherwise = std::move(otherwise)});
-}
-
 inline Reply pop_or_wait(Call& call, End end) {
-    const auto timeout = list_timeout(call, call.size() - 1);
+    const auto timeout = blocking_timeout(call, call.size() - 1);
     const Words keys = call.words().subspan(1, call.size() - 2);
-    const auto from = FirstList::of(call, keys);
-    if (from.list == nullptr) return wait_at_lists(call, keys, timeout, call.null_array());
-    Reply reply = Reply::array({bulk(from.key), Reply::bulk_string(from.list->core().peek(end))});
-    drop_elements(call, from.key, *from.list, end, 1);
+    const auto from = call.find_first<ListValue>(keys);
+    if (from.value == nullptr)
+        return wait_at_keys(call, keys, timeout, call.null_array(), WaitsFor::list);
+    Reply reply = Reply::array({bulk(from.key), Reply::bulk_string(from.value->core().peek(end))});
+    drop_elements(call, from.key, *from.value, end, 1);
     return reply;
 }
 inline Reply blpop(Call& call) {
@@ -53,19 +37,20 @@ inline Reply brpop(Call& call) {
 }
 
 inline Reply blmpop(Call& call) {
-    const auto asked = SeveralToPop::of(call, 2);
-    const auto timeout = list_timeout(call, 1);
-    const auto from = FirstList::of(call, asked.keys);
-    if (from.list == nullptr) return wait_at_lists(call, asked.keys, timeout, call.null_array());
+    const auto asked = SeveralToPop::of(call, 2, end_named);
+    const auto timeout = blocking_timeout(call, 1);
+    const auto from = call.find_first<ListValue>(asked.keys);
+    if (from.value == nullptr)
+        return wait_at_keys(call, asked.keys, timeout, call.null_array(), WaitsFor::list);
     return pop_several(call, from, asked);
 }
 
 inline Reply move_or_wait(Call& call, End from, End to, std::size_t timeout_word) {
-    const auto timeout = list_timeout(call, timeout_word);
+    const auto timeout = blocking_timeout(call, timeout_word);
     auto* const source = call.find<ListValue>(call[1]);
     if (source != nullptr) return move_one_of(call, *source, from, to);
     // Between MULTI and EXEC it answers as LMOVE does.
-    return wait_at_lists(call, call.words().subspan(1, 1), timeout, call.null());
+    return wait_at_keys(call, call.words().subspan(1, 1), timeout, call.null(), WaitsFor::list);
 }
 inline Reply blmove(Call& call) {
     const End from = end_named(call[3]);
@@ -79,12 +64,12 @@ inline Reply brpoplpush(Call& call) {
 inline Reply blmovem(Call& call) {
     constexpr std::size_t options = 6;
     const auto asked = SeveralToMove::of(call, options);
-    const auto timeout = list_timeout(call, options - 1);
+    const auto timeout = blocking_timeout(call, options - 1);
     auto* const source = call.find<ListValue>(call[1]);
     if (asked.is_there(source)) return move_several(call, *source, asked.move);
     const bool needs_several = asked.is_exact && asked.move.count > 1;
-    return wait_at_lists(call, call.words().subspan(1, 1), timeout, call.null_array(),
-                         needs_several ? WaitsFor::longer_list : WaitsFor::list);
+    return wait_at_keys(call, call.words().subspan(1, 1), timeout, call.null_array(),
+                        needs_several ? WaitsFor::longer_list : WaitsFor::list);
 }
 
 inline constexpr auto blocking_list_commands = std::to_array<CommandInfo>({

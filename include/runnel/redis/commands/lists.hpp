@@ -9,6 +9,7 @@
 #include <runnel/redis/call.hpp>
 #include <runnel/redis/change.hpp>
 #include <runnel/redis/command.hpp>
+#include <runnel/redis/commands/several_to_pop.hpp>
 #include <runnel/redis/list_value.hpp>
 #include <runnel/redis/replies.hpp>
 #include <runnel/redis/reply.hpp>
@@ -409,43 +410,10 @@ inline Reply lmovem(Call& call) {
 
 // ---------------------------------------------------------------------- the first of several lists
 
-// The first of the keys that is there, and its list. Throws: Refusal, if it is no list.
-struct FirstList {
-    std::string_view key{};
-    ListValue* list = nullptr;  // null: none is there
-
-    [[nodiscard]] static FirstList of(const Call& call, Words keys) {
-        for (const std::string_view key : keys)
-            if (auto* const list = call.find<ListValue>(key)) return {key, list};
-        return {};
-    }
-};
-
-// What LMPOP is asked for.
-struct SeveralToPop {
-    Words keys{};
-    End end = End::front;
-    std::size_t count = 1;
-
-    // `at`: where the words tell how many keys there are. Throws: Refusal.
-    [[nodiscard]] static SeveralToPop of(const Call& call, std::size_t at) {
-        SeveralToPop asked;
-        const std::size_t keys = positive_count(call[at], "ERR numkeys should be greater than 0");
-        if (keys >= call.size() - at - 1) refuse_syntax();
-        asked.keys = call.words().subspan(at + 1, keys);
-        const Words rest = call.words_from(at + 1 + keys);
-        asked.end = end_named(rest[0]);
-        if (rest.size() == 1) return asked;
-        if (rest.size() == 2 || !is(rest[1], "COUNT")) refuse_syntax();
-        asked.count = positive_count(rest[2], "ERR count should be greater than 0");
-        if (rest.size() > 3) refuse_syntax();
-        return asked;
-    }
-};
-
 // Of a list that is there: its key, and the elements.
-inline Reply pop_several(const Call& call, const FirstList& from, const SeveralToPop& asked) {
-    ListValue& list = *from.list;
+inline Reply pop_several(const Call& call, const Call::First<ListValue>& from,
+                         const SeveralToPop& asked) {
+    ListValue& list = *from.value;
     const std::size_t count = std::min(asked.count, list.core().size());
     Reply reply =
         Reply::array({bulk(from.key), Reply::array(elements_at(list.core(), asked.end, count))});
@@ -454,9 +422,9 @@ inline Reply pop_several(const Call& call, const FirstList& from, const SeveralT
 }
 
 inline Reply lmpop(Call& call) {
-    const auto asked = SeveralToPop::of(call, 1);
-    const auto from = FirstList::of(call, asked.keys);
-    return from.list == nullptr ? call.null_array() : pop_several(call, from, asked);
+    const auto asked = SeveralToPop::of(call, 1, end_named);
+    const auto from = call.find_first<ListValue>(asked.keys);
+    return from.value == nullptr ? call.null_array() : pop_several(call, from, asked);
 }
 
 inline constexpr auto list_commands = std::to_array<CommandInfo>({
