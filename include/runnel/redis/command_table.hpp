@@ -7,6 +7,7 @@
 #include <runnel/redis/commands/blocking_sorted_sets.hpp>
 #include <runnel/redis/commands/connection.hpp>
 #include <runnel/redis/commands/counters.hpp>
+#include <runnel/redis/commands/digests.hpp>
 #include <runnel/redis/commands/expiry.hpp>
 #include <runnel/redis/commands/groups.hpp>
 #include <runnel/redis/commands/hashes.hpp>
@@ -92,6 +93,7 @@ private:
         add(stream_info_commands);
         add(string_commands);
         add(counter_commands);
+        add(digest_commands);
         add(set_commands);
         add(hash_commands);
         add(sorted_set_commands);

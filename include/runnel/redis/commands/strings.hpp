@@ -6,6 +6,7 @@
 #include <runnel/redis/change.hpp>
 #include <runnel/redis/command.hpp>
 #include <runnel/redis/commands/expiry.hpp>
+#include <runnel/redis/commands/string_condition.hpp>
 #include <runnel/redis/database.hpp>
 #include <runnel/redis/replies.hpp>
 #include <runnel/redis/reply.hpp>
@@ -62,6 +63,7 @@ struct SetOptions {
     enum class When : std::uint8_t { always, if_missing, if_there };
 
     When when = When::always;
+    StringCondition condition{};
     bool returns_old = false;
     bool keeps_expiry = false;
     ExpiryOption expiry{};
@@ -71,24 +73,31 @@ struct SetOptions {
         SetOptions options;
         for (std::size_t at = 3; at < call.size(); ++at) {
             if (options.take_flag(call[at])) continue;
-            if (at + 1 == call.size() || options.keeps_expiry ||
-                !options.expiry.take(call[at], call[at + 1]))
-                refuse_syntax();
+            if (at + 1 == call.size() || !options.take(call[at], call[at + 1])) refuse_syntax();
             ++at;
         }
         return options;
     }
 
-    [[nodiscard]] bool allows(bool is_there) const noexcept {
-        return when == When::always || (when == When::if_there) == is_there;
+    // `value`: what the key holds; null: it does not exist. Throws: Refusal.
+    [[nodiscard]] bool allow(Value* value) const {
+        if (!condition.is_given())
+            return when == When::always || (when == When::if_there) == (value != nullptr);
+        if (value == nullptr) return condition.holds_without_string();
+        return condition.holds_for(Call::as<StringValue>(*value).bytes());
     }
 
 private:
+    // Of NX, XX and the conditions there is one at most.
+    [[nodiscard]] bool may_be_restricted() const noexcept {
+        return when == When::always && !condition.is_given();
+    }
+
     // The options that contradict each other are no options once the other one was given.
     bool take_flag(std::string_view word) noexcept {
-        if (is(word, "NX") && when != When::if_there) {
+        if (is(word, "NX") && may_be_restricted()) {
             when = When::if_missing;
-        } else if (is(word, "XX") && when != When::if_missing) {
+        } else if (is(word, "XX") && may_be_restricted()) {
             when = When::if_there;
         } else if (is(word, "GET")) {
             returns_old = true;
@@ -98,6 +107,10 @@ private:
             return false;
         }
         return true;
+    }
+    bool take(std::string_view word, std::string_view value) noexcept {
+        if (may_be_restricted() && condition.take(word, value)) return true;
+        return !keeps_expiry && expiry.take(word, value);
     }
 };
 
@@ -185,7 +198,8 @@ inline Reply set(Call& call) {
     const std::optional<Milliseconds> expires = options.expiry.moment(call);
     Reply old =
         options.returns_old ? reply_of_string(call.find<StringValue>(call[1])) : Reply::null();
-    if (!options.allows(call.find_key(call[1]) != nullptr)) return old;
+    const auto* const key = call.find_key(call[1]);
+    if (!options.allow(key == nullptr ? nullptr : key->second.value.get())) return old;
     Reply reply = options.returns_old ? std::move(old) : reply_ok();
     StringForKey string{call, call[1], call[2], expires};
     options.keeps_expiry ? string.put_and_keep_expiry() : string.put();
