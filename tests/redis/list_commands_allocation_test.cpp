@@ -120,8 +120,6 @@ const std::vector<Command> list_commands_that_wait{
     {"BLMOVE", "new", "one", "LEFT", "RIGHT", "10"},
     {"BRPOPLPUSH", "new", "one", "0"},
     {"BLMOVEM", "one", "new", "LEFT", "LEFT", "10", "EXACTLY", "2", "BULK"},
-    {"BZPOPMIN", "new", long_list + "!", "10"},
-    {"BZMPOP", "0", "1", long_list + "!", "MAX"},
 };
 
 }  // namespace
