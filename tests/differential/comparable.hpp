@@ -269,6 +269,8 @@ private:
         {"xinfo|help", &Comparable::kind_only},
         {"pubsub|help", &Comparable::kind_only},
         {"client|help", &Comparable::kind_only},
+        {"client|info", &Comparable::kind_only},
+        {"client|list", &Comparable::kind_only},
     });
 
     std::int64_t now_;

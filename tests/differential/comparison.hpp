@@ -32,7 +32,8 @@ struct Step {
     std::vector<Words> commands{};
     std::vector<Words> after_a_moment{};  ///< the same session's, after a few milliseconds
     bool has_moment = false;
-    bool reopens = false;  ///< the session ends then, and another one takes its place
+    bool reopens = false;                ///< the session ends then, and another one takes its place
+    std::optional<std::size_t> kills{};  ///< the same of the session that it may have killed
 };
 
 /// A difference that nothing explains.
@@ -62,6 +63,7 @@ public:
         hear_redis();
         compare();
         if (step.reopens) reopen(step.session);
+        if (step.kills) reopen(*step.kills);
         return !is_over_;
     }
 
@@ -178,7 +180,8 @@ private:
     // ------------------------------------------------------------------ marks
 
     Words resolved(Words words, Target& target) const {
-        const bool is_unblock = name_of(words) == "client|unblock";
+        const std::string name = name_of(words);
+        const bool is_of_client = name == "client|unblock" || name == "client|kill";
         for (std::string& word : words) {
             replace(word, id_mark, [&](std::int64_t number) {
                 const auto at = static_cast<std::size_t>(number);
@@ -186,7 +189,7 @@ private:
             });
             replace(word, client_mark, [&](std::int64_t number) {
                 // A word of another place may be quoted in an error.
-                return is_unblock ? target.client_id(static_cast<std::size_t>(number)) : "0";
+                return is_of_client ? target.client_id(static_cast<std::size_t>(number)) : "0";
             });
             replace(word, second_mark,
                     [&](std::int64_t number) { return std::to_string(moment_ / 1000 + number); });

@@ -72,6 +72,10 @@ public:
                 return step;
             }
         }
+        if (!is_waiting && !in_multi_[step.session] && random_.percent(1)) {
+            kill(step);
+            return step;
+        }
         // When a client is woken, what it has sent meanwhile may be carried out before or after
         // what is behind the command that has woken it.
         const std::size_t most = comparison.has_backlog() ? 1 : 1 + random_.below(8);
@@ -156,6 +160,7 @@ private:
     bool fits(std::string_view name, std::size_t session, Comparison& comparison,
               std::size_t waiting) {
         const bool in_multi = in_multi_[session];
+        if (name == "client|kill") return false;  // see kill()
         // The time of an id has to be known: it is not if another client decides when that is.
         if (name == "xadd" && comparison.session(session).waiting() != nullptr) return false;
         const bool is_subscribed = comparison.session(session).is_subscribed();
@@ -173,6 +178,18 @@ private:
         // Somebody has to stay who can wake the others.
         if (is_blocking(name) && !in_multi) return waiting + 1 < session_count;
         return true;
+    }
+
+    // Nothing else is sent with it: a client that is killed may lose what it was sent at that
+    // moment.
+    void kill(Step& step) {
+        const auto form = std::ranges::find(forms_, "client|kill",
+                                            [](const Drawn& drawn) { return drawn.form->name; });
+        vocabulary_.begin_command(false);
+        Words words = form->grammar.draw(vocabulary_);
+        step.kills = Vocabulary::client_of(words[3]);
+        if (step.kills) in_multi_[*step.kills] = false;
+        step.commands.push_back(std::move(words));
     }
 
     // EXEC tells how many replies it has, and counts one for each command: what says more, or is

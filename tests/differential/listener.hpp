@@ -32,8 +32,8 @@ inline std::string in_small_letters(std::string text) {
 
 /// "lpush", or "xgroup|create".
 inline std::string name_of(const Words& words) {
-    static constexpr std::array<std::string_view, 4> with_subcommands{"xgroup", "xinfo", "client",
-                                                                      "pubsub"};
+    static constexpr std::array<std::string_view, 8> with_subcommands{
+        "xgroup", "xinfo", "client", "pubsub", "object", "memory", "config", "command"};
     std::string name = in_small_letters(words.front());
     if (words.size() > 1 && std::ranges::count(with_subcommands, name) != 0)
         name += '|' + in_small_letters(words[1]);

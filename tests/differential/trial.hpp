@@ -148,6 +148,7 @@ inline std::ostream& operator<<(std::ostream& out, const Report& report) {
         for (const Words& words : step.commands) print(words);
         if (step.has_moment) out << "a moment passes\n";
         for (const Words& words : step.after_a_moment) print(words);
+        if (step.kills) out << *step.kills << "> begins anew\n";
         if (step.reopens) out << step.session << "> ends, and begins anew\n";
     }
     return out << report.finding;

@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
+#include <optional>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -113,6 +114,12 @@ public:
             if (at + 1 < words.size()) std::swap(words[at], words[at + 1]);
             return;
         }
+    }
+
+    /// The session that a word marks, if it does.
+    static std::optional<std::size_t> client_of(std::string_view word) {
+        if (!word.starts_with(client_mark)) return std::nullopt;
+        return static_cast<std::size_t>(word[client_mark.size()] - '0');
     }
 
 private:
@@ -455,6 +462,13 @@ private:
             return words.push_back(client_mark + std::to_string(random_.below(4)) + '>');
         words.push_back(one_of({"99999999", "0", "-1", "x", ""}));
     }
+    void client_number(Words& words) {
+        words.push_back(mostly({"99999999", "88888888"}, 10, {"0", "-1"}, 10, {"x", ""}));
+    }
+    void client_type(Words& words) {
+        words.push_back(mostly({"normal", "pubsub", "PubSub"}, 10, {"master", "replica", "slave"},
+                               5, {"x", ""}));
+    }
     void client_name(Words& words) {
         words.push_back(
             mostly({"me", "you", "n-1"}, 10, {""}, 10, {"a b", "x\n", "\x7f", "caf\xc3\xa9"}));
@@ -529,6 +543,8 @@ private:
         {"many", &Vocabulary::many},
         {"client", &Vocabulary::client},
         {"client_name", &Vocabulary::client_name},
+        {"client_number", &Vocabulary::client_number},
+        {"client_type", &Vocabulary::client_type},
         {"protocol", &Vocabulary::protocol},
         {"subcommand", &Vocabulary::subcommand},
     });

@@ -36,6 +36,7 @@ struct ClientScene {
     ClientScene() {
         sender.execute({"CLIENT", "SETNAME", "the-name-of-the-sender"});
         listener.execute({"HELLO", "3"});
+        (void)waiter.submit({"BLPOP", "jobs", "0"});
         for (const Words& words : {Words{"SUBSCRIBE", "news", long_argument},
                                    Words{"PSUBSCRIBE", "n*"}, Words{"SSUBSCRIBE", "news"}})
             listener.execute(words);
@@ -127,6 +128,19 @@ TEST_CASE("a command of a connection that runs out of memory changes nothing", "
     check_at_every_request({}, {"CLIENT", "ID"});
     check_at_every_request({}, {"CLIENT", "SETNAME", long_argument});
     check_at_every_request({}, {"CLIENT", "GETNAME"});
+    check_at_every_request({}, {"CLIENT", "GETREDIR"});
+    check_at_every_request({}, {"CLIENT", "HELP"});
+    check_at_every_request({}, {"CLIENT", "NO-EVICT", "ON"});
+    check_at_every_request({}, {"CLIENT", "NO-TOUCH", "ON"});
+    check_at_every_request({}, {"CLIENT", "SETINFO", "LIB-NAME", long_argument});
+    check_at_every_request({}, {"CLIENT", "SETINFO", "LIB-NAME", "a " + long_argument});
+    check_at_every_request({}, {"CLIENT", "LIST", "TYPE", "PUBSUB"});
+    check_at_every_request({}, {"CLIENT", "LIST", "ID", "3", "99"});
+    check_at_every_request({}, {"CLIENT", "LIST", "TYPE", long_argument});
+    check_at_every_request({}, {"CLIENT", "KILL", "127.0.0.1:50001"});
+    check_at_every_request({}, {"CLIENT", "KILL", "127.0.0.1:1"});
+    check_at_every_request({}, {"CLIENT", "KILL", "TYPE", "PUBSUB"});
+    check_at_every_request({}, {"CLIENT", "KILL", "ID", "3", "SKIPME", "NO"});
     check_at_every_request({}, {"CLIENT", "UNBLOCK", "1", "FOO"});
     const std::string waiter = std::to_string(ClientScene{}.waiter.id());
     check_at_every_request({}, {"CLIENT", "UNBLOCK", waiter});

@@ -6,6 +6,7 @@
 #include "support/catch.hpp"
 #include "support/fake_replies.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -299,9 +300,9 @@ TEST_CASE("CLIENT UNBLOCK looks at its reason before the id", "[connection]") {
 TEST_CASE("CLIENT HELP tells of the subcommands that there are", "[connection]") {
     Clients clients;
     const auto lines = clients.one.execute({"CLIENT", "HELP"})->strings();
-    REQUIRE(lines.size() == 11);
     CHECK(lines.front() == "CLIENT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:");
-    CHECK(lines[3] == "ID");
+    CHECK(std::ranges::count(lines, "UNBLOCK <clientid> [TIMEOUT|ERROR]") == 1);
+    CHECK(std::ranges::count(lines, "NO-TOUCH (ON|OFF)") == 1);
     CHECK(lines.back() == "    Print this help.");
 }
 

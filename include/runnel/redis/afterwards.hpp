@@ -25,6 +25,7 @@ inline void ServerState::send_push(UnsentPush& push) noexcept {
     Output output = std::move(push.output);
     memory.pushes.give_back(push);
     if (session.is_closed) return session.outbox.no_push();
+    session.facts.active = command_time_;
     session.outbox.add_push(std::move(output));
     ask_all(session.push_waiters, after_->chain);
     hand_out_pushes(session);

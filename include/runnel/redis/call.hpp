@@ -223,6 +223,16 @@ public:
         server_.mutex.assert_held();
         return server_.find_session(id);
     }
+    // All that there are, by their ids.
+    [[nodiscard]] const ServerState::Sessions& sessions() const noexcept {
+        server_.mutex.assert_held();
+        return server_.sessions();
+    }
+    // To commit: closes another session, as if it had disconnected.
+    void end_session(SessionState& session) const noexcept {
+        server_.mutex.assert_held();
+        server_.end_session(session);
+    }
     // To commit: ends the wait of a session that is parked, with that reply.
     void unblock(SessionState& session, Reply reply) const noexcept {
         server_.mutex.assert_held();

@@ -5,6 +5,7 @@
 #include <runnel/redis/command.hpp>
 #include <runnel/redis/commands/blocking_lists.hpp>
 #include <runnel/redis/commands/blocking_sorted_sets.hpp>
+#include <runnel/redis/commands/clients.hpp>
 #include <runnel/redis/commands/connection.hpp>
 #include <runnel/redis/commands/counters.hpp>
 #include <runnel/redis/commands/digests.hpp>
@@ -86,6 +87,7 @@ public:
 private:
     CommandTable() {
         add(connection_commands);
+        add(client_commands);
         add(expiry_commands);
         add(key_commands);
         add(pubsub_commands);

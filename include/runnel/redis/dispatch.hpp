@@ -44,6 +44,7 @@ inline ServerState::ServerState(const ServerOptions& given)
 inline std::shared_ptr<SessionState> ServerState::open(const SessionOptions& session_options) {
     const Lock lock{mutex};
     auto session = std::make_shared<SessionState>(*this, last_id_ + 1, session_options);
+    session->facts.opened = session->facts.active = wall();
     sessions_.emplace(session->id, session);
     ++last_id_;
     return session;
@@ -95,8 +96,10 @@ inline SessionState* ServerState::find_session(std::int64_t id) noexcept {
 // ---- commands
 
 // Steps 1, 2 and 4 of a request. Throws: Refusal.
-inline const CommandInfo& ServerState::admit(const SessionState& session, Words words) const {
+inline const CommandInfo& ServerState::admit(SessionState& session, Words words) const {
+    session.facts.last_command = nullptr;
     const CommandInfo& info = CommandTable::get().look_up(words, profile.has);
+    session.facts.last_command = &info;
     const bool is_restricted = !session.is_resp3() && !session.subscriptions.empty();
     if (is_restricted && !info.has(Flag::when_subscribed))
         refuse("ERR Can't execute '" + std::string{info.name} +
@@ -160,7 +163,7 @@ inline ServerState::Answer ServerState::carry_out_now(SessionState& session, Wor
                                                       std::shared_ptr<PendingState>& pending,
                                                       const std::optional<Reply>& given,
                                                       Heard heard) {
-    const Milliseconds now = wall();
+    const Milliseconds now = command_time_ = session.facts.active = wall();
     expire_due(now);
     prepare_expiry_alarm();
     RoomForAnswer room{{session.outbox, memory}};
@@ -168,6 +171,7 @@ inline ServerState::Answer ServerState::carry_out_now(SessionState& session, Wor
     std::optional<Call> call;
     Reply reply =
         given ? answer_with(session, words, *given) : reply_to(session, words, now, call, pending);
+    ++session.facts.commands;
     // Nothing fails from here on.
     Answer answer = call && call->is_blocked() ? park_call(*call, room, heard)
                                                : send_answer(call, std::move(reply), room, heard);

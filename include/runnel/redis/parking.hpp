@@ -145,7 +145,10 @@ inline void ServerState::go_on(SessionState& session) noexcept {
 inline void ServerState::end_parked(SessionState& session, std::optional<Reply> reply,
                                     bool has_failed) noexcept {
     const std::shared_ptr<Parked> parked = end_wait(session);
-    if (reply) parked->room->send(*reply);
+    if (reply) {
+        session.facts.active = wall();
+        parked->room->send(*reply);
+    }
     parked->room.reset();
     log_ended(*parked, reply);
     finish(*parked->pending, std::move(reply), has_failed);
@@ -256,7 +259,8 @@ inline Served Parked::serve_again(WaitNode& node) noexcept {
 
 inline Served ServerState::serve_again(Parked& parked) noexcept {
     SessionState& session = parked.session;
-    Call call{*this, session, parked.info, parked.owned.get(), wall()};
+    command_time_ = wall();
+    Call call{*this, session, parked.info, parked.owned.get(), command_time_};
     call.is_carried_out_again(parked);
     try {
         Reply reply = parked.info.handler(call);

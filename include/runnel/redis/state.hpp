@@ -14,6 +14,7 @@
 #include <runnel/detail/wait/wait_queue.hpp>
 #include <runnel/detail/wait/waiter.hpp>
 #include <runnel/redis/change.hpp>
+#include <runnel/redis/client_facts.hpp>
 #include <runnel/redis/command.hpp>
 #include <runnel/redis/command_log.hpp>
 #include <runnel/redis/database.hpp>
@@ -174,6 +175,7 @@ struct SessionState : std::enable_shared_from_this<SessionState> {
     int protocol = 2;
     std::size_t database = 0;
     std::string name;
+    ClientFacts facts{};
     std::optional<Transaction> transaction{};
     std::list<WatchedKey> watched;
     bool is_touched = false;  // something that it watches was
@@ -296,6 +298,11 @@ public:
     }
     // Null: there is none.
     [[nodiscard]] SessionState* find_session(std::int64_t id) noexcept RUNNEL_REQUIRES(mutex);
+    using Sessions = std::map<std::int64_t, std::shared_ptr<SessionState>>;
+    // Those that are not closed, by their ids.
+    [[nodiscard]] const Sessions& sessions() const noexcept RUNNEL_REQUIRES(mutex) {
+        return sessions_;
+    }
     // For a command: as CLIENT UNBLOCK does with that session.
     void unblock(SessionState& session, Reply reply) noexcept RUNNEL_REQUIRES(mutex) {
         answer_parked(session, std::move(reply));
@@ -419,7 +426,7 @@ private:
     friend class Call;
     friend class Entering;
 
-    [[nodiscard]] const CommandInfo& admit(const SessionState& session, Words words) const;
+    [[nodiscard]] const CommandInfo& admit(SessionState& session, Words words) const;
     [[nodiscard]] Reply reject(SessionState& session, Words words, Reply refusal)
         RUNNEL_REQUIRES(mutex);
     [[nodiscard]] Strike strike(const SessionState& session, Words words) RUNNEL_REQUIRES(mutex);
@@ -498,9 +505,11 @@ private:
     void send_push(UnsentPush& push) noexcept RUNNEL_REQUIRES(mutex);
     void hold_to_limit(SessionState& session) noexcept RUNNEL_REQUIRES(mutex);
 
+    // When the latest command was carried out, or again: the time of what it has sent.
+    Milliseconds command_time_ RUNNEL_GUARDED_BY(mutex) = 0;
     std::size_t expiring_ RUNNEL_GUARDED_BY(mutex) = 0;
     std::vector<Database> databases_ RUNNEL_GUARDED_BY(mutex);
-    std::map<std::int64_t, std::shared_ptr<SessionState>> sessions_ RUNNEL_GUARDED_BY(mutex);
+    Sessions sessions_ RUNNEL_GUARDED_BY(mutex);
     std::int64_t last_id_ RUNNEL_GUARDED_BY(mutex) = 0;
     Waits waits_ RUNNEL_GUARDED_BY(mutex);
     std::size_t blocked_ RUNNEL_GUARDED_BY(mutex) = 0;

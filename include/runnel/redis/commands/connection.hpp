@@ -4,13 +4,12 @@
 #include <runnel/redis/arguments.hpp>
 #include <runnel/redis/call.hpp>
 #include <runnel/redis/command.hpp>
+#include <runnel/redis/commands/clients.hpp>
 #include <runnel/redis/database_number.hpp>
 #include <runnel/redis/replies.hpp>
 #include <runnel/redis/reply.hpp>
 #include <runnel/redis/state.hpp>
-#include <runnel/redis/subcommands.hpp>
 
-#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <optional>
@@ -65,17 +64,12 @@ inline Reply reset(Call& call) {
     session.database = 0;
     session.protocol = 2;
     session.name.clear();
+    session.facts.no_evict = false;
+    session.facts.no_touch = false;
     return reply;
 }
 
-// ---- HELLO and CLIENT
-
-[[nodiscard]] inline std::string client_name(std::string_view name) {
-    const auto is_special = [](char c) { return c < '!' || c > '~'; };
-    if (std::ranges::any_of(name, is_special))
-        refuse("ERR Client names cannot contain spaces, newlines or special characters.");
-    return std::string{name};
-}
+// ---- HELLO
 
 struct HelloOptions {
     std::optional<std::string> name{};
@@ -88,7 +82,7 @@ inline HelloOptions read_hello_options(const Call& call) {
     for (std::size_t at = 2; at < call.size(); ++at) {
         const std::size_t more = call.size() - 1 - at;
         if (is(call[at], "AUTH") && more >= 2) {
-            options.may_enter = call[at + 1] == "default";
+            options.may_enter = call[at + 1] == only_user;
             at += 2;
         } else if (is(call[at], "SETNAME") && more >= 1) {
             options.name = client_name(call[++at]);
@@ -124,48 +118,6 @@ inline Reply hello(Call& call) {
     return reply;
 }
 
-inline Reply client_id(Call& call) {
-    return Reply::integer(call.session().id);
-}
-
-inline Reply client_setname(Call& call) {
-    std::string name = client_name(call[2]);
-    Reply reply = reply_ok();
-    call.session().name = std::move(name);
-    return reply;
-}
-
-inline Reply client_getname(Call& call) {
-    const std::string& name = call.session().name;
-    return name.empty() ? call.null() : Reply::bulk_string(name);
-}
-
-inline Reply client_unblock(Call& call) {
-    if (call.size() > 4) refuse_subcommand_arguments(call.words());
-    bool is_error = false;
-    if (call.size() == 4) {
-        is_error = is(call[3], "ERROR");
-        if (!is_error && !is(call[3], "TIMEOUT"))
-            refuse("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
-    }
-    SessionState* const session = call.find_session(call.integer(2));
-    if (session == nullptr || !session->parked || session->parked->is_delayed())
-        return Reply::integer(0);
-    Reply end = session->null_array();
-    if (is_error) end = Reply::error("UNBLOCKED client unblocked via CLIENT UNBLOCK");
-    call.unblock(*session, std::move(end));
-    return Reply::integer(1);
-}
-
-// Of those that there are here.
-inline Reply client_help(Call& call) {
-    return help(call.words(), {"GETNAME", "    Return the name of the current connection.", "ID",
-                               "    Return the ID of the current connection.", "SETNAME <name>",
-                               "    Assign the name <name> to the current connection.",
-                               "UNBLOCK <clientid> [TIMEOUT|ERROR]",
-                               "    Unblock the specified blocked client."});
-}
-
 inline constexpr auto connection_commands = std::to_array<CommandInfo>({
     {"ping", -1, Flag::when_subscribed, {}, {1, 0}, ping},
     {"echo", 2, Flag::none, {}, {1, 0}, echo},
@@ -174,12 +126,6 @@ inline constexpr auto connection_commands = std::to_array<CommandInfo>({
     {"quit", -1, Flag::when_subscribed | Flag::not_queued, {}, {1, 0}, quit},
     {"reset", 1, Flag::when_subscribed | Flag::not_queued, {}, {6, 2}, reset},
     {"hello", -1, Flag::none, {}, {6, 0}, hello},
-    {"client", -2, Flag::container, {}, {2, 4}, nullptr},
-    {"client|help", 2, Flag::none, {}, {5, 0}, client_help},
-    {"client|id", 2, Flag::none, {}, {5, 0}, client_id},
-    {"client|setname", 3, Flag::none, {}, {2, 6}, client_setname},
-    {"client|getname", 2, Flag::none, {}, {2, 6}, client_getname},
-    {"client|unblock", -3, Flag::none, {}, {5, 0}, client_unblock},
 });
 
 }  // namespace runnel::inline v0::redis::detail
