@@ -102,6 +102,13 @@ inline constexpr auto key_forms = std::to_array<Form>({
     {"expiretime", 3, "EXPIRETIME key"},
     {"pexpiretime", 3, "PEXPIRETIME key"},
     {"persist", 3, "PERSIST key"},
+    {"object|encoding", 2, "OBJECT ENCODING key"},
+    {"object|freq", 1, "OBJECT FREQ key"},
+    {"object|help", 1, "OBJECT HELP"},
+    {"object|idletime", 1, "OBJECT IDLETIME key"},
+    {"object|refcount", 1, "OBJECT REFCOUNT key"},
+    {"memory|help", 1, "MEMORY HELP"},
+    {"memory|usage", 2, "MEMORY USAGE key [SAMPLES count]"},
     {"set", 5,
      "SET string element {NX|XX|GET|(EX seconds|PX milliseconds|EXAT later_second|PXAT "
      "later_millisecond|KEEPTTL)}"},

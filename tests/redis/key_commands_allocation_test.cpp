@@ -72,6 +72,15 @@ private:
 };
 
 const std::vector<Command> key_commands_to_run{
+    {"OBJECT", "ENCODING", "list"},
+    {"OBJECT", "IDLETIME", "list"},
+    {"OBJECT", "REFCOUNT", "list"},
+    {"OBJECT", "FREQ", "list"},
+    {"OBJECT", "FREQ", "none"},
+    {"OBJECT", "HELP"},
+    {"MEMORY", "USAGE", "stream", "SAMPLES", "0"},
+    {"MEMORY", "USAGE", "list", "FOO", "0"},
+    {"MEMORY", "HELP"},
     {"SET", "a", long_value},
     {"SET", "new", long_value},
     {"SET", long_name + "!", long_value, "EX", "10"},

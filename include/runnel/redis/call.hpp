@@ -94,9 +94,11 @@ public:
         return server_.database(session_.database);
     }
 
-    // The key of that name; null: it does not exist.
+    // The key of that name, which is used then; null: it does not exist.
     [[nodiscard]] Database::Keys::value_type* find_key(std::string_view name) const noexcept {
-        return database().find(name);
+        auto* const key = database().find(name);
+        if (key != nullptr && is_use()) key->second.used = now_;
+        return key;
     }
     // Its value. Null: the key does not exist. Throws: Refusal, if it holds something of another
     // kind.
@@ -144,8 +146,7 @@ public:
         [[nodiscard]] bool is_new() const noexcept { return !node_.empty(); }
         void commit() noexcept {
             if (node_.empty()) return;
-            const auto& key = call_.database().insert(std::move(node_));
-            call_.tell({.what = Change::What::key_made, .key = key.first, .type = Kind::kind});
+            (void)call_.insert(std::move(node_), call_.session().database);
         }
 
     private:
@@ -168,6 +169,20 @@ public:
 
     // ---- to commit
 
+    // Puts a key into its place, and tells it. `origin`: the key that it is a copy of.
+    Database::Keys::value_type& insert(Database::Keys::node_type&& node, std::size_t database,
+                                       std::string_view origin = {}) const noexcept {
+        node.mapped().used = now_;
+        auto& key = this->database(database).insert(std::move(node));
+        const ValueType type = key.second.value->type();
+        tell({.what = Change::What::key_made,
+              .key = key.first,
+              .type = type,
+              .origin = origin,
+              .origin_database = session_.database},
+             database);
+        return key;
+    }
     // Tells what was done to the data. After it was done; the names need live only as long as this.
     void tell(const Change& change) const noexcept {
         server_.mutex.assert_held();
@@ -313,6 +328,12 @@ public:
     [[nodiscard]] bool quits() const noexcept { return quits_; }
 
 private:
+    // Whether to look a key up is to use it.
+    [[nodiscard]] bool is_use() const noexcept {
+        if (session_.facts.no_touch) return info_.has(Flag::uses_anyhow);
+        return !info_.has(Flag::looks_on);
+    }
+
     ServerState& server_;
     SessionState& session_;
     const CommandInfo& info_;

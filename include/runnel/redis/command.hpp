@@ -46,16 +46,18 @@ private:
 };
 
 // What of a command's treatment differs from that of most; may be combined.
-enum class Flag : std::uint8_t {
+enum class Flag : std::uint16_t {
     none = 0,
     container = 1,        // it has subcommands, which stand in the table as "xgroup|create"
     when_subscribed = 2,  // a session of RESP2 that subscribes may send it
     not_queued = 4,       // carried out at once between MULTI and EXEC
     write = 8,
     blocking = 16,
+    looks_on = 32,     // to look a key up is no use of it: TYPE, TTL and the like
+    uses_anyhow = 64,  // it is, whatever CLIENT NO-TOUCH says: TOUCH
 };
 [[nodiscard]] constexpr Flag operator|(Flag one, Flag other) noexcept {
-    return static_cast<Flag>(static_cast<std::uint8_t>(one) | static_cast<std::uint8_t>(other));
+    return static_cast<Flag>(static_cast<std::uint16_t>(one) | static_cast<std::uint16_t>(other));
 }
 
 // Which words are keys: from `first` to `last` (negative: from the end), each `step`-th. Commands
@@ -86,7 +88,7 @@ struct CommandInfo {
         return found == newer_parts.end() || found->since <= version;
     }
     [[nodiscard]] constexpr bool has(Flag flag) const noexcept {
-        return (static_cast<std::uint8_t>(flags) & static_cast<std::uint8_t>(flag)) != 0;
+        return (static_cast<std::uint16_t>(flags) & static_cast<std::uint16_t>(flag)) != 0;
     }
     [[nodiscard]] constexpr bool takes(std::size_t words) const noexcept {
         const auto count = static_cast<int>(words);

@@ -14,6 +14,7 @@
 #include <runnel/redis/commands/hashes.hpp>
 #include <runnel/redis/commands/keys.hpp>
 #include <runnel/redis/commands/lists.hpp>
+#include <runnel/redis/commands/objects.hpp>
 #include <runnel/redis/commands/pending.hpp>
 #include <runnel/redis/commands/pubsub.hpp>
 #include <runnel/redis/commands/sets.hpp>
@@ -90,6 +91,7 @@ private:
         add(client_commands);
         add(expiry_commands);
         add(key_commands);
+        add(object_commands);
         add(pubsub_commands);
         add(stream_commands);
         add(stream_info_commands);

@@ -26,10 +26,11 @@ namespace runnel::inline v0::redis::detail {
     return to - from;
 }
 
-// A key's value, and when it expires.
+// A key's value, when it expires, and when it was used last: wall times.
 struct Entry {
     std::unique_ptr<Value> value;
-    std::optional<Milliseconds> expires{};  // wall time
+    std::optional<Milliseconds> expires{};
+    Milliseconds used = 0;
 };
 
 // The keys of one database, in the order of their names: so replies that list them are the same in

@@ -32,6 +32,11 @@ public:
     }
 
     [[nodiscard]] Core core() noexcept { return {front_, back_}; }
+    // Calls visit(const std::string&) for each element, from the front on.
+    template <typename Visit>
+    void visit(const Visit& visit) const {
+        back_.items.visit(0, back_.items.size(), visit);
+    }
 
 private:
     // Under one lock all elements are in the back part.

@@ -165,10 +165,10 @@ inline constexpr auto expiry_commands = std::to_array<CommandInfo>({
     {"pexpire", -3, Flag::write, {1, 1, 1}, {2, 6}, pexpire},
     {"expireat", -3, Flag::write, {1, 1, 1}, {1, 2}, expireat},
     {"pexpireat", -3, Flag::write, {1, 1, 1}, {2, 6}, pexpireat},
-    {"ttl", 2, Flag::none, {1, 1, 1}, {1, 0}, ttl},
-    {"pttl", 2, Flag::none, {1, 1, 1}, {2, 6}, pttl},
-    {"expiretime", 2, Flag::none, {1, 1, 1}, {7, 0}, expiretime},
-    {"pexpiretime", 2, Flag::none, {1, 1, 1}, {7, 0}, pexpiretime},
+    {"ttl", 2, Flag::looks_on, {1, 1, 1}, {1, 0}, ttl},
+    {"pttl", 2, Flag::looks_on, {1, 1, 1}, {2, 6}, pttl},
+    {"expiretime", 2, Flag::looks_on, {1, 1, 1}, {7, 0}, expiretime},
+    {"pexpiretime", 2, Flag::looks_on, {1, 1, 1}, {7, 0}, pexpiretime},
     {"persist", 2, Flag::write, {1, 1, 1}, {2, 2}, persist},
 });
 

@@ -290,13 +290,7 @@ inline Reply copy(Call& call) {
     if (expires) expiry = Database::make_expiry();
 
     if (old != nullptr) call.erase(*old, options.to);
-    auto& made = to.insert(std::move(node));
-    call.tell({.what = Change::What::key_made,
-               .key = made.first,
-               .type = made.second.value->type(),
-               .origin = call[1],
-               .origin_database = call.session().database},
-              options.to);
+    auto& made = call.insert(std::move(node), options.to, call[1]);
     if (expires) {
         to.set_expiry(made, *expires, std::move(expiry));
         call.tell({.what = Change::What::key_expires, .key = made.first, .time = *expires},
@@ -335,9 +329,9 @@ inline Reply swapdb(Call& call) {
 }
 
 inline constexpr auto key_commands = std::to_array<CommandInfo>({
-    {"exists", -2, Flag::none, {1, -1, 1}, {1, 0}, exists},
-    {"touch", -2, Flag::none, {1, -1, 1}, {3, 2}, exists},
-    {"type", 2, Flag::none, {1, 1, 1}, {1, 0}, type},
+    {"exists", -2, Flag::looks_on, {1, -1, 1}, {1, 0}, exists},
+    {"touch", -2, Flag::uses_anyhow, {1, -1, 1}, {3, 2}, exists},
+    {"type", 2, Flag::looks_on, {1, 1, 1}, {1, 0}, type},
     {"keys", 2, Flag::none, {}, {1, 0}, keys},
     {"scan", -2, Flag::none, {}, {2, 8}, scan},
     {"randomkey", 1, Flag::none, {}, {1, 0}, randomkey},

@@ -167,15 +167,11 @@ private:
 
     Database::Keys::value_type& put_value() noexcept {
         auto* key = call_.find_key(name_);
-        if (key == nullptr) {
-            key = &call_.database().insert(std::move(made_));
-            call_.tell(
-                {.what = Change::What::key_made, .key = key->first, .type = StringValue::kind});
-            return *key;
-        }
+        if (key == nullptr) return call_.insert(std::move(made_), call_.session().database);
         if (value_ == nullptr) value_.swap(made_.mapped().value);  // made since by the same command
         const ValueType old = key->second.value->type();
         key->second.value.swap(value_);
+        key->second.used = call_.now();
         if (old == StringValue::kind) {
             call_.tell({.what = Change::What::value_set, .key = key->first});
             return *key;
