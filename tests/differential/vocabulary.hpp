@@ -462,6 +462,32 @@ private:
             return words.push_back(client_mark + std::to_string(random_.below(4)) + '>');
         words.push_back(one_of({"99999999", "0", "-1", "x", ""}));
     }
+    void section(Words& words) {
+        words.push_back(one_of({"server", "Keyspace", "default", "nope", "", "everything"}));
+    }
+    void parameter(Words& words) {
+        words.push_back(one_of({"timeout", "DATABASES", "stream-*", "*", "nope", "", "[st]ave"}));
+    }
+    // Of a parameter that keeps its value, and mistakes.
+    void setting(Words& words) {
+        switch (random_.below(40)) {
+        case 0:
+            return append(words, {"databases", "16"});
+        case 1:
+            return append(words, {"Nope", "0"});
+        case 2:
+            return append(words, {"timeout", "0"});
+        case 3:
+            return append(words, {"stream-node-max-entries", "x"});
+        case 4:
+            return append(words, {"save", ""});
+        default:
+            return append(words, {"maxmemory", "0"});
+        }
+    }
+    static void append(Words& words, std::initializer_list<const char*> more) {
+        words.insert(words.end(), more.begin(), more.end());
+    }
     void client_number(Words& words) {
         words.push_back(mostly({"99999999", "88888888"}, 10, {"0", "-1"}, 10, {"x", ""}));
     }
@@ -544,6 +570,9 @@ private:
         {"client", &Vocabulary::client},
         {"client_name", &Vocabulary::client_name},
         {"client_number", &Vocabulary::client_number},
+        {"section", &Vocabulary::section},
+        {"parameter", &Vocabulary::parameter},
+        {"setting", &Vocabulary::setting},
         {"client_type", &Vocabulary::client_type},
         {"protocol", &Vocabulary::protocol},
         {"subcommand", &Vocabulary::subcommand},

@@ -50,6 +50,7 @@ struct ClientScene {
         for (const Words& words :
              {Words{"PUBSUB", "CHANNELS"}, Words{"PUBSUB", "SHARDCHANNELS"},
               Words{"PUBSUB", "NUMPAT"}, Words{"PUBSUB", "NUMSUB", "news", "a"},
+              Words{"CONFIG", "GET", "stream-*", "client-output-buffer-limit"},
               Words{"PUBLISH", "n", "count"}})
             all.push_back(*observer_.execute(words));
         while (auto push = listener.next_push()) all.push_back(*push);
@@ -147,6 +148,25 @@ TEST_CASE("a command of a connection that runs out of memory changes nothing", "
     check_at_every_request({}, {"CLIENT", "UNBLOCK", waiter, "ERROR"});
     check_at_every_request({{"HELLO", "3"}, {"SUBSCRIBE", "a", "news"}, {"MULTI"}}, {"RESET"});
     check_at_every_request({}, {"QUIT"});
+}
+
+TEST_CASE("a command on a server as a whole that runs out of memory changes nothing",
+          "[connection]") {
+    // The others count what is sent.
+    check_at_every_request({}, {"INFO", "clients", "memory", "persistence", "replication"});
+    check_at_every_request({}, {"INFO", "modules", "cluster", "nope", long_argument});
+    check_at_every_request({}, {"INFO", "keyspace", "server"});
+    check_at_every_request({}, {"ROLE"});
+    check_at_every_request({}, {"CONFIG", "GET", "*"});
+    check_at_every_request({}, {"CONFIG", "GET", "databases", "stream-node-max-entries"});
+    check_at_every_request({}, {"CONFIG", "SET", "stream-node-max-entries", "5", "timeout", "0"});
+    check_at_every_request({}, {"CONFIG", "SET", "stream-node-max-entries", "5", "timeout", "1"});
+    check_at_every_request(
+        {}, {"CONFIG", "SET", "client-output-buffer-limit", "pubsub 33554432 8388608 61"});
+    check_at_every_request({}, {"CONFIG", "SET", long_argument, "5"});
+    check_at_every_request({}, {"CONFIG", "RESETSTAT"});
+    check_at_every_request({}, {"CONFIG", "REWRITE"});
+    check_at_every_request({}, {"CONFIG", "HELP"});
 }
 
 TEST_CASE("a name that could not be given leaves the one before", "[connection]") {

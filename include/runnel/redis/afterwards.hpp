@@ -34,7 +34,7 @@ inline void ServerState::send_push(UnsentPush& push) noexcept {
 
 // Closes a session that has let too much wait.
 inline void ServerState::hold_to_limit(SessionState& session) noexcept {
-    const OutputLimit& limit = options.pubsub_limit;
+    const OutputLimit& limit = settings.pubsub_limit;
     const std::size_t waiting = session.outbox.waiting_bytes();
     const bool is_over_hard = limit.hard != 0 && waiting >= limit.hard;
     if (limit.soft == 0 || waiting < limit.soft) {

@@ -98,6 +98,7 @@ public:
     [[nodiscard]] Database::Keys::value_type* find_key(std::string_view name) const noexcept {
         auto* const key = database().find(name);
         if (key != nullptr && is_use()) key->second.used = now_;
+        if (!info_.has(Flag::write)) ++(key != nullptr ? statistics().hits : statistics().misses);
         return key;
     }
     // Its value. Null: the key does not exist. Throws: Refusal, if it holds something of another
@@ -213,7 +214,16 @@ public:
 
     // ---- what the server has besides the data
 
-    [[nodiscard]] const ServerOptions& options() const noexcept { return server_.options; }
+    [[nodiscard]] Settings& settings() const noexcept {
+        server_.mutex.assert_held();
+        return server_.settings;
+    }
+    [[nodiscard]] Statistics& statistics() const noexcept {
+        server_.mutex.assert_held();
+        return server_.statistics;
+    }
+    // When the server was, by the wall clock.
+    [[nodiscard]] Milliseconds started() const noexcept { return server_.started; }
     [[nodiscard]] const Profile& profile() const noexcept { return server_.profile; }
     [[nodiscard]] std::size_t database_count() const noexcept {
         server_.mutex.assert_held();

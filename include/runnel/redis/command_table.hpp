@@ -6,12 +6,14 @@
 #include <runnel/redis/commands/blocking_lists.hpp>
 #include <runnel/redis/commands/blocking_sorted_sets.hpp>
 #include <runnel/redis/commands/clients.hpp>
+#include <runnel/redis/commands/config.hpp>
 #include <runnel/redis/commands/connection.hpp>
 #include <runnel/redis/commands/counters.hpp>
 #include <runnel/redis/commands/digests.hpp>
 #include <runnel/redis/commands/expiry.hpp>
 #include <runnel/redis/commands/groups.hpp>
 #include <runnel/redis/commands/hashes.hpp>
+#include <runnel/redis/commands/info.hpp>
 #include <runnel/redis/commands/keys.hpp>
 #include <runnel/redis/commands/lists.hpp>
 #include <runnel/redis/commands/objects.hpp>
@@ -89,6 +91,8 @@ private:
     CommandTable() {
         add(connection_commands);
         add(client_commands);
+        add(info_commands);
+        add(config_commands);
         add(expiry_commands);
         add(key_commands);
         add(object_commands);

@@ -127,6 +127,8 @@ public:
         return true;
     }
 
+    // The keys that have one, in the order in which they expire.
+    [[nodiscard]] const Expiries& expiries() const noexcept { return expiries_; }
     // The next one that expires; null: there is none.
     [[nodiscard]] const Expiry* first_expiry() const noexcept {
         return expiries_.empty() ? nullptr : &*expiries_.begin();

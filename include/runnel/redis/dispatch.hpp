@@ -28,11 +28,14 @@ namespace runnel::inline v0::redis::detail {
 // ---- the server, and its sessions
 
 inline ServerState::ServerState(const ServerOptions& given)
-    : options{given},
+    : is_strict{given.strict},
+      keeps_history{given.keep_history},
       profile{profile_of(given.version)},
       own_clock_{given.clock == nullptr ? std::make_unique<ManualClock>() : nullptr},
       clock{given.clock == nullptr ? *own_clock_ : *given.clock},
+      started{wall()},
       random{given.seed},
+      settings{given},
       waits_{given.databases},
       watchers_(given.databases),
       log_{given.keep_commands},
@@ -47,6 +50,7 @@ inline std::shared_ptr<SessionState> ServerState::open(const SessionOptions& ses
     session->facts.opened = session->facts.active = wall();
     sessions_.emplace(session->id, session);
     ++last_id_;
+    ++statistics.connections;
     return session;
 }
 
@@ -122,6 +126,18 @@ inline Reply ServerState::reject(SessionState& session, Words words, Reply refus
     return reply;
 }
 
+// A command that finds no memory has not been carried out, and does not count.
+inline Reply ServerState::run(Call& call) {
+    try {
+        Reply reply = call.info().handler(call);
+        ++statistics.commands;
+        return reply;
+    } catch (const Refusal&) {
+        ++statistics.commands;
+        throw;
+    }
+}
+
 inline Reply ServerState::reply_to(SessionState& session, Words words, Milliseconds now,
                                    std::optional<Call>& call,
                                    std::shared_ptr<PendingState>& pending) {
@@ -139,7 +155,7 @@ inline Reply ServerState::reply_to(SessionState& session, Words words, Milliseco
     call.emplace(*this, session, *info, words, now);
     call->give_reply_to(pending);
     try {
-        return info->handler(*call);
+        return run(*call);
     } catch (Refusal& refusal) {
         call.reset();
         return std::move(refusal.reply);
@@ -216,7 +232,7 @@ inline void ServerState::submit(SessionState& session, Words words,
     ring_due();
     if (session.is_closed) return finish(*pending, std::nullopt, false);
     if (session.parked || !session.backlog.empty()) {
-        if (options.strict && !decided) expect_supported(words);
+        if (is_strict && !decided) expect_supported(words);
         session.backlog.push_back({OwnedWords{words}, pending, std::move(decided)});
         return;
     }
@@ -277,7 +293,7 @@ inline void ServerState::carry_out_one(Call& exec, const QueuedCommand& command,
     Call call{*this, session, *command.info, command.words.get(), exec.now()};
     call.forbid_blocking();
     try {
-        Reply reply = command.info->handler(call);
+        Reply reply = run(call);
         if (call.has_reply()) replies.put(std::move(reply));
     } catch (Refusal& refusal) {
         return replies.put(std::move(refusal.reply));
@@ -317,7 +333,7 @@ inline void ServerState::tell(const Change& change, ChangedIn in) noexcept {
         }
     }
     waits_.note(change, in);
-    if (options.keep_history) note_history(change, in);
+    if (keeps_history) note_history(change, in);
     for (ChangeListener* const listener : listeners_) listener->on_change(change, in);
 }
 

@@ -139,7 +139,7 @@ inline std::optional<WaitingCommand> ServerState::next_due() const {
 inline void ServerState::note_unsupported(const std::string& what) {
     constexpr std::size_t most = 1000;
     if (unsupported_.size() != most) unsupported_.insert(what);
-    if (options.strict)
+    if (is_strict)
         throw Error{ErrorCode::unsupported, "redis::Session: the fake of Redis has no " + what};
 }
 

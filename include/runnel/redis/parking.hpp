@@ -306,8 +306,10 @@ inline void ServerState::expire_due(Milliseconds now) noexcept {
     for (std::size_t number = 0; number != databases_.size(); ++number) {
         Database& of = databases_[number];
         for (const auto* next = of.first_expiry(); next != nullptr && next->at <= now;
-             next = of.first_expiry())
+             next = of.first_expiry()) {
             erase(number, *next->key);
+            ++statistics.expired_keys;
+        }
     }
 }
 

@@ -25,6 +25,8 @@
 #include <runnel/redis/outputs.hpp>
 #include <runnel/redis/profile.hpp>
 #include <runnel/redis/reply.hpp>
+#include <runnel/redis/settings.hpp>
+#include <runnel/redis/statistics.hpp>
 #include <runnel/redis/subscribers.hpp>
 #include <runnel/redis/waiting_command.hpp>
 #include <runnel/redis/waits.hpp>
@@ -405,7 +407,8 @@ public:
     // Does that if there is no such command.
     void expect_supported(Words words) RUNNEL_REQUIRES(mutex);
 
-    const ServerOptions options;
+    const bool is_strict;
+    const bool keeps_history;
     const Profile& profile;
 
 private:
@@ -414,10 +417,13 @@ private:
 public:
     Clock& clock;
     [[nodiscard]] ManualClock* own_clock() const noexcept { return own_clock_.get(); }
+    const Milliseconds started;  // wall time
 
     mutable Mutex mutex;
     // Guarded by the mutex, too: Call hands them out, and asserts that it is held.
     std::mt19937_64 random;
+    Settings settings;
+    Statistics statistics;
     OutputMemory memory;
     Subscribers subscribers;
     SpinBudget spin;
@@ -465,6 +471,8 @@ private:
     void go_on(SessionState& session) noexcept RUNNEL_REQUIRES(mutex);
     void log_ended(Parked& parked, const std::optional<Reply>& reply) noexcept
         RUNNEL_REQUIRES(mutex);
+    // Calls the handler, for the first time.
+    [[nodiscard]] Reply run(Call& call) RUNNEL_REQUIRES(mutex);
     // The reply of a command; of no meaning if it is parked, or its answers are pushes.
     [[nodiscard]] Reply reply_to(SessionState& session, Words words, Milliseconds now,
                                  std::optional<Call>& call, std::shared_ptr<PendingState>& pending)

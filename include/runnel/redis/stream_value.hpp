@@ -7,8 +7,8 @@
 #include <runnel/detail/core/producers.hpp>
 #include <runnel/detail/core/references.hpp>
 #include <runnel/detail/core/stream_log.hpp>
-#include <runnel/redis/options.hpp>
 #include <runnel/redis/reply.hpp>
+#include <runnel/redis/settings.hpp>
 #include <runnel/redis/value.hpp>
 
 #include <cstdint>
@@ -34,9 +34,8 @@ public:
     // In the order of their names.
     using Groups = std::map<std::string, GroupState, std::less<>>;
 
-    explicit StreamValue(const ServerOptions& options)
-        : producers{ProducerLimits{options.stream_idmp_duration.count(),
-                                   static_cast<std::int64_t>(options.stream_idmp_maxsize)}} {}
+    explicit StreamValue(const Settings& settings)
+        : producers{ProducerLimits{settings.stream_idmp_duration, settings.stream_idmp_maxsize}} {}
 
     [[nodiscard]] ValueType type() const noexcept override { return kind; }
     [[nodiscard]] std::string_view type_name() const noexcept override { return "stream"; }

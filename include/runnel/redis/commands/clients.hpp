@@ -102,12 +102,18 @@ inline constexpr std::string_view only_user = "default";
 
 enum class ClientType : std::uint8_t { normal, replica, pubsub, master };
 
-[[nodiscard]] inline ClientType client_type(std::string_view word) {
+// Nothing: there is no such type.
+[[nodiscard]] inline std::optional<ClientType> find_client_type(std::string_view word) noexcept {
     if (is(word, "NORMAL")) return ClientType::normal;
     if (is(word, "REPLICA") || is(word, "SLAVE")) return ClientType::replica;
     if (is(word, "PUBSUB")) return ClientType::pubsub;
     if (is(word, "MASTER")) return ClientType::master;
-    refuse("ERR Unknown client type '" + std::string{as_c_string(word)} + '\'');
+    return std::nullopt;
+}
+[[nodiscard]] inline ClientType client_type(std::string_view word) {
+    const auto type = find_client_type(word);
+    if (!type) refuse("ERR Unknown client type '" + std::string{as_c_string(word)} + '\'');
+    return *type;
 }
 [[nodiscard]] inline ClientType type_of(const SessionState& session) noexcept {
     return session.subscriptions.empty() ? ClientType::normal : ClientType::pubsub;

@@ -82,7 +82,7 @@ inline Reply xgroup_create(Call& call) {
         from = known.stream->log.last_id();
     if (known.group != nullptr) refuse("BUSYGROUP Consumer Group name already exists");
 
-    auto stream = call.find_or_make<StreamValue>(known.key, call.options());
+    auto stream = call.find_or_make<StreamValue>(known.key, call.settings());
     StreamValue::Groups made;
     made.try_emplace(std::string{known.name}, PendingEntries::timed, from, words.entries_read,
                      stream->log.facts());

@@ -91,7 +91,7 @@ public:
     [[nodiscard]] bool trims() const noexcept { return rules_.length || rules_.before; }
 
     // The rules, when all options are read. Throws: Refusal.
-    [[nodiscard]] TrimRules rules(const ServerOptions& options) const {
+    [[nodiscard]] TrimRules rules(const Settings& settings) const {
         if (limit_ && !rules_.whole_nodes)
             refuse("ERR syntax error, LIMIT cannot be used without the special ~ option");
         TrimRules rules = rules_;
@@ -99,7 +99,7 @@ public:
         if (limit_) {
             if (*limit_ != 0) rules.limit = *limit_;
         } else if (rules.whole_nodes) {
-            rules.limit = TrimRules::usual_limit(options.stream_node_max_entries);
+            rules.limit = TrimRules::usual_limit(settings.stream_node_max_entries);
         }
         return rules;
     }
@@ -160,7 +160,7 @@ public:
         if (at != call.size()) read_id(call[at++]);
         first_name_ = at;
         trim_.expect_what_to_limit();
-        rules_ = trim_.rules(call.options());
+        rules_ = trim_.rules(call.settings());
     }
 
     [[nodiscard]] const WantedId& id() const noexcept { return id_; }
@@ -279,7 +279,7 @@ struct SentByProducer {
 }
 
 [[nodiscard]] inline MacroNodeLimits node_limits(const Call& call) noexcept {
-    return {call.options().stream_node_max_entries, call.options().stream_node_max_bytes};
+    return {call.settings().stream_node_max_entries, call.settings().stream_node_max_bytes};
 }
 
 inline Reply xadd(Call& call) {
@@ -288,7 +288,7 @@ inline Reply xadd(Call& call) {
     const std::string_view key = call[1];
     if (!options.makes_stream() && call.find<StreamValue>(key) == nullptr) return call.null();
     Disposal<Fields> disposal;
-    auto stream = call.find_or_make<StreamValue>(key, call.options());
+    auto stream = call.find_or_make<StreamValue>(key, call.settings());
     SentByProducer sent = prepare_sent(call, *stream, options, words);
     if (sent.known) return *std::move(sent.known);
     const StreamId id = new_id(options.id(), stream->log.last_id(), call.now());
@@ -314,7 +314,7 @@ inline Reply xtrim(Call& call) {
         if (!options.read(call, at)) refuse_syntax();
     options.expect_what_to_limit();
     if (!options.trims()) refuse("ERR syntax error, XTRIM must be called with a trimming strategy");
-    const TrimRules rules = options.rules(call.options());
+    const TrimRules rules = options.rules(call.settings());
     auto* const stream = call.find<StreamValue>(call[1]);
     if (stream == nullptr) return Reply::integer(0);
     Disposal<Fields> disposal;
