@@ -465,6 +465,9 @@ private:
     void section(Words& words) {
         words.push_back(one_of({"server", "Keyspace", "default", "nope", "", "everything"}));
     }
+    void command_name(Words& words) {
+        words.push_back(one_of({"get", "XREAD", "xgroup|create", "object", "nope", ""}));
+    }
     void parameter(Words& words) {
         words.push_back(one_of({"timeout", "DATABASES", "stream-*", "*", "nope", "", "[st]ave"}));
     }
@@ -571,6 +574,7 @@ private:
         {"client_name", &Vocabulary::client_name},
         {"client_number", &Vocabulary::client_number},
         {"section", &Vocabulary::section},
+        {"command_name", &Vocabulary::command_name},
         {"parameter", &Vocabulary::parameter},
         {"setting", &Vocabulary::setting},
         {"client_type", &Vocabulary::client_type},

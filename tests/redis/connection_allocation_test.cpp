@@ -157,6 +157,15 @@ TEST_CASE("a command on a server as a whole that runs out of memory changes noth
     check_at_every_request({}, {"INFO", "modules", "cluster", "nope", long_argument});
     check_at_every_request({}, {"INFO", "keyspace", "server"});
     check_at_every_request({}, {"ROLE"});
+    check_at_every_request({}, {"COMMAND", "COUNT"});
+    check_at_every_request({}, {"COMMAND", "INFO", "memory", "nope"});
+    check_at_every_request({{"HELLO", "3"}}, {"COMMAND", "DOCS", "memory", "nope"});
+    check_at_every_request({}, {"COMMAND", "LIST", "FILTERBY", "PATTERN", "xgroup|*"});
+    check_at_every_request({}, {"COMMAND", "LIST", "FILTERBY", "ACLCAT", "pubsub"});
+    check_at_every_request({}, {"COMMAND", "GETKEYS", "XREAD", "STREAMS", long_argument, "0"});
+    check_at_every_request({}, {"COMMAND", "GETKEYS", "MSET", long_argument, "v", "k", "v"});
+    check_at_every_request({}, {"COMMAND", "GETKEYS", "ECHO", "x"});
+    check_at_every_request({}, {"COMMAND", "HELP"});
     check_at_every_request({}, {"CONFIG", "GET", "*"});
     check_at_every_request({}, {"CONFIG", "GET", "databases", "stream-node-max-entries"});
     check_at_every_request({}, {"CONFIG", "SET", "stream-node-max-entries", "5", "timeout", "0"});

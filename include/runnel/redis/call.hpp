@@ -229,6 +229,10 @@ public:
         server_.mutex.assert_held();
         return server_.database_count();
     }
+    // Of the command table, those that the version has. Throws: std::bad_alloc.
+    [[nodiscard]] std::vector<const CommandInfo*> all_commands() const;
+    // Null: there is none.
+    [[nodiscard]] const CommandInfo* find_command(std::string_view name) const noexcept;
     [[nodiscard]] std::mt19937_64& random() const noexcept {
         server_.mutex.assert_held();
         return server_.random;

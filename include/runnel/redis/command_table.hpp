@@ -6,6 +6,7 @@
 #include <runnel/redis/commands/blocking_lists.hpp>
 #include <runnel/redis/commands/blocking_sorted_sets.hpp>
 #include <runnel/redis/commands/clients.hpp>
+#include <runnel/redis/commands/command_info.hpp>
 #include <runnel/redis/commands/config.hpp>
 #include <runnel/redis/commands/connection.hpp>
 #include <runnel/redis/commands/counters.hpp>
@@ -72,8 +73,18 @@ public:
         return name;
     }
 
-    // As find(). Throws: Refusal, if
-    // there is none or it does not take that many words.
+    // The command, or the subcommand, as in "xgroup|create"; case does not matter. Null: there is
+    // none.
+    [[nodiscard]] const CommandInfo* find_in_any_case(std::string_view name,
+                                                      Since version) const noexcept {
+        const std::size_t end = name.find('|');
+        if (end == std::string_view::npos) return find_in_any_case({}, name, version);
+        const CommandInfo* const container = find_in_any_case({}, name.substr(0, end), version);
+        if (container == nullptr || !container->has(Flag::container)) return nullptr;
+        return find_in_any_case(container->name, name.substr(end + 1), version);
+    }
+
+    // As find(). Throws: Refusal, if there is none or it does not take that many words.
     [[nodiscard]] const CommandInfo& look_up(Words words, Since version) const {
         const CommandInfo* info = find_in_any_case({}, words[0], version);
         if (info == nullptr) refuse_unknown(words);
@@ -82,7 +93,7 @@ public:
             if (sub == nullptr) refuse_subcommand(*info, words[1]);
             info = sub;
         }
-        if (!info->takes(words.size()) || info->has(Flag::container))
+        if (!info->takes(words.size()) || info->handler == nullptr)
             refuse("ERR wrong number of arguments for '" + std::string{info->name} + "' command");
         return *info;
     }
@@ -93,6 +104,7 @@ private:
         add(client_commands);
         add(info_commands);
         add(config_commands);
+        add(command_commands);
         add(expiry_commands);
         add(key_commands);
         add(object_commands);

@@ -32,9 +32,10 @@ struct KeyPlaces {
     return {at + 1, static_cast<std::size_t>(*count), 1};
 }
 
-// Those of XREAD and XREADGROUP: the first half of what stands behind STREAMS.
-[[nodiscard]] inline KeyPlaces keys_of_read(Words words) noexcept {
-    for (std::size_t at = 1; at < words.size(); ++at)
+// Those of XREAD and XREADGROUP: the first half of what stands behind STREAMS, which is not before
+// `from`.
+[[nodiscard]] inline KeyPlaces keys_of_read(Words words, std::size_t from) noexcept {
+    for (std::size_t at = from; at < words.size(); ++at)
         if (is(words[at], "STREAMS")) return {at + 1, (words.size() - at - 1) / 2, 1};
     return {};
 }
@@ -47,9 +48,15 @@ struct KeysElsewhere {
 inline constexpr auto keys_elsewhere = std::to_array<KeysElsewhere>({
     {"lmpop", [](Words words) noexcept { return counted_keys(words, 1); }},
     {"blmpop", [](Words words) noexcept { return counted_keys(words, 2); }},
-    {"xread", keys_of_read},
-    {"xreadgroup", keys_of_read},
+    {"zmpop", [](Words words) noexcept { return counted_keys(words, 1); }},
+    {"bzmpop", [](Words words) noexcept { return counted_keys(words, 2); }},
+    {"xread", [](Words words) noexcept { return keys_of_read(words, 1); }},
+    {"xreadgroup", [](Words words) noexcept { return keys_of_read(words, 4); }},
 });
+[[nodiscard]] inline bool has_keys_elsewhere(const CommandInfo& info) noexcept {
+    return std::ranges::find(keys_elsewhere, info.name, &KeysElsewhere::command) !=
+           keys_elsewhere.end();
+}
 
 [[nodiscard]] inline KeyPlaces key_places(const CommandInfo& info, Words words) noexcept {
     const auto* const found = std::ranges::find(keys_elsewhere, info.name, &KeysElsewhere::command);

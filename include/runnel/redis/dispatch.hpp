@@ -25,6 +25,17 @@
 
 namespace runnel::inline v0::redis::detail {
 
+// ---- the commands
+
+inline std::vector<const CommandInfo*> Call::all_commands() const {
+    std::vector<const CommandInfo*> commands = CommandTable::get().all();
+    std::erase_if(commands, [&](const CommandInfo* one) { return profile().has < one->since; });
+    return commands;
+}
+inline const CommandInfo* Call::find_command(std::string_view name) const noexcept {
+    return CommandTable::get().find_in_any_case(name, profile().has);
+}
+
 // ---- the server, and its sessions
 
 inline ServerState::ServerState(const ServerOptions& given)
