@@ -128,6 +128,12 @@ private:
         return is_of_channels(name) || name == "ping" || name == "reset" || name == "quit";
     }
 
+    // COMMAND without its other words tells of all commands, more than a socket takes at once. And
+    // the real server would keep another value.
+    static bool is_to_be_spoiled(std::string_view name) {
+        return !name.starts_with("command|") && name != "config|set";
+    }
+
     // Whether the step has to end here.
     bool add_command(Step& step, Comparison& comparison, bool is_waiting, std::size_t waiting) {
         const std::string_view name = draw_name(step.session, comparison, waiting);
@@ -140,9 +146,8 @@ private:
         const bool sets_name = name == "hello" && words.size() > 2;
         // These draw by lot, unless they take all.
         const bool may_draw = name == "spop" || name == "srandmember";
-        // Without its other words it tells of all commands: more than a socket takes at once.
-        const bool may_be_long = name.starts_with("command|");
-        if (!sets_name && random_.percent(4) && !may_draw && !may_be_long) vocabulary_.spoil(words);
+        if (!sets_name && random_.percent(4) && !may_draw && is_to_be_spoiled(name))
+            vocabulary_.spoil(words);
         if (in_multi && is_of_channels(name)) have_one_reply(step.session, words);
         follow(step, name, words);
         step.commands.push_back(std::move(words));
