@@ -178,6 +178,7 @@ TEST_CASE("a reply is written as RESP3 has it", "[codec]") {
     CHECK(encoded(Reply::null()) == "_\r\n");
     CHECK(encoded(Reply::null_array()) == "_\r\n");
     CHECK(encoded(Reply::double_(1.5)) == ",1.5\r\n");
+    CHECK(encoded(Reply::double_(1e-7)) == ",1e-7\r\n");
     CHECK(encoded(Reply::double_(std::numeric_limits<double>::infinity())) == ",inf\r\n");
     CHECK(encoded(Reply::boolean(true)) == "#t\r\n");
     CHECK(encoded(Reply::boolean(false)) == "#f\r\n");

@@ -48,23 +48,23 @@ private:
     void* memory_;
 };
 
-constexpr std::size_t most = std::size_t{512} * 1024 * 1024;
+constexpr std::size_t longest_word = std::size_t{512} * 1024 * 1024;
 const Reply too_long = Reply::error("ERR Protocol error: invalid bulk length");
 
 // `name`, and then so many words, each made by make(its number).
 template <typename Make>
-Words many(std::initializer_list<std::string> first, std::size_t count, Make make) {
+Words words_with_many(std::initializer_list<std::string> first, std::size_t count, Make make) {
     Words words{first};
     for (std::size_t number = 0; number != count; ++number) words.push_back(make(number));
     return words;
 }
 
 constexpr std::size_t very_many = 100'000;
-std::string numbered(std::size_t number) {
+std::string number_as_word(std::size_t number) {
     return std::to_string(number);
 }
 
-struct Scene {
+struct HostileScene {
     Reply send(const Words& words) { return session.execute(words).value(); }
 
     Server server{};
@@ -74,7 +74,7 @@ struct Scene {
 }  // namespace
 
 TEST_CASE("names and values may have any bytes", "[redis][hostile]") {
-    Scene scene;
+    HostileScene scene;
     const std::string any = all_bytes();
     const Reply bulk = Reply::bulk_string(any);
     const auto only = [&](const Reply& reply) { return reply == Reply::array({bulk}); };
@@ -114,7 +114,7 @@ TEST_CASE("names and values may have any bytes", "[redis][hostile]") {
 
 TEST_CASE("an error that shows a word shows no ends of lines, and not all of it",
           "[redis][hostile]") {
-    Scene scene;
+    HostileScene scene;
     const std::string hostile = "a\r\nb" + std::string(1000, 'x');
     const std::string error = scene.send({hostile, hostile}).text();
     CHECK(error.find_first_of("\r\n") == std::string::npos);
@@ -124,8 +124,8 @@ TEST_CASE("an error that shows a word shows no ends of lines, and not all of it"
 }
 
 TEST_CASE("a word of more than 512 MiB is refused by its size", "[redis][hostile]") {
-    Scene scene;
-    const UnreadableWord word{most + 1};
+    HostileScene scene;
+    const UnreadableWord word{longest_word + 1};
     scene.send({"SET", "t", "x"});
     SECTION("as a value") {
         CHECK(scene.session.execute({"SET", "t", word.get()}) == too_long);
@@ -170,8 +170,8 @@ TEST_CASE("a word of more than 512 MiB is refused by its size", "[redis][hostile
 }
 
 TEST_CASE("a word of 512 MiB is a word", "[redis][hostile]") {
-    Scene scene;
-    const UnreadableWord word{most, PROT_READ};
+    HostileScene scene;
+    const UnreadableWord word{longest_word, PROT_READ};
     scene.send({"SET", "t", "x"});
     CHECK(scene.session.execute({"EXISTS", word.get(), "t"}) == Reply::integer(1));
     CHECK(scene.session.execute({"APPEND", "t", word.get()}) ==
@@ -180,36 +180,44 @@ TEST_CASE("a word of 512 MiB is a word", "[redis][hostile]") {
 }
 
 TEST_CASE("a command may have very many words", "[redis][hostile]") {
-    Scene scene;
+    HostileScene scene;
     const auto count = Reply::integer(very_many);
-    CHECK(scene.send(many({"RPUSH", "l"}, very_many, numbered)) == count);
-    CHECK(scene.send(many({"SADD", "s"}, very_many, numbered)) == count);
-    CHECK(scene.send(many({"HSET", "h"}, 2 * very_many, numbered)) == count);
-    CHECK(scene.send(many({"MSET"}, 2 * very_many, numbered)) == Reply::simple_string("OK"));
-    CHECK(scene.send(many({"MGET"}, very_many, numbered)).elements().size() == very_many);
-    CHECK(scene.send(many({"EXISTS"}, very_many, [](std::size_t) { return "0"; })) == count);
-    CHECK(scene.send(many({"DEL"}, very_many, numbered)) == Reply::integer(very_many / 2));
-    CHECK(scene.send(many({"XADD", "x", "1-0"}, 2 * very_many, numbered)).text() == "1-0");
+    CHECK(scene.send(words_with_many({"RPUSH", "l"}, very_many, number_as_word)) == count);
+    CHECK(scene.send(words_with_many({"SADD", "s"}, very_many, number_as_word)) == count);
+    CHECK(scene.send(words_with_many({"HSET", "h"}, 2 * very_many, number_as_word)) == count);
+    CHECK(scene.send(words_with_many({"MSET"}, 2 * very_many, number_as_word)) ==
+          Reply::simple_string("OK"));
+    CHECK(scene.send(words_with_many({"MGET"}, very_many, number_as_word)).elements().size() ==
+          very_many);
+    CHECK(scene.send(words_with_many({"EXISTS"}, very_many, [](std::size_t) { return "0"; })) ==
+          count);
+    CHECK(scene.send(words_with_many({"DEL"}, very_many, number_as_word)) ==
+          Reply::integer(very_many / 2));
+    CHECK(scene.send(words_with_many({"XADD", "x", "1-0"}, 2 * very_many, number_as_word)).text() ==
+          "1-0");
     scene.send({"XGROUP", "CREATE", "x", "g", "0"});
-    CHECK(scene.send(many({"XACK", "x", "g"}, very_many, numbered)) == Reply::integer(0));
-    CHECK(scene.send(many({"XDEL", "x"}, very_many, numbered)) == Reply::integer(1));
-    CHECK(scene.send(many({"WATCH"}, very_many, numbered)) == Reply::simple_string("OK"));
+    CHECK(scene.send(words_with_many({"XACK", "x", "g"}, very_many, number_as_word)) ==
+          Reply::integer(0));
+    CHECK(scene.send(words_with_many({"XDEL", "x"}, very_many, number_as_word)) ==
+          Reply::integer(1));
+    CHECK(scene.send(words_with_many({"WATCH"}, very_many, number_as_word)) ==
+          Reply::simple_string("OK"));
     CHECK(scene.send({"UNWATCH"}) == Reply::simple_string("OK"));
 
     const auto waits = scene.session.submit([] {
-        Words words = many({"BLPOP"}, very_many, numbered);
+        Words words = words_with_many({"BLPOP"}, very_many, number_as_word);
         words.emplace_back("1");
         return words;
     }());
     Session other{scene.server};
     other.execute({"RPUSH", "77777", "x"});
     CHECK(waits.try_get()->strings() == Words{"77777", "x"});
-    scene.session.submit(many({"SUBSCRIBE"}, very_many, numbered));
+    scene.session.submit(words_with_many({"SUBSCRIBE"}, very_many, number_as_word));
     CHECK(scene.session.next_push().has_value());
 }
 
 TEST_CASE("a command with very many words that is refused does nothing", "[redis][hostile]") {
-    Scene scene;
+    HostileScene scene;
     scene.send({"SET", "t", "x"});
     scene.send({"XADD", "x", "1-0", "f", "v"});
     scene.send({"XGROUP", "CREATE", "x", "g", "0"});
@@ -223,21 +231,26 @@ TEST_CASE("a command with very many words that is refused does nothing", "[redis
         words.push_back(last);
         return words;
     };
-    CHECK(scene.send(many({"RPUSH", "t"}, very_many, numbered)).code() == "WRONGTYPE");
-    CHECK(scene.send(many({"SADD", "t"}, very_many, numbered)).code() == "WRONGTYPE");
-    CHECK(scene.send(many({"MSET"}, very_many + 1, numbered)).is_error());
-    CHECK(scene.send(many({"HSET", "h"}, very_many + 1, numbered)).is_error());
-    CHECK(scene.send(many({"XADD", "x", "*"}, very_many + 1, numbered)).is_error());
-    CHECK(scene.send(with_last(many({"XACK", "x", "g"}, very_many, numbered), "x")).is_error());
-    CHECK(scene.send(with_last(many({"XDEL", "x"}, very_many, numbered), "x")).is_error());
-    CHECK(scene.send(many({"GET"}, very_many, numbered)).is_error());
-    CHECK(scene.send(many({"NOSUCH"}, very_many, numbered)).text().size() < 400);
-    CHECK(scene.send(many({"LMPOP", "100000"}, very_many, numbered)).is_error());
+    CHECK(scene.send(words_with_many({"RPUSH", "t"}, very_many, number_as_word)).code() ==
+          "WRONGTYPE");
+    CHECK(scene.send(words_with_many({"SADD", "t"}, very_many, number_as_word)).code() ==
+          "WRONGTYPE");
+    CHECK(scene.send(words_with_many({"MSET"}, very_many + 1, number_as_word)).is_error());
+    CHECK(scene.send(words_with_many({"HSET", "h"}, very_many + 1, number_as_word)).is_error());
+    CHECK(
+        scene.send(words_with_many({"XADD", "x", "*"}, very_many + 1, number_as_word)).is_error());
+    CHECK(scene.send(with_last(words_with_many({"XACK", "x", "g"}, very_many, number_as_word), "x"))
+              .is_error());
+    CHECK(scene.send(with_last(words_with_many({"XDEL", "x"}, very_many, number_as_word), "x"))
+              .is_error());
+    CHECK(scene.send(words_with_many({"GET"}, very_many, number_as_word)).is_error());
+    CHECK(scene.send(words_with_many({"NOSUCH"}, very_many, number_as_word)).text().size() < 400);
+    CHECK(scene.send(words_with_many({"LMPOP", "100000"}, very_many, number_as_word)).is_error());
     CHECK(state() == before);
 }
 
 TEST_CASE("a transaction may have very many commands", "[redis][hostile]") {
-    Scene scene;
+    HostileScene scene;
     scene.send({"MULTI"});
     for (std::size_t number = 0; number != very_many; ++number) scene.send({"INCR", "n"});
     CHECK(scene.send({"EXEC"}).elements().size() == very_many);

@@ -19,12 +19,12 @@ using namespace std::chrono_literals;
 using namespace runnel::redis;
 using runnel::Error;
 using runnel::ErrorCode;
-using Strings = std::vector<std::string>;
+using Texts = std::vector<std::string>;
 
 namespace {
 
-struct Scene {
-    explicit Scene(const ServerOptions& options = {}) : server{options} {}
+struct InspectedServer {
+    explicit InspectedServer(const ServerOptions& options = {}) : server{options} {}
 
     std::optional<Reply> send(std::initializer_list<std::string_view> words) {
         return session.execute(words);
@@ -35,26 +35,26 @@ struct Scene {
     Session other{server};
 };
 
-std::string in_one_line(const SentCommand& sent) {
+std::string sent_line(const SentCommand& sent) {
     std::string line = std::to_string(sent.session) + '>';
     for (const std::string& word : sent.words) line += ' ' + word;
     return line;
 }
 
 // What an interceptor has seen.
-struct Seen {
-    Strings before;
-    Strings after;
+struct SeenCommands {
+    Texts before;
+    Texts after;
 
     [[nodiscard]] Interceptor interceptor() {
         return {.before =
                     [this](const SentCommand& sent) {
-                        before.push_back(in_one_line(sent));
+                        before.push_back(sent_line(sent));
                         return std::optional<Reply>{};
                     },
                 .after =
                     [this](const SentCommand& sent, const std::optional<Reply>& reply) {
-                        after.push_back(in_one_line(sent) + " -> " +
+                        after.push_back(sent_line(sent) + " -> " +
                                         (reply ? to_string(*reply) : "nothing"));
                     }};
     }
@@ -65,41 +65,41 @@ struct Seen {
 // ---- interceptors
 
 TEST_CASE("an interceptor sees each command before and after", "[redis][inspection]") {
-    Scene scene;
-    Seen seen;
+    InspectedServer scene;
+    SeenCommands seen;
     scene.send({"PING"});
     scene.server.intercept(seen.interceptor());
     scene.send({"RPUSH", "jobs", "one"});
     scene.other.submit({"NOSUCH"});
-    CHECK(seen.before == Strings{"1> RPUSH jobs one", "2> NOSUCH"});
+    CHECK(seen.before == Texts{"1> RPUSH jobs one", "2> NOSUCH"});
     CHECK(seen.after ==
-          Strings{"1> RPUSH jobs one -> (integer) 1",
-                  "2> NOSUCH -> (error) ERR unknown command 'NOSUCH', with args beginning with: "});
+          Texts{"1> RPUSH jobs one -> (integer) 1",
+                "2> NOSUCH -> (error) ERR unknown command 'NOSUCH', with args beginning with: "});
     scene.server.intercept({});
     scene.send({"PING"});
     CHECK(seen.before.size() == 2);
 }
 
 TEST_CASE("an interceptor hears of a command that waits when it ends", "[redis][inspection]") {
-    Scene scene;
-    Seen seen;
+    InspectedServer scene;
+    SeenCommands seen;
     scene.server.intercept(seen.interceptor());
     scene.session.submit({"BLPOP", "jobs", "5"});
     scene.session.submit({"PING"});
-    CHECK(seen.before == Strings{"1> BLPOP jobs 5", "1> PING"});
+    CHECK(seen.before == Texts{"1> BLPOP jobs 5", "1> PING"});
     CHECK(seen.after.empty());
     SECTION("with a reply") {
         scene.server.advance(5s);
-        CHECK(seen.after == Strings{"1> BLPOP jobs 5 -> (nil)", "1> PING -> PONG"});
+        CHECK(seen.after == Texts{"1> BLPOP jobs 5 -> (nil)", "1> PING -> PONG"});
     }
     SECTION("without one") {
         scene.session.close();
-        CHECK(seen.after == Strings{"1> BLPOP jobs 5 -> nothing", "1> PING -> nothing"});
+        CHECK(seen.after == Texts{"1> BLPOP jobs 5 -> nothing", "1> PING -> nothing"});
     }
 }
 
 TEST_CASE("an interceptor answers instead of the server", "[redis][inspection]") {
-    Scene scene;
+    InspectedServer scene;
     const auto answer = [](const SentCommand& sent) -> std::optional<Reply> {
         if (sent.words[0] == "GET") return Reply::bulk_string("mine");
         if (sent.words[0] == "INCR") return Reply::error("ERR not today");
@@ -126,7 +126,7 @@ TEST_CASE("an interceptor answers instead of the server", "[redis][inspection]")
 }
 
 TEST_CASE("what an interceptor throws comes out of the call", "[redis][inspection]") {
-    Scene scene;
+    InspectedServer scene;
     scene.server.intercept({.before = [](const SentCommand&) -> std::optional<Reply> {
         throw std::runtime_error{"no"};
     }});
@@ -138,7 +138,7 @@ TEST_CASE("what an interceptor throws comes out of the call", "[redis][inspectio
 }
 
 TEST_CASE("an interceptor may send commands itself", "[redis][inspection]") {
-    Scene scene;
+    InspectedServer scene;
     int depth = 0;
     scene.server.intercept({.before = [&](const SentCommand&) -> std::optional<Reply> {
                                 if (depth++ == 0) scene.other.execute({"INCR", "before"});
@@ -155,22 +155,22 @@ TEST_CASE("an interceptor may send commands itself", "[redis][inspection]") {
 }
 
 TEST_CASE("an interceptor may replace itself", "[redis][inspection]") {
-    Scene scene;
-    Seen seen;
+    InspectedServer scene;
+    SeenCommands seen;
     scene.server.intercept({.before = [&](const SentCommand&) -> std::optional<Reply> {
         scene.server.intercept(seen.interceptor());
         return std::nullopt;
     }});
     scene.send({"PING"});
     scene.send({"ECHO", "x"});
-    CHECK(seen.before == Strings{"1> ECHO x"});
-    CHECK(seen.after == Strings{"1> ECHO x -> \"x\""});
+    CHECK(seen.before == Texts{"1> ECHO x"});
+    CHECK(seen.after == Texts{"1> ECHO x -> \"x\""});
 }
 
 // ---- the log
 
 TEST_CASE("a server logs what it has done", "[redis][inspection]") {
-    Scene scene{{.keep_commands = 100}};
+    InspectedServer scene{{.keep_commands = 100}};
     scene.send(
         {"RPUSH", "jobs", "one", "two words", "q\"uote", "a\\b", std::string_view{"\0\r", 2}});
     scene.server.advance(1234ms);
@@ -204,7 +204,7 @@ TEST_CASE("a server logs what it has done", "[redis][inspection]") {
 }
 
 TEST_CASE("a log tells what faults did", "[redis][inspection]") {
-    Scene scene{{.keep_commands = 100}};
+    InspectedServer scene{{.keep_commands = 100}};
     scene.server.faults().on("INCR").nth(1).twice();
     scene.server.faults().on("INCR").nth(2).lose_reply();
     scene.server.faults().on("DECR").drop();
@@ -225,23 +225,23 @@ TEST_CASE("a log tells what faults did", "[redis][inspection]") {
 }
 
 TEST_CASE("a log keeps the latest commands", "[redis][inspection]") {
-    Scene scene{{.keep_commands = 2}};
+    InspectedServer scene{{.keep_commands = 2}};
     for (const std::string_view key : {"a", "b", "c"}) scene.send({"GET", key});
     const auto log = scene.server.log();
     REQUIRE(log.size() == 2);
-    CHECK(log[0].words == Strings{"GET", "b"});
-    CHECK(log[1].words == Strings{"GET", "c"});
+    CHECK(log[0].words == Texts{"GET", "b"});
+    CHECK(log[1].words == Texts{"GET", "c"});
     CHECK(log[1].reply.is_null());
     CHECK(log[1].session == scene.session.id());
-    CHECK(Scene{}.server.log().empty());
+    CHECK(InspectedServer{}.server.log().empty());
 }
 
 // ---- entries
 
 TEST_CASE("a server knows what has happened to an entry", "[redis][inspection]") {
-    Scene scene{{.keep_history = true}};
+    InspectedServer scene{{.keep_history = true}};
     const auto history = [&](std::string_view key, runnel::StreamId id) {
-        Strings events;
+        Texts events;
         for (const EntryEvent& event : scene.server.history(key, id))
             events.push_back(to_string(event));
         return events;
@@ -259,16 +259,16 @@ TEST_CASE("a server knows what has happened to an entry", "[redis][inspection]")
     scene.send({"XACK", "s", "g", "1-0"});
     scene.send({"XTRIM", "s", "MINID", "2"});
     scene.send({"XDELEX", "s", "DELREF", "IDS", "1", "3-0"});
-    const Strings first{"added",
-                        "delivered to c1 of g",
-                        "claimed by c2 of g",
-                        "delivered to c2 of g",
-                        "acknowledged in g",
-                        "trimmed"};
+    const Texts first{"added",
+                      "delivered to c1 of g",
+                      "claimed by c2 of g",
+                      "delivered to c2 of g",
+                      "acknowledged in g",
+                      "trimmed"};
     CHECK(history("s", {1, 0}) == first);
-    CHECK(history("s", {2, 0}) == Strings{"added", "delivered to c1 of g", "released in g"});
+    CHECK(history("s", {2, 0}) == Texts{"added", "delivered to c1 of g", "released in g"});
     CHECK(history("s", {3, 0}) ==
-          Strings{"added", "delivered to c1 of g", "acknowledged in g", "removed"});
+          Texts{"added", "delivered to c1 of g", "acknowledged in g", "removed"});
     const EntryEvent claimed = scene.server.history("s", {1, 0})[2];
     CHECK(claimed.what == EntryEvent::What::claimed);
     CHECK(claimed.consumer == "c2");
@@ -279,14 +279,13 @@ TEST_CASE("a server knows what has happened to an entry", "[redis][inspection]")
     SECTION("also when its stream is gone") {
         scene.send({"DEL", "s"});
         CHECK(history("s", {1, 0}) == first);
-        CHECK(history("s", {4, 0}) ==
-              Strings{"added", "delivered to c1 of g", "gone with its key"});
+        CHECK(history("s", {4, 0}) == Texts{"added", "delivered to c1 of g", "gone with its key"});
     }
     SECTION("also under another name") {
         scene.send({"RENAME", "s", "t"});
         CHECK(history("t", {1, 0}) == first);
         scene.send({"XDEL", "t", "4-0"});
-        CHECK(history("t", {4, 0}) == Strings{"added", "delivered to c1 of g", "removed"});
+        CHECK(history("t", {4, 0}) == Texts{"added", "delivered to c1 of g", "removed"});
     }
     SECTION("also in another database") {
         scene.send({"MOVE", "s", "1"});
@@ -295,13 +294,13 @@ TEST_CASE("a server knows what has happened to an entry", "[redis][inspection]")
     SECTION("and of a copy what was before") {
         scene.send({"COPY", "s", "t"});
         scene.send({"XDEL", "t", "4-0"});
-        CHECK(history("t", {4, 0}) == Strings{"added", "delivered to c1 of g", "removed"});
-        CHECK(history("s", {4, 0}) == Strings{"added", "delivered to c1 of g"});
+        CHECK(history("t", {4, 0}) == Texts{"added", "delivered to c1 of g", "removed"});
+        CHECK(history("s", {4, 0}) == Texts{"added", "delivered to c1 of g"});
     }
 }
 
 TEST_CASE("a history is kept only if it is asked for", "[redis][inspection]") {
-    Scene scene;
+    InspectedServer scene;
     scene.send({"XADD", "s", "1-0", "f", "v"});
     CHECK(scene.server.history("s", {1, 0}).empty());
 }
@@ -309,7 +308,7 @@ TEST_CASE("a history is kept only if it is asked for", "[redis][inspection]") {
 // ---- who waits
 
 TEST_CASE("a server tells who waits at what, and who is first", "[redis][inspection]") {
-    Scene scene;
+    InspectedServer scene;
     CHECK(scene.server.waiting().empty());
     CHECK_FALSE(scene.server.next_due().has_value());
     scene.other.execute({"CLIENT", "SETNAME", "worker"});
@@ -322,12 +321,12 @@ TEST_CASE("a server tells who waits at what, and who is first", "[redis][inspect
     REQUIRE(waiting.size() == 3);
     CHECK(waiting[0].session == scene.other.id());
     CHECK(waiting[0].name == "worker");
-    CHECK(waiting[0].words == Strings{"BLPOP", "a", "b", "a", "0"});
-    CHECK(waiting[0].keys == Strings{"a", "b"});
+    CHECK(waiting[0].words == Texts{"BLPOP", "a", "b", "a", "0"});
+    CHECK(waiting[0].keys == Texts{"a", "b"});
     CHECK_FALSE(waiting[0].due_in.has_value());
     CHECK(waiting[1].session == scene.session.id());
     CHECK(waiting[1].due_in == 20s);
-    CHECK(waiting[2].words == Strings{"XREAD", "BLOCK", "10000", "STREAMS", "s", "0-0"});
+    CHECK(waiting[2].words == Texts{"XREAD", "BLOCK", "10000", "STREAMS", "s", "0-0"});
     CHECK(scene.server.next_due()->session == third.id());
 
     scene.server.advance(4s);
@@ -342,7 +341,7 @@ TEST_CASE("a server tells who waits at what, and who is first", "[redis][inspect
 }
 
 TEST_CASE("what waits for an entry to be claimed is due then", "[redis][inspection]") {
-    Scene scene;
+    InspectedServer scene;
     scene.send({"XADD", "s", "1-0", "f", "v"});
     scene.send({"XGROUP", "CREATE", "s", "g", "0"});
     scene.send({"XREADGROUP", "GROUP", "g", "c1", "STREAMS", "s", ">"});
@@ -352,12 +351,12 @@ TEST_CASE("what waits for an entry to be claimed is due then", "[redis][inspecti
 }
 
 TEST_CASE("a command that a fault delays waits at no key", "[redis][inspection]") {
-    Scene scene;
+    InspectedServer scene;
     scene.server.faults().on("PING").delay(3s);
     scene.session.submit({"PING"});
     const auto waiting = scene.server.waiting();
     REQUIRE(waiting.size() == 1);
-    CHECK(waiting[0].words == Strings{"PING"});
+    CHECK(waiting[0].words == Texts{"PING"});
     CHECK(waiting[0].keys.empty());
     CHECK(waiting[0].due_in == 3s);
     CHECK(scene.server.next_due()->session == scene.session.id());
@@ -366,7 +365,7 @@ TEST_CASE("a command that a fault delays waits at no key", "[redis][inspection]"
 // ---- what the fake does not have
 
 TEST_CASE("a server tells what it was asked for and does not have", "[redis][inspection]") {
-    Scene scene{{.version = Version::redis_7_0}};
+    InspectedServer scene{{.version = Version::redis_7_0}};
     scene.send({"SORT", "l"});
     scene.send({"sort", "m"});
     scene.send({"CLIENT", "Nosuch", "on"});
@@ -375,11 +374,11 @@ TEST_CASE("a server tells what it was asked for and does not have", "[redis][ins
     scene.send({"XGROUP"});
     scene.send({"GET", "t"});
     CHECK(scene.server.unsupported() ==
-          Strings{"CLIENT NOSUCH", "SORT", "XNACK (it stands for Redis 7.0)"});
+          Texts{"CLIENT NOSUCH", "SORT", "XNACK (it stands for Redis 7.0)"});
 }
 
 TEST_CASE("a strict server throws at once", "[redis][inspection]") {
-    Scene scene{{.strict = true}};
+    InspectedServer scene{{.strict = true}};
     const auto is_unsupported = [](const Error& error) {
         return error.code() == ErrorCode::unsupported;
     };
@@ -388,7 +387,7 @@ TEST_CASE("a strict server throws at once", "[redis][inspection]") {
     CHECK_THROWS_WITH(scene.send({"client", "nosuch"}),
                       "redis::Session: the fake of Redis has no CLIENT NOSUCH");
     CHECK_THROWS_AS(scene.session.submit({"SORT", "l"}), Error);
-    CHECK(scene.server.unsupported() == Strings{"CLIENT NOSUCH", "SORT"});
+    CHECK(scene.server.unsupported() == Texts{"CLIENT NOSUCH", "SORT"});
     // An error of Redis is one still.
     CHECK(scene.send({"GET"})->is_error());
     CHECK(scene.send({"PING"}).has_value());

@@ -17,18 +17,18 @@ using runnel::redis::Reply;
 
 namespace {
 
-const std::string long_value = "a value that is longer than a short one";
+const std::string long_word = "a value that is longer than a short one";
 
-class ShortOfMemory {
+class ShortOfMemoryUnderFaults {
 public:
-    ShortOfMemory() {
-        look_.execute({"XADD", "stream", "1-0", "f", long_value});
+    ShortOfMemoryUnderFaults() {
+        look_.execute({"XADD", "stream", "1-0", "f", long_word});
         look_.execute({"XGROUP", "CREATE", "stream", "g", "0"});
         const auto faults = server_.faults();
         faults.on("GET").fail("LOADING Redis is loading the dataset in memory");
         faults.on("RPUSH").key("lost").lose_reply();
         faults.on("LPUSH").drop();
-        faults.on("XREADGROUP").consumer(long_value).crash();
+        faults.on("XREADGROUP").consumer(long_word).crash();
         faults.on("SETNX").delay(std::chrono::seconds{5});
         faults.on("XADD").step_clock(std::chrono::seconds{0});
         faults.on("BLPOP").lose_reply();
@@ -64,21 +64,21 @@ private:
     runnel::redis::Session look_{server_};
 };
 
-const std::vector<Command> commands_to_run{
-    {"PING", long_value},
-    {"GET", long_value},
-    {"RPUSH", "lost", long_value},
-    {"LPUSH", "lost", long_value},
-    {"XREADGROUP", "GROUP", "g", long_value, "STREAMS", "stream", ">"},
-    {"SETNX", "new", long_value},
-    {"BLPOP", "empty", long_value, "0"},
-    {"XADD", "stream", "5-0", "f", long_value},
-    {"SUBSCRIBE", long_value},
+const std::vector<Command> commands_under_faults{
+    {"PING", long_word},
+    {"GET", long_word},
+    {"RPUSH", "lost", long_word},
+    {"LPUSH", "lost", long_word},
+    {"XREADGROUP", "GROUP", "g", long_word, "STREAMS", "stream", ">"},
+    {"SETNX", "new", long_word},
+    {"BLPOP", "empty", long_word, "0"},
+    {"XADD", "stream", "5-0", "f", long_word},
+    {"SUBSCRIBE", long_word},
 };
 
 }  // namespace
 
 TEST_CASE("a command under faults that runs out of memory throws and changes nothing",
           "[redis][faults][allocation]") {
-    check_at_every_request<ShortOfMemory>(commands_to_run);
+    check_at_every_request<ShortOfMemoryUnderFaults>(commands_under_faults);
 }

@@ -14,7 +14,7 @@ using namespace runnel::redis;
 
 namespace {
 
-using Words = std::vector<std::string>;
+using CommandWords = std::vector<std::string>;
 
 // In their order.
 constexpr std::array versions{Version::redis_7_0, Version::redis_7_2, Version::redis_7_4,
@@ -22,9 +22,9 @@ constexpr std::array versions{Version::redis_7_0, Version::redis_7_2, Version::r
                               Version::redis_8_6, Version::redis_8_8, Version::redis_8_10};
 
 // A client of a server with a stream, of which something is pending, a list and a string.
-class Client {
+class ClientOfVersion {
 public:
-    explicit Client(Version version) : server_{{.version = version}} {
+    explicit ClientOfVersion(Version version) : server_{{.version = version}} {
         execute({"XADD", "s", "1-1", "f", "v"});
         execute({"XADD", "s", "2-1", "f", "v"});
         execute({"XGROUP", "CREATE", "s", "g", "0"});
@@ -33,7 +33,7 @@ public:
         execute({"SET", "t", "x"});
     }
 
-    Reply execute(const Words& words) { return *session_.execute(words); }
+    Reply execute(const CommandWords& words) { return *session_.execute(words); }
 
 private:
     Server server_;
@@ -42,13 +42,13 @@ private:
 
 struct NewCommand {
     Version since;
-    Words words;
+    CommandWords words;
 };
 
 // With the error of a version that does not have it.
 struct NewOption {
     Version since;
-    Words words;
+    CommandWords words;
     std::string before;
 };
 
@@ -87,7 +87,7 @@ const std::vector<NewOption> new_options{
 
 struct NewField {
     Version since;
-    Words words;
+    CommandWords words;
     std::string name;
 };
 
@@ -113,7 +113,7 @@ TEST_CASE("a version does not know the commands that came after it", "[redis][pr
     for (const NewCommand& command : new_commands)
         for (const Version version : versions) {
             CAPTURE(command.words, to_string(version));
-            Client client{version};
+            ClientOfVersion client{version};
             const Reply reply = client.execute(command.words);
             if (version < command.since)
                 CHECK(first_words_of(reply) == "(error) ERR unknown command");
@@ -126,7 +126,7 @@ TEST_CASE("a version does not know the options that came after it", "[redis][pro
     for (const NewOption& option : new_options)
         for (const Version version : versions) {
             CAPTURE(option.words, to_string(version));
-            Client client{version};
+            ClientOfVersion client{version};
             const Reply reply = client.execute(option.words);
             if (version < option.since)
                 CHECK(reply == Reply::error(option.before));
@@ -139,7 +139,7 @@ TEST_CASE("a version leaves out the fields that came after it", "[redis][profile
     for (const NewField& field : new_fields)
         for (const Version version : versions) {
             CAPTURE(field.words, field.name, to_string(version));
-            Client client{version};
+            ClientOfVersion client{version};
             const std::string shown = to_string(client.execute(field.words));
             CHECK((shown.find('"' + field.name + '"') != std::string::npos) ==
                   (version >= field.since));
@@ -148,7 +148,7 @@ TEST_CASE("a version leaves out the fields that came after it", "[redis][profile
 
 TEST_CASE("a server names the version that it stands for", "[redis][profiles]") {
     const auto named = [](Version version) {
-        const Reply hello = Client{version}.execute({"HELLO"});
+        const Reply hello = ClientOfVersion{version}.execute({"HELLO"});
         return hello[1].text() + ' ' + hello[3].text();
     };
     CHECK(named(Version::redis_7_0) == "redis 7.0.15");
@@ -159,7 +159,7 @@ TEST_CASE("a server names the version that it stands for", "[redis][profiles]") 
 
 TEST_CASE("Valkey has what Redis 7.2 has", "[redis][profiles]") {
     for (const Version version : {Version::valkey_8, Version::valkey_9}) {
-        Client client{version};
+        ClientOfVersion client{version};
         CHECK(to_string(client.execute({"XINFO", "CONSUMERS", "s", "g"})).find("inactive") !=
               std::string::npos);
         CHECK(client.execute({"XREAD", "STREAMS", "s", "+"}) == Reply::error(bad_id));

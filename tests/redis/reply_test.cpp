@@ -287,6 +287,7 @@ TEST_CASE("a reply prints as redis-cli prints it", "[reply]") {
     CHECK(printed(Reply::null()) == "(nil)");
     CHECK(printed(Reply::null_array()) == "(nil)");
     CHECK(printed(Reply::double_(1.5)) == "(double) 1.5");
+    CHECK(printed(Reply::double_(1e17)) == "(double) 100000000000000000");
     CHECK(printed(Reply::double_(-std::numeric_limits<double>::infinity())) == "(double) -inf");
     CHECK(printed(Reply::boolean(true)) == "(true)");
     CHECK(printed(Reply::boolean(false)) == "(false)");

@@ -23,9 +23,9 @@ namespace redis = runnel::redis;
 namespace {
 
 // A client that connects anew when its connection has broken.
-class Client {
+class ShopClient {
 public:
-    Client(redis::Server& server, std::string name) : server_{server}, name_{std::move(name)} {
+    ShopClient(redis::Server& server, std::string name) : server_{server}, name_{std::move(name)} {
         connect();
     }
 
@@ -49,7 +49,7 @@ private:
 
 constexpr int order_count = 40;
 
-void send_orders(Client client) {
+void send_orders(ShopClient client) {
     for (int number = 0; number != order_count; ++number) {
         const std::string order = std::to_string(number);
         for (;;) {
@@ -59,13 +59,13 @@ void send_orders(Client client) {
     }
 }
 
-bool is_done(Client& client) {
+bool is_done(ShopClient& client) {
     const auto count = client.execute({"SCARD", "done"});
     return count && !count->is_error() && count->integer() == order_count;
 }
 
 // Carries out an order, and only then acknowledges it.
-void carry_out(Client& client, const redis::Reply& entry) {
+void carry_out(ShopClient& client, const redis::Reply& entry) {
     if (!entry[1].is_null())
         if (const auto done = client.execute({"SADD", "done", entry[1][1].text()});
             !done || done->is_error())
@@ -74,7 +74,7 @@ void carry_out(Client& client, const redis::Reply& entry) {
 }
 
 // Takes over what others have had for too long, then what is new.
-void work(Client client, const std::string& consumer) {
+void work_at_till(ShopClient client, const std::string& consumer) {
     while (!is_done(client)) {
         if (const auto lost = client.execute(
                 {"XAUTOCLAIM", "orders", "shop", consumer, "5000", "0", "COUNT", "5"});
@@ -87,13 +87,13 @@ void work(Client client, const std::string& consumer) {
     }
 }
 
-struct Run {
+struct ShopRun {
     std::string log;
     std::vector<std::uint64_t> fired;
     std::size_t done = 0;
 };
 
-Run run_service(std::uint64_t seed) {
+ShopRun run_service(std::uint64_t seed) {
     ManualClock clock{{.seed = seed}};
     redis::Server server{{.clock = &clock, .keep_commands = 100'000}};
     redis::Session setup{server};
@@ -112,7 +112,7 @@ Run run_service(std::uint64_t seed) {
     std::vector<ManualClock::Thread> threads;
     for (const std::string consumer : {"till-1", "till-3", "till-4"})
         threads.push_back(clock.thread(consumer, [&server, consumer] {
-            work(Client{server, consumer}, consumer);
+            work_at_till(ShopClient{server, consumer}, consumer);
         }));
     // One that crashes: it does not come back.
     threads.push_back(clock.thread("till-2", [&server] {
@@ -121,11 +121,13 @@ Run run_service(std::uint64_t seed) {
                              "STREAMS", "orders", ">"})) {
         }
     }));
-    threads.push_back(clock.thread("sender", [&server] { send_orders(Client{server, "sender"}); }));
+    threads.push_back(clock.thread("sender", [&server] {
+        send_orders(ShopClient{server, "sender"});
+    }));
     clock.advance(1h);
     threads.clear();
 
-    Run run;
+    ShopRun run;
     run.log = server.log_text();
     for (const redis::Fault& fault : all) run.fired.push_back(fault.fired());
     run.done = setup.execute({"SMEMBERS", "done"})->elements().size();
@@ -140,8 +142,8 @@ TEST_CASE("a service does all its work under faults, in the same way for the sam
     std::vector<std::uint64_t> fired;  // of each fault, in all runs
     for (const std::uint64_t seed : {1, 2, 3, 4, 5}) {
         CAPTURE(seed);
-        const Run first = run_service(seed);
-        const Run second = run_service(seed);
+        const ShopRun first = run_service(seed);
+        const ShopRun second = run_service(seed);
         CHECK(first.done == order_count);
         CHECK((first.log == second.log));  // they are long
         CHECK(first.fired == second.fired);

@@ -28,7 +28,7 @@ namespace runnel::inline v0::redis::detail {
 }
 
 // No word of a command is longer, and no string. Redis: `proto-max-bulk-len`.
-inline constexpr std::size_t most_bytes = std::size_t{512} * 1024 * 1024;
+inline constexpr std::size_t most_word_bytes = std::size_t{512} * 1024 * 1024;
 
 // A letter of ASCII, whatever the locale.
 [[nodiscard]] constexpr char to_lower(char letter) noexcept {

@@ -52,7 +52,7 @@ namespace detail {
 
 // ---- as text
 
-[[nodiscard]] inline std::string quoted(std::string_view bytes) {
+[[nodiscard]] inline std::string quoted_bytes(std::string_view bytes) {
     std::string text{'"'};
     for (const char c : bytes) {
         const auto byte = static_cast<unsigned char>(c);
@@ -73,7 +73,8 @@ namespace detail {
 
 [[nodiscard]] inline std::string logged_word(std::string_view word) {
     const auto is_plain = [](char c) { return c > ' ' && c < 0x7F && c != '"' && c != '\\'; };
-    return !word.empty() && std::ranges::all_of(word, is_plain) ? std::string{word} : quoted(word);
+    return !word.empty() && std::ranges::all_of(word, is_plain) ? std::string{word}
+                                                                : quoted_bytes(word);
 }
 
 [[nodiscard]] inline std::string logged_reply(const Reply& reply);
@@ -102,7 +103,7 @@ namespace detail {
     case Kind::integer:
         return ':' + std::to_string(reply.integer());
     case Kind::bulk_string:
-        return quoted(reply.text());
+        return quoted_bytes(reply.text());
     case Kind::array:
         return '[' + logged_elements(reply, ", ") + ']';
     case Kind::set:

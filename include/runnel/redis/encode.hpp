@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <runnel/redis/double_text.hpp>
 #include <runnel/redis/reply.hpp>
 
 #include <array>
@@ -26,8 +27,7 @@ inline void append_end(std::string& out) {
     out.append("\r\n", 2);
 }
 
-template <typename Number>
-void append_number(std::string& out, Number number) {
+inline void append_number(std::string& out, std::int64_t number) {
     std::array<char, 32> text{};
     const auto written = std::to_chars(text.data(), text.data() + text.size(), number);
     out.append(text.data(), written.ptr);
@@ -60,8 +60,7 @@ inline void append_null(std::string& out, Protocol protocol, char type_in_resp2)
 
 // In RESP2 it is a bulk string.
 inline void append_double(std::string& out, Protocol protocol, double number) {
-    std::string text;
-    append_number(text, number);
+    const std::string text = text_of_double(number);
     if (protocol == Protocol::resp3)
         append_line(out, ',', text);
     else

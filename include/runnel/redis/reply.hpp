@@ -4,10 +4,10 @@
 #include <runnel/detail/base/annotations.hpp>
 #include <runnel/detail/base/assert.hpp>
 #include <runnel/error.hpp>
+#include <runnel/redis/double_text.hpp>
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -472,10 +472,7 @@ inline void Reply::print_content(std::string& out) const {
     } else if (kind_ == Kind::integer) {
         out += std::to_string(std::get<std::int64_t>(value_));
     } else if (kind_ == Kind::double_) {
-        std::array<char, 32> digits{};
-        char* const end = digits.data() + digits.size();
-        const auto written = std::to_chars(digits.data(), end, std::get<double>(value_));
-        out.append(digits.data(), written.ptr);
+        out += detail::text_of_double(std::get<double>(value_));
     } else if (kind_ == Kind::boolean) {
         out += std::get<bool>(value_) ? "true" : "false";
     }

@@ -270,7 +270,7 @@ private:
     }
     [[nodiscard]] static bool has_too_long(detail::Words words) noexcept {
         return std::ranges::any_of(
-            words, [](std::string_view word) { return word.size() > detail::most_bytes; });
+            words, [](std::string_view word) { return word.size() > detail::most_word_bytes; });
     }
 
     // Shows a command to the interceptor, which may answer it.

@@ -284,7 +284,7 @@ public:
     void submit(SessionState& session, Words words, const std::shared_ptr<PendingState>& pending,
                 std::optional<Strike> decided = {}) RUNNEL_REQUIRES(mutex);
 
-    // The same for a command with a word of more than most_bytes.
+    // The same for a command with a word of more than most_word_bytes.
     void submit_too_long(SessionState& session, const std::shared_ptr<PendingState>& pending)
         RUNNEL_REQUIRES(mutex);
 

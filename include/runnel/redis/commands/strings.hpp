@@ -275,7 +275,7 @@ inline void replace_bytes(const Call& call, Call::Made<StringValue>& value,
 inline Reply append(Call& call) {
     auto value = call.find_or_make<StringValue>(call[1], std::string{});
     const std::string& old = value->bytes();
-    if (call[2].size() > most_bytes - old.size())
+    if (call[2].size() > most_word_bytes - old.size())
         refuse("ERR string exceeds maximum allowed size (proto-max-bulk-len)");
     std::string bytes;
     bytes.reserve(old.size() + call[2].size());
