@@ -282,6 +282,16 @@ TEST_CASE("a client that kills itself gets the reply first", "[client]") {
     CHECK_FALSE(clients.client.is_closed());
 }
 
+TEST_CASE("a client that kills itself in a transaction gets nothing of what follows", "[client]") {
+    ToldClients clients;
+    clients.asker.execute({"MULTI"});
+    clients.kill({"ID", "1", "SKIPME", "no"});
+    clients.asker.execute({"INCR", "key"});
+    CHECK_FALSE(clients.asker.execute({"EXEC"}).has_value());
+    CHECK(clients.asker.is_closed());
+    CHECK(clients.client.execute({"GET", "key"}) == bulk("1"));
+}
+
 TEST_CASE("a wait of a client that is killed ends without a reply", "[client]") {
     ToldClients clients;
     const auto job = clients.client.submit({"BLPOP", "jobs", "0"});

@@ -337,6 +337,7 @@ public:
     [[nodiscard]] bool is_blocked() const noexcept { return is_blocked_; }
     [[nodiscard]] std::shared_ptr<Parked> take_parked() noexcept { return std::move(parked_); }
     [[nodiscard]] bool has_reply() const noexcept { return has_reply_; }
+    void lose_reply() noexcept { has_reply_ = false; }
     [[nodiscard]] Prepared& answers() noexcept { return answers_; }
     [[nodiscard]] Prepared& outputs() noexcept { return outputs_; }
     [[nodiscard]] bool quits() const noexcept { return quits_; }

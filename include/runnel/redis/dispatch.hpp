@@ -326,8 +326,11 @@ inline void ServerState::carry_out_one(Call& exec, const QueuedCommand& command,
 inline void ServerState::carry_out_queued(Call& exec, Transaction& transaction,
                                           std::vector<Reply>& replies) noexcept {
     ExecReplies in_order{replies, memory};
-    for (const QueuedCommand& command : transaction.commands)
+    for (const QueuedCommand& command : transaction.commands) {
+        // A client that has killed itself gets nothing of what follows: not the whole reply.
+        if (exec.quits()) exec.lose_reply();
         carry_out_one(exec, command, in_order);
+    }
     in_order.surplus().append(exec.outputs());
     exec.outputs().append(in_order.surplus());
 }

@@ -50,7 +50,8 @@ struct BadValue {
     return setting_in(*value, least, most);
 }
 
-// Nothing: it is no number, or has another unit.
+// A number with a unit. As in Redis, no number is 0, and one that is too great is the greatest.
+// Nothing: there is no such unit.
 [[nodiscard]] inline std::optional<std::uint64_t> parse_bytes(std::string_view word) noexcept {
     struct Unit {
         std::string_view name;
@@ -66,13 +67,13 @@ struct BadValue {
                                                        {"GB", 1'073'741'824}});
     std::uint64_t number = 0;
     const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), number);
-    if (error != std::errc{}) return std::nullopt;
+    constexpr auto greatest = std::numeric_limits<std::uint64_t>::max();
+    if (error == std::errc::result_out_of_range) number = greatest;
     const std::string_view name = word.substr(static_cast<std::size_t>(end - word.data()));
     const auto* const unit =
         std::ranges::find_if(units, [&](const Unit& one) { return is(name, one.name); });
     if (unit == units.end()) return std::nullopt;
-    if (number > std::numeric_limits<std::uint64_t>::max() / unit->bytes) return std::nullopt;
-    return number * unit->bytes;
+    return number > greatest / unit->bytes ? greatest : number * unit->bytes;
 }
 [[nodiscard]] inline std::size_t bytes_setting(std::string_view word) {
     constexpr auto most = std::numeric_limits<std::int64_t>::max();
