@@ -198,7 +198,6 @@ private:
         }
         for (std::size_t at = 0; at + 1 < elements.size(); at += 2) {
             const std::string key = elements[at].text();
-            if (is_new(key)) continue;
             made.push_back(elements[at]);
             made.push_back(value(key, elements[at + 1]));
         }
@@ -211,13 +210,6 @@ private:
         return !elements.empty() && elements.size() % 2 == 0 &&
                elements.front().kind() == Kind::bulk_string &&
                std::ranges::count(first, elements.front().text()) != 0;
-    }
-    // Fields that 7.0 does not have.
-    static bool is_new(std::string_view key) {
-        static constexpr std::array<std::string_view, 9> keys{
-            "idmp-duration",   "idmp-maxsize", "pids-tracked", "iids-tracked", "iids-added",
-            "iids-duplicates", "nacked-count", "active-time",  "inactive"};
-        return std::ranges::count(keys, key) != 0;
     }
     [[nodiscard]] Reply value(std::string_view key, const Reply& reply) const {
         if (key == "idle" || key == "seen-time") return about(reply);

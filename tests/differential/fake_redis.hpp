@@ -26,7 +26,9 @@ public:
     void begin() override {
         sessions_.clear();
         server_ = std::make_unique<redis::Server>(
-            redis::ServerOptions{.clock = &clock_, .stream_node_max_entries = node_entries_});
+            redis::ServerOptions{.clock = &clock_,
+                                 .version = redis::Version::redis_7_0,
+                                 .stream_node_max_entries = node_entries_});
         for (std::size_t session = 0; session != session_count; ++session)
             sessions_.push_back(std::make_unique<Client>(*server_));
     }

@@ -268,15 +268,6 @@ inline bool takes_more_words(const Difference& difference) {
     return has_error(difference.redis, "ERR wrong number of arguments for 'z");
 }
 
-// 8.10 (redis#15291): of the conditions of SET there is one at most. Before, NX and XX could be
-// repeated.
-inline bool repeats_condition(const Difference& difference) {
-    const auto names = [&](std::string_view option) {
-        return std::ranges::count(difference.any().words, option, in_small_letters) > 1;
-    };
-    return has_error(difference.other, "ERR syntax error") && (names("nx") || names("xx"));
-}
-
 inline constexpr auto known_differences = std::to_array<KnownDifference>({
     {"7.2: one time in EXEC", "xadd", has_later_id, Then::ends},
     {"7.2: XSETID minds deletions", "xsetid", goes_back, Then::ends},
@@ -298,7 +289,6 @@ inline constexpr auto known_differences = std::to_array<KnownDifference>({
     {"7.4.2: counts what groups have read", "xinfo|groups xinfo|stream", counts_differently},
     {"7.2: counts idle consumers", "xinfo|groups xinfo|stream", counts_idle_consumers},
     {"8.0: SCAN is strict", "scan", strict_scan},
-    {"8.10: one condition of SET", "set", repeats_condition, Then::ends},
 });
 
 inline bool names(std::string_view commands, std::string_view name) {

@@ -23,7 +23,7 @@ inline Reply digest(Call& call) {
     if (value.type() != StringValue::kind)
         refuse("ERR Key should be of string type if conditions are specified");
     StringCondition condition;
-    if (!condition.take(call[2], call[3]))
+    if (!condition.take(call, call[2], call[3]))
         refuse("ERR Invalid condition. Use IFEQ, IFNE, IFDEQ, or IFDNE");
     return condition.holds_for(Call::as<StringValue>(value).bytes());
 }

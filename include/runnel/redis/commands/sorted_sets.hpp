@@ -290,7 +290,7 @@ inline Reply zmscore(Call& call) {
 
 // How many stand before it, from that end.
 [[nodiscard]] inline Reply reply_of_rank(const Call& call, End end) {
-    if (call.size() > 4) call.refuse_arity();
+    if (call.size() > (call.has("WITHSCORE") ? 4U : 3U)) call.refuse_arity();
     const bool with_score = call.size() == 4;
     if (with_score && !is(call[3], "WITHSCORE")) refuse_syntax();
     const auto* const set = call.find<SortedSetValue>(call[1]);
@@ -334,6 +334,8 @@ inline Reply zmpop(Call& call) {
     return from.value == nullptr ? call.null_array() : pop_several(call, from, asked);
 }
 
+inline constexpr auto newer_in_zrank = std::to_array<NewerPart>({{"WITHSCORE", {7, 2}}});
+
 inline constexpr auto sorted_set_commands = std::to_array<CommandInfo>({
     {"zadd", -4, Flag::write, {1, 1, 1}, {1, 2}, zadd},
     {"zcard", 2, Flag::none, {1, 1, 1}, {1, 2}, zcard},
@@ -342,9 +344,9 @@ inline constexpr auto sorted_set_commands = std::to_array<CommandInfo>({
     {"zmscore", -3, Flag::none, {1, 1, 1}, {6, 2}, zmscore},
     {"zpopmax", -2, Flag::write, {1, 1, 1}, {5, 0}, zpopmax},
     {"zpopmin", -2, Flag::write, {1, 1, 1}, {5, 0}, zpopmin},
-    {"zrank", -3, Flag::none, {1, 1, 1}, {2, 0}, zrank},
+    {"zrank", -3, Flag::none, {1, 1, 1}, {2, 0}, zrank, newer_in_zrank},
     {"zrem", -3, Flag::write, {1, 1, 1}, {1, 2}, zrem},
-    {"zrevrank", -3, Flag::none, {1, 1, 1}, {2, 0}, zrevrank},
+    {"zrevrank", -3, Flag::none, {1, 1, 1}, {2, 0}, zrevrank, newer_in_zrank},
     {"zscore", 3, Flag::none, {1, 1, 1}, {1, 2}, zscore},
 });
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <runnel/redis/arguments.hpp>
+#include <runnel/redis/call.hpp>
 #include <runnel/redis/xxh3.hpp>
 
 #include <algorithm>
@@ -28,10 +29,10 @@ inline constexpr std::size_t digest_size = 16;
 class StringCondition {
 public:
     // False: the word is none of them.
-    bool take(std::string_view word, std::string_view value) noexcept {
+    bool take(const Call& call, std::string_view word, std::string_view value) noexcept {
         static constexpr std::array<std::string_view, 4> names{"IFEQ", "IFNE", "IFDEQ", "IFDNE"};
-        const auto* const known =
-            std::ranges::find_if(names, [&](std::string_view name) { return is(word, name); });
+        const auto* const known = std::ranges::find_if(
+            names, [&](std::string_view name) { return call.is_option(word, name); });
         if (known == names.end()) return false;
         name_ = *known;
         value_ = value;

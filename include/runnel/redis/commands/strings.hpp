@@ -73,7 +73,8 @@ struct SetOptions {
         SetOptions options;
         for (std::size_t at = 3; at < call.size(); ++at) {
             if (options.take_flag(call[at])) continue;
-            if (at + 1 == call.size() || !options.take(call[at], call[at + 1])) refuse_syntax();
+            if (at + 1 == call.size() || !options.take(call, call[at], call[at + 1]))
+                refuse_syntax();
             ++at;
         }
         return options;
@@ -88,16 +89,16 @@ struct SetOptions {
     }
 
 private:
-    // Of NX, XX and the conditions there is one at most.
-    [[nodiscard]] bool may_be_restricted() const noexcept {
-        return when == When::always && !condition.is_given();
+    // Of NX, XX and the conditions there is one at most; NX and XX may be repeated.
+    [[nodiscard]] bool may_be(When asked) const noexcept {
+        return (when == When::always || when == asked) && !condition.is_given();
     }
 
     // The options that contradict each other are no options once the other one was given.
     bool take_flag(std::string_view word) noexcept {
-        if (is(word, "NX") && may_be_restricted()) {
+        if (is(word, "NX") && may_be(When::if_missing)) {
             when = When::if_missing;
-        } else if (is(word, "XX") && may_be_restricted()) {
+        } else if (is(word, "XX") && may_be(When::if_there)) {
             when = When::if_there;
         } else if (is(word, "GET")) {
             returns_old = true;
@@ -108,8 +109,8 @@ private:
         }
         return true;
     }
-    bool take(std::string_view word, std::string_view value) noexcept {
-        if (may_be_restricted() && condition.take(word, value)) return true;
+    bool take(const Call& call, std::string_view word, std::string_view value) noexcept {
+        if (may_be(When::always) && condition.take(call, word, value)) return true;
         return !keeps_expiry && expiry.take(word, value);
     }
 };
@@ -305,6 +306,13 @@ inline Reply getex(Call& call) {
     return reply;
 }
 
+inline constexpr auto newer_in_set = std::to_array<NewerPart>({
+    {"IFEQ", {8, 4}},
+    {"IFNE", {8, 4}},
+    {"IFDEQ", {8, 4}},
+    {"IFDNE", {8, 4}},
+});
+
 inline constexpr auto string_commands = std::to_array<CommandInfo>({
     {"append", 3, Flag::write, {1, 1, 1}, {2, 0}, append},
     {"get", 2, Flag::none, {1, 1, 1}, {1, 0}, get},
@@ -314,7 +322,7 @@ inline constexpr auto string_commands = std::to_array<CommandInfo>({
     {"mset", -3, Flag::write, {1, -1, 2}, {1, 0}, mset},
     {"msetnx", -3, Flag::write, {1, -1, 2}, {1, 0}, msetnx},
     {"psetex", 4, Flag::write, {1, 1, 1}, {2, 6}, psetex},
-    {"set", -3, Flag::write, {1, 1, 1}, {1, 0}, set},
+    {"set", -3, Flag::write, {1, 1, 1}, {1, 0}, set, newer_in_set},
     {"setex", 4, Flag::write, {1, 1, 1}, {2, 0}, setex},
     {"setnx", 3, Flag::write, {1, 1, 1}, {1, 0}, setnx},
     {"strlen", 2, Flag::none, {1, 1, 1}, {2, 2}, strlen},
