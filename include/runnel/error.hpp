@@ -39,6 +39,8 @@ enum class ErrorCode {
     protocol_error,
     /// The fake of Redis does not have the command: see redis::ServerOptions::strict.
     unsupported,
+    /// A real server cannot be reached, or does not reply: see redis::testing::Client.
+    unavailable,
 };
 
 /// The name of `code` as it is spelled in the source, such as "wrong_type".
@@ -68,6 +70,8 @@ enum class ErrorCode {
         return "protocol_error";
     case ErrorCode::unsupported:
         return "unsupported";
+    case ErrorCode::unavailable:
+        return "unavailable";
     }
     return "unknown";
 }

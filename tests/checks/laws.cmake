@@ -20,6 +20,7 @@ set(above_facade base vocabulary wait blocks core list stream channel)
 set(above_models base vocabulary wait blocks core list stream channel facade)
 set(above_compat base vocabulary wait blocks core list stream channel facade models)
 set(above_redis base vocabulary wait blocks core)  # the fake stands beside the models
+set(above_redis_testing base vocabulary wait redis)  # an optional part of the fake
 set(lockless blocks core)
 set(locks mutex shared_mutex condition_variable semaphore latch barrier future thread
     runnel/detail/base/mutex.hpp runnel/detail/base/futex.hpp)
@@ -48,6 +49,8 @@ function(folder_of path result)
         set(${result} compat PARENT_SCOPE)
     elseif(path MATCHES "^redis/(commands/)?[a-z0-9_]+[.]hpp$" OR name STREQUAL "redis")
         set(${result} redis PARENT_SCOPE)
+    elseif(path MATCHES "^redis/testing/[a-z_]+[.]hpp$")
+        set(${result} redis_testing PARENT_SCOPE)
     elseif(name MATCHES "/")
         set(${result} none PARENT_SCOPE)
     else()

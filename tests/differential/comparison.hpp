@@ -3,7 +3,6 @@
 
 // The same steps for two servers, and what they say to each session.
 
-#include "differential/comparable.hpp"
 #include "differential/figures.hpp"
 #include "differential/forms.hpp"
 #include "differential/known_differences.hpp"
@@ -147,22 +146,9 @@ private:
             ++at;
         }
     }
-    [[nodiscard]] std::optional<std::int64_t> time_of(const Heard& heard) const {
-        if (name_of(heard.words) == "xadd") return time_of(heard.reply);
-        if (heard.queued.empty()) return std::nullopt;
-        for (const Reply& reply : heard.reply.elements()) {
-            if (const auto ms = time_of(reply)) return ms;
-        }
-        return std::nullopt;
-    }
-    [[nodiscard]] std::optional<std::int64_t> time_of(const Reply& reply) const {
-        if (reply.kind() != Reply::Kind::bulk_string) return std::nullopt;
-        const std::string& text = reply.text();
-        std::int64_t ms = 0;
-        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), ms);
-        if (error != std::errc{} || end == text.data() + text.size() || *end != '-')
-            return std::nullopt;
-        return ms >= moment_ && ms <= wall_time() ? std::optional{ms} : std::nullopt;
+    template <typename Said>
+    [[nodiscard]] std::optional<std::int64_t> time_of(const Said& said) const {
+        return time_made(said, moment_, wall_time());
     }
 
     void remember_ids(const Heard& heard) {

@@ -46,4 +46,5 @@ TEST_CASE("every code has the name it has in the source", "[error]") {
     STATIC_REQUIRE(to_string(ErrorCode::wrong_reply) == "wrong_reply");
     STATIC_REQUIRE(to_string(ErrorCode::unsupported) == "unsupported");
     STATIC_REQUIRE(to_string(ErrorCode::protocol_error) == "protocol_error");
+    STATIC_REQUIRE(to_string(ErrorCode::unavailable) == "unavailable");
 }

@@ -4,36 +4,68 @@
 // Replies as they can be compared: without what Redis promises nothing about, and what depends on
 // the moment or on the version.
 
-#include <runnel/redis/reply.hpp>
+#include <runnel/version.hpp>
 
-#include "differential/listener.hpp"
-#include "differential/vocabulary.hpp"
+#include <runnel/redis/reply.hpp>
+#include <runnel/redis/testing/listener.hpp>
 
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <system_error>
 #include <utility>
 #include <vector>
 
-namespace runnel::test::differential {
+namespace runnel::inline v0::redis::testing::detail {
 
-/// All times of a test are a multiple of 1000 s apart, give or take what the test takes.
+// If the id is made of a time between these two, in milliseconds: that time.
+[[nodiscard]] inline std::optional<std::int64_t> time_made(const Reply& id, std::int64_t from,
+                                                           std::int64_t to) {
+    if (id.kind() != Reply::Kind::bulk_string) return std::nullopt;
+    const std::string& text = id.text();
+    const char* const end = text.data() + text.size();
+    std::int64_t ms = 0;
+    const auto [dash, error] = std::from_chars(text.data(), end, ms);
+    if (error != std::errc{} || dash == end || *dash != '-') return std::nullopt;
+    return ms >= from && ms <= to ? std::optional{ms} : std::nullopt;
+}
+
+// The time that a server has made an id of, as XADD with `*` does.
+[[nodiscard]] inline std::optional<std::int64_t> time_made(const Heard& heard, std::int64_t from,
+                                                           std::int64_t to) {
+    if (name_of(heard.words) == "xadd") return time_made(heard.reply, from, to);
+    if (heard.queued.empty() || heard.reply.kind() != Reply::Kind::array) return std::nullopt;
+    for (const Reply& reply : heard.reply.elements()) {
+        if (const auto ms = time_made(reply, from, to)) return ms;
+    }
+    return std::nullopt;
+}
+
+// What else two servers may differ in.
+struct Leeway {
+    // In milliseconds. Times are rounded to multiples of `step`, less `offset`.
+    std::int64_t step = 500'000;
+    std::int64_t offset = 250'000;
+    // Whether what is drawn by lot is all that there is.
+    bool draws_all = true;
+};
+
 class Comparable {
 public:
-    /// `now`: the wall time in milliseconds, about.
-    explicit Comparable(std::int64_t now) : now_{now} {}
+    // `now`: the wall time in milliseconds, about.
+    explicit Comparable(std::int64_t now, const Leeway& leeway = {}) : now_{now}, leeway_{leeway} {}
 
     [[nodiscard]] Heard of(const Heard& heard) const {
         if (heard.is_push()) return heard;
         return {heard.words, of(heard.words, heard.queued, heard.reply), heard.queued};
     }
 
-    /// What is sent in no particular order is sorted.
+    // What is sent in no particular order is sorted.
     static void sort(std::vector<Heard>& all) {
         for (auto first = all.begin(); first != all.end();) {
             auto last = first + 1;
@@ -51,15 +83,19 @@ private:
         Make make;
     };
 
+    // NOLINTNEXTLINE(misc-no-recursion): no EXEC is queued
     Reply of(const Words& words, const std::vector<Words>& queued, const Reply& reply) const {
         if (reply.is_error()) return reply;
         if (!queued.empty()) return of_all(queued, reply);
         const std::string name = name_of(words);
         if (name == "scan" && std::ranges::count(words, "1000") == 0) return kind_only(reply);
-        const auto rule = std::ranges::find(rules, name, &Rule::name);
-        return rule == rules.end() ? reply : (this->*rule->make)(reply);
+        for (const Rule& rule : rules) {
+            if (rule.name == name) return (this->*rule.make)(reply);
+        }
+        return reply;
     }
 
+    // NOLINTNEXTLINE(misc-no-recursion): see of()
     Reply of_all(const std::vector<Words>& queued, const Reply& reply) const {
         if (reply.kind() != Kind::array || reply.elements().size() != queued.size()) return reply;
         std::vector<Reply> elements;
@@ -104,6 +140,7 @@ private:
         std::ranges::sort(replies, {}, [](const Reply& reply) { return to_string(reply); });
     }
 
+    // NOLINTNEXTLINE(*-member-functions-to-static): the rules name it
     [[nodiscard]] Reply sorted(const Reply& reply) const {
         if (reply.kind() != Kind::array && reply.kind() != Kind::set) return reply;
         std::vector<Reply> elements = reply.elements();
@@ -113,6 +150,7 @@ private:
     }
 
     // A map, or the array that stands for one.
+    // NOLINTNEXTLINE(*-member-functions-to-static): the rules name it
     [[nodiscard]] Reply sorted_pairs(const Reply& reply) const {
         if (reply.kind() != Kind::array && reply.kind() != Kind::map) return reply;
         std::vector<Reply> pairs;
@@ -153,13 +191,13 @@ private:
     [[nodiscard]] Reply about(const Reply& reply) const {
         if (reply.kind() != Kind::integer) return reply;
         constexpr std::int64_t since_1970 = 100'000'000'000;
-        constexpr std::int64_t step = 500'000;
+        const auto [step, offset, draws_all] = leeway_;
         std::int64_t time = reply.integer();
         if (time > since_1970)
             time -= now_;
         else if (time < 0)
             return reply;
-        return Reply::integer((time + 1'000 * step + step / 2) / step - 1'000);
+        return Reply::integer((time + 1'000 * step + offset) / step - 1'000);
     }
 
     [[nodiscard]] Reply about_seconds(const Reply& reply) const {
@@ -183,11 +221,17 @@ private:
 
     // ------------------------------------------------------------------ what is told
 
+    [[nodiscard]] Reply drawn(const Reply& reply) const {
+        return leeway_.draws_all ? sorted(reply) : kind_only(reply);
+    }
+
+    // NOLINTNEXTLINE(*-member-functions-to-static): the rules name it
     [[nodiscard]] Reply kind_only(const Reply& reply) const {
         return Reply::simple_string(std::string{to_string(reply.kind())});
     }
 
     // Of maps, also in RESP2, where they are arrays.
+    // NOLINTNEXTLINE(misc-no-recursion): XINFO's are not deep
     [[nodiscard]] Reply info(const Reply& reply) const {
         if (reply.kind() != Kind::array && reply.kind() != Kind::map) return reply;
         const std::vector<Reply> elements = Reply{reply}.elements();
@@ -211,6 +255,7 @@ private:
                elements.front().kind() == Kind::bulk_string &&
                std::ranges::count(first, elements.front().text()) != 0;
     }
+    // NOLINTNEXTLINE(misc-no-recursion): see info()
     [[nodiscard]] Reply value(std::string_view key, const Reply& reply) const {
         if (key == "idle" || key == "seen-time") return about(reply);
         if (key == "pending") return pending(reply);
@@ -224,7 +269,7 @@ private:
         {"keys", &Comparable::sorted},
         {"smembers", &Comparable::sorted},
         {"spop", &Comparable::sorted},
-        {"srandmember", &Comparable::sorted},
+        {"srandmember", &Comparable::drawn},
         {"hkeys", &Comparable::sorted},
         {"hvals", &Comparable::sorted},
         {"hgetall", &Comparable::sorted_pairs},
@@ -280,6 +325,7 @@ private:
     });
 
     std::int64_t now_;
+    Leeway leeway_;
 };
 
-}  // namespace runnel::test::differential
+}  // namespace runnel::inline v0::redis::testing::detail
