@@ -148,6 +148,7 @@ public:
         if (difference_.empty() && !has_failed) {
             try {
                 const std::lock_guard lock{mutex_};
+                (void)follow_time();
                 compare_all();
             } catch (const Error&) {
                 if (difference_.empty()) throw;
@@ -278,9 +279,9 @@ inline bool ComparedLink::have_both_ended(const TwiceSent& sent) {
 inline void ComparedLink::differ(std::size_t command, const std::string& what,
                                  const std::string& real, const std::string& fake) {
     const RealServer& server = backend_->real_.server();
-    std::string text = "The fake, which is as Redis 8.10, and Redis " + server.version() + " at " +
-                       server.path() + " differ.\nCommand " + std::to_string(command) +
-                       ", of connection " + std::to_string(number_) + ": " + what;
+    std::string text = "The fake and Redis " + server.version() + " at " + server.path() +
+                       " differ.\nCommand " + std::to_string(command) + ", of connection " +
+                       std::to_string(number_) + ": " + what;
     if (command != backend_->commands_)
         text += "\nIt is seen after command " + std::to_string(backend_->commands_);
     text += "\nRedis says:\n" + real + "\nThe fake says:\n" + fake;

@@ -19,6 +19,7 @@
 #include <runnel/redis/testing/real_server.hpp>
 
 #include <exception>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -101,10 +102,16 @@ public:
         return texts;
     }
 
-protected:
-    /// What was found out at the end of the test, while its connections are still there.
-    [[nodiscard]] virtual std::vector<std::string> complaints() { return {}; }
+    /// What is to hold when a test ends.
+    using Check = std::function<std::vector<std::string>(RedisUnderTest& redis)>;
 
+    /// At the end of the test, while its connections are still there, `check` is called. Each text
+    /// that it returns is reported as a failure of the test. If the test has failed before, it is
+    /// not called. The locals of the test are gone then, and so is, with Catch2, what a class that
+    /// is derived from Fixture has.
+    void at_end(Check check) { checks_.push_back(std::move(check)); }
+
+protected:
     /// Ends the test with this reason, as the framework does that. Must not return.
     [[noreturn]] virtual void leave_out(const std::string& reason) {
         throw Error{ErrorCode::invalid_argument, reason};
@@ -129,8 +136,19 @@ private:
         return Client{backend.connect()};
     }
 
+    // What is found out at the end of a test.
+    [[nodiscard]] std::vector<std::string> complaints() {
+        std::vector<std::string> texts;
+        for (const Check& check : checks_) {
+            const std::vector<std::string> found = check(*this);
+            texts.insert(texts.end(), found.begin(), found.end());
+        }
+        return texts;
+    }
+
     [[noreturn]] void needs_fake(const std::string& what) {
-        detail::RealRun::of_process().leave_out(environment_);
+        if (!std::exchange(is_left_out_, true))
+            detail::RealRun::of_process().leave_out(environment_);
         leave_out(what + " needs the fake, and this is a run on Redis at " + environment_.socket);
         std::terminate();  // it has thrown
     }
@@ -139,6 +157,8 @@ private:
     std::shared_ptr<detail::FakeBackend> fake_;  // null: it is another one
     std::shared_ptr<detail::Backend> backend_;   // null: the test has ended
     std::optional<Client> redis_;
+    std::vector<Check> checks_;
+    bool is_left_out_ = false;
 };
 
 }  // namespace runnel::inline v0::redis::testing

@@ -68,8 +68,8 @@ private:
     }
 
     [[nodiscard]] static std::string told(const std::string& socket, const Figures& figures) {
-        std::string text = "runnel: " + std::to_string(figures.tests - figures.left_out) +
-                           " tests " +
+        const std::size_t ran = figures.tests - figures.left_out;
+        std::string text = "runnel: " + std::to_string(ran) + (ran == 1 ? " test " : " tests ") +
                            (figures.target == Target::both ? "compared the fake with" : "ran on") +
                            " Redis " + figures.version + " at " + socket;
         if (figures.left_out != 0)
