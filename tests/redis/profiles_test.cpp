@@ -182,3 +182,14 @@ TEST_CASE("Valkey has what Redis 7.2 has", "[redis][profiles]") {
                   (command.since > Version::redis_7_2));
     }
 }
+
+TEST_CASE("a version is named by its number", "[redis][profiles]") {
+    using runnel::redis::detail::version_like;
+    STATIC_REQUIRE(version_like("7.0.15") == Version::redis_7_0);
+    STATIC_REQUIRE(version_like("7.2.4") == Version::redis_7_2);
+    STATIC_REQUIRE(version_like("7.9.227") == Version::redis_7_4);
+    STATIC_REQUIRE(version_like("8.10.1") == Version::redis_8_10);
+    STATIC_REQUIRE(version_like("9.0.0") == Version::redis_8_10);
+    STATIC_REQUIRE(version_like("6.2.7") == Version::redis_7_0);
+    STATIC_REQUIRE(version_like("x") == Version::redis_7_0);
+}

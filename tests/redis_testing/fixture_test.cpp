@@ -170,3 +170,36 @@ TEST_CASE("a socket where nobody listens is an error that names it", "[redis_fix
     const Environment long_path{Target::real, std::string(200, 'x')};
     CHECK_THROWS_WITH(RedisUnderTest({}, long_path), Catch::Contains("the path is too long"));
 }
+
+TEST_CASE("a fault that has never fired fails the test", "[redis_fixture]") {
+    RedisUnderTest test{{}, on_the_fake};
+    test.server().faults().on("PING").fail("LOADING");
+    test.server().faults().on("XACK").nth(2).drop();
+    CHECK_THAT(test.redis().execute({"PING"}), IsError("LOADING"));
+    SECTION("if it is there still") {
+        CHECK(test.finish(false) ==
+              std::vector<std::string>{R"(A fault has never fired: on("XACK").nth(2).drop())"});
+    }
+    SECTION("and has not failed before") {
+        CHECK(test.finish(true).empty());
+    }
+    SECTION("and not if it was removed") {
+        test.server().faults().clear();
+        CHECK(test.finish(false).empty());
+    }
+}
+
+TEST_CASE("what the fake does not have fails the test if it is strict", "[redis_fixture]") {
+    const bool is_strict = GENERATE(false, true);
+    RedisUnderTest test{{.strict = is_strict}, on_the_fake};
+    // Code under test that takes any error.
+    try {
+        (void)test.redis().execute({"SORT", "l"});
+    } catch (const runnel::Error&) {
+    }
+    const auto found = test.finish(false);
+    if (is_strict)
+        CHECK(found == std::vector<std::string>{"The fake of Redis has no SORT"});
+    else
+        CHECK(found.empty());
+}

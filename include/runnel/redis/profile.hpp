@@ -76,6 +76,25 @@ inline constexpr Since newest = {8, 10};
     return *std::ranges::find(profiles, version, &Profile::version);
 }
 
+// The newest version that has no more than that Redis, whose number begins with digits, a dot and
+// digits. One that is older than all has what the oldest has.
+[[nodiscard]] constexpr Version version_like(std::string_view number) noexcept {
+    const auto take = [&number] {
+        int taken = 0;
+        for (; !number.empty() && number.front() >= '0' && number.front() <= '9';
+             number.remove_prefix(1))
+            taken = taken * 10 + (number.front() - '0');
+        if (!number.empty()) number.remove_prefix(1);
+        return taken;
+    };
+    const int major = take();
+    const Since given{major, take()};
+    Version like = profiles.front().version;
+    for (const Profile& profile : profiles)
+        if (profile.server == "redis" && profile.has <= given) like = profile.version;
+    return like;
+}
+
 }  // namespace detail
 
 /// Its name, such as "Redis 8.10".

@@ -134,7 +134,7 @@ public:
     ComparedBackend(const ServerOptions& options, const Environment& environment)
         : real_{environment},
           clock_{Clock::WallTime{std::chrono::milliseconds{real_.server().now()}}},
-          fake_{on(clock_, options)} {}
+          fake_{beside(real_, clock_, options)} {}
 
     [[nodiscard]] std::shared_ptr<Link> connect() override {
         const std::lock_guard lock{mutex_};
@@ -164,8 +164,10 @@ private:
     friend class ComparedLink;
     friend class SentToBoth;
 
-    static ServerOptions on(Clock& clock, ServerOptions options) {
+    // The fake stands for the version of the real one.
+    static ServerOptions beside(RealBackend& real, Clock& clock, ServerOptions options) {
         options.clock = &clock;
+        options.version = redis::detail::version_like(real.server().version());
         return options;
     }
 

@@ -41,7 +41,7 @@ public:
     /// holds data: tests would delete it. Error{unavailable} if nobody listens at its socket.
     explicit RedisUnderTest(const ServerOptions& options = {},
                             Environment environment = Environment::of_process())
-        : environment_{std::move(environment)} {
+        : environment_{std::move(environment)}, is_strict_{options.strict} {
         make_backend(options);
         if (is_fake() || options.clock == nullptr) redis_.emplace(connect_to(*backend_));
     }
@@ -143,7 +143,17 @@ private:
             const std::vector<std::string> found = check(*this);
             texts.insert(texts.end(), found.begin(), found.end());
         }
+        if (is_fake()) add_complaints(texts);
         return texts;
+    }
+
+    // Of the fake: faults that tested nothing, and what it does not have.
+    void add_complaints(std::vector<std::string>& texts) {
+        for (const std::string& fault : fake_->server().faults().unfired())
+            texts.push_back("A fault has never fired: " + fault);
+        if (!is_strict_) return;
+        for (const std::string& command : fake_->server().unsupported())
+            texts.push_back("The fake of Redis has no " + command);
     }
 
     [[noreturn]] void needs_fake(const std::string& what) {
@@ -154,6 +164,7 @@ private:
     }
 
     const Environment environment_;
+    const bool is_strict_;
     std::shared_ptr<detail::FakeBackend> fake_;  // null: it is another one
     std::shared_ptr<detail::Backend> backend_;   // null: the test has ended
     std::optional<Client> redis_;
