@@ -9,10 +9,12 @@
 #include <chrono>
 #include <cstddef>
 #include <initializer_list>
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 using namespace std::chrono_literals;
@@ -167,6 +169,30 @@ TEST_CASE("an interceptor may replace itself", "[redis][inspection]") {
     CHECK(seen.after == Texts{"1> ECHO x -> \"x\""});
 }
 
+TEST_CASE("an interceptor goes with its server", "[redis][inspection]") {
+    std::optional<InspectedServer> scene{std::in_place};
+    auto seen = std::make_unique<int>(0);
+    int* const count = seen.get();
+    scene->server.intercept({.before = [seen = std::shared_ptr<int>{std::move(seen)}](
+                                           const SentCommand&) -> std::optional<Reply> {
+        ++*seen;
+        return std::nullopt;
+    }});
+    scene->send({"PING"});
+    CHECK(*count == 1);
+    // A session that outlives it.
+    std::optional<Server> server{std::in_place};
+    Session session{*server};
+    bool is_called = false;
+    server->intercept({.before = [&](const SentCommand&) -> std::optional<Reply> {
+        is_called = true;
+        return std::nullopt;
+    }});
+    server.reset();
+    CHECK_FALSE(session.execute({"PING"}).has_value());
+    CHECK_FALSE(is_called);
+}
+
 // ---- the log
 
 TEST_CASE("a server logs what it has done", "[redis][inspection]") {
@@ -221,6 +247,22 @@ TEST_CASE("a log tells what faults did", "[redis][inspection]") {
 0.000 3> DECR n -> (closed)
 1.000 2> BLPOP jobs 1 -> (waits)
 2.000 2< (nil)
+)");
+}
+
+TEST_CASE("a log tells how waits have ended", "[redis][inspection]") {
+    InspectedServer scene{{.keep_commands = 100}};
+    scene.server.faults().on("BLPOP").key("lost").lose_reply();
+    scene.session.submit({"BLPOP", "lost", "0"});
+    Session third{scene.server};
+    third.submit({"BLPOP", "closed", "0"});
+    scene.other.execute({"RPUSH", "lost", "x"});
+    third.close();
+    CHECK(scene.server.log_text() == R"(0.000 1> BLPOP lost 0 -> (waits)
+0.000 3> BLPOP closed 0 -> (waits)
+0.000 2> RPUSH lost x -> :1
+0.000 1< (lost)
+0.000 3< (closed)
 )");
 }
 
@@ -286,6 +328,26 @@ TEST_CASE("a server knows what has happened to an entry", "[redis][inspection]")
         CHECK(history("t", {1, 0}) == first);
         scene.send({"XDEL", "t", "4-0"});
         CHECK(history("t", {4, 0}) == Texts{"added", "delivered to c1 of g", "removed"});
+    }
+    SECTION("also if another stream takes its name") {
+        scene.send({"XADD", "u", "1-0", "f", "v"});
+        scene.send({"XADD", "u", "9-0", "f", "v"});
+        scene.send({"RENAME", "u", "s"});
+        CHECK(history("s", {1, 0}) == Texts{"added"});
+        CHECK(history("s", {9, 0}) == Texts{"added"});
+        CHECK(history("s", {4, 0}) == Texts{"added", "delivered to c1 of g", "gone with its key"});
+    }
+    SECTION("but not of a list that has the name of a stream that was") {
+        scene.send({"DEL", "s"});
+        scene.send({"RPUSH", "s", "x"});
+        scene.send({"RENAME", "s", "t"});
+        CHECK(history("t", {1, 0}).empty());
+    }
+    SECTION("also when the databases change places") {
+        scene.send({"SWAPDB", "0", "1"});
+        CHECK(history("s", {1, 0}).empty());
+        CHECK(scene.server.history("s", {1, 0}, 1).size() == first.size());
+        CHECK(scene.server.history("s", {4, 0}, 1).size() == 2);
     }
     SECTION("also in another database") {
         scene.send({"MOVE", "s", "1"});
@@ -374,7 +436,7 @@ TEST_CASE("a server tells what it was asked for and does not have", "[redis][ins
     scene.send({"XGROUP"});
     scene.send({"GET", "t"});
     CHECK(scene.server.unsupported() ==
-          Texts{"CLIENT NOSUCH", "SORT", "XNACK (it stands for Redis 7.0)"});
+          Texts{"CLIENT NOSUCH", "SORT", "XNACK (newer than Redis 7.0)"});
 }
 
 TEST_CASE("a strict server throws at once", "[redis][inspection]") {

@@ -192,4 +192,7 @@ TEST_CASE("a version is named by its number", "[redis][profiles]") {
     STATIC_REQUIRE(version_like("9.0.0") == Version::redis_8_10);
     STATIC_REQUIRE(version_like("6.2.7") == Version::redis_7_0);
     STATIC_REQUIRE(version_like("x") == Version::redis_7_0);
+    STATIC_REQUIRE(version_like("8.1.3", "valkey") == Version::valkey_8);
+    STATIC_REQUIRE(version_like("9.0.0", "valkey") == Version::valkey_9);
+    STATIC_REQUIRE(version_like("7.2.8", "valkey") == Version::valkey_8);
 }

@@ -394,6 +394,16 @@ TEST_CASE("just under the limit a subscriber stays", "[pubsub]") {
     CHECK(radio.listener.is_closed());
 }
 
+TEST_CASE("a time that is longer than all time is never over", "[pubsub]") {
+    constexpr auto longest = std::chrono::seconds::max();
+    Radio radio{{.pubsub_limit = {.hard = 0, .soft = 1, .soft_time = longest}}};
+    Radio::send(radio.listener, {"SUBSCRIBE", "a"});
+    published(radio.sender, "a", "x");
+    radio.server.advance(24h * 365 * 100);
+    published(radio.sender, "a", "x");
+    CHECK_FALSE(radio.listener.is_closed());
+}
+
 TEST_CASE("a subscriber that lets much wait for long is closed", "[pubsub]") {
     Radio radio{{.pubsub_limit = {.hard = 0, .soft = 50, .soft_time = 10s}}};
     Radio::send(radio.listener, {"SUBSCRIBE", "a"});

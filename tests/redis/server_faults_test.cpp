@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 using namespace std::chrono_literals;
@@ -416,7 +417,7 @@ TEST_CASE("a fault that has never fired can be seen", "[redis][faults]") {
         faults.unfired() ==
         std::vector<std::string>{
             R"(on("XACK").key("orders").nth(3).fail("LOADING Redis is loading the dataset in memory"))",
-            R"(on("xgroup create").group("g").consumer("c").session("s").times(2).chance(0.500000, 7).drop())",
+            R"(on("xgroup create").group("g").consumer("c").session("s").times(2).chance(0.5, 7).drop())",
             R"(on("*").session(5).delay(1500ms))"});
     faults.clear();
     CHECK(faults.unfired().empty());
@@ -444,6 +445,54 @@ TEST_CASE("a fault that makes no sense is refused", "[redis][faults]") {
     CHECK_THROWS_WITH(faults.on("PING").fail(""), "Faults: fail(): an error has a text");
     CHECK_THROWS_WITH(faults.on("PING").delay(-1s), "Faults: delay(): the time is negative");
     CHECK(faults.unfired().empty());
+}
+
+TEST_CASE("a fault of less than a millisecond says so", "[redis][faults]") {
+    FaultScene scene;
+    CHECK(scene.server.faults().on("PING").delay(500us).text() == R"(on("PING").delay(500000ns))");
+    CHECK(scene.server.faults().on("PING").fail("A \"B\"").text() ==
+          R"(on("PING").fail("A \"B\""))");
+}
+
+TEST_CASE("there is one fault, however it is written", "[redis][faults]") {
+    STATIC_REQUIRE_FALSE(std::is_copy_constructible_v<FaultAt>);
+    STATIC_REQUIRE(std::is_move_constructible_v<FaultAt>);
+}
+
+TEST_CASE("a reply is lost also of a command that is carried out twice", "[redis][faults]") {
+    FaultScene scene;
+    scene.server.faults().on("BLPOP").twice();
+    scene.server.faults().on("BLPOP").lose_reply();
+    const Pending popped = scene.session.submit({"BLPOP", "jobs", "0"});
+    scene.other.execute({"RPUSH", "jobs", "one"});
+    CHECK(popped.ready());
+    CHECK_FALSE(popped.try_get().has_value());
+    CHECK(scene.session.is_closed());
+}
+
+TEST_CASE("a consumer that has crashed crashes once", "[redis][faults]") {
+    FaultScene scene;
+    scene.make_stream();
+    const Fault crash = scene.server.faults().on("XREADGROUP").crash();
+    for (int n = 0; n != 3; ++n) {
+        Session session{scene.server};
+        CHECK_FALSE(
+            session
+                .execute({"XREADGROUP", "GROUP", "g", "c", "COUNT", "1", "STREAMS", "orders", ">"})
+                .has_value());
+    }
+    CHECK(crash.fired() == 1);
+    CHECK(scene.elsewhere({"XPENDING", "orders", "g"}).starts_with("1) (integer) 1"));
+}
+
+TEST_CASE("a session that a fault delays does not count as blocked", "[redis][faults]") {
+    FaultScene scene;
+    scene.server.faults().on("GET").delay(5s);
+    scene.session.submit({"GET", "t"});
+    const std::string info = scene.other.execute({"INFO", "clients"})->text();
+    CHECK(info.find("blocked_clients:0\r\n") != std::string::npos);
+    CHECK(info.find("clients_in_timeout_table:0\r\n") != std::string::npos);
+    CHECK(scene.other.execute({"CLIENT", "LIST"})->text().find("flags=b") == std::string::npos);
 }
 
 TEST_CASE("a fault outlives its server", "[redis][faults]") {

@@ -79,6 +79,8 @@ TEST_CASE("matchers of arrays look at each element", "[redis_matchers]") {
     CHECK(HasElement(IsInteger(3)).match(mixed));
     CHECK_FALSE(HasElement(IsInteger(4)).match(mixed));
     CHECK_FALSE(HasElement(IsBulk("a")).match(bulk("a")));
+    CHECK(HasElement(HasElement(IsBulk("b"))).match(mixed));
+    CHECK_FALSE(HasElement(HasElement(IsInteger(3))).match(mixed));
 
     const std::vector<Reply> pairs{bulk("name"), bulk("ann"), bulk("age"), Reply::integer(30)};
     for (const Reply& fields : {Reply::map(pairs), Reply::array(pairs)}) {

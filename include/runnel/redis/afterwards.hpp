@@ -7,7 +7,9 @@
 #include <runnel/redis/call.hpp>
 #include <runnel/redis/state.hpp>
 
+#include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <memory>
 #include <utility>
@@ -35,6 +37,9 @@ inline void ServerState::send_push(UnsentPush& push) noexcept {
 // Closes a session that has let too much wait.
 inline void ServerState::hold_to_limit(SessionState& session) noexcept {
     const OutputLimit& limit = settings.pubsub_limit;
+    constexpr auto longest = std::chrono::nanoseconds::max();
+    const auto soft_time =
+        std::min(limit.soft_time, std::chrono::floor<std::chrono::seconds>(longest));
     const std::size_t waiting = session.outbox.waiting_bytes();
     const bool is_over_hard = limit.hard != 0 && waiting >= limit.hard;
     if (limit.soft == 0 || waiting < limit.soft) {
@@ -43,7 +48,7 @@ inline void ServerState::hold_to_limit(SessionState& session) noexcept {
         session.soft_limit_since = clock.now();
     }
     const bool is_over_soft =
-        session.soft_limit_since && clock.now() - *session.soft_limit_since > limit.soft_time;
+        session.soft_limit_since && clock.now() - *session.soft_limit_since > soft_time;
     if (!is_over_hard && !is_over_soft) return;
     session.outbox.drop_pushes();
     end_session(session);

@@ -5,6 +5,7 @@
 #include <runnel/redis/command.hpp>
 #include <runnel/redis/reply.hpp>
 
+#include <algorithm>
 #include <cerrno>
 #include <cmath>
 #include <cstddef>
@@ -36,6 +37,12 @@ inline constexpr std::size_t most_word_bytes = std::size_t{512} * 1024 * 1024;
 }
 [[nodiscard]] constexpr char to_upper(char letter) noexcept {
     return letter >= 'a' && letter <= 'z' ? static_cast<char>(letter - 'a' + 'A') : letter;
+}
+
+[[nodiscard]] inline std::string in_small_letters(std::string_view word) {
+    std::string small{word};
+    std::ranges::transform(small, small.begin(), to_lower);
+    return small;
 }
 
 // Whether a word is that keyword, which is in capitals: case does not matter.

@@ -203,6 +203,10 @@ public:
         server_.mutex.assert_held();
         return server_.database(number);
     }
+    void swap_databases(std::size_t one, std::size_t other) const noexcept {
+        server_.mutex.assert_held();
+        server_.swap_databases(one, other);
+    }
     void tell(const Change& change, std::size_t database) const noexcept {
         server_.mutex.assert_held();
         server_.tell(change, {database});

@@ -51,6 +51,7 @@ struct Change {
     std::size_t count = 1;
     ValueType type = ValueType::string;  // of the key, if it was made or is gone
     // If the key was made from another one, by RENAME, MOVE or COPY: that one, and its database.
+    // With SWAPDB, also of a key that is gone: itself.
     std::string_view origin{};
     std::size_t origin_database = 0;
 };

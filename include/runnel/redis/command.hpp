@@ -53,8 +53,8 @@ enum class Flag : std::uint16_t {
     not_queued = 4,       // carried out at once between MULTI and EXEC
     write = 8,
     blocking = 16,
-    looks_on = 32,     // to look a key up is no use of it: TYPE, TTL and the like
-    uses_anyhow = 64,  // it is, whatever CLIENT NO-TOUCH says: TOUCH
+    looks_on = 32,     // leaves the idle time of a key as it is: TYPE, TTL and the like
+    uses_anyhow = 64,  // ends it, whatever CLIENT NO-TOUCH says: TOUCH
 };
 [[nodiscard]] constexpr Flag operator|(Flag one, Flag other) noexcept {
     return static_cast<Flag>(static_cast<std::uint16_t>(one) | static_cast<std::uint16_t>(other));

@@ -10,12 +10,9 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
 #include <list>
-#include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 namespace runnel::inline v0::redis {
@@ -27,14 +24,15 @@ struct LoggedCommand {
         pushes,   ///< the same, but its answers are pushes, as those of SUBSCRIBE are
         waits,    ///< the command waits, as BLPOP does
         later,    ///< a command that waited has replied
-        lost,     ///< the same, but its reply was lost: see Faults
-        closed,   ///< the session was closed, and the command was not carried out
+        lost,     ///< the command was carried out, but the session did not get its reply: a fault
+        closed,   ///< the session was closed before the command was carried out
+        failed,   ///< a command that waited found no memory, and has done nothing
     };
 
     std::chrono::milliseconds at{};  ///< since the server began, by its clock
     std::int64_t session = 0;        ///< Session::id()
     What what = What::replied;
-    std::vector<std::string> words{};  ///< with `later` there are none
+    std::vector<std::string> words{};  ///< none when a command that waited ends
     Reply reply{};                     ///< with `replied` and `later`
 
     /// A line without an end: `0.000 1> RPUSH jobs one -> :1`. A reply stands as in the protocol of
@@ -159,9 +157,9 @@ inline std::string LoggedCommand::line() const {
     std::string text = std::to_string(milliseconds / 1000) + '.';
     const std::string fraction = std::to_string(milliseconds % 1000);
     text.append(3 - fraction.size(), '0').append(fraction);
-    text.append(" ").append(std::to_string(session)).append(what == What::later ? "<" : ">");
+    text.append(" ").append(std::to_string(session)).append(words.empty() ? "<" : ">");
     for (const std::string& word : words) text.append(" ").append(detail::logged_word(word));
-    if (what != What::later) text += " ->";
+    if (!words.empty()) text += " ->";
     switch (what) {
     case What::pushes:
         return text + " (pushes)";
@@ -171,6 +169,8 @@ inline std::string LoggedCommand::line() const {
         return text + " (lost)";
     case What::closed:
         return text + " (closed)";
+    case What::failed:
+        return text + " (failed)";
     default:
         return text + ' ' + detail::logged_reply(reply);
     }

@@ -67,8 +67,7 @@ public:
     // The name of a command, or of a container and a subcommand with a blank between them, as it
     // stands in the table. Throws: std::bad_alloc.
     [[nodiscard]] static std::string name_of(std::string_view written) {
-        std::string name{written};
-        std::ranges::transform(name, name.begin(), to_lower);
+        std::string name = in_small_letters(written);
         std::ranges::replace(name, ' ', '|');
         return name;
     }

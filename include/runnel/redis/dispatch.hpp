@@ -6,13 +6,11 @@
 #include <runnel/redis/afterwards.hpp>
 #include <runnel/redis/call.hpp>
 #include <runnel/redis/command_table.hpp>
-#include <runnel/redis/oversight.hpp>
+#include <runnel/redis/inspection.hpp>
 #include <runnel/redis/parking.hpp>
 #include <runnel/redis/state.hpp>
 
 #include <algorithm>
-#include <array>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <list>
@@ -40,7 +38,6 @@ inline const CommandInfo* Call::find_command(std::string_view name) const noexce
 
 inline ServerState::ServerState(const ServerOptions& given)
     : is_strict{given.strict},
-      keeps_history{given.keep_history},
       profile{profile_of(given.version)},
       own_clock_{given.clock == nullptr ? std::make_unique<ManualClock>() : nullptr},
       clock{given.clock == nullptr ? *own_clock_ : *given.clock},
@@ -50,7 +47,9 @@ inline ServerState::ServerState(const ServerOptions& given)
       waits_{given.databases},
       watchers_(given.databases),
       log_{given.keep_commands},
-      began_{clock.now()} {
+      began_{clock.now()},
+      history_{clock} {
+    if (given.keep_history) listeners_.push_back(&history_);
     databases_.reserve(given.databases);
     while (databases_.size() != given.databases) databases_.emplace_back(expiring_);
 }
@@ -80,7 +79,9 @@ inline void ServerState::remove(SessionState& session) noexcept {
 }
 
 inline void ServerState::close_all() noexcept {
+    std::shared_ptr<const Interceptor> by;  // destroyed without the lock
     const Entering entering{*this};
+    by = intercept(nullptr);
     while (!sessions_.empty()) {
         const std::shared_ptr<SessionState> session = sessions_.begin()->second;
         end_session(*session);
@@ -95,7 +96,7 @@ inline void ServerState::end_session(SessionState& session) noexcept {
     subscribers.unsubscribe_all(session, session.subscriptions);
     unwatch(session);
     session.transaction.reset();
-    if (session.parked) end_parked(session, std::nullopt);
+    if (session.parked) end_parked(session, std::nullopt, LoggedCommand::What::closed);
     for (LaterCommand& later : session.backlog) finish(*later.pending, std::nullopt, false);
     session.backlog.clear();
     ask_all(session.push_waiters, after_->chain);
@@ -347,7 +348,6 @@ inline void ServerState::tell(const Change& change, ChangedIn in) noexcept {
         }
     }
     waits_.note(change, in);
-    if (keeps_history) note_history(change, in);
     for (ChangeListener* const listener : listeners_) listener->on_change(change, in);
 }
 

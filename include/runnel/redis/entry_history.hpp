@@ -3,6 +3,7 @@
 
 #include <runnel/version.hpp>
 
+#include <runnel/abstract_clock.hpp>
 #include <runnel/redis/change.hpp>
 #include <runnel/redis/value.hpp>
 #include <runnel/stream_id.hpp>
@@ -69,11 +70,50 @@ inline std::string EntryEvent::text() const {
 namespace detail {
 
 // What has happened to the entries of all streams. Guarded by the server's lock.
-class EntryHistory {
+class EntryHistory final : public ChangeListener {
 public:
     using Events = std::vector<EntryEvent>;
 
-    bool is_complete = true;  // false: there was no memory for an event
+    explicit EntryHistory(const Clock& clock) noexcept : clock_{clock} {}
+
+    // False: there was no memory for an event, which is missing.
+    [[nodiscard]] bool is_complete() const noexcept { return is_complete_; }
+
+    void on_change(const Change& change, ChangedIn in) noexcept override {
+        try {
+            const auto now = clock_.wall().time_since_epoch();
+            note(change, in.database, std::chrono::floor<std::chrono::milliseconds>(now).count());
+        } catch (...) {
+            is_complete_ = false;
+        }
+    }
+
+    // Two databases change places.
+    void swap(std::size_t one, std::size_t other) noexcept {
+        Streams swapped;
+        for (auto at = streams_.begin(); at != streams_.end();) {
+            auto node = streams_.extract(at++);
+            std::size_t& database = node.key().first;
+            if (database == one || database == other) database = database == one ? other : one;
+            swapped.insert(std::move(node));
+        }
+        streams_.swap(swapped);
+    }
+
+    [[nodiscard]] Events of(std::string_view key, StreamId id, std::size_t database) const {
+        const auto stream = streams_.find({database, std::string{key}});
+        if (stream == streams_.end()) return {};
+        const auto entry = stream->second.find(id);
+        return entry == stream->second.end() ? Events{} : entry->second.events;
+    }
+
+private:
+    struct Entry {
+        Events events{};
+        bool is_there = true;
+    };
+    using Entries = std::map<StreamId, Entry>;
+    using Streams = std::map<std::pair<std::size_t, std::string>, Entries>;
 
     // Throws: std::bad_alloc, and then an event is missing.
     void note(const Change& change, std::size_t database, Milliseconds now) {
@@ -94,29 +134,16 @@ public:
         case What::entry_trimmed:
             return add(change, database, EntryEvent::What::trimmed, now);
         case What::key_made:
-            if (!change.origin.empty()) go_on(change, database);
+            if (change.type == ValueType::stream && !change.origin.empty()) go_on(change, database);
             return;
         case What::key_gone:
-            if (change.type == ValueType::stream) end_all(change.key, database, now);
+            if (change.type == ValueType::stream && change.origin.empty())
+                end_all(change.key, database, now);
             return;
         default:
             return;
         }
     }
-
-    [[nodiscard]] Events of(std::string_view key, StreamId id, std::size_t database) const {
-        const auto stream = streams_.find({database, std::string{key}});
-        if (stream == streams_.end()) return {};
-        const auto entry = stream->second.find(id);
-        return entry == stream->second.end() ? Events{} : entry->second.events;
-    }
-
-private:
-    struct Entry {
-        Events events{};
-        bool is_there = true;
-    };
-    using Entries = std::map<StreamId, Entry>;
 
     void add(const Change& change, std::size_t database, EntryEvent::What what, Milliseconds now) {
         Entry& entry = streams_[{database, std::string{change.key}}][change.id];
@@ -129,11 +156,12 @@ private:
             entry.is_there = false;
     }
 
-    // The entries of a key that was made from another one have its history.
+    // A key that was made from another one: its entries have had the history of that one's.
     void go_on(const Change& change, std::size_t database) {
         const auto origin = streams_.find({change.origin_database, std::string{change.origin}});
-        if (origin != streams_.end())
-            streams_.insert_or_assign({database, std::string{change.key}}, Entries{origin->second});
+        if (origin == streams_.end()) return;
+        Entries& entries = streams_[{database, std::string{change.key}}];
+        for (const auto& [id, entry] : origin->second) entries.insert_or_assign(id, entry);
     }
 
     void end_all(std::string_view key, std::size_t database, Milliseconds now) {
@@ -146,7 +174,9 @@ private:
         }
     }
 
-    std::map<std::pair<std::size_t, std::string>, Entries> streams_{};
+    const Clock& clock_;
+    Streams streams_{};
+    bool is_complete_ = true;
 };
 
 }  // namespace detail

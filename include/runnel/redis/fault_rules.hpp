@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <memory>
@@ -72,7 +71,6 @@ struct FaultRule {
 
     std::uint64_t seen = 0;
     std::uint64_t fired = 0;
-    bool is_removed = false;
     std::vector<std::string> crashed{};  // consumers
     std::string crashing{};              // the consumer of the command that it may fire at
 
@@ -127,13 +125,9 @@ public:
     // Throws: std::bad_alloc.
     void add(std::shared_ptr<FaultRule> rule) { rules_.push_back(std::move(rule)); }
     void remove(FaultRule& rule) noexcept {
-        rule.is_removed = true;
         std::erase_if(rules_, [&rule](const auto& one) { return one.get() == &rule; });
     }
-    void clear() noexcept {
-        for (const auto& rule : rules_) rule->is_removed = true;
-        rules_.clear();
-    }
+    void clear() noexcept { rules_.clear(); }
 
     // What happens to a command. Throws: std::bad_alloc, and then no fault has fired.
     [[nodiscard]] Strike strike(const StruckCommand& at) {
@@ -141,7 +135,10 @@ public:
         if (at.info == nullptr) return all;
         for (const auto& rule : rules_)
             if (rule->is_at(at)) rule->prepare(at);
-        all.drops = is_of_crashed_consumer(at);
+        if (is_of_crashed_consumer(at)) {
+            all.drops = true;
+            return all;
+        }
         for (const auto& rule : rules_)
             if (rule->is_at(at) && rule->fires()) all.add(rule->strike);
         return all;

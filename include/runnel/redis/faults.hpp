@@ -6,13 +6,16 @@
 #include <runnel/detail/wait/manual_clock.hpp>
 #include <runnel/duration.hpp>
 #include <runnel/error.hpp>
+#include <runnel/redis/command_log.hpp>
 #include <runnel/redis/command_table.hpp>
+#include <runnel/redis/double_text.hpp>
 #include <runnel/redis/fault_rules.hpp>
 #include <runnel/redis/reply.hpp>
 #include <runnel/redis/state.hpp>
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -43,7 +46,7 @@ public:
         const detail::Lock lock{server_->mutex};
         server_->faults().remove(*rule_);
     }
-    /// As it was written, such as `on("XACK").nth(3).drop()`.
+    /// About as it was written, such as `on("XACK").nth(3).drop()`.
     [[nodiscard]] const std::string& text() const noexcept { return rule_->text; }
 
 private:
@@ -61,6 +64,12 @@ private:
 /// to be true of a command.
 class FaultAt {
 public:
+    FaultAt(FaultAt&&) noexcept = default;
+    FaultAt& operator=(FaultAt&&) = delete;
+    FaultAt(const FaultAt&) = delete;  // there is one fault
+    FaultAt& operator=(const FaultAt&) = delete;
+    ~FaultAt() = default;
+
     /// Commands that have this key.
     FaultAt key(std::string name) && {
         return std::move(*this).given(rule_->key, std::move(name), "key");
@@ -101,8 +110,8 @@ public:
         expect(probability >= 0 && probability <= 1, "chance(): it is from 0 to 1");
         rule_->chance = probability;
         rule_->random.seed(seed);
-        return std::move(*this).written("chance",
-                                        std::to_string(probability) + ", " + std::to_string(seed));
+        return std::move(*this).written("chance", detail::text_of_double(probability) + ", " +
+                                                      std::to_string(seed));
     }
 
     // What happens. Each throws std::bad_alloc, and then there is no fault.
@@ -126,7 +135,7 @@ public:
     Fault delay(Duration time) && {
         expect(time.nanoseconds().count() >= 0, "delay(): the time is negative");
         rule_->strike.delay = time.nanoseconds();
-        return std::move(*this).made("delay", in_milliseconds(time));
+        return std::move(*this).made("delay", text_of(time));
     }
     /// The connection breaks before the command is carried out: the session is closed.
     Fault drop() && {
@@ -141,13 +150,15 @@ public:
     }
     /// The command is carried out twice, as if its client had sent it again: an entry is added
     /// twice, a message is delivered twice. The client gets the last reply. Has no effect on a
-    /// command that blocks or is between MULTI and EXEC.
+    /// command that waits or is between MULTI and EXEC. If memory runs out the second time, the
+    /// first one stays.
     Fault twice() && {
         rule_->strike.is_twice = true;
         return std::move(*this).made("twice", {});
     }
     /// The consumer that the command names crashes with what it was given: as lose_reply(), and
-    /// later commands that name it break their connection, until the fault is removed.
+    /// later commands that name a consumer so, in whatever group, break their connection, until the
+    /// fault is removed.
     Fault crash() && {
         rule_->strike.loses_reply = true;
         rule_->crashes = true;
@@ -159,7 +170,7 @@ public:
     Fault step_clock(Duration time) && {
         expect(server_->manual_clock() != nullptr, "step_clock(): the server has no ManualClock");
         rule_->strike.step = time.nanoseconds();
-        return std::move(*this).made("step_clock", in_milliseconds(time));
+        return std::move(*this).made("step_clock", text_of(time));
     }
 
 private:
@@ -177,10 +188,13 @@ private:
         if (!is_so) throw Error{ErrorCode::invalid_argument, "Faults: " + otherwise};
     }
     [[nodiscard]] static std::string quoted(std::string_view word) {
-        return '"' + std::string{word} + '"';
+        return detail::quoted_bytes(word);
     }
-    [[nodiscard]] static std::string in_milliseconds(Duration time) {
-        return std::to_string(time.nanoseconds().count() / 1'000'000) + "ms";
+    [[nodiscard]] static std::string text_of(Duration time) {
+        constexpr std::int64_t in_millisecond = 1'000'000;
+        const std::int64_t count = time.nanoseconds().count();
+        if (count % in_millisecond != 0) return std::to_string(count) + "ns";
+        return std::to_string(count / in_millisecond) + "ms";
     }
 
     FaultAt given(std::optional<std::string>& field, std::string name, std::string_view called) && {

@@ -143,20 +143,22 @@ inline void ServerState::go_on(SessionState& session) noexcept {
 }
 
 inline void ServerState::end_parked(SessionState& session, std::optional<Reply> reply,
-                                    bool has_failed) noexcept {
+                                    LoggedCommand::What what) noexcept {
     const std::shared_ptr<Parked> parked = end_wait(session);
     if (reply) {
         session.facts.active = wall();
         parked->room->send(*reply);
     }
     parked->room.reset();
-    log_ended(*parked, reply);
-    finish(*parked->pending, std::move(reply), has_failed);
+    log_ended(*parked, what, reply);
+    finish(*parked->pending, std::move(reply), what == LoggedCommand::What::failed);
     go_on(session);
 }
 
 inline void ServerState::answer_parked(SessionState& session, Reply reply) noexcept {
-    if (!session.parked->loses_reply) return end_parked(session, std::move(reply));
+    using What = LoggedCommand::What;
+    if (!session.parked->loses_reply) return end_parked(session, std::move(reply), What::later);
+    end_parked(session, std::nullopt, What::lost);
     end_session(session);
 }
 
@@ -273,7 +275,7 @@ inline Served ServerState::serve_again(Parked& parked) noexcept {
     } catch (Refusal& refusal) {
         answer_parked(session, std::move(refusal.reply));
     } catch (...) {
-        end_parked(session, std::nullopt, true);
+        end_parked(session, std::nullopt, LoggedCommand::What::failed);
     }
     return Served::yes;
 }

@@ -76,9 +76,10 @@ inline constexpr Since newest = {8, 10};
     return *std::ranges::find(profiles, version, &Profile::version);
 }
 
-// The newest version that has no more than that Redis, whose number begins with digits, a dot and
-// digits. One that is older than all has what the oldest has.
-[[nodiscard]] constexpr Version version_like(std::string_view number) noexcept {
+// The newest version that is not newer than that Redis or Valkey, whose number begins with digits,
+// a dot and digits. One that is older than all is like the oldest.
+[[nodiscard]] constexpr Version version_like(std::string_view number,
+                                             std::string_view server = "redis") noexcept {
     const auto take = [&number] {
         int taken = 0;
         for (; !number.empty() && number.front() >= '0' && number.front() <= '9';
@@ -88,11 +89,16 @@ inline constexpr Since newest = {8, 10};
         return taken;
     };
     const int major = take();
-    const Since given{major, take()};
-    Version like = profiles.front().version;
-    for (const Profile& profile : profiles)
-        if (profile.server == "redis" && profile.has <= given) like = profile.version;
-    return like;
+    const int minor = take();
+    const Profile* like = nullptr;
+    for (const Profile& profile : profiles) {
+        if (profile.server != server) continue;
+        number = profile.number;
+        const int own_major = take();
+        const bool is_newer = Since{major, minor} < Since{own_major, take()};
+        if (like == nullptr || !is_newer) like = &profile;
+    }
+    return like->version;
 }
 
 }  // namespace detail

@@ -28,7 +28,8 @@
 namespace runnel::inline v0::redis {
 
 /// A Redis in this process, for unit tests of code that talks to Redis: the replies, the errors,
-/// their order and the time of Redis 8.10, without a server, a port or a thread.
+/// their order and the time of Redis 8.10 (or of ServerOptions::version), without a server, a port
+/// or a thread.
 ///
 ///     redis::Server server;
 ///     redis::Session session{server};
@@ -102,7 +103,7 @@ public:
     [[nodiscard]] std::vector<EntryEvent> history(std::string_view key, StreamId id,
                                                   std::size_t database = 0) const {
         const detail::Lock lock{state_->mutex};
-        if (!state_->history().is_complete) throw std::bad_alloc{};
+        if (!state_->history().is_complete()) throw std::bad_alloc{};
         return state_->history().of(key, id, database);
     }
 

@@ -14,6 +14,7 @@
 #include <runnel/redis/state.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <initializer_list>

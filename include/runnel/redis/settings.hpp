@@ -8,7 +8,7 @@
 
 namespace runnel::inline v0::redis::detail {
 
-// Of a server's options, those that CONFIG SET changes. Guarded by its lock.
+// What CONFIG SET can change: at first as the server's options say. Guarded by its lock.
 struct Settings {
     explicit Settings(const ServerOptions& options) noexcept
         : stream_node_max_entries{options.stream_node_max_entries},

@@ -3,7 +3,6 @@
 
 #include <runnel/redis/value.hpp>
 
-#include <cstddef>
 #include <functional>
 #include <map>
 #include <memory>

@@ -204,6 +204,10 @@ struct SessionState : std::enable_shared_from_this<SessionState> {
     Atomic<bool> has_taken = false;
 
     [[nodiscard]] bool is_resp3() const noexcept { return protocol == 3; }
+    // Waits in a command, and not because a fault delays that.
+    [[nodiscard]] bool is_blocked() const noexcept {
+        return parked != nullptr && !parked->is_delayed();
+    }
     [[nodiscard]] Reply null_array() const noexcept {
         return is_resp3() ? Reply::null() : Reply::null_array();
     }
@@ -310,8 +314,9 @@ public:
         answer_parked(session, std::move(reply));
     }
     // Ends the wait of a parked command with that reply; nothing: it gets none.
+    // `what`: as the log tells it; if it has failed, memory ran out.
     void end_parked(SessionState& session, std::optional<Reply> reply,
-                    bool has_failed = false) noexcept RUNNEL_REQUIRES(mutex);
+                    LoggedCommand::What what) noexcept RUNNEL_REQUIRES(mutex);
     // For a session's thread: the reply of a command that need not wait. If it has to wait, or
     // stands behind one that does, `pending` gets its reply.
     [[nodiscard]] std::optional<Reply> execute(SessionState& session, Words words,
@@ -334,6 +339,10 @@ public:
     }
     [[nodiscard]] std::size_t database_count() const noexcept RUNNEL_REQUIRES(mutex) {
         return databases_.size();
+    }
+    void swap_databases(std::size_t one, std::size_t other) noexcept RUNNEL_REQUIRES(mutex) {
+        databases_[one].swap(databases_[other]);
+        history_.swap(one, other);
     }
     // Tells all who listen to changes.
     void tell(const Change& change, ChangedIn in) noexcept RUNNEL_REQUIRES(mutex);
@@ -408,7 +417,6 @@ public:
     void expect_supported(Words words) RUNNEL_REQUIRES(mutex);
 
     const bool is_strict;
-    const bool keeps_history;
     const Profile& profile;
 
 private:
@@ -461,7 +469,6 @@ private:
         return std::chrono::floor<std::chrono::milliseconds>(clock.now() - began_);
     }
     [[nodiscard]] WaitingCommand describe(const Parked& parked) const RUNNEL_REQUIRES(mutex);
-    void note_history(const Change& change, ChangedIn in) noexcept RUNNEL_REQUIRES(mutex);
     void log_answer(LogRoom& room, LoggedCommand::What what,
                     const std::optional<Reply>& reply = {}) noexcept RUNNEL_REQUIRES(mutex);
     // Ends the wait of a parked command with its reply, which a fault may lose.
@@ -469,8 +476,8 @@ private:
     [[nodiscard]] std::shared_ptr<Parked> end_wait(SessionState& session) noexcept
         RUNNEL_REQUIRES(mutex);
     void go_on(SessionState& session) noexcept RUNNEL_REQUIRES(mutex);
-    void log_ended(Parked& parked, const std::optional<Reply>& reply) noexcept
-        RUNNEL_REQUIRES(mutex);
+    void log_ended(Parked& parked, LoggedCommand::What what,
+                   const std::optional<Reply>& reply) noexcept RUNNEL_REQUIRES(mutex);
     // Calls the handler, for the first time.
     [[nodiscard]] Reply run(Call& call) RUNNEL_REQUIRES(mutex);
     // The reply of a command; of no meaning if it is parked, or its answers are pushes.

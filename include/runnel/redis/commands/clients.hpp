@@ -122,7 +122,7 @@ enum class ClientType : std::uint8_t { normal, replica, pubsub, master };
 // Redis counts the time of a client by a clock that knows whole seconds.
 [[nodiscard]] inline std::int64_t seconds_since(Milliseconds then, Milliseconds now) noexcept {
     constexpr Milliseconds second = 1'000;
-    return now / second - then / second;
+    return std::max<Milliseconds>(0, now / second - then / second);
 }
 
 [[nodiscard]] inline std::string client_flags(const SessionState& session) {
@@ -132,7 +132,7 @@ enum class ClientType : std::uint8_t { normal, replica, pubsub, master };
     };
     add(!session.subscriptions.empty(), 'P');
     add(session.transaction.has_value(), 'x');
-    add(session.parked != nullptr && !session.parked->is_delayed(), 'b');
+    add(session.is_blocked(), 'b');
     add(session.is_touched, 'd');
     add(session.facts.no_evict, 'e');
     add(session.facts.no_touch, 'T');
@@ -246,8 +246,7 @@ inline Reply client_unblock(Call& call) {
             refuse("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
     }
     SessionState* const session = call.find_session(call.integer(2));
-    if (session == nullptr || !session->parked || session->parked->is_delayed())
-        return Reply::integer(0);
+    if (session == nullptr || !session->is_blocked()) return Reply::integer(0);
     Reply end = session->null_array();
     if (is_error) end = Reply::error("UNBLOCKED client unblocked via CLIENT UNBLOCK");
     call.unblock(*session, std::move(end));

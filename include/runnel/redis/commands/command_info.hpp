@@ -15,7 +15,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -250,8 +249,7 @@ public:
         if (call.size() == 2) return;
         if (call.size() != all_words || !is(call[2], "FILTERBY")) refuse_syntax();
         kind_ = read_kind(call[3]);
-        word_.assign(call[4]);
-        std::ranges::transform(word_, word_.begin(), to_lower);
+        word_ = in_small_letters(call[4]);
     }
 
     [[nodiscard]] bool selects(const CommandInfo& command) const {

@@ -36,18 +36,16 @@ struct BadValue {
     std::string reason;
 };
 
-[[nodiscard]] inline std::int64_t setting_in(std::int64_t value, std::int64_t least,
-                                             std::int64_t most) {
-    if (value < least || value > most)
-        throw BadValue{"argument must be between " + std::to_string(least) + " and " +
-                       std::to_string(most) + " inclusive"};
-    return value;
+[[noreturn]] inline void refuse_range(std::int64_t least, std::int64_t most) {
+    throw BadValue{"argument must be between " + std::to_string(least) + " and " +
+                   std::to_string(most) + " inclusive"};
 }
 [[nodiscard]] inline std::int64_t integer_setting(std::string_view word, std::int64_t least,
                                                   std::int64_t most) {
     const auto value = parse_integer(word);
     if (!value) throw BadValue{"argument couldn't be parsed into an integer"};
-    return setting_in(*value, least, most);
+    if (*value < least || *value > most) refuse_range(least, most);
+    return *value;
 }
 
 // A number with a unit. As in Redis, no number is 0, and one that is too great is the greatest.
@@ -79,7 +77,7 @@ struct BadValue {
     constexpr auto most = std::numeric_limits<std::int64_t>::max();
     const auto bytes = parse_bytes(word);
     if (!bytes) throw BadValue{"argument must be a memory value"};
-    if (*bytes > static_cast<std::uint64_t>(most)) (void)setting_in(-1, 0, most);
+    if (*bytes > static_cast<std::uint64_t>(most)) refuse_range(0, most);
     return static_cast<std::size_t>(*bytes);
 }
 
@@ -213,12 +211,6 @@ inline constexpr auto fixed_parameters = std::to_array<FixedParameter>({
     {"unixsocket", "", true},
 });
 inline constexpr std::string_view databases_parameter = "databases";
-
-[[nodiscard]] inline std::string in_small_letters(std::string_view word) {
-    std::string small{word};
-    std::ranges::transform(small, small.begin(), to_lower);
-    return small;
-}
 
 // Null: there is none of that name, in small letters.
 template <typename Table>

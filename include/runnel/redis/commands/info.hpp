@@ -4,6 +4,7 @@
 #include <runnel/redis/arguments.hpp>
 #include <runnel/redis/call.hpp>
 #include <runnel/redis/command.hpp>
+#include <runnel/redis/commands/clients.hpp>
 #include <runnel/redis/commands/connection.hpp>
 #include <runnel/redis/commands/objects.hpp>
 #include <runnel/redis/database.hpp>
@@ -51,7 +52,7 @@ private:
 // ---- the sections: of what Redis tells, what is true here
 
 inline void tell_server(const Call& call, InfoText& info) {
-    constexpr Milliseconds day = 86'400;
+    constexpr std::uint64_t seconds_in_a_day = 86'400;
     const auto uptime = static_cast<std::uint64_t>(seconds_since(call.started(), call.now()));
     const Profile& profile = call.profile();
     info.add("redis_version", profile.redis_version);
@@ -64,7 +65,7 @@ inline void tell_server(const Call& call, InfoText& info) {
     info.add("tcp_port", "6379");
     info.add("server_time_usec", std::to_string(call.now() * 1'000));
     info.add("uptime_in_seconds", uptime);
-    info.add("uptime_in_days", uptime / day);
+    info.add("uptime_in_days", uptime / seconds_in_a_day);
     info.add("config_file", "");
 }
 
@@ -80,15 +81,14 @@ inline void tell_clients(const Call& call, InfoText& info) {
     for (const auto& [id, session] : call.sessions()) watched += session->watched.size();
     info.add("connected_clients", call.sessions().size());
     info.add("cluster_connections", "0");
-    info.add("blocked_clients",
-             count([](const SessionState& one) { return one.parked != nullptr; }));
+    info.add("blocked_clients", count([](const SessionState& one) { return one.is_blocked(); }));
     info.add("tracking_clients", "0");
     info.add("pubsub_clients",
              count([](const SessionState& one) { return !one.subscriptions.empty(); }));
     info.add("watching_clients",
              count([](const SessionState& one) { return !one.watched.empty(); }));
     info.add("clients_in_timeout_table", count([](const SessionState& one) {
-                 return one.parked != nullptr && one.parked->deadline.has_value();
+                 return one.is_blocked() && one.parked->deadline.has_value();
              }));
     info.add("total_watched_keys", watched);
 }

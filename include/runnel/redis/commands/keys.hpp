@@ -309,7 +309,7 @@ inline Reply copy(Call& call) {
 inline void tell_of_all(const Call& call, std::size_t number, Change::What what,
                         std::size_t holder) noexcept {
     for (const auto& [name, entry] : call.database(holder).keys())
-        call.tell({.what = what, .key = name, .type = entry.value->type()}, number);
+        call.tell({.what = what, .key = name, .type = entry.value->type(), .origin = name}, number);
 }
 
 inline Reply swapdb(Call& call) {
@@ -320,7 +320,7 @@ inline Reply swapdb(Call& call) {
     Reply reply = reply_ok();
     if (one == other) return reply;
 
-    call.database(one).swap(call.database(other));
+    call.swap_databases(one, other);
     tell_of_all(call, one, Change::What::key_gone, other);
     tell_of_all(call, other, Change::What::key_gone, one);
     tell_of_all(call, one, Change::What::key_made, one);

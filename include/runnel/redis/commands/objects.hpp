@@ -24,7 +24,6 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <utility>
 
 // OBJECT and MEMORY: how Redis would keep a value. The fake keeps it otherwise, so both go by what
 // the value is now, with the limits that Redis has by default: not by how it came to be.

@@ -167,7 +167,7 @@ private:
     // The fake stands for the version of the real one.
     static ServerOptions beside(RealBackend& real, Clock& clock, ServerOptions options) {
         options.clock = &clock;
-        options.version = redis::detail::version_like(real.server().version());
+        options.version = real.server().like();
         return options;
     }
 

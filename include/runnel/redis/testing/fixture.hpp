@@ -91,13 +91,21 @@ public:
     [[nodiscard]] std::vector<std::string> finish(bool has_failed) {
         if (!backend_) return {};
         std::vector<std::string> texts;
-        try {
-            if (!has_failed) texts = complaints();
-            const auto of_backend = backend_->finish(has_failed);
-            texts.insert(texts.end(), of_backend.begin(), of_backend.end());
-        } catch (const std::exception& error) {
-            texts.emplace_back(error.what());
+        const auto add = [&texts](const auto& find) {
+            try {
+                const std::vector<std::string> found = find();
+                texts.insert(texts.end(), found.begin(), found.end());
+            } catch (const std::exception& error) {
+                texts.emplace_back(error.what());
+            } catch (...) {
+                texts.emplace_back("a check at the end of the test has thrown");
+            }
+        };
+        if (!has_failed) {
+            for (const Check& check : checks_) add([&] { return check(*this); });
+            if (is_fake()) add([this] { return complaints(); });
         }
+        add([&] { return backend_->finish(has_failed); });
         backend_.reset();
         return texts;
     }
@@ -106,9 +114,9 @@ public:
     using Check = std::function<std::vector<std::string>(RedisUnderTest& redis)>;
 
     /// At the end of the test, while its connections are still there, `check` is called. Each text
-    /// that it returns is reported as a failure of the test. If the test has failed before, it is
-    /// not called. The locals of the test are gone then, and so is, with Catch2, what a class that
-    /// is derived from Fixture has.
+    /// that it returns is reported as a failure of the test. If an exception
+    /// ends the test before, or with GoogleTest any failure, it is not called. The locals of the
+    /// test are gone then, and so is, with Catch2, what a class that is derived from Fixture has.
     void at_end(Check check) { checks_.push_back(std::move(check)); }
 
 protected:
@@ -136,24 +144,15 @@ private:
         return Client{backend.connect()};
     }
 
-    // What is found out at the end of a test.
+    // Of the fake: faults that have tested nothing, and what it does not have.
     [[nodiscard]] std::vector<std::string> complaints() {
         std::vector<std::string> texts;
-        for (const Check& check : checks_) {
-            const std::vector<std::string> found = check(*this);
-            texts.insert(texts.end(), found.begin(), found.end());
-        }
-        if (is_fake()) add_complaints(texts);
-        return texts;
-    }
-
-    // Of the fake: faults that tested nothing, and what it does not have.
-    void add_complaints(std::vector<std::string>& texts) {
         for (const std::string& fault : fake_->server().faults().unfired())
             texts.push_back("A fault has never fired: " + fault);
-        if (!is_strict_) return;
+        if (!is_strict_) return texts;
         for (const std::string& command : fake_->server().unsupported())
             texts.push_back("The fake of Redis has no " + command);
+        return texts;
     }
 
     [[noreturn]] void needs_fake(const std::string& what) {

@@ -5,11 +5,11 @@
 
 #include <runnel/version.hpp>
 
+#include <runnel/redis/arguments.hpp>
 #include <runnel/redis/reply.hpp>
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <cstddef>
 #include <deque>
 #include <map>
@@ -24,11 +24,7 @@ namespace runnel::inline v0::redis::testing::detail {
 
 using Words = std::vector<std::string>;
 
-[[nodiscard]] inline std::string in_small_letters(std::string text) {
-    for (char& letter : text)
-        letter = static_cast<char>(std::tolower(static_cast<unsigned char>(letter)));
-    return text;
-}
+using redis::detail::in_small_letters;
 
 // "lpush", or "xgroup|create".
 [[nodiscard]] inline std::string name_of(const Words& words) {

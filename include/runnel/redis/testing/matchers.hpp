@@ -203,15 +203,14 @@ private:
 };
 
 /// An array, a set, a map or a push that has such an element, at whatever place.
-struct HasElement : ReplyMatcher {
-    explicit HasElement(const ReplyMatcher& element)
-        : ReplyMatcher{
-              "an array with the element " + element.description(), [element](const Reply& reply) {
-                  return detail::has_elements(reply) &&
-                         std::ranges::any_of(reply.elements(),
-                                             [&](const Reply& one) { return element.match(one); });
-              }} {}
-};
+[[nodiscard]] inline ReplyMatcher
+HasElement(const ReplyMatcher& element) {  // NOLINT(readability-identifier-naming): as the others
+    return {"an array with the element " + element.description(), [element](const Reply& reply) {
+                return detail::has_elements(reply) &&
+                       std::ranges::any_of(reply.elements(),
+                                           [&](const Reply& one) { return element.match(one); });
+            }};
+}
 
 /// A map, or the array that stands for one in RESP2, that has such a value for the key.
 struct HasField : ReplyMatcher {

@@ -15,6 +15,7 @@
 #include <runnel/redis/testing/real_run.hpp>
 #include <runnel/redis/testing/socket.hpp>
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <cstddef>
@@ -35,12 +36,18 @@ class RealServer {
 public:
     // Throws: Error{unavailable} if nobody listens there.
     RealServer(const std::string& path, Duration limit) : limit_{limit}, socket_{path} {
-        version_ = field(text_of({"INFO", "server"}), "redis_version:");
+        const std::string info = text_of({"INFO", "server"});
+        version_ = field(info, "redis_version:").value_or("of an unknown version");
+        const auto valkey = field(info, "valkey_version:");
+        like_ =
+            redis::detail::version_like(valkey ? *valkey : version_, valkey ? "valkey" : "redis");
     }
 
     [[nodiscard]] const std::string& path() const noexcept { return socket_.path(); }
     [[nodiscard]] Duration limit() const noexcept { return limit_; }
+    // As it names it: a Valkey tells of the Redis that it is like.
     [[nodiscard]] const std::string& version() const noexcept { return version_; }
+    [[nodiscard]] Version like() const noexcept { return like_; }
 
     // Throws: Error{unavailable} if there is no reply, or it is an error.
     Reply command(const Words& words) {
@@ -68,7 +75,7 @@ public:
         return number(parts.at(0)) * 1000 + number(parts.at(1)) / 1000;
     }
 
-    // How many keys each database has; empty if there are none.
+    // How many keys the first database has that has any; empty if none has.
     [[nodiscard]] std::string keys() {
         const std::string text = text_of({"INFO", "keyspace"});
         const std::size_t at = text.find("db");
@@ -82,9 +89,10 @@ private:
         (void)std::from_chars(text.data(), text.data() + text.size(), value);
         return value;
     }
-    [[nodiscard]] static std::string field(const std::string& text, std::string_view name) {
+    [[nodiscard]] static std::optional<std::string> field(const std::string& text,
+                                                          std::string_view name) {
         const std::size_t at = text.find(name);
-        if (at == text.npos) return "of an unknown version";
+        if (at == text.npos) return std::nullopt;
         const std::size_t begin = at + name.size();
         return text.substr(begin, text.find("\r\n", begin) - begin);
     }
@@ -107,6 +115,7 @@ private:
     Socket socket_;
     ReplyDecoder decoder_;
     std::string version_;
+    Version like_ = Version::redis_7_0;
 };
 
 class RealLink;

@@ -30,7 +30,7 @@ public:
         faults.on("LPUSH").drop();
         faults.on("XREADGROUP").consumer(long_word).crash();
         faults.on("SETNX").delay(std::chrono::seconds{5});
-        faults.on("XADD").step_clock(std::chrono::seconds{0});
+        faults.on("XADD").step_clock(std::chrono::seconds{7});
         faults.on("BLPOP").lose_reply();
         server_.intercept(
             {.before = [](const runnel::redis::SentCommand&) { return std::optional<Reply>{}; },
@@ -53,6 +53,7 @@ public:
         text += to_string(*look_.execute({"LRANGE", "lost", "0", "-1"})) + '\n';
         text += to_string(*look_.execute({"XINFO", "STREAM", "stream", "FULL"})) + '\n';
         text += to_string(*look_.execute({"KEYS", "*"})) + '\n';
+        text += to_string(*look_.execute({"TIME"})) + '\n';
         for (const auto& waiting : server_.waiting()) text += waiting.words[0] + '\n';
         return text + server_.log_text();
     }

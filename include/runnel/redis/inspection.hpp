@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <memory>
 #include <optional>
@@ -32,19 +33,42 @@ inline Strike ServerState::strike(const SessionState& session, Words words) {
                            .session_name = session.name});
 }
 
+// The wall clock, moved; moved back if the command then finds no memory.
+class SteppedClock {
+public:
+    SteppedClock(ManualClock* clock, std::chrono::nanoseconds step) noexcept
+        : clock_{step.count() != 0 ? clock : nullptr}, step_{step} {
+        if (clock_ != nullptr) clock_->step_wall(step_);
+    }
+    SteppedClock(const SteppedClock&) = delete;
+    SteppedClock& operator=(const SteppedClock&) = delete;
+    ~SteppedClock() {
+        if (clock_ != nullptr) clock_->step_wall(-step_);
+    }
+    void keep() noexcept { clock_ = nullptr; }
+
+private:
+    ManualClock* clock_;
+    const std::chrono::nanoseconds step_;
+};
+
 // NOLINTNEXTLINE(misc-no-recursion)
 inline ServerState::Answer ServerState::carry_out_struck(SessionState& session, Words words,
                                                          std::shared_ptr<PendingState>& pending,
                                                          const Strike& strike) {
     if (strike.delay.count() != 0) return delay(session, words, pending, strike);
-    if (strike.step.count() != 0) manual_clock()->step_wall(strike.step);
     if (strike.drops) return drop(session, words);
+    SteppedClock stepped{manual_clock(), strike.step};
+    const Heard heard = strike.loses_reply ? Heard::lost : Heard::yes;
     if (strike.is_twice && !strike.answer && !session.transaction) {
-        const Answer first = carry_out_now(session, words, pending, {}, Heard::no);
+        // If it waits, it is heard as if it were the only one.
+        const Heard of_first = heard == Heard::lost ? heard : Heard::no;
+        const Answer first = carry_out_now(session, words, pending, {}, of_first);
+        stepped.keep();
         if (first.is_parked || session.is_closed) return {.is_parked = first.is_parked};
     }
-    const Heard heard = strike.loses_reply ? Heard::lost : Heard::yes;
     Answer answer = carry_out_now(session, words, pending, strike.answer, heard);
+    stepped.keep();
     if (answer.is_parked) return answer;
     if (strike.ends || heard == Heard::lost) end_session(session);
     if (heard == Heard::lost) return {};
@@ -98,14 +122,13 @@ inline void ServerState::log_answer(LogRoom& room, LoggedCommand::What what,
     log_.add(room.now);
 }
 
-inline void ServerState::log_ended(Parked& parked, const std::optional<Reply>& reply) noexcept {
+inline void ServerState::log_ended(Parked& parked, LoggedCommand::What what,
+                                   const std::optional<Reply>& reply) noexcept {
     if (parked.later_log.empty()) return;
     LoggedCommand& logged = parked.later_log.front();
     logged.at = time_since_began();
-    if (reply)
-        logged.reply = *reply;
-    else
-        logged.what = LoggedCommand::What::closed;
+    logged.what = what;
+    if (reply) logged.reply = *reply;
     log_.add(parked.later_log);
 }
 
@@ -151,17 +174,8 @@ inline void ServerState::expect_supported(Words words) {
         name.append(" ").append(shown(words[1]));
     name = in_capitals(name);
     const bool is_newer = table.find(words, newest) != nullptr;
-    if (is_newer) name.append(" (it stands for ").append(to_string(profile.version)).append(")");
+    if (is_newer) name.append(" (newer than ").append(to_string(profile.version)).append(")");
     note_unsupported(name);
-}
-
-// A history that finds no memory misses an event.
-inline void ServerState::note_history(const Change& change, ChangedIn in) noexcept {
-    try {
-        history_.note(change, in.database, wall());
-    } catch (...) {
-        history_.is_complete = false;
-    }
 }
 
 }  // namespace runnel::inline v0::redis::detail
