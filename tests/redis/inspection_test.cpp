@@ -127,6 +127,18 @@ TEST_CASE("an interceptor answers instead of the server", "[redis][inspection]")
     }
 }
 
+TEST_CASE("what an interceptor answers to EXEC is the reply", "[redis][inspection]") {
+    InspectedServer scene;
+    scene.send({"MULTI"});
+    scene.send({"SET", "t", "x"});
+    scene.server.intercept({.before = [](const SentCommand&) -> std::optional<Reply> {
+        return Reply::error("LOADING not yet");
+    }});
+    CHECK(scene.send({"EXEC"}) == Reply::error("LOADING not yet"));
+    scene.server.intercept({});
+    CHECK(scene.send({"GET", "t"})->is_null());  // as after an EXEC that has failed
+}
+
 TEST_CASE("what an interceptor throws comes out of the call", "[redis][inspection]") {
     InspectedServer scene;
     scene.server.intercept({.before = [](const SentCommand&) -> std::optional<Reply> {
@@ -348,6 +360,14 @@ TEST_CASE("a server knows what has happened to an entry", "[redis][inspection]")
         CHECK(history("s", {1, 0}).empty());
         CHECK(scene.server.history("s", {1, 0}, 1).size() == first.size());
         CHECK(scene.server.history("s", {4, 0}, 1).size() == 2);
+        // Each keeps its own.
+        scene.send({"XADD", "s", "4-0", "f", "v"});
+        scene.send({"SWAPDB", "0", "1"});
+        CHECK(history("s", {4, 0}) == Texts{"added", "delivered to c1 of g"});
+        CHECK(scene.server.history("s", {4, 0}, 1).size() == 1);
+        scene.send({"SWAPDB", "1", "2"});
+        CHECK(history("s", {4, 0}).size() == 2);
+        CHECK(scene.server.history("s", {4, 0}, 2).size() == 1);
     }
     SECTION("also in another database") {
         scene.send({"MOVE", "s", "1"});

@@ -77,6 +77,7 @@ const std::vector<NewOption> new_options{
      {"ZREVRANK", "z", "a", "WITHSCORE"},
      "ERR wrong number of arguments for 'zrevrank' command"},
     {Version::redis_7_4, {"XREAD", "STREAMS", "s", "+"}, bad_id},
+    {Version::redis_7_4, {"CLIENT", "KILL", "MAXAGE", "1000"}, bad_syntax},
     {Version::redis_8_2, {"XADD", "s", "KEEPREF", "MAXLEN", "9", "*", "f", "v"}, bad_id},
     {Version::redis_8_2, {"XADD", "s", "MAXLEN", "9", "DELREF", "*", "f", "v"}, bad_id},
     {Version::redis_8_2, {"XADD", "s", "MAXLEN", "9", "ACKED", "*", "f", "v"}, bad_id},
@@ -158,6 +159,36 @@ TEST_CASE("a version leaves out the fields that came after it", "[redis][profile
             CHECK((shown.find('"' + field.name + '"') != std::string::npos) ==
                   (version >= field.since));
         }
+}
+
+TEST_CASE("a version leaves out the words of a text that came after it", "[redis][profiles]") {
+    const std::vector<NewField> words{
+        {Version::redis_7_2, {"CLIENT", "INFO"}, " lib-name="},
+        {Version::redis_7_2, {"CLIENT", "LIST"}, " lib-ver="},
+        {Version::redis_7_4, {"CLIENT", "LIST"}, " watch="},
+        {Version::redis_8_0, {"CLIENT", "LIST"}, " io-thread="},
+        {Version::redis_8_2, {"CLIENT", "INFO"}, " tot-cmds="},
+        {Version::redis_7_4, {"INFO", "keyspace"}, ",subexpiry="},
+        {Version::redis_7_4, {"INFO", "clients"}, "watching_clients:"},
+    };
+    for (const NewField& word : words)
+        for (const Version version : versions) {
+            CAPTURE(word.words, word.name, to_string(version));
+            ClientOfVersion client{version};
+            const std::string text = client.execute(word.words).text();
+            CHECK((text.find(word.name) != std::string::npos) == (version >= word.since));
+        }
+}
+
+TEST_CASE("a version does not know the parameters that came after it", "[redis][profiles]") {
+    for (const Version version : versions) {
+        CAPTURE(to_string(version));
+        ClientOfVersion client{version};
+        const bool knows = version >= Version::redis_8_6;
+        CHECK(client.execute({"CONFIG", "GET", "stream-idmp-duration"}).elements().empty() !=
+              knows);
+        CHECK(client.execute({"CONFIG", "SET", "stream-idmp-maxsize", "7"}).is_error() != knows);
+    }
 }
 
 TEST_CASE("a server names the version that it stands for", "[redis][profiles]") {

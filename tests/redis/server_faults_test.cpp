@@ -112,11 +112,14 @@ TEST_CASE("a command is carried out twice", "[redis][faults]") {
         CHECK(waits.try_get()->strings() == std::vector<std::string>{"jobs", "one"});
         CHECK(scene.elsewhere({"LLEN", "jobs"}) == "(integer) 1");
     }
-    SECTION("one between MULTI and EXEC is queued once") {
-        scene.server.faults().on("RPUSH").twice();
+    SECTION("one between MULTI and EXEC is queued once, and the fault does not fire") {
+        const Fault fault = scene.server.faults().on("*").key("jobs").twice();
+        const Fault at_end = scene.server.faults().on("EXEC").twice();
         scene.send({"MULTI"});
         CHECK(scene.text({"RPUSH", "jobs", "one"}) == "QUEUED");
         CHECK(scene.text({"EXEC"}) == "1) (integer) 1");
+        CHECK(fault.fired() == 0);
+        CHECK(at_end.fired() == 0);
     }
     SECTION("one that ends its session is carried out once") {
         scene.server.faults().on("QUIT").twice();
@@ -232,6 +235,34 @@ TEST_CASE("the clock is moved forward: keys expire, time-outs do not end", "[red
     scene.server.faults().on("GET").step_clock(1h);
     CHECK(scene.text({"GET", "t"}) == "(nil)");
     CHECK_FALSE(popped.ready());
+}
+
+TEST_CASE("nothing is idle for less than no time", "[redis][faults]") {
+    FaultScene scene;
+    scene.send({"SET", "t", "x"});
+    scene.server.faults().on("OBJECT IDLETIME").step_clock(-1h);
+    CHECK(scene.text({"OBJECT", "IDLETIME", "t"}) == "(integer) 0");
+    CHECK(scene.send({"INFO", "server"})->text().find("uptime_in_seconds:0\r\n") !=
+          std::string::npos);
+    CHECK_THROWS_WITH(scene.server.faults().on("PING").step_clock(std::chrono::hours::max()),
+                      "Faults: step_clock(): more than a hundred years");
+}
+
+TEST_CASE("what a fault delays comes also on a clock that nobody runs", "[redis][faults]") {
+    Server server{{.clock = &runnel::SystemClock::instance()}};
+    Session listener{server};
+    Session sender{server};
+    listener.execute({"SUBSCRIBE", "news"});
+    CHECK(listener.next_push().has_value());
+    server.faults().on("PUBLISH").delay(2ms);
+    server.faults().on("GET").delay(1ms);
+    sender.submit({"PUBLISH", "news", "rain"});
+    CHECK(listener.next_push(1h).has_value());
+    Session gone{server};
+    server.faults().on("GET").drop();
+    gone.submit({"GET", "t"});
+    while (!gone.is_closed()) {
+    }
 }
 
 TEST_CASE("a clock that is not a ManualClock is not moved", "[redis][faults]") {

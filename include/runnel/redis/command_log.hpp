@@ -25,7 +25,7 @@ struct LoggedCommand {
         waits,    ///< the command waits, as BLPOP does
         later,    ///< a command that waited has replied
         lost,     ///< the command was carried out, but the session did not get its reply: a fault
-        closed,   ///< the session was closed before the command was carried out
+        closed,   ///< a fault closed the session before, or it was closed while the command waited
         failed,   ///< a command that waited found no memory, and has done nothing
     };
 

@@ -182,15 +182,14 @@ inline ServerState::Answer ServerState::carry_out(SessionState& session, Words w
     RUNNEL_ASSERT(!session.is_closed);
     if (decided) return carry_out_struck(session, words, pending, *decided);
     if (faults_.empty()) [[likely]]
-        return carry_out_now(session, words, pending, {}, Heard::yes);
+        return carry_out_now(session, words, pending, nullptr, Heard::yes);
     return carry_out_struck(session, words, pending, strike(session, words));
 }
 
 // NOLINTNEXTLINE(misc-no-recursion)
 inline ServerState::Answer ServerState::carry_out_now(SessionState& session, Words words,
                                                       std::shared_ptr<PendingState>& pending,
-                                                      const std::optional<Reply>& given,
-                                                      Heard heard) {
+                                                      const Strike* given, Heard heard) {
     const Milliseconds now = command_time_ = session.facts.active = wall();
     expire_due(now);
     prepare_expiry_alarm();

@@ -158,6 +158,7 @@ private:
 
     // A key that was made from another one: its entries have had the history of that one's.
     void go_on(const Change& change, std::size_t database) {
+        if (change.origin == change.key && change.origin_database == database) return;  // SWAPDB
         const auto origin = streams_.find({change.origin_database, std::string{change.origin}});
         if (origin == streams_.end()) return;
         Entries& entries = streams_[{database, std::string{change.key}}];

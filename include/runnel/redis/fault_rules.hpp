@@ -24,6 +24,7 @@ namespace runnel::inline v0::redis::detail {
 // What happens to one command instead of, or beside, what it asks for.
 struct Strike {
     std::optional<Reply> answer{};     // it is not carried out
+    bool refuses = false;              // the answer is as of a command that Redis does not take
     std::chrono::nanoseconds delay{};  // it is carried out so much later
     std::chrono::nanoseconds step{};   // the wall clock is moved before
     bool drops = false;                // the session is closed before
@@ -33,7 +34,10 @@ struct Strike {
 
     // Several strikes at one command: the first answer counts, the first step, the longest delay.
     void add(const Strike& other) noexcept {
-        if (!answer) answer = other.answer;
+        if (!answer) {
+            answer = other.answer;
+            refuses = other.refuses;
+        }
         if (step == step.zero()) step = other.step;
         delay = std::max(delay, other.delay);
         drops |= other.drops;
@@ -48,6 +52,7 @@ struct StruckCommand {
     Words words;
     std::int64_t session;
     std::string_view session_name;
+    bool is_in_transaction;  // or ends one
 };
 
 // A fault: at which commands, at which of them, and what happens. Guarded by the server's lock.
@@ -78,6 +83,7 @@ struct FaultRule {
         if (command != "*" && at.info->name != command && !is_container_of(at.info->name))
             return false;
         if (key && !names_key(*at.info, at.words, *key)) return false;
+        if (strike.is_twice && at.is_in_transaction) return false;
         if (session && *session != at.session) return false;
         if (session_name && *session_name != at.session_name) return false;
         if (!group && !consumer) return true;
@@ -90,7 +96,7 @@ struct FaultRule {
         ++seen;
         if (fired >= most || (nth && *nth != seen)) return false;
         constexpr double all = 18446744073709551616.0;  // 2^64
-        if (chance && static_cast<double>(random()) >= *chance * all) return false;
+        if (chance && *chance < 1 && static_cast<double>(random()) >= *chance * all) return false;
         ++fired;
         if (!crashing.empty()) crashed.push_back(std::move(crashing));
         return true;

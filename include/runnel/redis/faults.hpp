@@ -123,9 +123,11 @@ public:
         expect(!error.empty(), "fail(): an error has a text");
         const std::string text = quoted(error);
         rule_->strike.answer = Reply::error(std::move(error));
+        rule_->strike.refuses = true;
         return std::move(*this).made("fail", text);
     }
-    /// The command gets this reply, and is not carried out.
+    /// The command gets this reply, and is not carried out. Between MULTI and EXEC it is not
+    /// queued.
     Fault answer(Reply reply) && {
         rule_->strike.answer = std::move(reply);
         return std::move(*this).made("answer", "…");
@@ -150,8 +152,8 @@ public:
     }
     /// The command is carried out twice, as if its client had sent it again: an entry is added
     /// twice, a message is delivered twice. The client gets the last reply. Has no effect on a
-    /// command that waits or is between MULTI and EXEC. If memory runs out the second time, the
-    /// first one stays.
+    /// command that waits, and does not fire between MULTI and EXEC. If memory runs out the second
+    /// time, the first one stays.
     Fault twice() && {
         rule_->strike.is_twice = true;
         return std::move(*this).made("twice", {});
@@ -166,9 +168,11 @@ public:
     }
     /// The wall clock of the server is moved before the command is carried out, back if the time is
     /// negative; time-outs do not mind. Throws: Error{invalid_argument} if the server does not
-    /// have a ManualClock.
+    /// have a ManualClock, or it is a step of more than a hundred years.
     Fault step_clock(Duration time) && {
         expect(server_->manual_clock() != nullptr, "step_clock(): the server has no ManualClock");
+        constexpr std::chrono::hours most{24 * 365 * 100};
+        expect(time <= most && time >= -most, "step_clock(): more than a hundred years");
         rule_->strike.step = time.nanoseconds();
         return std::move(*this).made("step_clock", text_of(time));
     }
@@ -225,8 +229,9 @@ private:
 ///     CHECK(lost.fired() != 0);
 ///     CHECK(server.faults().unfired().empty());
 ///
-/// A fault looks at each command when it is to be carried out. Commands between MULTI and EXEC are
-/// looked at when they are queued, those that were parked not again.
+/// A fault looks at each command when it is to be carried out, also if memory then runs out.
+/// Commands between MULTI and EXEC are looked at when they are queued, those that were parked not
+/// again.
 ///
 /// Thread safety: every member may be called from any thread.
 class Faults {

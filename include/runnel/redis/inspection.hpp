@@ -30,26 +30,30 @@ inline Strike ServerState::strike(const SessionState& session, Words words) {
     return faults_.strike({.info = CommandTable::get().find(words, profile.has),
                            .words = words,
                            .session = session.id,
-                           .session_name = session.name});
+                           .session_name = session.name,
+                           .is_in_transaction = session.transaction.has_value()});
 }
 
 // The wall clock, moved; moved back if the command then finds no memory.
 class SteppedClock {
 public:
     SteppedClock(ManualClock* clock, std::chrono::nanoseconds step) noexcept
-        : clock_{step.count() != 0 ? clock : nullptr}, step_{step} {
-        if (clock_ != nullptr) clock_->step_wall(step_);
+        : clock_{step.count() != 0 ? clock : nullptr} {
+        if (clock_ == nullptr) return;
+        const Clock::WallTime before = clock_->wall();
+        clock_->step_wall(step);
+        moved_ = clock_->wall() - before;
     }
     SteppedClock(const SteppedClock&) = delete;
     SteppedClock& operator=(const SteppedClock&) = delete;
     ~SteppedClock() {
-        if (clock_ != nullptr) clock_->step_wall(-step_);
+        if (clock_ != nullptr) clock_->step_wall(-moved_);
     }
     void keep() noexcept { clock_ = nullptr; }
 
 private:
     ManualClock* clock_;
-    const std::chrono::nanoseconds step_;
+    Clock::WallTime::duration moved_{};
 };
 
 // NOLINTNEXTLINE(misc-no-recursion)
@@ -60,14 +64,15 @@ inline ServerState::Answer ServerState::carry_out_struck(SessionState& session, 
     if (strike.drops) return drop(session, words);
     SteppedClock stepped{manual_clock(), strike.step};
     const Heard heard = strike.loses_reply ? Heard::lost : Heard::yes;
-    if (strike.is_twice && !strike.answer && !session.transaction) {
+    if (strike.is_twice && !strike.answer) {
         // If it waits, it is heard as if it were the only one.
         const Heard of_first = heard == Heard::lost ? heard : Heard::no;
-        const Answer first = carry_out_now(session, words, pending, {}, of_first);
+        const Answer first = carry_out_now(session, words, pending, nullptr, of_first);
         stepped.keep();
         if (first.is_parked || session.is_closed) return {.is_parked = first.is_parked};
     }
-    Answer answer = carry_out_now(session, words, pending, strike.answer, heard);
+    Answer answer =
+        carry_out_now(session, words, pending, strike.answer ? &strike : nullptr, heard);
     stepped.keep();
     if (answer.is_parked) return answer;
     if (strike.ends || heard == Heard::lost) end_session(session);
@@ -93,8 +98,11 @@ inline ServerState::Answer ServerState::drop(SessionState& session, Words words)
 }
 
 // The reply to a command that is not carried out.
-inline Reply ServerState::answer_with(SessionState& session, Words words, const Reply& reply) {
-    return reply.is_error() ? reject(session, words, reply) : reply;
+inline Reply ServerState::answer_with(SessionState& session, Words words, const Strike& strike) {
+    const Reply& given = *strike.answer;
+    if (!given.is_error()) return given;
+    Reply refusal = reject(session, words, given);
+    return strike.refuses ? refusal : given;
 }
 
 // The command is carried out later, as decided.

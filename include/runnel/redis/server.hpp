@@ -102,7 +102,8 @@ public:
     /// memory for an event earlier.
     [[nodiscard]] std::vector<EntryEvent> history(std::string_view key, StreamId id,
                                                   std::size_t database = 0) const {
-        const detail::Lock lock{state_->mutex};
+        const detail::Entering entering{*state_};
+        state_->ring_due();
         if (!state_->history().is_complete()) throw std::bad_alloc{};
         return state_->history().of(key, id, database);
     }

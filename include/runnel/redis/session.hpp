@@ -87,12 +87,13 @@ private:
     return is_done(pending);
 }
 
-// Waits for a result. False: the time is over.
-[[nodiscard]] inline bool wait_for(const std::shared_ptr<PendingState>& pending,
-                                   const Timeout& timeout) {
-    ServerState& server = *pending->server;
+// Waits until look() is true, in the line `queue` for what `Ready` says of `subject`. False: the
+// time is over.
+template <typename Subject, bool (*Ready)(const Subject&) noexcept, typename Look>
+[[nodiscard]] bool wait_until(ServerState& server, const Subject& subject, WaitQueue& queue,
+                              const Timeout& timeout, const Look& look) {
     const auto until = deadline_of(timeout, server.clock);
-    while (!look(*pending)) {
+    while (!look()) {
         if (until && *until <= server.clock.now()) return false;
         std::optional<Clock::Deadline> next = until;
         if (!is_run(TimersOf::get(server.clock))) {  // then nobody else does what is due
@@ -100,10 +101,16 @@ private:
             const auto due = server.next_ring();
             if (due) next = std::min(next.value_or(*due), *due);
         }
-        ThreadWait<PendingState, is_done>{server, *pending, pending->waiters}.wait(
-            time_left(next, server.clock));
+        ThreadWait<Subject, Ready>{server, subject, queue}.wait(time_left(next, server.clock));
     }
     return true;
+}
+
+// Waits for a result. False: the time is over.
+[[nodiscard]] inline bool wait_for(const std::shared_ptr<PendingState>& pending,
+                                   const Timeout& timeout) {
+    return wait_until<PendingState, is_done>(*pending->server, *pending, pending->waiters, timeout,
+                                             [&] { return look(*pending); });
 }
 
 }  // namespace detail
@@ -206,12 +213,13 @@ public:
     /// The next push. Waits for one on the server's clock; not at all, unless a time-out is given.
     /// Nothing: none has come, or the session was closed.
     [[nodiscard]] std::optional<Reply> next_push(Timeout timeout = std::chrono::seconds{0}) {
-        using PushWait = detail::ThreadWait<detail::SessionState, detail::has_push_or_is_closed>;
-        {
+        const auto look = [this] {
             const detail::Entering entering{*server_};
             server_->ring_due();
-        }
-        PushWait{*server_, *state_, state_->push_waiters}.wait(timeout);
+            return detail::has_push_or_is_closed(*state_);
+        };
+        (void)detail::wait_until<detail::SessionState, detail::has_push_or_is_closed>(
+            *server_, *state_, state_->push_waiters, timeout, look);
         const detail::Lock lock{server_->mutex};
         if (!state_->outbox.has_push()) return std::nullopt;
         return state_->outbox.take_push().reply();
@@ -230,7 +238,8 @@ public:
     void close() noexcept { server_->close(*state_); }
 
     [[nodiscard]] bool is_closed() const noexcept {
-        const detail::Lock lock{server_->mutex};
+        const detail::Entering entering{*server_};
+        server_->ring_due();
         return state_->is_closed;
     }
 

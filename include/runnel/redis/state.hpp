@@ -450,8 +450,9 @@ private:
     // Whether the session gets the reply: not of the first of two times, and not if a fault loses
     // it; what waits loses it when it ends.
     enum class Heard : std::uint8_t { yes, no, lost };
+    // `given`: has the reply, and it is not carried out; null: it is.
     Answer carry_out_now(SessionState& session, Words words, std::shared_ptr<PendingState>& pending,
-                         const std::optional<Reply>& given, Heard heard) RUNNEL_REQUIRES(mutex);
+                         const Strike* given, Heard heard) RUNNEL_REQUIRES(mutex);
     struct RoomForAnswer {
         ReplyRoom reply;
         std::optional<LogRoom> logged{};
@@ -463,7 +464,7 @@ private:
     Answer drop(SessionState& session, Words words) RUNNEL_REQUIRES(mutex);
     Answer delay(SessionState& session, Words words, std::shared_ptr<PendingState>& pending,
                  const Strike& strike) RUNNEL_REQUIRES(mutex);
-    [[nodiscard]] Reply answer_with(SessionState& session, Words words, const Reply& reply)
+    [[nodiscard]] Reply answer_with(SessionState& session, Words words, const Strike& strike)
         RUNNEL_REQUIRES(mutex);
     [[nodiscard]] std::chrono::milliseconds time_since_began() const noexcept {
         return std::chrono::floor<std::chrono::milliseconds>(clock.now() - began_);

@@ -143,9 +143,12 @@ struct ClientField {
     std::string_view name;
     std::string value;
 };
-[[nodiscard]] inline std::string line_of(std::initializer_list<ClientField> fields) {
+// Of those fields that the version has.
+[[nodiscard]] inline std::string line_of(const Call& call,
+                                         std::initializer_list<ClientField> fields) {
     std::string line;
     for (const ClientField& field : fields) {
+        if (!call.has(field.name)) continue;
         if (!line.empty()) line += ' ';
         line += field.name;
         line += '=';
@@ -156,7 +159,8 @@ struct ClientField {
 }
 
 // As CLIENT LIST shows it. What has no meaning without sockets and their buffers is 0.
-[[nodiscard]] inline std::string client_line(const SessionState& session, Milliseconds now) {
+[[nodiscard]] inline std::string client_line(const Call& call, const SessionState& session) {
+    const Milliseconds now = call.now();
     const ClientFacts& facts = session.facts;
     const auto names = [&](SubscriptionKind kind) {
         return std::to_string(session.subscriptions.names(kind).size());
@@ -165,56 +169,56 @@ struct ClientField {
         session.transaction ? std::to_string(session.transaction->commands.size()) : "-1";
     const std::string_view command =
         facts.last_command != nullptr ? facts.last_command->name : "NULL";
-    return line_of({{"id", std::to_string(session.id)},
-                    {"addr", address_of(session)},
-                    {"laddr", std::string{server_address}},
-                    {"fd", "0"},
-                    {"name", session.name},
-                    {"age", std::to_string(seconds_since(facts.opened, now))},
-                    {"idle", std::to_string(seconds_since(facts.active, now))},
-                    {"flags", client_flags(session)},
-                    {"db", std::to_string(session.database)},
-                    {"sub", names(SubscriptionKind::channel)},
-                    {"psub", names(SubscriptionKind::pattern)},
-                    {"ssub", names(SubscriptionKind::shard_channel)},
-                    {"multi", queued},
-                    {"watch", std::to_string(session.watched.size())},
-                    {"qbuf", "0"},
-                    {"qbuf-free", "0"},
-                    {"argv-mem", "0"},
-                    {"multi-mem", "0"},
-                    {"rbs", "0"},
-                    {"rbp", "0"},
-                    {"obl", "0"},
-                    {"oll", "0"},
-                    {"omem", "0"},
-                    {"omem-shared", "0"},
-                    {"omem-unshared", "0"},
-                    {"tot-mem", "0"},
-                    {"events", "r"},
-                    {"cmd", std::string{command}},
-                    {"user", std::string{only_user}},
-                    {"redir", "-1"},
-                    {"resp", std::to_string(session.protocol)},
-                    {"lib-name", facts.library_name},
-                    {"lib-ver", facts.library_version},
-                    {"io-thread", "0"},
-                    {"tot-net-in", "0"},
-                    {"tot-net-out", "0"},
-                    {"tot-cmds", std::to_string(facts.commands)},
-                    {"read-events", "0"},
-                    {"avg-pipeline-len-sum", "0"},
-                    {"avg-pipeline-len-cnt", "0"}});
+    return line_of(call, {{"id", std::to_string(session.id)},
+                          {"addr", address_of(session)},
+                          {"laddr", std::string{server_address}},
+                          {"fd", "0"},
+                          {"name", session.name},
+                          {"age", std::to_string(seconds_since(facts.opened, now))},
+                          {"idle", std::to_string(seconds_since(facts.active, now))},
+                          {"flags", client_flags(session)},
+                          {"db", std::to_string(session.database)},
+                          {"sub", names(SubscriptionKind::channel)},
+                          {"psub", names(SubscriptionKind::pattern)},
+                          {"ssub", names(SubscriptionKind::shard_channel)},
+                          {"multi", queued},
+                          {"watch", std::to_string(session.watched.size())},
+                          {"qbuf", "0"},
+                          {"qbuf-free", "0"},
+                          {"argv-mem", "0"},
+                          {"multi-mem", "0"},
+                          {"rbs", "0"},
+                          {"rbp", "0"},
+                          {"obl", "0"},
+                          {"oll", "0"},
+                          {"omem", "0"},
+                          {"omem-shared", "0"},
+                          {"omem-unshared", "0"},
+                          {"tot-mem", "0"},
+                          {"events", "r"},
+                          {"cmd", std::string{command}},
+                          {"user", std::string{only_user}},
+                          {"redir", "-1"},
+                          {"resp", std::to_string(session.protocol)},
+                          {"lib-name", facts.library_name},
+                          {"lib-ver", facts.library_version},
+                          {"io-thread", "0"},
+                          {"tot-net-in", "0"},
+                          {"tot-net-out", "0"},
+                          {"tot-cmds", std::to_string(facts.commands)},
+                          {"read-events", "0"},
+                          {"avg-pipeline-len-sum", "0"},
+                          {"avg-pipeline-len-cnt", "0"}});
 }
 
 inline Reply client_info(Call& call) {
-    return Reply::bulk_string(client_line(call.session(), call.now()));
+    return Reply::bulk_string(client_line(call, call.session()));
 }
 
 [[nodiscard]] inline std::string lines_of_type(const Call& call, std::optional<ClientType> type) {
     std::string lines;
     for (const auto& [id, session] : call.sessions())
-        if (!type || type_of(*session) == *type) lines += client_line(*session, call.now());
+        if (!type || type_of(*session) == *type) lines += client_line(call, *session);
     return lines;
 }
 
@@ -222,7 +226,7 @@ inline Reply client_info(Call& call) {
     std::string lines;
     for (const std::string_view id : ids) {
         const auto* const session = call.find_session(integer_or(id, "ERR Invalid client ID"));
-        if (session != nullptr) lines += client_line(*session, call.now());
+        if (session != nullptr) lines += client_line(call, *session);
     }
     return lines;
 }
@@ -268,7 +272,7 @@ public:
         KillFilter filter;
         for (std::size_t at = 2; at < call.size(); at += 2) {
             if (at + 1 == call.size()) refuse_syntax();
-            filter.read_option(call[at], call[at + 1]);
+            filter.read_option(call, call[at], call[at + 1]);
         }
         return filter;
     }
@@ -283,10 +287,10 @@ public:
     }
 
 private:
-    void read_option(std::string_view option, std::string_view value) {
+    void read_option(const Call& call, std::string_view option, std::string_view value) {
         if (is(option, "ID"))
             id_ = read_id(value);
-        else if (is(option, "MAXAGE"))
+        else if (call.is_option(option, "MAXAGE"))
             age_ = read_age(value);
         else if (is(option, "TYPE"))
             type_ = client_type(value);
@@ -392,15 +396,31 @@ inline Reply client_help(Call& call) {
                  "    Will not touch LRU/LFU stats when this mode is on."});
 }
 
+inline constexpr auto newer_in_client_list = std::to_array<NewerPart>({
+    {"lib-name", {7, 2}},
+    {"lib-ver", {7, 2}},
+    {"watch", {7, 4}},
+    {"io-thread", {8, 0}},
+    {"tot-net-in", {8, 2}},
+    {"tot-net-out", {8, 2}},
+    {"tot-cmds", {8, 2}},
+    {"read-events", {8, 10}},
+    {"avg-pipeline-len-sum", {8, 10}},
+    {"avg-pipeline-len-cnt", {8, 10}},
+    {"omem-shared", {8, 10}},
+    {"omem-unshared", {8, 10}},
+});
+inline constexpr auto newer_in_client_kill = std::to_array<NewerPart>({{"MAXAGE", {7, 4}}});
+
 inline constexpr auto client_commands = std::to_array<CommandInfo>({
     {"client", -2, Flag::container, {}, {2, 4}, nullptr},
     {"client|getname", 2, Flag::none, {}, {2, 6}, client_getname},
     {"client|getredir", 2, Flag::none, {}, {6, 0}, client_getredir},
     {"client|help", 2, Flag::none, {}, {5, 0}, client_help},
     {"client|id", 2, Flag::none, {}, {5, 0}, client_id},
-    {"client|info", 2, Flag::none, {}, {6, 2}, client_info},
-    {"client|kill", -3, Flag::none, {}, {2, 4}, client_kill},
-    {"client|list", -2, Flag::none, {}, {2, 4}, client_list},
+    {"client|info", 2, Flag::none, {}, {6, 2}, client_info, newer_in_client_list},
+    {"client|kill", -3, Flag::none, {}, {2, 4}, client_kill, newer_in_client_kill},
+    {"client|list", -2, Flag::none, {}, {2, 4}, client_list, newer_in_client_list},
     {"client|no-evict", 3, Flag::none, {}, {7, 0}, client_no_evict},
     {"client|no-touch", 3, Flag::none, {}, {7, 2}, client_no_touch},
     {"client|setinfo", 4, Flag::none, {}, {7, 2}, client_setinfo},

@@ -225,7 +225,8 @@ template <typename Table>
 // Names and values, in the order of their names.
 [[nodiscard]] inline std::map<std::string_view, std::string> all_parameters(const Call& call) {
     std::map<std::string_view, std::string> all;
-    for (const Parameter& one : parameters) all.emplace(one.name, one.get(call.settings()));
+    for (const Parameter& one : parameters)
+        if (call.has(one.name)) all.emplace(one.name, one.get(call.settings()));
     for (const FixedParameter& one : fixed_parameters) all.emplace(one.name, one.value);
     all.emplace(databases_parameter, std::to_string(call.database_count()));
     return all;
@@ -257,12 +258,13 @@ inline Reply config_get(Call& call) {
 }
 
 // `word` names a parameter that can be set, and that is not among `others`. Throws: Refusal.
-inline void expect_to_be_set(std::string_view word, const std::vector<std::string>& others) {
+inline void expect_to_be_set(const Call& call, std::string_view word,
+                             const std::vector<std::string>& others) {
     const std::string name = in_small_letters(word);
     const FixedParameter* const fixed = find_parameter(fixed_parameters, name);
     if (name == databases_parameter || (fixed != nullptr && fixed->is_immutable))
         refuse_setting(word, "can't set immutable config");
-    if (fixed == nullptr && find_parameter(parameters, name) == nullptr)
+    if (fixed == nullptr && (find_parameter(parameters, name) == nullptr || !call.has(name)))
         refuse("ERR Unknown option or number of arguments for CONFIG SET - '" +
                std::string{as_c_string(word)} + '\'');
     if (std::ranges::count(others, name) != 0) refuse_setting(word, "duplicate parameter");
@@ -285,7 +287,7 @@ inline Reply config_set(Call& call) {
     if (call.size() % 2 != 0) refuse_syntax();
     std::vector<std::string> names;
     for (std::size_t at = 2; at != call.size(); at += 2) {
-        expect_to_be_set(call[at], names);
+        expect_to_be_set(call, call[at], names);
         names.push_back(in_small_letters(call[at]));
     }
     Settings changed = call.settings();
@@ -317,13 +319,18 @@ inline Reply config_help(Call& call) {
                  "    Rewrite the configuration file."});
 }
 
+inline constexpr auto newer_parameters = std::to_array<NewerPart>({
+    {"stream-idmp-duration", {8, 6}},
+    {"stream-idmp-maxsize", {8, 6}},
+});
+
 inline constexpr auto config_commands = std::to_array<CommandInfo>({
     {"config", -2, Flag::container, {}, {2, 0}, nullptr},
-    {"config|get", -3, Flag::none, {}, {2, 0}, config_get},
+    {"config|get", -3, Flag::none, {}, {2, 0}, config_get, newer_parameters},
     {"config|help", 2, Flag::none, {}, {5, 0}, config_help},
     {"config|resetstat", 2, Flag::none, {}, {2, 0}, config_resetstat},
     {"config|rewrite", 2, Flag::none, {}, {2, 8}, config_rewrite},
-    {"config|set", -4, Flag::none, {}, {2, 0}, config_set},
+    {"config|set", -4, Flag::none, {}, {2, 0}, config_set, newer_parameters},
 });
 
 }  // namespace runnel::inline v0::redis::detail

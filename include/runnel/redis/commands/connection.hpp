@@ -36,8 +36,9 @@ inline Reply echo(Call& call) {
 // The time of the command, in seconds and microseconds.
 inline Reply time(Call& call) {
     constexpr Milliseconds second = 1'000;
-    const Milliseconds seconds = call.now() / second;
-    const Milliseconds microseconds = call.now() % second * 1'000;
+    const Milliseconds rest = (call.now() % second + second) % second;
+    const Milliseconds seconds = (call.now() - rest) / second;
+    const Milliseconds microseconds = rest * 1'000;
     return Reply::array({Reply::bulk_string(std::to_string(seconds)),
                          Reply::bulk_string(std::to_string(microseconds))});
 }

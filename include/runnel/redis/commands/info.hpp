@@ -83,14 +83,16 @@ inline void tell_clients(const Call& call, InfoText& info) {
     info.add("cluster_connections", "0");
     info.add("blocked_clients", count([](const SessionState& one) { return one.is_blocked(); }));
     info.add("tracking_clients", "0");
-    info.add("pubsub_clients",
-             count([](const SessionState& one) { return !one.subscriptions.empty(); }));
-    info.add("watching_clients",
-             count([](const SessionState& one) { return !one.watched.empty(); }));
+    if (call.has("pubsub_clients"))
+        info.add("pubsub_clients",
+                 count([](const SessionState& one) { return !one.subscriptions.empty(); }));
+    if (call.has("watching_clients"))
+        info.add("watching_clients",
+                 count([](const SessionState& one) { return !one.watched.empty(); }));
     info.add("clients_in_timeout_table", count([](const SessionState& one) {
                  return one.is_blocked() && one.parked->deadline.has_value();
              }));
-    info.add("total_watched_keys", watched);
+    if (call.has("total_watched_keys")) info.add("total_watched_keys", watched);
 }
 
 // As MEMORY USAGE estimates it.
@@ -160,8 +162,9 @@ inline void tell_keyspace(const Call& call, InfoText& info) {
         if (database.size() == 0) continue;
         info.add("db" + std::to_string(number),
                  "keys=" + std::to_string(database.size()) +
-                     ",expires=" + std::to_string(database.expiries().size()) + ",avg_ttl=" +
-                     std::to_string(average_ttl(database, call.now())) + ",subexpiry=0");
+                     ",expires=" + std::to_string(database.expiries().size()) +
+                     ",avg_ttl=" + std::to_string(average_ttl(database, call.now())) +
+                     (call.has("subexpiry") ? ",subexpiry=0" : ""));
     }
 }
 
@@ -204,8 +207,15 @@ inline Reply role(Call& /*always the same*/) {
     return Reply::array({bulk("master"), Reply::integer(0), Reply::array({})});
 }
 
+inline constexpr auto newer_in_info = std::to_array<NewerPart>({
+    {"subexpiry", {7, 4}},
+    {"pubsub_clients", {7, 4}},
+    {"watching_clients", {7, 4}},
+    {"total_watched_keys", {7, 4}},
+});
+
 inline constexpr auto info_commands = std::to_array<CommandInfo>({
-    {"info", -1, Flag::none, {}, {1, 0}, info},
+    {"info", -1, Flag::none, {}, {1, 0}, info, newer_in_info},
     {"role", 1, Flag::none, {}, {2, 8}, role},
 });
 

@@ -309,7 +309,12 @@ inline Reply copy(Call& call) {
 inline void tell_of_all(const Call& call, std::size_t number, Change::What what,
                         std::size_t holder) noexcept {
     for (const auto& [name, entry] : call.database(holder).keys())
-        call.tell({.what = what, .key = name, .type = entry.value->type(), .origin = name}, number);
+        call.tell({.what = what,
+                   .key = name,
+                   .type = entry.value->type(),
+                   .origin = name,
+                   .origin_database = number},
+                  number);
 }
 
 inline Reply swapdb(Call& call) {

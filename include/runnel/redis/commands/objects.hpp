@@ -199,7 +199,8 @@ inline Reply object_idletime(Call& call) {
     constexpr Milliseconds second = 1'000;
     const auto* const key = call.find_key(call[2]);
     if (key == nullptr) return call.null();
-    return Reply::integer(call.now() / second - key->second.used / second);
+    return Reply::integer(
+        std::max<Milliseconds>(0, call.now() / second - key->second.used / second));
 }
 
 inline Reply object_freq(Call& call) {
