@@ -441,14 +441,20 @@ TEST_CASE("a fault that has never fired can be seen", "[redis][faults]") {
     const Faults faults = scene.server.faults();
     faults.on("PING").fail(loading);
     faults.on("XACK").key("orders").nth(3).fail(loading);
-    faults.on("xgroup create").group("g").consumer("c").session("s").times(2).chance(0.5, 7).drop();
+    faults.on("xgroup createconsumer")
+        .group("g")
+        .consumer("c")
+        .session("s")
+        .times(2)
+        .chance(0.5, 7)
+        .drop();
     faults.on("*").session(5).delay(1500ms);
     scene.send({"PING"});
     CHECK(
         faults.unfired() ==
         std::vector<std::string>{
             R"(on("XACK").key("orders").nth(3).fail("LOADING Redis is loading the dataset in memory"))",
-            R"(on("xgroup create").group("g").consumer("c").session("s").times(2).chance(0.5, 7).drop())",
+            R"(on("xgroup createconsumer").group("g").consumer("c").session("s").times(2).chance(0.5, 7).drop())",
             R"(on("*").session(5).delay(1500ms))"});
     faults.clear();
     CHECK(faults.unfired().empty());
@@ -471,6 +477,13 @@ TEST_CASE("a fault that makes no sense is refused", "[redis][faults]") {
     const Faults faults = scene.server.faults();
     CHECK_THROWS_WITH(faults.on("NOSUCH"), R"(Faults: on("NOSUCH"): the fake has no such command)");
     CHECK_THROWS_WITH(faults.on("PING").nth(0), "Faults: nth(0): the first one is 1");
+    CHECK_THROWS_WITH(faults.on("PING").times(0), "Faults: times(0): it would never fire");
+    CHECK_THROWS_WITH(faults.on("XACK").consumer("c"),
+                      R"(Faults: on("XACK"): it names no consumer)");
+    CHECK_THROWS_WITH(faults.on("GET").group("g"),
+                      R"(Faults: on("GET"): it names no consumer group)");
+    CHECK_NOTHROW(faults.on("XGROUP").consumer("c"));
+    CHECK_NOTHROW(faults.on("XACK").group("g"));
     CHECK_THROWS_WITH(faults.on("PING").chance(1.5, 1), "Faults: chance(): it is from 0 to 1");
     CHECK_THROWS_WITH(faults.on("PING").chance(-0.1, 1), "Faults: chance(): it is from 0 to 1");
     CHECK_THROWS_WITH(faults.on("PING").fail(""), "Faults: fail(): an error has a text");

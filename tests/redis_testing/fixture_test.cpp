@@ -67,6 +67,16 @@ TEST_CASE_METHOD(Fixture, "a command that would wait for ever is an error that n
     CHECK_THAT(redis().execute({"PING"}), IsStatus("PONG"));
 }
 
+TEST_CASE_METHOD(Fixture, "so is any other wait of the thread that moves the time",
+                 "[redis_fixture]") {
+    auto job = redis().submit({"BLPOP", "jobs", "5"});
+    CHECK_THROWS_WITH(job.wait(1s), Catch::Contains("PendingReply::wait()"));
+    CHECK_THROWS_WITH(connect().next_push(1s), Catch::Contains("Client::next_push()"));
+    CHECK_FALSE(connect().next_push().has_value());
+    advance(5s);
+    CHECK_THAT(job.wait(1s), IsNull());
+}
+
 TEST_CASE("with a clock of the test's own its threads may wait", "[redis_fixture]") {
     runnel::ManualClock clock;
     RedisUnderTest test{{.clock = &clock}, on_the_fake};

@@ -106,6 +106,17 @@ inline constexpr auto group_places = std::to_array<GroupPlaces>({
     {"xinfo|consumers", 3},
 });
 
+// Whether a command, or one of its subcommands, can name a group, and a consumer.
+[[nodiscard]] inline bool can_name(std::string_view command,
+                                   std::size_t GroupPlaces::*what) noexcept {
+    if (command == "*" || command == "xreadgroup") return true;
+    return std::ranges::any_of(group_places, [&](const GroupPlaces& places) {
+        const std::string_view name = places.command;
+        const bool is_so = name == command || name.substr(0, name.find('|')) == command;
+        return is_so && places.*what != 0;
+    });
+}
+
 [[nodiscard]] inline GroupNames group_names(const CommandInfo& info, Words words) noexcept {
     GroupPlaces places{info.name};
     if (info.name == "xreadgroup") {

@@ -196,8 +196,8 @@ inline ServerState::Answer ServerState::carry_out_now(SessionState& session, Wor
     RoomForAnswer room{{session.outbox, memory}};
     if (log_.is_kept()) room.logged.emplace(session.id, words);
     std::optional<Call> call;
-    Reply reply =
-        given ? answer_with(session, words, *given) : reply_to(session, words, now, call, pending);
+    Reply reply = given != nullptr ? answer_with(session, words, *given)
+                                   : reply_to(session, words, now, call, pending);
     ++session.facts.commands;
     // Nothing fails from here on.
     Answer answer = call && call->is_blocked() ? park_call(*call, room, heard)

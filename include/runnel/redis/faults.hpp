@@ -8,6 +8,7 @@
 #include <runnel/error.hpp>
 #include <runnel/redis/command_log.hpp>
 #include <runnel/redis/command_table.hpp>
+#include <runnel/redis/command_words.hpp>
 #include <runnel/redis/double_text.hpp>
 #include <runnel/redis/fault_rules.hpp>
 #include <runnel/redis/reply.hpp>
@@ -74,13 +75,18 @@ public:
     FaultAt key(std::string name) && {
         return std::move(*this).given(rule_->key, std::move(name), "key");
     }
-    /// Commands that name this consumer group, such as XREADGROUP and XACK.
+    /// Commands that name this consumer group, such as XREADGROUP and XACK. Throws:
+    /// Error{invalid_argument} if the command names none.
     FaultAt group(std::string name) && {
+        expect(detail::can_name(rule_->command, &detail::GroupPlaces::group),
+               rule_->text + ": it names no consumer group");
         return std::move(*this).given(rule_->group, std::move(name), "group");
     }
     /// Commands that name this consumer: XREADGROUP, XCLAIM, XAUTOCLAIM, XGROUP CREATECONSUMER and
-    /// DELCONSUMER.
+    /// DELCONSUMER. Throws: Error{invalid_argument} if the command names none.
     FaultAt consumer(std::string name) && {
+        expect(detail::can_name(rule_->command, &detail::GroupPlaces::consumer),
+               rule_->text + ": it names no consumer");
         return std::move(*this).given(rule_->consumer, std::move(name), "consumer");
     }
     /// Commands of the session that has this id: see Session::id().
@@ -99,8 +105,9 @@ public:
         rule_->nth = number;
         return std::move(*this).written("nth", std::to_string(number));
     }
-    /// No more than so many of them.
+    /// No more than so many of them. Throws: Error{invalid_argument} if it is 0.
     FaultAt times(std::uint64_t most) && {
+        expect(most != 0, "times(0): it would never fire");
         rule_->most = most;
         return std::move(*this).written("times", std::to_string(most));
     }

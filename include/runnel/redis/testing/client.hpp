@@ -83,7 +83,8 @@ public:
 
     /// As try_get(), but waits until the command has ended: on the clock of the fake, or in real
     /// time. Without a time-out it waits for ever on the fake, and up to Environment::limit on a
-    /// real server.
+    /// real server, which is the most there. Throws: Error{invalid_argument} in the thread that
+    /// moves the time, if it would wait; Error{unavailable} if a real server does not reply.
     [[nodiscard]] std::optional<Reply> wait(Timeout timeout = {}) const {
         return sent_->wait(timeout);
     }
@@ -151,6 +152,7 @@ public:
 
     /// The next push (a message, the answer to SUBSCRIBE). Waits for one only with a time-out: on
     /// the clock of the fake, or in real time. Nothing: none has come, or the connection is closed.
+    /// Throws: Error{invalid_argument} in the thread that moves the time, if it would wait.
     [[nodiscard]] std::optional<Reply> next_push(Timeout timeout = std::chrono::seconds{0}) {
         return link_->next_push(timeout);
     }
