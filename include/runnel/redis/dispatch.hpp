@@ -10,6 +10,11 @@
 #include <runnel/redis/parking.hpp>
 #include <runnel/redis/state.hpp>
 
+// Otherwise one file of the program has them: see compiled.hpp.
+#if !defined(RUNNEL_REDIS_COMPILED)
+#    include <runnel/redis/all_commands.hpp>
+#endif
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
