@@ -133,23 +133,7 @@ TEST_CASE("a command of lists that finds no memory to wait throws and does not w
           "[redis][lists][allocation]") {
     for (const Command& command : list_commands_that_wait) {
         DYNAMIC_SECTION(name_of(command)) {
-            ListScene undisturbed;
-            const std::string before = undisturbed.state();
-            REQUIRE_FALSE(undisturbed.submit(command).ready());
-            const std::string after = undisturbed.state();
-
-            at_every_request([&](long granted, Shortage shortage) {
-                ListScene scene;
-                try {
-                    const MemoryRunsOut memory{granted, shortage};
-                    (void)scene.submit(command);
-                } catch (const std::bad_alloc&) {
-                    CHECK(scene.state() == before);
-                    // It is as if it had never been: the next one may wait.
-                    (void)scene.submit(command);
-                }
-                CHECK(scene.state() == after);
-            });
+            check_wait_at_every_request<ListScene>(command);
         }
     }
 }
@@ -162,34 +146,5 @@ TEST_CASE("a wait that finds no memory when it is served ends, and leaves the el
         Command{"BLMPOP", "0", "1", "new", "LEFT", "COUNT", "2"},
         Command{"BLMOVEM", "new", long_list + "!", "LEFT", "LEFT", "0", "EXACTLY", "2", "OBO"});
     const Command push{"RPUSH", "new", long_element, long_element};
-    ListScene undisturbed;
-    REQUIRE_FALSE(undisturbed.submit(waits).ready());
-    const std::string before = undisturbed.state();
-    undisturbed.write(push);
-    const std::string served = undisturbed.state();
-    ListScene without_wait;
-    without_wait.write(push);
-    const std::string left_alone = without_wait.state();
-
-    at_every_request([&](long granted, Shortage shortage) {
-        ListScene scene;
-        const Pending wait = scene.submit(waits);
-        try {
-            const MemoryRunsOut memory{granted, shortage};
-            scene.write(push);
-        } catch (const std::bad_alloc&) {
-            CHECK_FALSE(wait.ready());
-            CHECK(scene.state() == before);
-            return;
-        }
-        std::optional<Reply> reply;
-        bool has_failed = false;
-        try {
-            reply = wait.try_get();
-        } catch (const std::bad_alloc&) {
-            has_failed = true;
-        }
-        CHECK(reply.has_value() != has_failed);
-        CHECK(scene.state() == (has_failed ? left_alone : served));
-    });
+    check_served_at_every_request<ListScene>(waits, push);
 }

@@ -96,22 +96,7 @@ TEST_CASE("a command of sorted sets that finds no memory to wait throws and does
           "[redis][sorted_sets][allocation]") {
     const auto command = GENERATE(as<Command>{}, Command{"BZPOPMIN", "new", long_set + "!", "10"},
                                   Command{"BZMPOP", "0", "2", "new", long_set + "!", "MAX"});
-    SortedSetScene undisturbed;
-    const std::string before = undisturbed.state();
-    REQUIRE_FALSE(undisturbed.submit(command).ready());
-    const std::string after = undisturbed.state();
-
-    at_every_request([&](long granted, Shortage shortage) {
-        SortedSetScene scene;
-        try {
-            const MemoryRunsOut memory{granted, shortage};
-            (void)scene.submit(command);
-        } catch (const std::bad_alloc&) {
-            CHECK(scene.state() == before);
-            (void)scene.submit(command);
-        }
-        CHECK(scene.state() == after);
-    });
+    check_wait_at_every_request<SortedSetScene>(command);
 }
 
 TEST_CASE("a wait that finds no memory when it is served ends, and leaves the members to others",
@@ -119,34 +104,5 @@ TEST_CASE("a wait that finds no memory when it is served ends, and leaves the me
     const auto waits = GENERATE(as<Command>{}, Command{"BZPOPMAX", "new", "0"},
                                 Command{"BZMPOP", "0", "1", "new", "MIN", "COUNT", "2"});
     const Command add{"ZADD", "new", "1.25", long_member, "2.25", long_member + "!"};
-    SortedSetScene undisturbed;
-    REQUIRE_FALSE(undisturbed.submit(waits).ready());
-    const std::string before = undisturbed.state();
-    undisturbed.write(add);
-    const std::string served = undisturbed.state();
-    SortedSetScene without_wait;
-    without_wait.write(add);
-    const std::string left_alone = without_wait.state();
-
-    at_every_request([&](long granted, Shortage shortage) {
-        SortedSetScene scene;
-        const Pending wait = scene.submit(waits);
-        try {
-            const MemoryRunsOut memory{granted, shortage};
-            scene.write(add);
-        } catch (const std::bad_alloc&) {
-            CHECK_FALSE(wait.ready());
-            CHECK(scene.state() == before);
-            return;
-        }
-        std::optional<Reply> reply;
-        bool has_failed = false;
-        try {
-            reply = wait.try_get();
-        } catch (const std::bad_alloc&) {
-            has_failed = true;
-        }
-        CHECK(reply.has_value() != has_failed);
-        CHECK(scene.state() == (has_failed ? left_alone : served));
-    });
+    check_served_at_every_request<SortedSetScene>(waits, add);
 }

@@ -55,4 +55,63 @@ void check_at_every_request(const std::vector<Command>& commands) {
     }
 }
 
+/// A command that waits, and finds no memory for that, throws and does not wait. A scene also has
+/// submit(command), which returns a redis::Pending.
+template <typename Scene>
+void check_wait_at_every_request(const Command& command) {
+    Scene undisturbed;
+    const std::string before = undisturbed.state();
+    REQUIRE_FALSE(undisturbed.submit(command).ready());
+    const std::string after = undisturbed.state();
+
+    at_every_request([&](long granted, Shortage shortage) {
+        Scene scene;
+        try {
+            const MemoryRunsOut memory{granted, shortage};
+            (void)scene.submit(command);
+        } catch (const std::bad_alloc&) {
+            CHECK(scene.state() == before);
+            // It is as if it had never been: the next one may wait.
+            (void)scene.submit(command);
+        }
+        CHECK(scene.state() == after);
+    });
+}
+
+/// `command` waits until `change`, which another client sends by write(command). If there is no
+/// memory for its reply then, it ends, and what it waited for is left to others.
+template <typename Scene>
+void check_served_at_every_request(const Command& command, const Command& change) {
+    Scene undisturbed;
+    REQUIRE_FALSE(undisturbed.submit(command).ready());
+    const std::string before = undisturbed.state();
+    undisturbed.write(change);
+    const std::string served = undisturbed.state();
+    Scene without_wait;
+    without_wait.write(change);
+    const std::string left_alone = without_wait.state();
+
+    at_every_request([&](long granted, Shortage shortage) {
+        Scene scene;
+        const auto wait = scene.submit(command);
+        try {
+            const MemoryRunsOut memory{granted, shortage};
+            scene.write(change);
+        } catch (const std::bad_alloc&) {
+            CHECK_FALSE(wait.ready());
+            CHECK(scene.state() == before);
+            return;
+        }
+        std::optional<redis::Reply> reply;
+        bool has_failed = false;
+        try {
+            reply = wait.try_get();
+        } catch (const std::bad_alloc&) {
+            has_failed = true;
+        }
+        CHECK(reply.has_value() != has_failed);
+        CHECK(scene.state() == (has_failed ? left_alone : served));
+    });
+}
+
 }  // namespace runnel::test
