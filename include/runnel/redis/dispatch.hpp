@@ -219,7 +219,7 @@ inline ServerState::Answer ServerState::park_call(Call& call, RoomForAnswer& roo
     parked->loses_reply = heard == Heard::lost;
     if (room.logged) {
         parked->later_log.swap(room.logged->later);
-        log_answer(*room.logged, LoggedCommand::What::waits);
+        log(room.logged->now, LoggedCommand::What::waits);
     }
     park(std::move(parked));
     return {.is_parked = true};
@@ -233,7 +233,7 @@ inline ServerState::Answer ServerState::send_answer(std::optional<Call>& call, R
     if (room.logged) {
         using What = LoggedCommand::What;
         const What said = answer.reply ? What::replied : What::pushes;
-        log_answer(*room.logged, heard == Heard::yes ? said : What::lost, answer.reply);
+        log(room.logged->now, heard == Heard::yes ? said : What::lost, answer.reply);
     }
     if (!call) return answer;
     if (heard == Heard::yes) send(call->answers());

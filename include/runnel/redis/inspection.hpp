@@ -91,7 +91,7 @@ inline void ServerState::submit_too_long(SessionState& session,
 inline ServerState::Answer ServerState::drop(SessionState& session, Words words) {
     if (log_.is_kept()) {
         LogRoom room{session.id, words};
-        log_answer(room, LoggedCommand::What::closed);
+        log(room.now, LoggedCommand::What::closed);
     }
     end_session(session);
     return {};
@@ -121,23 +121,14 @@ inline ServerState::Answer ServerState::delay(SessionState& session, Words words
     return {.is_parked = true};
 }
 
-inline void ServerState::log_answer(LogRoom& room, LoggedCommand::What what,
-                                    const std::optional<Reply>& reply) noexcept {
-    LoggedCommand& logged = room.now.front();
+inline void ServerState::log(CommandLog::Entries& entry, LoggedCommand::What what,
+                             const std::optional<Reply>& reply) noexcept {
+    if (entry.empty()) return;  // no log is kept
+    LoggedCommand& logged = entry.front();
     logged.at = time_since_began();
     logged.what = what;
     if (reply) logged.reply = *reply;
-    log_.add(room.now);
-}
-
-inline void ServerState::log_ended(Parked& parked, LoggedCommand::What what,
-                                   const std::optional<Reply>& reply) noexcept {
-    if (parked.later_log.empty()) return;
-    LoggedCommand& logged = parked.later_log.front();
-    logged.at = time_since_began();
-    logged.what = what;
-    if (reply) logged.reply = *reply;
-    log_.add(parked.later_log);
+    log_.add(entry);
 }
 
 inline WaitingCommand ServerState::describe(const Parked& parked) const {

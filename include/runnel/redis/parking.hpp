@@ -150,7 +150,7 @@ inline void ServerState::end_parked(SessionState& session, std::optional<Reply> 
         parked->room->send(*reply);
     }
     parked->room.reset();
-    log_ended(*parked, what, reply);
+    log(parked->later_log, what, reply);
     finish(*parked->pending, std::move(reply), what == LoggedCommand::What::failed);
     go_on(session);
 }

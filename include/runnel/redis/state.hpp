@@ -470,15 +470,14 @@ private:
         return std::chrono::floor<std::chrono::milliseconds>(clock.now() - began_);
     }
     [[nodiscard]] WaitingCommand describe(const Parked& parked) const RUNNEL_REQUIRES(mutex);
-    void log_answer(LogRoom& room, LoggedCommand::What what,
-                    const std::optional<Reply>& reply = {}) noexcept RUNNEL_REQUIRES(mutex);
+    // To commit: `entry` has one, or none if no log is kept.
+    void log(CommandLog::Entries& entry, LoggedCommand::What what,
+             const std::optional<Reply>& reply = {}) noexcept RUNNEL_REQUIRES(mutex);
     // Ends the wait of a parked command with its reply, which a fault may lose.
     void answer_parked(SessionState& session, Reply reply) noexcept RUNNEL_REQUIRES(mutex);
     [[nodiscard]] std::shared_ptr<Parked> end_wait(SessionState& session) noexcept
         RUNNEL_REQUIRES(mutex);
     void go_on(SessionState& session) noexcept RUNNEL_REQUIRES(mutex);
-    void log_ended(Parked& parked, LoggedCommand::What what,
-                   const std::optional<Reply>& reply) noexcept RUNNEL_REQUIRES(mutex);
     // Calls the handler, for the first time.
     [[nodiscard]] Reply run(Call& call) RUNNEL_REQUIRES(mutex);
     // The reply of a command; of no meaning if it is parked, or its answers are pushes.
