@@ -160,7 +160,7 @@ void check_conservation(const std::string& what, const std::vector<runnel::ListO
 }  // namespace
 
 TEST_CASE("moves in all directions lose nothing and double nothing", "[list][move][race]") {
-    const std::size_t moves = runnel::test::scaled(100'000, 2'000);
+    const std::size_t moves = runnel::test::scaled(60'000, 2'000);
     check_conservation("moves between roomy lists", {{}, {}, {}, {}}, 12, moves, false);
     check_conservation("moves between narrow lists",
                        {{.capacity = 1}, {.capacity = 2}, {.capacity = 3}, {.capacity = 1}}, 5,

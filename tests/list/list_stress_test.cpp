@@ -255,7 +255,7 @@ TEST_CASE("what goes in comes out once, whatever happens", "[list][race]") {
     const std::uint64_t seed = runnel::test::seed_for("what goes in comes out once");
     constexpr std::size_t workers = 7;
     constexpr std::size_t each_ending = 1'000;
-    const std::size_t values = runnel::test::scaled(1'500'000, 150'000);
+    const std::size_t values = runnel::test::scaled(750'000, 150'000);
 
     runnel::test::Shop<Parcel> shop{{{},
                                      {.capacity = 1},

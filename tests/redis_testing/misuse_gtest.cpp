@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What must not look passed, with GoogleTest: runs_redis_test runs it.
+// What must not look passed, with GoogleTest: runs_redis_test asks for one test at a time.
 #include <runnel/redis/testing/gtest.hpp>
 
 #include <chrono>
@@ -11,28 +11,30 @@ using namespace runnel::redis::testing;
 
 namespace {
 
-class Complains : public RedisTest {
+class Misuse : public RedisTest {};
+
+class MisuseComplains : public RedisTest {
 protected:
-    Complains() {
+    MisuseComplains() {
         at_end([](RedisUnderTest&) -> std::vector<std::string> { return {"something is left"}; });
     }
 };
 
-class NeedsFake : public RedisTest {
+class MisuseNeedsFake : public RedisTest {
 protected:
     void SetUp() override { needs_fake(); }
 };
 
-TEST_F(RedisTest, Fine) {
+TEST_F(Misuse, Fine) {
     EXPECT_THAT(redis().execute({"PING"}), IsStatus("PONG"));
 }
 
-TEST_F(RedisTest, MovesTheTime) {
+TEST_F(Misuse, MovesTheTime) {
     advance(std::chrono::hours{1});
     EXPECT_TRUE(is_fake()) << "this is not reached";
 }
 
-TEST_F(RedisTest, MovesTheTimeAndCatches) {
+TEST_F(Misuse, MovesTheTimeAndCatches) {
     try {
         advance(std::chrono::hours{1});
     } catch (const std::exception&) {
@@ -40,16 +42,16 @@ TEST_F(RedisTest, MovesTheTimeAndCatches) {
     }
 }
 
-TEST_F(NeedsFake, IsNotBegun) {
+TEST_F(MisuseNeedsFake, IsNotBegun) {
     EXPECT_TRUE(is_fake()) << "this is not reached";
 }
 
-TEST_F(RedisTest, Differs) {
+TEST_F(Misuse, Differs) {
     (void)redis().execute({"EVAL", "return 1", "0"});
     EXPECT_TRUE(is_fake());
 }
 
-TEST_F(RedisTest, HidesTheDifference) {
+TEST_F(Misuse, HidesTheDifference) {
     try {
         (void)redis().execute({"EVAL", "return 1", "0"});
     } catch (const std::exception&) {
@@ -57,11 +59,11 @@ TEST_F(RedisTest, HidesTheDifference) {
     }
 }
 
-TEST_F(Complains, AtItsEnd) {
+TEST_F(MisuseComplains, AtItsEnd) {
     SUCCEED();
 }
 
-TEST_F(RedisTest, NoReply) {
+TEST_F(Misuse, NoReply) {
     EXPECT_THAT(redis().execute({"SUBSCRIBE", "news"}), IsNull());
 }
 

@@ -49,59 +49,59 @@ std::string beside(const RedisServer& server) {
 TEST_CASE("Catch2: what needs the fake does not look passed on a real server", "[redis_runs]") {
     RedisServer server;
     for (const std::string& where : {on(server), beside(server)}) {
-        const Run moves = run(where, MISUSE_CATCH, {"[fake]"});
+        const Run moves = run(where, SUITE_CATCH, {"[moves]"});
         CHECK(moves.status != 0);
         CHECK_THAT(moves.output, Contains("advance() needs the fake") && Contains("~[fake]") &&
                                      Contains("and 1 did not: they need the fake"));
-        const Run others = run(where, MISUSE_CATCH, {"[fine]"});
+        const Run others = run(where, SUITE_CATCH, {"[fine]"});
         CHECK(others.status == 0);
         CHECK_THAT(others.output, Contains(" Redis ") && Contains(" at " + server.socket()) &&
                                       !Contains("did not"));
     }
-    CHECK(run("", MISUSE_CATCH, {"[fake]"}).status == 0);
-    CHECK_THAT(run("", MISUSE_CATCH, {"[fake]"}).output, !Contains("runnel:"));
+    CHECK(run("", SUITE_CATCH, {"[moves]"}).status == 0);
+    CHECK_THAT(run("", SUITE_CATCH, {"[moves]"}).output, !Contains("runnel:"));
 }
 
 TEST_CASE("Catch2: differences and complaints fail a test once", "[redis_runs]") {
     RedisServer server;
     for (const char* const test : {"[differs]", "[hides]"}) {
-        CHECK(run("", MISUSE_CATCH, {test}).status == 0);
-        const Run differs = run(beside(server), MISUSE_CATCH, {test});
+        CHECK(run("", SUITE_CATCH, {test}).status == 0);
+        const Run differs = run(beside(server), SUITE_CATCH, {test});
         CHECK(differs.status == 1);
         CHECK_THAT(differs.output, Contains("of connection 1: EVAL \"return 1\" 0") &&
                                        Contains("test cases: 1 | 1 failed"));
     }
-    CHECK_THAT(run("", MISUSE_CATCH, {"[complains]"}).output,
+    CHECK_THAT(run("", SUITE_CATCH, {"[complains]"}).output,
                Contains("something is left") && Contains("1 failed"));
-    CHECK_THAT(run("", MISUSE_CATCH, {"[complains]", "--abort"}).output,
+    CHECK_THAT(run("", SUITE_CATCH, {"[complains]", "--abort"}).output,
                !Contains("All tests passed"));
-    CHECK_THAT(run("", MISUSE_CATCH, {"[fails]"}).output,
+    CHECK_THAT(run("", SUITE_CATCH, {"[fails]"}).output,
                Contains("1 failed") && !Contains("something is left"));
-    CHECK_THAT(run("", MISUSE_CATCH, {"[none]"}).output,
+    CHECK_THAT(run("", SUITE_CATCH, {"[none]"}).output,
                Contains("no reply: the connection is closed, or the answers are pushes"));
 }
 
 TEST_CASE("a server that nobody may flush, or that is not there, fails all tests", "[redis_runs]") {
     RedisServer server;
     (void)server.command({"SET", "precious", "1"});
-    const Run refused = run(on(server), MISUSE_CATCH, {"[fine]"});
+    const Run refused = run(on(server), SUITE_CATCH, {"[fine]"});
     CHECK(refused.status == 1);
     CHECK_THAT(refused.output, Contains("it holds data"));
     CHECK(server.command({"GET", "precious"}).text == "1");
-    CHECK(run("RUNNEL_REDIS_FLUSH=1 " + on(server), MISUSE_CATCH, {"[fine]"}).status == 0);
+    CHECK(run("RUNNEL_REDIS_FLUSH=1 " + on(server), SUITE_CATCH, {"[fine]"}).status == 0);
     CHECK(server.command({"DBSIZE"}).integer == 0);
-    CHECK_THAT(run("RUNNEL_REDIS_SOCKET=/nowhere", MISUSE_CATCH, {"[fine]"}).output,
+    CHECK_THAT(run("RUNNEL_REDIS_SOCKET=/nowhere", SUITE_CATCH, {"[fine]"}).output,
                Contains("Redis at /nowhere: cannot connect: No such file or directory"));
 }
 
-#ifdef MISUSE_GTEST
+#ifdef SUITE_GTEST
 TEST_CASE("GoogleTest: what needs the fake is skipped on a real server", "[redis_runs]") {
     RedisServer server;
-    const Run all = run("", MISUSE_GTEST, {"--gtest_filter=*Time*:*Begun"});
+    const Run all = run("", SUITE_GTEST, {"--gtest_filter=Misuse*Time*:*Begun"});
     CHECK(all.status == 0);
     CHECK_THAT(all.output, Contains("[  PASSED  ] 3 tests"));
     for (const std::string& where : {on(server), beside(server)}) {
-        const Run some = run(where, MISUSE_GTEST, {"--gtest_filter=*Fine:*Time*:*Begun"});
+        const Run some = run(where, SUITE_GTEST, {"--gtest_filter=*Fine:Misuse*Time*:*Begun"});
         CHECK(some.status == 0);
         CHECK_THAT(some.output, Contains("[  PASSED  ] 1 test.") &&
                                     Contains("[  SKIPPED ] 3 tests, listed below") &&
@@ -115,16 +115,16 @@ TEST_CASE("GoogleTest: differences and complaints fail a test once", "[redis_run
     RedisServer server;
     for (const char* const test : {"*.Differs", "*.HidesTheDifference"}) {
         const std::string filter = std::string{"--gtest_filter="} + test;
-        CHECK(run("", MISUSE_GTEST, {filter}).status == 0);
-        const Run differs = run(beside(server), MISUSE_GTEST, {filter});
+        CHECK(run("", SUITE_GTEST, {filter}).status == 0);
+        const Run differs = run(beside(server), SUITE_GTEST, {filter});
         CHECK(differs.status == 1);
         const std::size_t told = differs.output.find("of connection 1: EVAL");
         REQUIRE(told != std::string::npos);
         CHECK(differs.output.find("of connection 1: EVAL", told + 1) == std::string::npos);
     }
-    CHECK_THAT(run("", MISUSE_GTEST, {"--gtest_filter=Complains.*"}).output,
+    CHECK_THAT(run("", SUITE_GTEST, {"--gtest_filter=MisuseComplains.*"}).output,
                Contains("something is left") && Contains("1 FAILED TEST"));
-    CHECK_THAT(run("", MISUSE_GTEST, {"--gtest_filter=*NoReply"}).output,
+    CHECK_THAT(run("", SUITE_GTEST, {"--gtest_filter=*NoReply"}).output,
                Contains("which is no reply: the connection is closed, or the answers are pushes"));
 }
 #endif

@@ -120,7 +120,7 @@ private:
 }  // namespace
 
 TEST_CASE("each line is counted once, whoever dies, gives back or claims", "[stream][race]") {
-    Count count{runnel::test::scaled(500'000, 50'000), Sabotage::none};
+    Count count{runnel::test::scaled(250'000, 50'000), Sabotage::none};
     count.run(runnel::test::seed_for("each line is counted once"));
     CHECK(count.ledger.missing() == 0);
     CHECK(count.ledger.twice() == 0);

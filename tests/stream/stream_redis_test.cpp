@@ -751,7 +751,7 @@ TEST_CASE("streams and groups do what a real Redis does", "[stream][redis]") {
     const std::uint64_t seed = seed_for("streams and groups against Redis");
     Random random{seed};
     Comparison redis{seed};
-    std::size_t left = scaled(54'000, 3'000);
+    std::size_t left = scaled(36'000, 3'000);
     for (std::size_t number = 1; left != 0; ++number) {
         const std::size_t steps = std::min(left, 100 + random.below(1'400));
         left -= World{random, redis, number}.run(steps);
