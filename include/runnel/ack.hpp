@@ -3,6 +3,9 @@
 
 #include <runnel/version.hpp>
 
+#include <runnel/duration.hpp>
+
+#include <chrono>
 #include <cstdint>
 #include <string_view>
 
@@ -30,6 +33,12 @@ enum class Nack : std::uint8_t {
     fail,    ///< it counts: the next attempt has the next number
     silent,  ///< it does not count: the count of deliveries goes back by one
     fatal,   ///< no attempt can succeed: the count of deliveries becomes 2^63 - 1, the greatest
+};
+
+struct NackOptions {
+    /// For how long nobody may claim the entry, whatever the `min_idle` of the claim. Negative
+    /// means 0. Measured by Clock::now(), in milliseconds: a fraction counts as one. Not in Redis.
+    Duration after = std::chrono::nanoseconds{0};
 };
 
 }  // namespace runnel::inline v0

@@ -128,12 +128,12 @@ public:
     /// Complexity: linear in the number of entries that are pending in the group after `after`.
     Deliveries<T> history(const HistoryOptions& options = {}, detail::Caller caller = {}) const;
 
-    /// Takes over those of these entries that were given back, or that are pending with any
-    /// consumer and have been idle for at least `min_idle`: so long ago was their last delivery. A
-    /// claim starts the idle time anew: if two consumers claim an entry at the same time, only the
-    /// first gets it. Ids whose entries the stream has erased or trimmed are no longer pending
-    /// after the call; lost() of the result lists them. If memory runs out after some entries were
-    /// taken, the result ends there. Redis: XCLAIM.
+    /// Takes over those of these entries that were given back, once their delay has ended, or that
+    /// are pending with any consumer and have been idle for at least `min_idle`: so long ago was
+    /// their last delivery. A claim starts the idle time anew: if two consumers claim an entry at
+    /// the same time, only the first gets it. Ids whose entries the stream has erased or trimmed
+    /// are no longer pending after the call; lost() of the result lists them. If memory runs out
+    /// after some entries were taken, the result ends there. Redis: XCLAIM.
     ///
     /// Ends with: Ending::gone if the group was removed.
     /// Throws: Error{invalid_argument} if `min_idle` is negative.
@@ -146,9 +146,9 @@ public:
     }
 
     /// Looks through the pending entries of the group, in the order of ids, and takes over those
-    /// that were given back or have been idle for at least `min_idle`. One call looks at a part of
-    /// them: next() of the result is the `start` of the next call, and 0-0 when all were looked at.
-    /// A result without entries need not be the last. Redis: XAUTOCLAIM.
+    /// that claim() takes. One call looks at a part of them: next() of the result is the `start` of
+    /// the next call, and 0-0 when all were looked at. A result without entries need not be the
+    /// last. Redis: XAUTOCLAIM.
     ///
     /// Ends with: Ending::gone if the group was removed; next() is 0-0 then, too.
     /// Throws: Error{invalid_argument} if `count` is 0 or `min_idle` is negative.
@@ -206,6 +206,14 @@ Effect change(StreamGroup<T>& group, Step step) {
     return effect;
 }
 
+// For entries that are about to be given back: from when on a claim may take them; 0: at once.
+template <Message T>
+Milliseconds due_of(const NackOptions& options, const StreamState<T>& stream, GroupState& rules) {
+    if (options.after > std::chrono::nanoseconds{0}) return stream.after(options.after);
+    if (rules.has_delayed()) rules.release_due(stream.now());
+    return 0;
+}
+
 }  // namespace detail
 
 template <Message T>
@@ -225,9 +233,9 @@ Ack Delivery<T>::ack() const noexcept {
 }
 
 template <Message T>
-Ack Delivery<T>::nack(Nack mode) const noexcept {
-    return fenced([this, mode](auto&, detail::GroupState& group, detail::Fence fence) {
-        return group.release(id, mode, &fence);
+Ack Delivery<T>::nack(Nack mode, const NackOptions& options) const noexcept {
+    return fenced([&](auto& stream, detail::GroupState& group, detail::Fence fence) {
+        return group.release(id, mode, &fence, {}, detail::due_of(options, stream, group));
     });
 }
 

@@ -76,12 +76,15 @@ public:
 
     /// Takes those of these entries that are pending away from their consumers. They stay pending
     /// but belong to no consumer. No read returns them: the next claim() or autoclaim() of any
-    /// consumer gets them, whatever its `min_idle` is. `mode` says what becomes of the count of
-    /// deliveries; the next delivery counts one more. Returns how many were pending.
-    /// Delivery::nack() is safer, as Delivery::ack() is. Redis: XNACK.
-    std::size_t nack(std::span<const StreamId> ids, Nack mode = Nack::fail) const;
-    std::size_t nack(std::initializer_list<StreamId> ids, Nack mode = Nack::fail) const {
-        return nack(std::span{ids.begin(), ids.size()}, mode);
+    /// consumer gets them, whatever its `min_idle` is; with `after`, not before that time has
+    /// passed. `mode` says what becomes of the count of deliveries; the next delivery counts one
+    /// more. Returns how many were pending. Delivery::nack() is safer, as Delivery::ack() is.
+    /// Redis: XNACK.
+    std::size_t nack(std::span<const StreamId> ids, Nack mode = Nack::fail,
+                     const NackOptions& options = {}) const;
+    std::size_t nack(std::initializer_list<StreamId> ids, Nack mode = Nack::fail,
+                     const NackOptions& options = {}) const {
+        return nack(std::span{ids.begin(), ids.size()}, mode, options);
     }
 
     /// How many entries are pending, in all and for each consumer. Redis: XPENDING.
@@ -175,10 +178,12 @@ std::size_t ConsumerGroup<T>::ack(std::span<const StreamId> ids) const {
 }
 
 template <Message T>
-std::size_t ConsumerGroup<T>::nack(std::span<const StreamId> ids, Nack mode) const {
-    const auto effect = detail::change(*group_.get(), [&](auto&, detail::GroupState& rules) {
+std::size_t ConsumerGroup<T>::nack(std::span<const StreamId> ids, Nack mode,
+                                   const NackOptions& options) const {
+    const auto effect = detail::change(*group_.get(), [&](auto& stream, detail::GroupState& rules) {
+        const detail::Milliseconds due = detail::due_of(options, stream, rules);
         detail::Effect all;
-        for (const StreamId& id : ids) all += rules.release(id, mode);
+        for (const StreamId& id : ids) all += rules.release(id, mode, nullptr, {}, due);
         return all;
     });
     return effect.released;
@@ -203,18 +208,21 @@ std::vector<PendingEntry> ConsumerGroup<T>::pending(const PendingOptions& option
     const auto min_idle = detail::checked_min_idle(options.min_idle, "ConsumerGroup: pending");
     std::vector<PendingEntry> entries;
     const detail::Lock lock{stream_->mutex};
+    const detail::Milliseconds now = stream_->now();
+    const auto add = [&](const detail::Pending& entry, const detail::ConsumerRecord* owner,
+                         detail::Milliseconds idle) {
+        PendingEntry& row = entries.emplace_back();
+        row.id = entry.id;
+        row.deliveries = entry.deliveries;
+        row.idle = std::chrono::milliseconds{idle};
+        row.is_released = owner == nullptr;
+        if (owner != nullptr)
+            row.consumer = *owner->name;
+        else
+            row.due_in = std::chrono::milliseconds{std::max(entry.due_ms, now) - now};
+    };
     group_->rules.list({options.first, options.last, options.count, min_idle}, options.consumer,
-                       stream_->now(),
-                       [&](const detail::Pending& entry, const detail::ConsumerRecord* owner,
-                           detail::Milliseconds idle) {
-                           PendingEntry& row = entries.emplace_back();
-                           row.id = entry.id;
-                           row.deliveries = entry.deliveries;
-                           row.is_released = owner == nullptr;
-                           if (owner == nullptr) return;
-                           row.consumer = *owner->name;
-                           row.idle = std::chrono::milliseconds{idle};
-                       });
+                       now, add);
     return entries;
 }
 

@@ -69,8 +69,10 @@ public:
     Ack ack() const noexcept;
 
     /// Gives the entry back: it stays pending but belongs to no consumer. The next claim takes it,
-    /// whatever its idle time is. Redis: XNACK.
-    Ack nack(Nack mode = Nack::fail) const noexcept;
+    /// whatever its idle time is; with `after`, not before that time has passed. Redis: XNACK.
+    ///
+    ///     delivery.nack(runnel::Nack::fail, {.after = 2s});  // try again, but not at once
+    Ack nack(Nack mode = Nack::fail, const NackOptions& options = {}) const noexcept;
 
     /// Starts the idle time of the entry anew. For work that takes long, so that claims with a
     /// `min_idle` do not take the entry away. Redis: XCLAIM … JUSTID by the owner.

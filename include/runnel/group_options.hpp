@@ -143,6 +143,8 @@ struct PendingEntry {
     bool is_released = false;           ///< it was given back, and belongs to no consumer
     std::chrono::milliseconds idle{0};  ///< since its last delivery; 0 if it was given back
     std::uint64_t deliveries = 0;
+    /// If it was given back: in what time a claim may take it; 0: now. See NackOptions::after.
+    std::chrono::milliseconds due_in{0};
 
     friend bool operator==(const PendingEntry&, const PendingEntry&) = default;
 };

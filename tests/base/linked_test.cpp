@@ -45,6 +45,23 @@ bool stands_alone(const Element& element) {
 
 }  // namespace
 
+TEST_CASE("an element may take the place of another one in a linked list", "[linked]") {
+    std::array<Element, 3> elements{{{1}, {2}, {3}}};
+    std::array<Element, 3> others{{{10}, {20}, {30}}};
+    LinkedList<Element> list;
+    list.push_back(elements[0]);
+    list.replace(elements[0], others[0]);
+    CHECK(numbers_of(list) == Numbers{10});
+    list.push_back(elements[1]);
+    list.push_back(elements[2]);
+    list.replace(elements[1], others[1]);
+    CHECK(numbers_of(list) == Numbers{10, 20, 3});
+    list.replace(elements[2], others[2]);
+    list.replace(others[0], elements[0]);
+    CHECK(numbers_of(list) == Numbers{1, 20, 30});
+    for (const auto* one : {&elements[1], &elements[2], &others[0]}) CHECK(stands_alone(*one));
+}
+
 TEST_CASE("a linked list keeps the order in which its elements were put", "[linked]") {
     LinkedList<Element> list;
     std::array<Element, 5> elements{{{1}, {2}, {3}, {4}, {5}}};

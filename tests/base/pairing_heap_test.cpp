@@ -107,6 +107,10 @@ TEST_CASE("a heap does what a sorted multiset does", "[pairing_heap]") {
                 take_out(*heap.first());
             } else if (Heap::is_in(number)) {
                 take_out(number);
+            } else if (Number& other = random.one_of(numbers); Heap::is_in(other)) {
+                number.value = other.value;
+                heap.replace(other, number);
+                if (!stands_alone(other)) FAIL("an element that was replaced has links");
             } else {
                 number.value = random.below(range);
                 heap.insert(number);

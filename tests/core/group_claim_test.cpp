@@ -48,11 +48,11 @@ struct ReadGroup {
     IdList claim_longest_idle(std::int64_t min_idle, std::size_t count = 9) {
         IdList ids;
         group.look_for_longest_idle(
-            min_idle, 100, [&](const StreamId& id) { return is_live(id); },
+            min_idle, 100, [&](const TimedEntry& one) { return is_live(one.id); },
             [&](const TimedEntry& entry, bool) {
                 if (ids.size() == count) return false;
-                ids.push_back(*entry.id);
-                group.take(*entry.id, bob, {.delivered = 100}, 100);
+                ids.push_back(entry.id);
+                group.take(entry.id, bob, {.delivered = 100}, 100);
                 return true;
             });
         return ids;
@@ -61,7 +61,7 @@ struct ReadGroup {
     [[nodiscard]] std::optional<StreamId> longest_idle() const {
         const TimedEntry* const first =
             group.longest_idle([&](const StreamId& id) { return is_live(id); });
-        return first == nullptr ? std::optional<StreamId>{} : *first->id;
+        return first == nullptr ? std::optional<StreamId>{} : first->id;
     }
 
     IdList gone;
@@ -150,7 +150,7 @@ TEST_CASE("what is made pending has no owner; what is pending stays as it is", "
     CHECK(PendingEntries::deliveries(pending.find({8})) == 3);
     CHECK(PendingEntries::owner(pending.find({1})) == scene.ann.number);
     CHECK(PendingEntries::deliveries(pending.find({1})) == 1);
-    CHECK(pending.by_time()->first()->is_released);
+    CHECK(pending.by_time()->first()->is_released());
 }
 
 TEST_CASE("a look for idle entries finds what an autoclaim takes, and changes nothing",

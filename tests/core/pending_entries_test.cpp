@@ -390,9 +390,36 @@ TEST_CASE("a group that keeps up needs no new memory", "[pending_entries]") {
     CHECK(requests < 200);  // the tree may need some, as the ids go on
 }
 
-TEST_CASE("when there is no memory, an insertion throws and leaves everything as it was",
+TEST_CASE("when there is no memory for the order of time, nothing has changed",
           "[pending_entries]") {
     PendingEntries pending{4};
+    for (std::uint64_t ms = 1; ms != 40; ++ms) deliver(pending, {ms, 0}, 1, 100 - (ms % 7));
+    for (std::uint64_t ms = 1; ms != 9; ++ms) pending.erase(pending.find({ms, 0}));
+    const Entries before = by_id(pending);
+    long requests = 0;
+    bool is_done = false;
+    for (; !is_done; ++requests) {
+        const MemoryLeft left{requests};
+        try {
+            pending.keep_time_order();
+            is_done = true;
+        } catch (const std::bad_alloc&) {
+            CHECK(pending.by_time() == nullptr);
+        }
+    }
+    CHECK(requests > 5);
+    CHECK(by_id(pending) == before);
+    CHECK(pending.by_time()->first()->time_ms == 94);
+    for (const Pending& entry : before) pending.erase(pending.find(entry.id));
+    CHECK(pending.by_time()->first() == nullptr);
+    deliver(pending, {50, 0}, 1, 1);  // perhaps into a leaf that was kept
+    CHECK(pending.by_time()->first()->id == StreamId{50});
+}
+
+TEST_CASE("when there is no memory, an insertion throws and leaves everything as it was",
+          "[pending_entries]") {
+    PendingEntries pending =
+        GENERATE(0, 1) == 0 ? PendingEntries{4} : PendingEntries{PendingEntries::timed, 4};
     for (std::uint64_t ms = 100; ms != 140; ++ms) {
         const Place place = pending.insert({ms, 3});
         ms % 3 == 0 ? pending.release(place, ms) : pending.deliver(place, 1, 5, ms);

@@ -28,7 +28,7 @@ inline std::string story_of(const detail::GroupState& group) {
     if (group.pending().by_time() == nullptr) return story;
     story += "by time:";
     for (const auto* one = group.pending().by_time()->first(); one != nullptr; one = one->next)
-        story += " " + to_string(*one->id);
+        story += " " + to_string(one->id);
     return story + "\n";
 }
 

@@ -52,6 +52,14 @@ public:
         (element.next != nullptr ? element.next->previous : last_) = element.previous;
         element.previous = element.next = nullptr;
     }
+    // `other` takes the place of `element`, which stands in this list.
+    void replace(Element& element, Element& other) noexcept {
+        RUNNEL_ASSERT(stands_alone(other));
+        other.previous = std::exchange(element.previous, nullptr);
+        other.next = std::exchange(element.next, nullptr);
+        (other.previous != nullptr ? other.previous->next : first_) = &other;
+        (other.next != nullptr ? other.next->previous : last_) = &other;
+    }
     // Null: there is none.
     Element* pop_front() noexcept {
         Element* const element = first_;

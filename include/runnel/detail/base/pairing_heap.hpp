@@ -48,6 +48,23 @@ public:
         leave_alone(element);
     }
 
+    // `other` takes the place of `element`, which stands in this heap. Requires: of the two, and
+    // any third one, the same one comes out first.
+    void replace(Element& element, Element& other) noexcept {
+        RUNNEL_ASSERT(is_in(element) && !is_in(other) && other.child == nullptr);
+        other.child = element.child;
+        if (other.child != nullptr) other.child->previous = &other;
+        if (&element == root_) {
+            set_root(&other);
+        } else {
+            other.next = element.next;
+            other.previous = element.previous;
+            link_before(element) = &other;
+            if (other.next != nullptr) other.next->previous = &other;
+        }
+        leave_alone(element);
+    }
+
     // Empties the heap and leaves the elements as they are: they are gone, or another process's.
     void forget() noexcept { root_ = nullptr; }
 
@@ -96,10 +113,15 @@ private:
         return all;
     }
 
+    // Where the element before this one points to it.
+    [[nodiscard]] static Element*& link_before(const Element& element) noexcept {
+        Element& before = *element.previous;
+        return before.child == &element ? before.child : before.next;
+    }
+
     static void unlink(Element& element) noexcept {
-        Element* const before = element.previous;
-        (before->child == &element ? before->child : before->next) = element.next;
-        if (element.next != nullptr) element.next->previous = before;
+        link_before(element) = element.next;
+        if (element.next != nullptr) element.next->previous = element.previous;
     }
 
     Element* root_ = nullptr;

@@ -240,14 +240,15 @@ public:
     }
 
     // Releases the entry: it has no owner, and the next consumer that claims gets it. `deliveries`
-    // is the new count; nothing: the mode says what becomes of it.
+    // is the new count; nothing: the mode says what becomes of it. No claim takes it before
+    // `due`; 0: it is released now.
     Effect release(const StreamId& id, Nack mode, const Fence* fence = nullptr,
-                   std::optional<std::uint64_t> deliveries = {}) noexcept {
+                   std::optional<std::uint64_t> deliveries = {}, Milliseconds due = 0) noexcept {
         const auto place = place_of(id, fence);
         if (!place) return {};
         take_from_owner(place);
         const std::uint64_t before = PendingEntries::deliveries(place);
-        pending_.release(place, deliveries ? *deliveries : deliveries_after(mode, before));
+        pending_.release(place, deliveries ? *deliveries : deliveries_after(mode, before), due);
         return {.released = 1};
     }
 
@@ -288,8 +289,9 @@ public:
     }
     [[nodiscard]] static bool is_claimable(PendingEntries::Place place, Milliseconds min_idle,
                                            Milliseconds now) noexcept {
-        return PendingEntries::owner(place) == PendingEntries::nobody ||
-               idle_time(place, now) >= min_idle;
+        if (PendingEntries::owner(place) == PendingEntries::nobody)
+            return PendingEntries::due_ms(place) <= now;
+        return idle_time(place, now) >= min_idle;
     }
 
     // Looks for what XAUTOCLAIM would take or drop: for up to `count` entries, by id. find(id)
@@ -340,27 +342,80 @@ public:
 
     // ---- claiming by time, as XREADGROUP does with CLAIM; needs the order of time
 
+    // Keeps what is pending in the order of time from now on: see PendingEntries. Throws:
+    // std::bad_alloc.
+    void keep_time_order() { pending_.keep_time_order(); }
+
+    // Those whose delays have ended by `now` stand where they are claimed. To be called before
+    // another one is released, and before a claim.
+    void release_due(Milliseconds now) noexcept { pending_.release_due(now); }
+    [[nodiscard]] bool has_delayed() const noexcept {
+        return pending_.by_time() != nullptr && pending_.by_time()->next_due() != nullptr;
+    }
+
     // The first entry in the order of time that is_live(id); null: there is none.
     template <typename IsLive>
     [[nodiscard]] const TimedEntry* longest_idle(IsLive is_live) const {
         const TimedEntry* one = pending_.by_time()->first();
-        while (one != nullptr && !is_live(*one->id)) one = one->next;
+        while (one != nullptr && !is_live(one->id)) one = one->next;
         return one;
+    }
+
+    // From when on something may be claimed that has been idle for `min_idle`; nothing: all that is
+    // pending was lost, or nothing is. What is_live(id) denies is set aside: it never comes back.
+    template <typename IsLive>
+    [[nodiscard]] std::optional<Milliseconds> next_claim(Milliseconds min_idle,
+                                                         IsLive is_live) noexcept {
+        const TimeOrder& order = *pending_.by_time();
+        const auto first = [&](auto get) {
+            const TimedEntry* one = get();
+            for (; one != nullptr && !is_live(one->id); one = get()) set_aside(*one);
+            return one;
+        };
+        const TimedEntry* const delayed = first([&] { return order.next_due(); });
+        const TimedEntry* const idle = first([&] { return order.first(); });
+        if (idle != nullptr && idle->is_released()) return 0;
+        if (idle == nullptr && delayed == nullptr) return std::nullopt;
+        constexpr Milliseconds never = std::numeric_limits<Milliseconds>::max();
+        return std::min(idle != nullptr ? idle->time_ms + min_idle : never,
+                        delayed != nullptr ? delayed->time_ms : never);
+    }
+
+    // The same of what the consumer itself has pending. Linear in what is pending from its first
+    // entry to its last one.
+    template <typename IsLive>
+    [[nodiscard]] std::optional<Milliseconds>
+    next_claim_of(const ConsumerRecord& consumer, Milliseconds min_idle, IsLive is_live) const {
+        std::optional<Milliseconds> first;
+        auto place = PendingEntries::Place{};
+        for (auto left = consumer.pending; left != 0; --left) {
+            const auto from =
+                place ? PendingEntries::next(place) : pending_.lower_bound(consumer.pending_from);
+            place = PendingEntries::next_of(consumer.number, from);
+            const Milliseconds at = PendingEntries::delivered_ms(place) + min_idle;
+            if ((!first || at < *first) && is_live(PendingEntries::id(place))) first = at;
+        }
+        return first;
+    }
+
+    // For an entry that the stream has lost: it is not looked at any more, but stays pending.
+    void set_aside(const TimedEntry& entry) noexcept {
+        pending_.set_aside(pending_.find(entry.id));
     }
 
     [[nodiscard]] static Milliseconds idle_time(const TimedEntry& entry,
                                                 Milliseconds now) noexcept {
-        return std::max<Milliseconds>(0, now - entry.delivered_ms);
+        return std::max<Milliseconds>(0, now - entry.time_ms);
     }
     [[nodiscard]] static bool is_claimable(const TimedEntry& entry, Milliseconds min_idle,
                                            Milliseconds now) noexcept {
-        return entry.is_released || idle_time(entry, now) >= min_idle;
+        return entry.is_released() || idle_time(entry, now) >= min_idle;
     }
 
     // Calls idle(entry, found) for each entry that is claimable, in the order of time, as that was
-    // before; what it throws ends this. find(id) returns the entry of the stream; if that is false,
-    // the pending one is passed over. idle() may deliver the entry at `now`. Ends when it returns
-    // false.
+    // before; what it throws ends this. find(entry) returns the entry of the stream; if that is
+    // false, the pending one is passed over. It may set that aside. idle() delivers the entry at
+    // `now`; it ends this if it returns false.
     template <typename Find, typename Idle>
     void look_for_longest_idle(Milliseconds min_idle, Milliseconds now, Find find,
                                Idle idle) const {
@@ -369,7 +424,7 @@ public:
         const TimedEntry* one = pending_.by_time()->first();
         while (one != nullptr && one != first_taken && is_claimable(*one, min_idle, now)) {
             const TimedEntry* const next = one == last ? nullptr : one->next;
-            if (const auto found = find(*one->id)) {
+            if (const auto found = find(*one)) {
                 if (!idle(*one, found)) return;
                 if (first_taken == nullptr) first_taken = one;
             }
@@ -477,8 +532,10 @@ public:
             const Pending entry = pending_[place];
             if (entry.id > what.last) return;
             const bool is_asked_for = only == nullptr || entry.owner == only->number;
-            if (!is_asked_for || !is_claimable(place, what.min_idle, now)) continue;
-            visit(entry, find(entry.owner), idle_time(place, now));
+            const bool is_released = entry.owner == PendingEntries::nobody;
+            const Milliseconds idle = is_released ? 0 : idle_time(place, now);
+            if (!is_asked_for || (!is_released && idle < what.min_idle)) continue;
+            visit(entry, find(entry.owner), idle);
             --left;
         }
     }

@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <utility>
 
 namespace runnel::inline v0::detail {
@@ -24,6 +25,7 @@ struct Pending {
     std::uint32_t owner = PendingRecord::nobody;
     std::int64_t delivered_ms = 0;  // 0 if it has no owner
     std::uint64_t deliveries = 0;
+    std::int64_t due_ms = 0;  // without an owner: from when on a claim may take it; 0: at once
 
     friend bool operator==(const Pending&, const Pending&) = default;
 };
@@ -50,7 +52,7 @@ struct PendingPlace {
 //
 // Guarded by its owner's lock, even for finding: it remembers what was found last.
 //
-// Made with `timed`, it also keeps the TimeOrder of the entries.
+// Made with `timed`, or asked to, it also keeps the TimeOrder of the entries.
 class PendingEntries {
 public:
     using Place = PendingPlace;
@@ -73,10 +75,11 @@ public:
     }
     // Linear. Throws: std::bad_alloc.
     PendingEntries(const PendingEntries& other) : PendingEntries{other.most_slots_} {
-        if (other.order_ != nullptr) order_ = std::make_unique<TimeOrder>();
         for (Place from = other.first(); from; from = next(from))
             set(insert(id(from)), other[from]);
-        if (order_ != nullptr) order_->line_up_as(*other.order_);
+        if (other.order_ == nullptr) return;
+        prepare_order();
+        line_up_as(other);
     }
     PendingEntries& operator=(const PendingEntries&) = delete;
     ~PendingEntries() { clear(); }
@@ -87,7 +90,9 @@ public:
 
     [[nodiscard]] Pending operator[](Place place) const noexcept {
         const PendingRecord& record = record_of(place);
-        return {id(place), record.owner, record.time(), record.deliveries.value()};
+        const bool has_owner = record.owner != nobody;
+        return {id(place), record.owner, has_owner ? record.time() : 0, record.deliveries.value(),
+                has_owner ? 0 : record.time()};
     }
     [[nodiscard]] static StreamId id(Place place) noexcept {
         RUNNEL_ASSERT(has(place));
@@ -96,7 +101,14 @@ public:
     [[nodiscard]] static std::uint32_t owner(Place place) noexcept {
         return record_of(place).owner;
     }
+    // Requires: it has an owner.
     [[nodiscard]] static std::int64_t delivered_ms(Place place) noexcept {
+        RUNNEL_ASSERT(owner(place) != nobody);
+        return record_of(place).time();
+    }
+    // From when on a claim may take it; 0: at once. Requires: it has no owner.
+    [[nodiscard]] static std::int64_t due_ms(Place place) noexcept {
+        RUNNEL_ASSERT(owner(place) == nobody);
         return record_of(place).time();
     }
     [[nodiscard]] static std::uint64_t deliveries(Place place) noexcept {
@@ -151,8 +163,24 @@ public:
 
     // ---- by time
 
-    // Null unless it was made with `timed`.
+    // Null unless it was made with `timed`, or keep_time_order() was called.
     [[nodiscard]] const TimeOrder* by_time() const noexcept { return order_.get(); }
+
+    // From now on. Those that were released before come in the order of their ids; so do those that
+    // were delivered at one time. Linear, if their order by time is that by id. Throws:
+    // std::bad_alloc, and then has changed nothing.
+    void keep_time_order() {
+        if (order_ != nullptr) return;
+        prepare_order();
+        line_up();
+    }
+
+    // Those whose delays have ended by then are released.
+    void release_due(std::int64_t now_ms) noexcept {
+        if (order_ != nullptr) order_->release_due(now_ms);
+    }
+    // The entry is left out of the order until it is delivered or released again.
+    void set_aside(Place place) noexcept { order_->set_aside(timed_of(place)); }
 
     // ---- changing
 
@@ -167,18 +195,17 @@ public:
 
     // The entry of that id; insert(id) if there is none. Throws: std::bad_alloc.
     [[nodiscard]] Place find_or_insert(StreamId id) {
-        const std::uint32_t slot =
-            growing_leaf_ != nullptr ? growing_leaf_->append(id) : PendingLeaf::no_slot;
+        PendingLeaf* const last = leaves_.last();
+        const std::uint32_t slot = last != nullptr ? last->append(id) : PendingLeaf::no_slot;
         if (slot == PendingLeaf::no_slot) return insert_afar(id);
-        ++size_;
-        return {growing_leaf_, slot};
+        return inserted(*last, slot, id);
     }
 
     void erase(Place place) noexcept {
         PendingLeaf& leaf = *place.leaf;
         take_from_owner(place);
         if (order_ != nullptr) [[unlikely]]
-            order_->erase(id(place));
+            order_->erase(timed_of(place));
         leaf.vacate(place.slot);
         --size_;
         if (is_sparse(leaf)) [[unlikely]]
@@ -190,37 +217,46 @@ public:
                  std::uint64_t deliveries) noexcept {
         set_delivered(place, owner, delivered_ms, deliveries);
         if (order_ != nullptr) [[unlikely]]
-            order_->deliver(id(place), delivered_ms);
+            order_->deliver(timed_of(place), delivered_ms);
     }
 
-    // Takes the entry from its owner, if it has one.
-    void release(Place place, std::uint64_t deliveries) noexcept {
-        set_released(place, deliveries);
-        if (order_ != nullptr) [[unlikely]]
-            order_->release(id(place));
+    // Takes the entry from its owner, if it has one. A claim may take it from `due_ms` on; 0: at
+    // once.
+    void release(Place place, std::uint64_t deliveries, std::int64_t due_ms = 0) noexcept {
+        set_released(place, deliveries, due_ms);
+        if (order_ == nullptr) return;
+        if (due_ms == 0)
+            order_->release(timed_of(place));
+        else
+            order_->delay(timed_of(place), due_ms);
     }
 
-    // How an entry stands.
+    // How an entry stands that is not delayed.
     struct Stand {
         Pending entry;
-        const TimedEntry* before = nullptr;  // in the order of time
+        std::optional<StreamId> before{};  // in the order of time
     };
     [[nodiscard]] Stand stand(Place place) const noexcept {
-        return {(*this)[place], order_ != nullptr ? order_->before(id(place)) : nullptr};
+        RUNNEL_ASSERT((*this)[place].due_ms == 0);
+        if (order_ == nullptr) return {(*this)[place]};
+        const TimedEntry* const before = timed_of(place).previous;
+        if (before == nullptr) return {(*this)[place]};
+        return {(*this)[place], before->id};
     }
     // Puts the entry back to how it stood. Requires: all changes since are taken back.
     void put_back(Place place, const Stand& stood) noexcept {
         set(place, stood.entry);
-        if (order_ != nullptr)
-            order_->put_back(stood.entry.id, stood.before, stood.entry.delivered_ms,
-                             stood.entry.owner == nobody);
+        if (order_ == nullptr) return;
+        TimedEntry* const before = stood.before ? &timed_of(find(*stood.before)) : nullptr;
+        order_->put_back(timed_of(place), before, stood.entry.delivered_ms,
+                         stood.entry.owner == nobody);
     }
 
     // Also gives back all memory.
     void clear() noexcept {
         while (PendingLeaf* const leaf = leaves_.pop_front()) PendingLeaf::release(*leaf);
         if (spare_ != nullptr) PendingLeaf::release(*std::exchange(spare_, nullptr));
-        growing_leaf_ = found_leaf_ = nullptr;
+        found_leaf_ = nullptr;
         size_ = owned_ = 0;
         tree_.clear();
         if (order_ != nullptr) order_->clear();
@@ -233,6 +269,10 @@ private:
     [[nodiscard]] static const PendingRecord& record_of(Place place) noexcept {
         return std::as_const(*place.leaf).record(place.slot);
     }
+    [[nodiscard]] static TimedEntry& timed_of(Place place) noexcept {
+        RUNNEL_ASSERT(has(place));
+        return place.leaf->timed(place.slot);
+    }
 
     void take_from_owner(Place place) noexcept {
         RUNNEL_ASSERT(has(place));
@@ -243,24 +283,57 @@ private:
                        std::uint64_t deliveries) noexcept {
         take_from_owner(place);
         PendingRecord& record = place.leaf->record(place.slot);
-        record.delivered_ms = Halves{static_cast<std::uint64_t>(delivered_ms)};
+        record.time_ms = Halves{static_cast<std::uint64_t>(delivered_ms)};
         record.deliveries = Halves{deliveries};
         record.owner = owner;
         place.leaf->note_owner(owner);
         ++owned_;
     }
-    void set_released(Place place, std::uint64_t deliveries) noexcept {
+    void set_released(Place place, std::uint64_t deliveries, std::int64_t due_ms) noexcept {
         take_from_owner(place);
         PendingRecord& record = place.leaf->record(place.slot);
-        record.delivered_ms = Halves{};
+        record.time_ms = Halves{static_cast<std::uint64_t>(due_ms)};
         record.deliveries = Halves{deliveries};
         record.owner = nobody;
     }
     void set(Place place, const Pending& entry) noexcept {
         if (entry.owner == nobody)
-            set_released(place, entry.deliveries);
+            set_released(place, entry.deliveries, entry.due_ms);
         else
             set_delivered(place, entry.owner, entry.delivered_ms, entry.deliveries);
+    }
+
+    // ---- the order of time
+
+    void prepare_order() {
+        auto order = std::make_unique<TimeOrder>();
+        for (PendingLeaf* leaf = leaves_.first(); leaf != nullptr; leaf = leaf->next)
+            leaf->keep(PendingLeaf::make_times(leaf->capacity()));
+        if (spare_ != nullptr) spare_->keep(PendingLeaf::make_times(spare_->capacity()));
+        order_ = std::move(order);
+    }
+
+    void line_up() noexcept {
+        TimeOrder::Arrivals delivered{*order_};
+        for (Place place = first(); place; place = next(place)) {
+            if (owner(place) != nobody) {
+                delivered.add(timed_of(place), id(place), delivered_ms(place));
+                continue;
+            }
+            order_->insert(timed_of(place), id(place));
+            if (due_ms(place) != 0) order_->delay(timed_of(place), due_ms(place));
+        }
+        delivered.finish();
+    }
+
+    // Requires: both have entries of the same ids.
+    void line_up_as(const PendingEntries& other) noexcept {
+        Place to = first();
+        for (Place from = other.first(); from; from = next(from), to = next(to))
+            if (timed_of(from).stands == TimedEntry::Stands::delayed)
+                order_->stand_as(timed_of(from), timed_of(to));
+        for (const TimedEntry* one = other.order_->first(); one != nullptr; one = one->next)
+            order_->stand_as(*one, timed_of(find(one->id)));
     }
 
     // ---- finding
@@ -307,34 +380,19 @@ private:
 
     // ---- inserting
 
-    Place insert_at(PendingLeaf& leaf, std::uint32_t slot, StreamId id) noexcept {
-        leaf.insert(slot, id);
+    Place inserted(PendingLeaf& leaf, std::uint32_t slot, const StreamId& id) noexcept {
         ++size_;
+        if (order_ != nullptr) [[unlikely]]
+            order_->insert(leaf.timed(slot), id);
         return {&leaf, slot};
     }
+    Place insert_at(PendingLeaf& leaf, std::uint32_t slot, StreamId id) noexcept {
+        leaf.insert(slot, id);
+        return inserted(leaf, slot, id);
+    }
 
-    // For an id that does not just follow the last one, or that is to stand in the order of time.
+    // For an id that does not just follow the last one.
     [[gnu::noinline]] Place insert_afar(StreamId id) {
-        if (order_ == nullptr) return insert_by_id(id);
-        if (const Place there = find(id)) return there;
-        order_->insert(id);
-        try {
-            return insert_by_id(id);
-        } catch (...) {
-            order_->erase(id);
-            throw;
-        }
-    }
-
-    Place insert_by_id(StreamId id) {
-        PendingLeaf* const last = leaves_.last();
-        const std::uint32_t slot = last != nullptr ? last->append(id) : PendingLeaf::no_slot;
-        if (slot == PendingLeaf::no_slot) return insert_apart(id);
-        ++size_;
-        return {last, slot};
-    }
-
-    Place insert_apart(StreamId id) {
         if (leaves_.last() != nullptr && leaves_.last()->empty()) drop(*leaves_.last());
         for (;;) {
             PendingLeaf* const leaf = leaf_of(id);
@@ -365,7 +423,7 @@ private:
 
     // Moves entries so that a new one can stand before `slot`, and returns where.
     // Requires: the leaf is not full.
-    static std::uint32_t open_slot(PendingLeaf& leaf, std::uint32_t slot) noexcept {
+    [[nodiscard]] std::uint32_t open_slot(PendingLeaf& leaf, std::uint32_t slot) noexcept {
         if (slot == leaf.end() && leaf.count() <= leaf.capacity() / 4) {
             compact(leaf);
             return leaf.end();
@@ -423,18 +481,17 @@ private:
             throw;
         }
         leaves_.insert_behind(leaf, made);
-        note_growing_leaf();
         return made;
-    }
-
-    void note_growing_leaf() noexcept {
-        growing_leaf_ = order_ == nullptr ? leaves_.last() : nullptr;
     }
 
     PendingLeaf& take_spare(std::uint32_t capacity) {
         if (spare_ != nullptr && spare_->capacity() >= capacity)
             return *std::exchange(spare_, nullptr);
-        return *PendingLeaf::make(capacity);
+        PendingLeaf::Times times;
+        if (order_ != nullptr) times = PendingLeaf::make_times(capacity);
+        PendingLeaf& made = *PendingLeaf::make(capacity);
+        made.keep(std::move(times));
+        return made;
     }
 
     // ---- erasing
@@ -476,7 +533,6 @@ private:
             found_end_ = 0;
         }
         leaves_.remove(leaf);
-        note_growing_leaf();
         keep(leaf);
     }
 
@@ -489,24 +545,25 @@ private:
 
     // ---- moving entries
 
-    static void move(PendingLeaf& from, std::uint32_t slot, PendingLeaf& to,
-                     std::uint32_t to_slot) noexcept {
+    void move(PendingLeaf& from, std::uint32_t slot, PendingLeaf& to,
+              std::uint32_t to_slot) noexcept {
         const StreamId id = from.id(slot);
         const PendingRecord record = from.record(slot);
         from.vacate(slot);
         to.insert(to_slot, id);
         to.record(to_slot) = record;
+        if (order_ != nullptr) order_->move(from.timed(slot), to.timed(to_slot));
     }
 
     // From `slot` on to the end of `to`, which has room.
-    static void move_all(PendingLeaf& from, std::uint32_t slot, PendingLeaf& to) noexcept {
+    void move_all(PendingLeaf& from, std::uint32_t slot, PendingLeaf& to) noexcept {
         to.note_owners_of(from);
         for (slot = from.first_from(slot); slot != PendingLeaf::no_slot;
              slot = from.first_from(slot + 1))
             move(from, slot, to, to.end());
     }
 
-    static void compact(PendingLeaf& leaf) noexcept {
+    void compact(PendingLeaf& leaf) noexcept {
         std::uint32_t end = 0;
         for (auto slot = leaf.first_from(0); slot != PendingLeaf::no_slot;
              slot = leaf.first_from(slot + 1), ++end)
@@ -516,8 +573,7 @@ private:
     LinkedList<PendingLeaf> leaves_;
     RadixTree tree_;
     std::size_t size_ = 0;
-    std::size_t owned_ = 0;                // of them, how many have an owner
-    PendingLeaf* growing_leaf_ = nullptr;  // the last one; null if they are also ordered by time
+    std::size_t owned_ = 0;  // of them, how many have an owner
     PendingLeaf* spare_ = nullptr;
     mutable PendingLeaf* found_leaf_ = nullptr;
     mutable std::uint32_t found_end_ = 0;  // behind the slot that was found

@@ -6,6 +6,7 @@
 #include <runnel/detail/blocks/id_offset.hpp>
 #include <runnel/detail/blocks/radix_tree.hpp>
 #include <runnel/detail/blocks/slots.hpp>
+#include <runnel/detail/core/time_order.hpp>
 #include <runnel/stream_id.hpp>
 
 #include <array>
@@ -15,6 +16,7 @@
 #include <limits>
 #include <memory>
 #include <new>
+#include <utility>
 
 namespace runnel::inline v0::detail {
 
@@ -39,10 +41,11 @@ struct PendingRecord {
     static constexpr std::uint32_t nobody = std::numeric_limits<std::uint32_t>::max();
 
     [[nodiscard]] std::int64_t time() const noexcept {
-        return static_cast<std::int64_t>(delivered_ms.value());
+        return static_cast<std::int64_t>(time_ms.value());
     }
 
-    Halves delivered_ms;
+    // Of its delivery. Without an owner: from when on a claim may take it; 0: at once.
+    Halves time_ms;
     Halves deliveries;
     std::uint32_t owner = nobody;
 };
@@ -55,6 +58,8 @@ static_assert(sizeof(PendingRecord) == 20);
 //
 // The key is a lower bound of the ids. A slot whose entry is gone keeps its offset, so that the
 // offsets ascend up to the last live slot.
+//
+// Elsewhere it may keep the places of its entries in an order of time.
 class PendingLeaf : public RadixLeaf {
 public:
     static constexpr std::uint32_t most_slots = 64;
@@ -122,6 +127,20 @@ public:
     [[nodiscard]] PendingRecord& record(std::uint32_t slot) noexcept { return *place(slot); }
     [[nodiscard]] const PendingRecord& record(std::uint32_t slot) const noexcept {
         return *place(slot);
+    }
+
+    // ---- places in an order of time, one for each slot
+    using Times = std::unique_ptr<TimedEntry[]>;
+
+    // Throws: std::bad_alloc.
+    [[nodiscard]] static Times make_times(std::uint32_t capacity) {
+        return std::make_unique<TimedEntry[]>(capacity);
+    }
+    void keep(Times times) noexcept { times_ = std::move(times); }
+    // Requires: it keeps them.
+    [[nodiscard]] TimedEntry& timed(std::uint32_t slot) noexcept {
+        RUNNEL_ASSERT(times_ != nullptr && slot < capacity_);
+        return times_[slot];
     }
 
     // The first slot, live or not, whose id is not less than `bound`; end() if there is none.
@@ -212,7 +231,8 @@ private:
     std::uint16_t count_ = 0;
     std::uint64_t live_ = 0;
     std::uint64_t owners_ = 0;
+    Times times_;
 };
-static_assert(sizeof(PendingLeaf) == 56);
+static_assert(sizeof(PendingLeaf) == 64);
 
 }  // namespace runnel::inline v0::detail

@@ -13,8 +13,10 @@
 #include <runnel/detail/wait/core_offers.hpp>
 #include <runnel/detail/wait/spin.hpp>
 #include <runnel/detail/wait/system_clock.hpp>
+#include <runnel/detail/wait/times.hpp>
 #include <runnel/detail/wait/turn.hpp>
 #include <runnel/detail/wait/wait_queue.hpp>
+#include <runnel/duration.hpp>
 #include <runnel/error.hpp>
 #include <runnel/message.hpp>
 #include <runnel/stream_options.hpp>
@@ -175,11 +177,18 @@ public:
 
     // The time of groups: monotonic milliseconds. They count from so long ago that even an entry
     // that has been idle for the longest Duration was delivered after the start.
+    static constexpr Milliseconds beginning = Milliseconds{1} << 45;
+
     [[nodiscard]] Milliseconds now() const noexcept {
-        constexpr Milliseconds beginning = Milliseconds{1} << 45;
         return beginning +
                std::chrono::floor<std::chrono::milliseconds>(clock.recent().time_since_epoch())
                    .count();
+    }
+    // In that time, when so much of it has passed from now on.
+    [[nodiscard]] Milliseconds after(Duration duration) const noexcept {
+        const Clock::Deadline time = later(clock.now(), duration);
+        return beginning +
+               std::chrono::ceil<std::chrono::milliseconds>(time.time_since_epoch()).count();
     }
 
     // Adds `message` under the id that next_id(last id) returns. If either throws, `message` is

@@ -362,7 +362,7 @@ private:
         const ClaimRules rules{.delivered = call_.now()};
         at.group->look_for_longest_idle(
             *words_.min_idle, call_.now(),
-            [&](const StreamId& id) { return at.stream->log.find(id); },
+            [&](const TimedEntry& one) { return at.stream->log.find(one.id); },
             [&](const TimedEntry& idle, StreamValue::Place entry) {
                 if (!reply_.has_room()) return false;
                 reply_.add(claimed_reply(entry, GroupState::idle_time(idle, call_.now()),
@@ -394,7 +394,7 @@ private:
         std::optional<Milliseconds> first;
         for (const From& from : all_)
             if (const TimedEntry* const one = longest_idle(from.at))
-                first = std::min(first.value_or(one->delivered_ms), one->delivered_ms);
+                first = std::min(first.value_or(one->time_ms), one->time_ms);
         constexpr auto last = std::numeric_limits<Milliseconds>::max();
         const Milliseconds from = first.value_or(call_.now());
         const Milliseconds at = from > last - *words_.min_idle ? last : from + *words_.min_idle;
