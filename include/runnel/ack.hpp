@@ -11,10 +11,11 @@
 
 namespace runnel::inline v0 {
 
-/// What became of an acknowledgement, a release or an extension.
+/// What became of an acknowledgement, a release, an extension or a step that forwards.
 enum class Ack : std::uint8_t {
     done,
-    stale,  ///< nothing was changed: the entry was acknowledged, given back or claimed meanwhile
+    stale,   ///< nothing was changed: the entry was acknowledged, given back or claimed meanwhile
+    closed,  ///< of Delivery::forward(): nothing was changed, as the other stream is closed
 };
 
 /// The name of `ack` as it is spelled in the source, such as "done".
@@ -24,6 +25,8 @@ enum class Ack : std::uint8_t {
         return "done";
     case Ack::stale:
         return "stale";
+    case Ack::closed:
+        return "closed";
     }
     return "unknown";
 }

@@ -19,6 +19,7 @@
 #include <runnel/stream_id.hpp>
 
 #include <algorithm>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <new>
@@ -42,17 +43,19 @@ template <Message T>
 class Consumer;
 template <Message T>
 class Deliveries;
+template <Message T>
+class Stream;
 
 /// One entry that a group has delivered to a consumer, in place. Valid as long as its batch.
 ///
-/// ack(), nack() and extend() are fenced: they check first whether the entry is still pending with
-/// this consumer and its count of deliveries is `attempt`. Once another consumer has claimed the
-/// entry, or it was acknowledged or given back, they change nothing and return Ack::stale. So a
-/// consumer that was slow, and has lost its entries to another one, does no harm. The check goes by
-/// that count: if the same consumer gets the entry again with the same count, after set_position(),
-/// Nack::silent or a claim that does not count, this delivery still works. After a read with
-/// `.acknowledged` nothing is pending, so all three return Ack::stale, unless the entry was pending
-/// before.
+/// ack(), nack(), extend() and forward() are fenced: they check first whether the entry is still
+/// pending with this consumer and its count of deliveries is `attempt`. Once another consumer has
+/// claimed the entry, or it was acknowledged or given back, they change nothing and return
+/// Ack::stale. So a consumer that was slow, and has lost its entries to another one, does no harm.
+/// The check goes by that count: if the same consumer gets the entry again with the same count,
+/// after set_position(), Nack::silent or a claim that does not count, this delivery still works.
+/// After a read with `.acknowledged` nothing is pending, so all of them return Ack::stale, unless
+/// the entry was pending before.
 ///
 /// It is part of its batch and cannot be copied; keep() makes what outlives it. Structured bindings
 /// see id, value and attempt, for those who acknowledge the batch as a whole.
@@ -77,6 +80,30 @@ public:
     /// Starts the idle time of the entry anew. For work that takes long, so that claims with a
     /// `min_idle` do not take the entry away. Redis: XCLAIM … JUSTID by the owner.
     Ack extend() const noexcept;
+
+    /// Adds `message` to the stream `to`, as Stream::add() does, and acknowledges the entry: both
+    /// or neither, in one step that no thread sees half of. `to` may be the delivery's own stream.
+    /// For results that go on to the next stage, and for entries that are put aside. Include
+    /// <runnel/stream.hpp>. Redis: MULTI, XADD, XACK, EXEC.
+    ///
+    /// Returns Ack::stale, or else Ack::closed if `to` is closed. Then nothing has changed, and
+    /// `message` is untouched. An lvalue is copied before the call takes a lock; if U cannot be
+    /// copied, an lvalue is refused: write `forward(to, std::move(result))`.
+    ///
+    /// Wakes: in `to` as Stream::add() does; in the group the reads that waited for room.
+    /// Throws: Error{id_exhausted}; std::bad_alloc. Then nothing has changed, either.
+    /// Complexity: as Stream::add() and ack(), under the locks of both streams.
+    template <Message U>
+    Ack forward(const Stream<U>& to, std::type_identity_t<U>&& message) const;
+    template <Message U>
+    Ack forward(const Stream<U>& to,
+                const std::type_identity_t<U>& message) const requires std::copy_constructible<U> {
+        U copy(message);
+        return forward(to, std::move(copy));
+    }
+    template <Message U>
+    Ack forward(const Stream<U>& to, const std::type_identity_t<U>& needs_std_move) const
+        requires(!std::copy_constructible<U>) = delete;
 
     /// A reference that outlives the batch. Nothing is copied.
     [[nodiscard]] KeptEntry<T> keep() const noexcept { return {*block_, slot_}; }

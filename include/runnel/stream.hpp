@@ -3,10 +3,12 @@
 
 #include <runnel/version.hpp>
 
+#include <runnel/ack.hpp>
 #include <runnel/awaitable.hpp>
 #include <runnel/clock.hpp>
 #include <runnel/consumer_group.hpp>
 #include <runnel/cursor.hpp>
+#include <runnel/delivery.hpp>
 #include <runnel/detail/base/handle.hpp>
 #include <runnel/detail/base/mutex.hpp>
 #include <runnel/detail/core/log_cursor.hpp>
@@ -14,6 +16,7 @@
 #include <runnel/detail/stream/stream_recipes.hpp>
 #include <runnel/detail/stream/stream_requests.hpp>
 #include <runnel/detail/stream/stream_state.hpp>
+#include <runnel/detail/stream/two_streams.hpp>
 #include <runnel/entries.hpp>
 #include <runnel/error.hpp>
 #include <runnel/message.hpp>
@@ -32,6 +35,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -132,15 +136,7 @@ public:
     /// Throws: Error{closed}; Error{id_exhausted} once the greatest id was given out.
     /// Complexity: constant while no read waits. Else linear in the number of groups, of reads that
     /// it ends, and of reads that wait because their consumer is at `max_pending`.
-    StreamId add(T&& message) const {
-        const auto now =
-            static_cast<std::uint64_t>(std::max<detail::Milliseconds>(0, state_->wall()));
-        return state_->add(message, [now](StreamId last) {
-            const auto id = id_after(last, now);
-            if (!id) refuse_exhausted();
-            return *id;
-        });
-    }
+    StreamId add(T&& message) const { return state_->add(message, next_id()); }
     StreamId add(const T& message) const requires std::copy_constructible<T> {
         T copy(message);
         return add(std::move(copy));
@@ -345,6 +341,8 @@ public:
 
 private:
     friend class Cursor<T>;
+    template <Message U>
+    friend class Delivery;
 
     using State = detail::StreamState<T>;
 
@@ -354,6 +352,17 @@ private:
         throw Error{ErrorCode::invalid_argument, "Stream: block_entries is " +
                                                      std::to_string(options.block_entries) +
                                                      "; it must be 4 to 64"};
+    }
+
+    // What add() gives to an entry that is added now: the id after the last one.
+    [[nodiscard]] auto next_id() const noexcept {
+        const auto now =
+            static_cast<std::uint64_t>(std::max<detail::Milliseconds>(0, state_->wall()));
+        return [now](StreamId last) {
+            const auto id = id_after(last, now);
+            if (!id) refuse_exhausted();
+            return *id;
+        };
     }
 
     [[noreturn]] static void refuse_exhausted() {
@@ -399,5 +408,12 @@ private:
 
     detail::Handle<State> state_;
 };
+
+template <Message T>
+template <Message U>
+Ack Delivery<T>::forward(const Stream<U>& to, std::type_identity_t<U>&& message) const {
+    const detail::Fence fence{consumer_, attempt};
+    return detail::forward(*group_, id, fence, *to.state_, message, to.next_id());
+}
 
 }  // namespace runnel::inline v0

@@ -90,6 +90,7 @@ namespace runnel::inline v0 {
     template class ConsumerGroup<T>;                                                               \
     template class Consumer<T>;                                                                    \
     template class Delivery<T>;                                                                    \
+    template Ack Delivery<T>::forward<T>(const Stream<T>&, T&&) const;                             \
     template class Deliveries<T>;                                                                  \
     template std::tuple_element_t<0, Delivery<T>> get<0>(const Delivery<T>&) noexcept;             \
     template std::tuple_element_t<1, Delivery<T>> get<1>(const Delivery<T>&) noexcept;             \

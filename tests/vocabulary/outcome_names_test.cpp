@@ -32,6 +32,7 @@ TEST_CASE("every outcome of a push has the name it has in the source", "[outcome
 TEST_CASE("every outcome of an acknowledgement has the name it has in the source", "[outcome]") {
     STATIC_REQUIRE(to_string(Ack::done) == "done");
     STATIC_REQUIRE(to_string(Ack::stale) == "stale");
+    STATIC_REQUIRE(to_string(Ack::closed) == "closed");
     CHECK(to_string(static_cast<Ack>(77)) == "unknown");
 }
 

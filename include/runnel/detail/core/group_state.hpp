@@ -220,6 +220,11 @@ public:
 
     // ---- acknowledging; no effect: the entry is not pending, or the fence does not hold
 
+    // Whether acknowledge() would have an effect.
+    [[nodiscard]] bool holds(const StreamId& id, const Fence& fence) const noexcept {
+        return static_cast<bool>(place_of(id, &fence));
+    }
+
     Effect acknowledge(const StreamId& id, const Fence* fence = nullptr) noexcept {
         const auto place = place_of(id, fence);
         if (!place) return {};

@@ -201,17 +201,33 @@ public:
         {
             const Lock lock{mutex};
             if (closed) throw Error{ErrorCode::closed, "Stream: it is closed"};
-            id = next_id(log.last_id());
-            log.reserve(id, disposal);
-            (void)log.append(id, std::move(message));  // this effect is what the waits wait for
-            if (log.size() > keep.count) (void)log.trim_to_length(keep.count, disposal);
-            if (waits != 0) [[unlikely]] {
-                signal();
-                serve_all(chain);
-            }
+            id = prepare_add(next_id, disposal);
+            commit_add(id, message, disposal);
+            serve_added(chain);
         }
         chain.resume_all();
         return id;
+    }
+
+    // The parts of an add. Between the first two the log must not change. prepare_add() throws what
+    // next_id() does, and std::bad_alloc; then nothing has changed that can be seen.
+    template <typename NextId>
+    [[nodiscard]] StreamId prepare_add(NextId next_id, Disposal<T>& disposal)
+        RUNNEL_REQUIRES(mutex) {
+        const StreamId id = next_id(log.last_id());
+        log.reserve(id, disposal);
+        return id;
+    }
+    void commit_add(StreamId id, T& message, Disposal<T>& disposal) noexcept
+        RUNNEL_REQUIRES(mutex) {
+        (void)log.append(id, std::move(message));  // this effect is what the waits wait for
+        if (log.size() > keep.count) (void)log.trim_to_length(keep.count, disposal);
+    }
+    void serve_added(WakeChain& chain) noexcept RUNNEL_REQUIRES(mutex) {
+        if (waits == 0) [[likely]]
+            return;
+        signal();
+        serve_all(chain);
     }
 
     // Calls step(log, disposal), which removes entries; returns how many.
