@@ -165,6 +165,17 @@ protected:
         return (word_.load(std::memory_order_seq_cst) & phase) == over;
     }
 
+    // For a wait that looks again now and then, once it has ended, by the thread that waits or the
+    // owner, who does not wait: others may claim it again.
+    void wait_anew() noexcept { word_.store(waiting, std::memory_order_release); }
+    // The same for one that this thread has claimed and not ended, while its owner waits. False:
+    // the owner does not wait, and nothing has changed.
+    [[nodiscard]] bool wait_anew_asleep() noexcept {
+        std::uint32_t word = taken | parked;
+        return word_.compare_exchange_strong(word, waiting | parked, std::memory_order_acq_rel,
+                                             std::memory_order_relaxed);
+    }
+
     void set_ticket(std::uint64_t ticket) noexcept { ticket_ = ticket; }
 
 private:

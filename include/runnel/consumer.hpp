@@ -32,6 +32,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <new>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -44,10 +45,17 @@ class ConsumerGroup;
 namespace detail {
 
 // In whole milliseconds: a fraction counts as one, so that nothing is idle long enough too early.
-[[nodiscard]] inline Milliseconds checked_min_idle(Duration min_idle, const char* call) {
+[[nodiscard]] inline Milliseconds checked_min_idle(Duration min_idle, const char* call,
+                                                   const char* option = "min_idle") {
     if (min_idle < std::chrono::nanoseconds{0})
-        throw Error{ErrorCode::invalid_argument, std::string{call} + ": min_idle is negative"};
+        throw Error{ErrorCode::invalid_argument,
+                    std::string{call} + ": " + option + " is negative"};
     return saturated<std::chrono::milliseconds>(min_idle.nanoseconds(), Rounding::up).count();
+}
+
+[[nodiscard]] inline std::optional<Milliseconds> checked_claim(const GroupReadOptions& options) {
+    if (!options.claim) return std::nullopt;
+    return checked_min_idle(*options.claim, "Consumer: a read", "claim");
 }
 
 }  // namespace detail
@@ -89,11 +97,33 @@ public:
     /// If the consumer has `max_pending` entries pending, the read first drops those of them that
     /// the stream has erased or trimmed, as a claim does. lost() of the result lists their ids.
     ///
+    /// With `claim` the read first claims what is pending and may be claimed, and if there is room
+    /// left it goes on with new entries. First come the entries that were given back, in that
+    /// order, those with a delay as if they were given back when it ended; then those that have
+    /// been idle for at least `claim`, with any consumer, also this one, the longest idle first.
+    /// Each counts as delivered once more. Entries that the stream has erased or trimmed are passed
+    /// over and stay pending. A claimed entry needs room below `max_pending`, unless it was pending
+    /// with this consumer already. So a worker that reads in this way sees what it has given back,
+    /// and what others have lost, with no further calls:
+    ///
+    ///     while (auto batch = me.read({.count = 10, .stop = stop, .claim = 5min}))
+    ///         for (auto& delivery : batch)
+    ///             charge(delivery.value) ? delivery.ack()
+    ///                                    : delivery.nack(runnel::Nack::fail, {.after = 2s});
+    ///
     /// Blocks: while there are no entries, or while the consumer has `max_pending` entries pending.
+    /// With `claim` it also ends when an entry is given back, when a delay ends, and when an entry
+    /// has been idle for long enough.
     /// Ends with: Ending::gone if the group is removed; Ending::closed once the stream is closed
-    /// and the group has delivered all entries.
-    /// Throws: Error{invalid_argument} if `count` is 0.
-    /// Complexity: linear in the result, under the stream's lock.
+    /// and the group has delivered all entries. With `claim` not before nothing is pending in the
+    /// group, with any consumer, but what the stream has erased or trimmed.
+    /// Throws: Error{invalid_argument} if `count` is 0 or `claim` is negative.
+    /// Complexity: linear in the result, under the stream's lock. With `claim` also linear in what
+    /// may be claimed and has no room. The first read with `claim` is linear in what the group has
+    /// pending, or a bit more if other claims were there before: from then on the group keeps that
+    /// in the order of time, too. This makes each delivery and acknowledgement a bit slower, and a
+    /// claim with ClaimOptions::idle linear in the entries that were delivered later. What was
+    /// given back before comes in the order of ids, what was delayed behind it.
     Deliveries<T> read(const GroupReadOptions& options = {}, detail::Caller caller = {}) const {
         RUNNEL_EXPECT(has_group(), "read() of a Consumer that was moved from", caller);
         return read(&options, options);
@@ -106,14 +136,16 @@ public:
     }
 
     /// As read(), for a coroutine: see Awaitable. If the coroutine is destroyed after its wait was
-    /// served, the entries stay pending; with `.acknowledged` they are lost.
+    /// served, the entries stay pending; with `.acknowledged` they are lost. `claim` counts as a
+    /// time-out: somebody has to run the clock.
     ///
     /// Memory: copies the name, which allocates if it is long.
     auto async_read(const GroupReadOptions& options = {}, detail::Caller caller = {}) const {
         RUNNEL_EXPECT(has_group(), "async_read() of a Consumer that was moved from", caller);
         detail::check_count(options.count, "Consumer: a read");
         return Awaitable{detail::ReadNewRecipe<T, Deliveries<T>>{
-                             group_, id_, name_, max_pending_, options.count, options.acknowledged},
+                             group_, id_, name_, max_pending_, options.count, options.acknowledged,
+                             detail::checked_claim(options)},
                          WaitOptions{options.timeout, options.stop}};
     }
 
@@ -263,12 +295,18 @@ template <Message T>
 Deliveries<T> Consumer<T>::read(const GroupReadOptions* waiting,
                                 const GroupReadOptions& options) const {
     detail::check_count(options.count, "Consumer: a read");
+    const auto min_idle = detail::checked_claim(options);
     Deliveries<T> result{Ending::timed_out};
+    const detail::ConsumerKey me{id_, name_};
     detail::ReadNew<T, Deliveries<T>> request{
-        result, {id_, name_}, max_pending_, options, stream_->clock};
+        result, me, max_pending_, options, min_idle, stream_->clock};
     try {
-        detail::try_or_wait(request, detail::StreamPlace{request, *stream_, group_.get()},
-                            detail::WaitLimits::of(waiting));
+        detail::StreamPlace place{request, *stream_, group_.get()};
+        const auto limits = detail::WaitLimits::of(waiting);
+        if (min_idle) [[unlikely]]
+            detail::try_or_wait_and_look(request, place, limits);
+        else
+            detail::try_or_wait(request, place, limits);
         request.tell_end();
     } catch (const std::bad_alloc&) {
         if (result.lost().empty()) throw;  // else it ends there, as a claim does

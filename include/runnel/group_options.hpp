@@ -64,8 +64,12 @@ struct GroupReadOptions {
     Timeout timeout{};
     detail::StopOption stop{};
     /// Entries count as acknowledged when they are delivered: they never become pending. So each is
-    /// delivered at most once. Redis: NOACK.
+    /// delivered at most once. Claimed entries stay pending. Redis: NOACK.
     bool acknowledged = false;
+    /// The read also claims what was given back, and what has been idle for at least so long, with
+    /// any consumer: before new entries, and while it waits for them. Make it longer than any
+    /// consumer works on an entry. Not negative. Redis: CLAIM.
+    std::optional<Duration> claim{};
 };
 
 struct HistoryOptions {

@@ -18,6 +18,7 @@
 
 #include <cstddef>
 #include <new>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -104,9 +105,10 @@ struct ReadNewRecipe {
                    {recipe.id, recipe.name},
                    recipe.max_pending,
                    {.count = recipe.count, .acknowledged = recipe.acknowledged},
+                   recipe.min_idle,
                    recipe.group->stream->clock} {}
 
-        static constexpr void prepare_to_wait() noexcept {}  // the recipe keeps the name
+        void prepare_to_wait() noexcept { this->begin_to_wait(); }  // the recipe keeps the name
 
         // What it throws ends the request, as if a waker had run it: see result().
         Served attempt(StreamState<T>& stream, StreamGroup<T>* of) noexcept
@@ -163,6 +165,7 @@ struct ReadNewRecipe {
     std::size_t max_pending;
     std::size_t count;
     bool acknowledged;
+    std::optional<Milliseconds> min_idle;  // nothing: it claims nothing
 };
 
 }  // namespace runnel::inline v0::detail

@@ -3,14 +3,18 @@
 
 #include <runnel/abstract_clock.hpp>
 #include <runnel/detail/base/annotations.hpp>
+#include <runnel/detail/base/atomic.hpp>
 #include <runnel/detail/base/mutex.hpp>
 #include <runnel/detail/core/group_state.hpp>
 #include <runnel/detail/core/log_cursor.hpp>
+#include <runnel/detail/core/pending_entries.hpp>
 #include <runnel/detail/core/stream_log.hpp>
+#include <runnel/detail/core/time_order.hpp>
 #include <runnel/detail/stream/stream_state.hpp>
 #include <runnel/detail/wait/await.hpp>
 #include <runnel/detail/wait/request.hpp>
 #include <runnel/detail/wait/spin.hpp>
+#include <runnel/detail/wait/timers.hpp>
 #include <runnel/detail/wait/wait_queue.hpp>
 #include <runnel/detail/wait/waiter.hpp>
 #include <runnel/group_options.hpp>
@@ -30,6 +34,9 @@ namespace runnel::inline v0::detail {
 
 // Where a read is carried out: in a stream or, with `group`, in one of its groups. Makes what a
 // wait needs only when it waits.
+//
+// A wait that claims is ended, as timed out, also when something else may be claimed or that moment
+// has changed. Then it looks again, and may wait on: the functions with `look` in their names.
 template <Message T, typename Kind>
 class StreamPlace {
 public:
@@ -53,7 +60,75 @@ public:
 
     [[nodiscard]] SpinBudget& spin() const noexcept { return stream_.spin; }
 
+    // ---- a wait that claims, which stands in line
+
+    // When it has to end to look again, or because of its time-out; nothing: never. For its owner,
+    // or under the lock.
+    [[nodiscard]] std::optional<Clock::Deadline>
+    next_end(std::optional<Clock::Deadline> deadline) const noexcept {
+        if (looks_at_ == NextLook::never) return deadline;
+        const auto look = StreamState<T>::moment(looks_at_);
+        return deadline ? std::min(*deadline, look) : look;
+    }
+
+    // By its owner, once it has ended: looks again. True: it waits on, or others have ended it
+    // meanwhile. restart(end) is called under the lock with its next end.
+    template <typename Restart>
+    [[nodiscard]] bool look_again(std::optional<Clock::Deadline> deadline, WakeChain& chain,
+                                  Restart restart) noexcept RUNNEL_EXCLUDES(stream_.mutex) {
+        if (request_.how() != WaitEnd::timed_out) return false;
+        const Lock lock{stream_.mutex};
+        request_.wait_anew();
+        return look(deadline, chain, restart);
+    }
+    // The same, by whoever has claimed it, while its owner waits. Also true if others end it: then
+    // nothing of it may be touched any more. False: the caller has to end it.
+    template <typename Restart>
+    [[nodiscard]] bool look_again_asleep(std::optional<Clock::Deadline> deadline, WakeChain& chain,
+                                         Restart restart) noexcept RUNNEL_EXCLUDES(stream_.mutex) {
+        if (request_.how() != WaitEnd::timed_out) return false;
+        const Lock lock{stream_.mutex};
+        if (!request_.wait_anew_asleep()) return false;  // its owner will come, and look
+        if (look(deadline, chain, restart)) return true;
+        leave_line(chain);
+        return false;
+    }
+
+    // Once it has ended for good: takes it out of line before its owner comes, so that the line
+    // goes on.
+    void step_out(WakeChain& chain) noexcept RUNNEL_EXCLUDES(stream_.mutex) {
+        if (!node_ || !may_stand_in_line(request_)) return;
+        const Lock lock{stream_.mutex};
+        leave_line(chain);
+    }
+
 private:
+    // If memory runs out, the last calls of the consumer are not counted.
+    void leave_line(WakeChain& chain) noexcept RUNNEL_REQUIRES(stream_.mutex) {
+        if (node_->queue != nullptr) (void)stream_.leave(*node_, chain);
+    }
+
+    // It can be claimed by others, but only by those who have the lock, and by a stop; it stays
+    // where it is until the lock is released.
+    template <typename Restart>
+    [[nodiscard]] bool look(std::optional<Clock::Deadline> deadline, WakeChain& chain,
+                            Restart restart) noexcept RUNNEL_REQUIRES(stream_.mutex) {
+        for (;;) {
+            if (node_->queue == nullptr) return !request_.claim(WaitEnd::gone);
+            if (request_.is_cancelled()) return !request_.claim(WaitEnd::stopped);
+            stream_.note_exact_time(*group_);
+            group_->claims.next_look.end_of(*node_);
+            stream_.serve_line(*group_, chain, &*node_);
+            looks_at_ = group_->claims.next_look.at_of(*node_);
+            if (request_.claimed()) return true;
+            if (deadline && stream_.clock.now() >= *deadline)
+                return !request_.claim(WaitEnd::timed_out);
+            const auto end = next_end(deadline);
+            const Restarted restarted = end ? restart(*end) : Restarted::yes;
+            if (restarted == Restarted::not_run) return !request_.claim(WaitEnd::stopped);
+            if (restarted != Restarted::is_over) return true;
+        }
+    }
     // True: it has ended the request.
     [[nodiscard]] bool attempt(bool may_wait, WakeChain& chain) {
         const Lock lock{stream_.mutex};
@@ -64,11 +139,16 @@ private:
             came_in_a_stream_ = group_ != nullptr && group_->fade_streak();
             added_before_ = stream_.log.facts().entries_added;
             if (group_ != nullptr) stream_.end_turn_of_caller(*group_, chain);
+            if (node_->wait != nullptr && node_->wait->claims()) [[unlikely]] {
+                stream_.serve_those_for_room(*group_, chain, &*node_);
+                looks_at_ = group_->claims.next_look.at_of(*node_);
+            }
             return false;
         }
         if (group_ == nullptr) return true;
         stream_.end_turn_of_caller(*group_, chain);
-        const bool is_news = stream_.waits != 0 && (request_.frees_pending() || stream_.closed);
+        const bool is_news = stream_.waits != 0 && (request_.frees_pending() || stream_.closed ||
+                                                    group_->claims.count != 0);
         if (is_news) [[unlikely]]
             stream_.serve_those_for_room(*group_, chain);
         return true;
@@ -90,7 +170,25 @@ private:
     std::optional<StreamNode<T>> node_;  // once it stands in line
     bool came_in_a_stream_ = false;      // what the group delivered before that
     std::uint64_t added_before_ = 0;     // entries
+    Milliseconds looks_at_ = NextLook::never;
 };
+
+// As try_or_wait(), for a read that claims. It sleeps no longer than until it has to look again.
+template <typename Kind, typename Place>
+[[gnu::noinline]] void try_or_wait_and_look(Kind& request, Place& place, WaitLimits limits) {
+    WakeChain chain;
+    const bool has_ended = place.try_or_queue(limits, chain);
+    chain.resume_all();
+    if (has_ended || give_up(request, limits)) return place.leave();
+    const auto deadline = limits.deadline(request.clock);
+    const auto sleep_on = [](Clock::Deadline) noexcept { return Restarted::yes; };
+    for (bool waits = true; waits; chain.resume_all()) {
+        limits.begun = place.next_end(deadline);
+        if (!request.ended()) block(request, request.clock, place.spin(), limits);
+        waits = place.look_again(deadline, chain, sleep_on);
+    }
+    place.leave();
+}
 
 // Reads on from where a cursor stands: up to `count` entries, of one block or of as many as it
 // takes. They go into a Batch, which is Entries<T>.
@@ -160,8 +258,8 @@ private:
     const bool several_blocks_;
 };
 
-// Delivers what a group has not delivered yet to one of its consumers. It goes into a Batch, which
-// is Deliveries<T>.
+// Delivers what a group has not delivered yet to one of its consumers. Before that it may claim
+// what is pending. All goes into a Batch, which is Deliveries<T>.
 template <Message T, typename Batch>
 class ReadNew : public Request {
 public:
@@ -169,10 +267,14 @@ public:
 
     // Puts what it delivers into `result`, which is empty and outlives it.
     ReadNew(Batch& result, const ConsumerKey& consumer, std::size_t max_pending,
-            const GroupReadOptions& options, Clock& on) noexcept
+            const GroupReadOptions& options, std::optional<Milliseconds> min_idle,
+            Clock& on) noexcept
         : Request{behaviour, WaitsOn::one, on},
           delivered_{result},
-          wait_{consumer, max_pending, true},
+          wait_{.consumer = consumer,
+                .max_pending = max_pending,
+                .is_read = true,
+                .min_idle = min_idle},
           count_{options.count},
           acknowledged_{options.acknowledged} {}
 
@@ -180,12 +282,24 @@ public:
     void prepare_to_wait() {
         name_ = wait_.consumer.name;
         wait_.consumer.name = name_;
+        begin_to_wait();
     }
     [[nodiscard]] GroupWait* group_wait() noexcept { return &wait_; }
 
-    // Whether it has taken over what another consumer had pending, after the group was set back, or
-    // has dropped lost entries.
+    // Whether it has taken over what another consumer had pending, by a claim or after the group
+    // was set back, or has dropped lost entries.
     [[nodiscard]] bool frees_pending() const noexcept { return has_freed_pending_; }
+
+    [[nodiscard]] bool claims() const noexcept { return wait_.claims(); }
+
+    // For a wait without a thread that claims: it is to end, also if it was about to look again and
+    // could not be claimed. Both are changes, so that of this and a look at least one sees the
+    // other.
+    void note_cancelled() noexcept { cancels_.fetch_add(1, std::memory_order_acq_rel); }
+    [[nodiscard]] bool is_cancelled() noexcept {
+        return cancels_.fetch_add(0, std::memory_order_acq_rel) != 0;
+    }
+    std::optional<Clock::Deadline> ends_at{};  // its time-out
 
     // Once it has ended. Without entries the result says why. Throws: what attempt() has thrown.
     void tell_end() {
@@ -200,6 +314,8 @@ public:
     Served attempt(StreamState<T>& stream, StreamGroup<T>* of) RUNNEL_REQUIRES(stream.mutex) {
         StreamGroup<T>& group = *of;
         if (group.is_removed) return claim(WaitEnd::gone) ? Served::yes : Served::elsewhere;
+        if (claims()) [[unlikely]]
+            return attempt_with_claims(stream, group);
         const Milliseconds now = stream.now();
         ConsumerRecord& consumer = group.rules.consumer(wait_.consumer, now);
         consumer.seen = now;
@@ -221,7 +337,84 @@ public:
         return Served::yes;
     }
 
+protected:
+    // It may stand in line for long, and be in several waits one after the other.
+    void begin_to_wait() noexcept {
+        if (claims()) draw_ticket();
+    }
+
 private:
+    // Keeps its place in line if it was claimed, as its owner will look again or leave.
+    [[gnu::noinline]] Served attempt_with_claims(StreamState<T>& stream, StreamGroup<T>& group)
+        RUNNEL_REQUIRES(stream.mutex) {
+        if (claimed()) return Served::no;
+        group.rules.keep_time_order();
+        const Milliseconds now = stream.time_of_claims(group);
+        ConsumerRecord& consumer = group.rules.consumer(wait_.consumer, now);
+        consumer.seen = now;
+        wait_.signals_seen = stream.signals_sent;
+        group.rules.release_due(now);
+        if (consumer.pending >= wait_.max_pending) drop_lost(stream, group, consumer);
+        const LogPlace<T> first = group.next.seek(stream.log);
+        const auto next_claim = stream.next_claim(group, wait_);
+        const bool may_claim = next_claim && *next_claim <= now;
+        const bool may_read = first && (acknowledged_ || room_of(consumer) != 0);
+        wait_.is_for_room = first && !may_read;
+        if (!may_claim && !may_read) {
+            const bool is_over = stream.closed && !first && !next_claim;
+            if (!is_over && !stream.is_abandoned) return Served::no;
+            if (!claim(WaitEnd::closed)) return Served::no;
+            if (!first) delivered_.tell(group.next.take_missed());
+            return Served::yes;
+        }
+        delivered_.belong_to(group, consumer.serial);
+        if (!claim()) return Served::no;
+        const std::size_t left = claim_idle(stream, group, consumer, now);
+        if (left == 0 || !first || how() == WaitEnd::failed) return Served::yes;
+        const std::size_t count = acknowledged_ ? left : std::min(left, room_of(consumer));
+        if (count != 0) deliver(stream, group, first, consumer, count, now);
+        return Served::yes;
+    }
+
+    [[nodiscard]] std::size_t room_of(const ConsumerRecord& consumer) const noexcept {
+        return wait_.max_pending - std::min(wait_.max_pending, consumer.pending);
+    }
+
+    // Returns how many more may be delivered. If memory runs out, the request ends here, unless
+    // something was claimed before.
+    [[nodiscard]] std::size_t claim_idle(StreamState<T>& stream, StreamGroup<T>& group,
+                                         ConsumerRecord& consumer, Milliseconds now) noexcept
+        RUNNEL_REQUIRES(stream.mutex) {
+        const PendingEntries& pending = group.rules.pending();
+        std::size_t left = count_;
+        const auto owner = [&](const TimedEntry& one) {
+            return PendingEntries::owner(pending.find(one.id));
+        };
+        const auto find = [&](const TimedEntry& one) {
+            stream.mutex.assert_held();
+            const LogPlace<T> entry = stream.log.find(one.id);
+            if (!entry) group.rules.set_aside(one);
+            const bool has_room = room_of(consumer) != 0 || owner(one) == consumer.number;
+            return has_room ? entry : LogPlace<T>{};
+        };
+        const auto take = [&](const TimedEntry& one, const LogPlace<T>& entry) {
+            if (left == 0) return false;
+            delivered_.reserve_one(entry);
+            const std::uint32_t before = owner(one);
+            has_freed_pending_ |= before != PendingEntries::nobody && before != consumer.number;
+            delivered_.add(entry, group.rules.take(one.id, consumer, {.delivered = now}, now));
+            --left;
+            return true;
+        };
+        try {
+            group.rules.look_for_longest_idle(*wait_.min_idle, now, find, take);
+        } catch (...) {
+            left = 0;
+            if (!delivered_) set_end(WaitEnd::failed);
+        }
+        return left;
+    }
+
     // May also run for a request that has ended: its thread takes the lock before it looks at the
     // result.
     [[gnu::noinline]] void drop_lost(StreamState<T>& stream, StreamGroup<T>& group,
@@ -271,6 +464,7 @@ private:
     const std::size_t count_;
     const bool acknowledged_;
     bool has_freed_pending_ = false;
+    Atomic<std::uint32_t> cancels_ = 0;
 };
 
 }  // namespace runnel::inline v0::detail

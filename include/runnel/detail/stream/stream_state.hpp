@@ -6,6 +6,7 @@
 #include <runnel/detail/base/handle.hpp>
 #include <runnel/detail/base/linked.hpp>
 #include <runnel/detail/base/mutex.hpp>
+#include <runnel/detail/base/process.hpp>
 #include <runnel/detail/base/thread_id.hpp>
 #include <runnel/detail/core/group_state.hpp>
 #include <runnel/detail/core/log_cursor.hpp>
@@ -26,11 +27,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <map>
+#include <new>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <sys/types.h>
 #include <utility>
 
 namespace runnel::inline v0::detail {
@@ -45,6 +49,39 @@ struct GroupWait {
     bool is_read = false;            // a call of the consumer; false: it only looks
     bool is_for_room = false;        // there was something, but the consumer had enough pending
     std::uint64_t signals_seen = 0;  // of those of the stream
+    std::optional<Milliseconds> min_idle{};  // nothing: it claims nothing
+
+    [[nodiscard]] bool claims() const noexcept { return min_idle.has_value(); }
+};
+
+// When a wait that claims looks again at the latest, and which of those in the line of a group that
+// is: one does so for all. In a child of fork() there is none, as in a WaitQueue.
+class NextLook {
+public:
+    static constexpr Milliseconds never = std::numeric_limits<Milliseconds>::max();
+    static constexpr Milliseconds now = std::numeric_limits<Milliseconds>::min();
+
+    [[nodiscard]] Milliseconds at() const noexcept {
+        return process_ == Process::id() ? at_ : never;
+    }
+    [[nodiscard]] Milliseconds at_of(const WaitNode& node) const noexcept {
+        return &node == by_ ? at() : never;
+    }
+
+    void set(const WaitNode& by, Milliseconds at) noexcept {
+        by_ = &by;
+        at_ = at;
+        process_ = Process::id();
+    }
+    // It looks, or has left the line.
+    void end_of(const WaitNode& node) noexcept {
+        if (&node == by_) set(node, never);
+    }
+
+private:
+    const WaitNode* by_ = nullptr;
+    Milliseconds at_ = never;
+    pid_t process_ = 0;
 };
 
 // A group, and the waits for what it delivers next. Guarded by the lock of its stream, which it
@@ -93,6 +130,13 @@ public:
         Waits* next = nullptr;
     } waits{*this};
     bool is_removed = false;
+    // Of the waits that claim, and what they need to know.
+    struct Claims {
+        std::size_t count = 0;                    // in line
+        Milliseconds min_idle = NextLook::never;  // none of them asks for less
+        Milliseconds time = 0;                    // one that has come
+        NextLook next_look;
+    } claims;
     std::size_t streak = 0;          // entries delivered lately
     std::uint64_t signals_seen = 0;  // by all that wait
 };
@@ -126,6 +170,10 @@ struct IsLive {
 // only looks may stand beside entries of which others were told. One exception, as in Redis: after
 // the position of a group was set back, a wait that had found nothing ends only with the next add,
 // or removal of a group. A wait for room ends as soon as there is room and an entry.
+//
+// Waits that claim also end when time passes, or must look for it anew. For this one of them is
+// claimed, by the clock or by whoever has made the moment earlier. It keeps its place in line; the
+// line stops there until it comes, looks again and serves the line, or leaves it and does so.
 template <Message T>
 class StreamState final : public Shared {
 public:
@@ -189,6 +237,10 @@ public:
         const Clock::Deadline time = later(clock.now(), duration);
         return beginning +
                std::chrono::ceil<std::chrono::milliseconds>(time.time_since_epoch()).count();
+    }
+    // When now() will be `time`, or the last moment there is.
+    [[nodiscard]] static Clock::Deadline moment(Milliseconds time) noexcept {
+        return later(Clock::Deadline{}, std::chrono::milliseconds{time - beginning});
     }
 
     // Adds `message` under the id that next_id(last id) returns. If either throws, `message` is
@@ -289,11 +341,29 @@ public:
     // Takes `node` out of line if it still stands in it; then this may throw what catch_up()
     // throws.
     void leave(StreamNode<T>& node) RUNNEL_EXCLUDES(mutex) {
-        const Lock lock{mutex};
-        if (node.queue == nullptr) return;
+        WakeChain chain;
+        bool has_memory = true;
+        {
+            const Lock lock{mutex};
+            if (node.queue == nullptr) return;
+            has_memory = leave(node, chain);
+        }
+        chain.resume_all();
+        if (!has_memory) throw std::bad_alloc{};
+    }
+    // The same. False: memory has run out.
+    [[nodiscard]] bool leave(StreamNode<T>& node, WakeChain& chain) noexcept
+        RUNNEL_REQUIRES(mutex) {
+        bool has_memory = true;
+        try {
+            if (node.wait != nullptr) catch_up(*node.group.get(), *node.wait);
+        } catch (const std::bad_alloc&) {
+            has_memory = false;
+        }
         node.queue->remove(node);
         uncount_wait(node);
-        if (node.wait != nullptr) catch_up(*node.group.get(), *node.wait);
+        if (claims(node)) serve_line(*node.group.get(), chain);
+        return has_memory;
     }
 
     // After a change that may end any wait. An added entry goes to all readers and, in each group,
@@ -302,14 +372,20 @@ public:
         ask(readers, chain);
         for_each_awaited([&](Group& group) {
             mutex.assert_held();
-            ask_in_line(group, chain, [](const WaitNode&) { return true; });
-            serve_those_for_room(group, chain);
+            serve_line(group, chain);
         });
     }
+    void serve_line(Group& group, WakeChain& chain, StreamNode<T>* looking = nullptr) noexcept
+        RUNNEL_REQUIRES(mutex) {
+        ask_in_line(group, chain, [](const WaitNode&) { return true; });
+        serve_those_for_room(group, chain, looking);
+    }
 
-    // After a change that may have made room for a consumer of the group. Only a wait that will end
-    // is asked, as that counts as a call of its consumer.
-    void serve_those_for_room(Group& group, WakeChain& chain) noexcept RUNNEL_REQUIRES(mutex) {
+    // After a change that may have made room for a consumer of the group, or may have something
+    // claimed, now or at another moment. Only a wait that will end is asked, as that counts as a
+    // call of its consumer. `looking`: a wait that claims, and may see to the next look itself.
+    void serve_those_for_room(Group& group, WakeChain& chain,
+                              StreamNode<T>* looking = nullptr) noexcept RUNNEL_REQUIRES(mutex) {
         const auto has_room = [&](WaitNode& node) {
             mutex.assert_held();
             return look_for_room_of(node);
@@ -318,8 +394,29 @@ public:
         do {  // again when one was served: that may have made room for another
             before = waits;
             ask_in_line(group, chain, has_room);
+            if (group.claims.count != 0) serve_claims(group, chain, looking);
         } while (waits != before);
-        if (closed && !group.next.seek(log)) ask(group, chain);
+        if (closed && !group.next.seek(log)) end_drained(group, chain);
+    }
+
+    // From when on the wait may claim something; nothing: nothing is pending that it ever could, as
+    // things stand.
+    [[nodiscard]] std::optional<Milliseconds> next_claim(Group& group,
+                                                         const GroupWait& wait) const noexcept
+        RUNNEL_REQUIRES(mutex) {
+        if (look_for_room(group, wait)) return group.rules.next_claim(*wait.min_idle, is_live());
+        return group.rules.next_claim_of(*group.rules.find(wait.consumer), *wait.min_idle,
+                                         is_live());
+    }
+    // The time of claims. It may be later than that of other calls, as it tells a wait that has
+    // slept until some moment that this has come.
+    [[nodiscard]] Milliseconds time_of_claims(Group& group) const noexcept RUNNEL_REQUIRES(mutex) {
+        return group.claims.time = std::max(group.claims.time, now());
+    }
+    void note_exact_time(Group& group) const noexcept RUNNEL_REQUIRES(mutex) {
+        const auto time =
+            std::chrono::floor<std::chrono::milliseconds>(clock.now().time_since_epoch());
+        group.claims.time = std::max(group.claims.time, beginning + time.count());
     }
 
     // After a turn has ended: tells the next wait that looks if there is an entry of which nobody
@@ -458,11 +555,14 @@ private:
             WaitNode*& at = is_look ? looker : reader;
             if (at == nullptr) break;
             WaitNode& node = *std::exchange(at, at->next);
+            const bool may_look = claims(node);
+            if (may_look && is_about_to_look(node)) break;
             if (!is_to_be_asked(node)) continue;
             if (is_look)
                 tell(group, node, chain);
             else
                 ask(group.readers, node, chain);
+            if (may_look && node.queue != nullptr && is_about_to_look(node)) break;
         }
         end_turns(group);
     }
@@ -502,6 +602,59 @@ private:
                look_for_room(*static_cast<StreamNode<T>&>(node).group.get(), wait);
     }
 
+    // What claims goes on as long as something is pending that it may claim later.
+    void end_drained(Group& group, WakeChain& chain) noexcept RUNNEL_REQUIRES(mutex) {
+        const bool claims_end =
+            group.claims.count == 0 || is_abandoned || !group.rules.next_claim(0, is_live());
+        if (claims_end) return ask(group, chain);
+        ask(group.lookers, chain);
+        for (WaitNode* node = group.readers.first(); node != nullptr;)
+            node = claims(*node) ? node->next : ask(group.readers, *node, chain);
+    }
+
+    // Asks the waits that may claim something now, in the order of the line. Then sees to it that
+    // one looks again when others may.
+    void serve_claims(Group& group, WakeChain& chain, const StreamNode<T>* looking) noexcept
+        RUNNEL_REQUIRES(mutex) {
+        const Milliseconds now = time_of_claims(group);
+        group.rules.release_due(now);
+        const auto first = group.rules.next_claim(group.claims.min_idle, is_live());
+        if (!first || (*first > now && *first >= group.claims.next_look.at())) return;
+        Milliseconds next = NextLook::never;
+        WaitNode* last = nullptr;
+        for (WaitNode* at = group.readers.first(); at != nullptr;) {
+            WaitNode& node = *std::exchange(at, at->next);
+            if (!claims(node)) continue;
+            if (is_about_to_look(node)) return;
+            const auto moment = next_claim(group, wait_of(node));
+            if (moment && *moment <= now) ask(group.readers, node, chain);
+            if (node.queue == nullptr) continue;
+            if (is_about_to_look(node)) return;
+            next = std::min(next, moment.value_or(NextLook::never));
+            last = &node;
+        }
+        if (next >= group.claims.next_look.at()) return;
+        if (looking != nullptr && looking->queue != nullptr)
+            group.claims.next_look.set(*looking, next);
+        else
+            have_look(group, *last, chain);
+    }
+
+    void have_look(Group& group, WaitNode& node, WakeChain& chain) noexcept RUNNEL_REQUIRES(mutex) {
+        group.claims.next_look.set(node, NextLook::now);
+        if (node.waiter->claim(WaitEnd::timed_out)) chain.add(*node.waiter);
+    }
+
+    // Of a wait in line: it was claimed, and its owner has not come yet.
+    [[nodiscard]] static bool is_about_to_look(const WaitNode& node) noexcept {
+        return node.waiter->claimed();
+    }
+
+    [[nodiscard]] static bool claims(WaitNode& node) noexcept {
+        const GroupWait* const wait = static_cast<StreamNode<T>&>(node).wait;
+        return wait != nullptr && wait->claims();
+    }
+
     void catch_up(Group& group, GroupWait& wait) RUNNEL_REQUIRES(mutex) {
         if (!wait.is_read || wait.signals_seen == signals_sent) return;
         ConsumerRecord& consumer = group.rules.consumer(wait.consumer, signalled);
@@ -531,12 +684,20 @@ private:
     void count_wait(const StreamNode<T>& node) noexcept RUNNEL_REQUIRES(mutex) {
         ++waits;
         Group* const group = node.group.get();
-        if (group != nullptr && group->waits.count++ == 0) awaited_.push_back(group->waits);
+        if (group == nullptr) return;
+        if (group->waits.count++ == 0) awaited_.push_back(group->waits);
+        if (node.wait == nullptr || !node.wait->claims()) return;
+        ++group->claims.count;
+        group->claims.min_idle = std::min(group->claims.min_idle, *node.wait->min_idle);
     }
     void uncount_wait(const StreamNode<T>& node) noexcept RUNNEL_REQUIRES(mutex) {
         --waits;
         Group* const group = node.group.get();
-        if (group != nullptr && --group->waits.count == 0) awaited_.remove(group->waits);
+        if (group == nullptr) return;
+        if (--group->waits.count == 0) awaited_.remove(group->waits);
+        if (node.wait == nullptr || !node.wait->claims()) return;
+        if (--group->claims.count == 0) group->claims.min_idle = NextLook::never;
+        group->claims.next_look.end_of(node);
     }
 
     [[nodiscard]] WaitQueue& queue_of(StreamNode<T>& node) noexcept RUNNEL_REQUIRES(mutex) {

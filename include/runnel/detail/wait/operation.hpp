@@ -45,6 +45,8 @@ namespace runnel::inline v0::detail {
 //     std::optional<bool> try_or_suspend(WakeChain&)
 //         for a wait that nothing ends early: true if it has ended, false if it is suspended and
 //         stands in line, so that nothing of it may be touched; nothing: do it the usual way
+// A Request may have claims(): whether it looks again, when it is ended as timed out, and may wait
+// on. Then its place has what StreamPlace has for that.
 // Next says how the wait goes on. It has:
 //     detach() noexcept    returns a function that goes on with it. That is called once, when the
 //                          operation may have gone.
@@ -67,7 +69,8 @@ public:
           next_{std::move(next)} {
         this->behave(behaviour);
         const auto duration = options.timeout.duration();
-        if (duration && *duration != std::chrono::nanoseconds{0}) require_runner(this->clock);
+        if (duration ? *duration != std::chrono::nanoseconds{0} : looks_again())
+            require_runner(this->clock);
         if constexpr (requires { recipe.try_now(*this); })
             if (recipe.try_now(*this)) this->stage = Stage::finished;
         if constexpr (Next::is_known_to_others) this->share();
@@ -100,13 +103,20 @@ public:
         const bool is_over = has_ended || give_up(*this, limits);
         this->stage = is_over ? Stage::ended : Stage::started;
         if (is_over) return false;
-        if (may_wait) arm(limits.deadline(this->clock), options.stop);
+        const auto deadline = may_wait ? limits.deadline(this->clock) : std::nullopt;
+        if constexpr (may_look_again)
+            if (may_wait && looks_again()) return wait_and_look(deadline, options.stop, chain);
+        if (may_wait) arm(deadline, options.stop);
         return this->suspend();
     }
 
     // Ends the wait, from any thread, any number of times, also before it has started. False: it
     // has ended otherwise, or will.
-    bool cancel(WaitEnd how) noexcept { return end_wait(*this, how); }
+    bool cancel(WaitEnd how) noexcept {
+        if constexpr (may_look_again)
+            if (looks_again()) this->note_cancelled();
+        return end_wait(*this, how);
+    }
 
     // For its owner, once it has ended. Waits for a stop callback that runs in another thread.
     // May throw what Place::leave() does.
@@ -141,8 +151,54 @@ private:
         return std::nullopt;
     }
 
+    // ---- a wait that looks again
+    static constexpr bool may_look_again = requires(const Request& request) { request.claims(); };
+
+    [[nodiscard]] bool looks_again() const noexcept {
+        if constexpr (may_look_again) return this->claims();
+        return false;
+    }
+
+    // As the end of start(), once it stands in line.
+    [[nodiscard]] bool wait_and_look(std::optional<Clock::Deadline> deadline,
+                                     const std::stop_token& stop, WakeChain& chain) noexcept {
+        this->ends_at = deadline;
+        arm(place_.next_end(deadline), stop);
+        this->has_timer = true;  // also if it gets one later
+        bool waits = true;
+        while (waits && !this->suspend()) {
+            bool is_first = false;
+            waits = place_.look_again(deadline, chain, restarting(is_first));
+            if (is_first) tell_runners(TimersOf::get(this->clock));
+        }
+        if (waits) return true;
+        place_.step_out(chain);
+        this->stage = Stage::ended;
+        return false;
+    }
+
+    // After it was claimed. True: it waits on, or others will end it; it may be gone.
+    [[nodiscard]] bool look_on(WakeChain& chain) noexcept {
+        const Clock& on = this->clock;
+        bool is_first = false;
+        const bool waits = place_.look_again_asleep(this->ends_at, chain, restarting(is_first));
+        if (is_first) tell_runners(TimersOf::get(on));
+        if (!waits && this->how() != WaitEnd::timed_out) place_.step_out(chain);
+        return waits;
+    }
+
+    [[nodiscard]] auto restarting(bool& is_first) noexcept {
+        return [this, &is_first](Clock::Deadline end) noexcept {
+            const Restarted restarted = restart_timer(this->clock, timer_, end);
+            is_first = restarted == Restarted::as_first;
+            return restarted;
+        };
+    }
+
     static void resume(Waiter& waiter, WakeChain& chain) noexcept {
         auto& self = static_cast<Operation&>(waiter);
+        if constexpr (may_look_again)
+            if (self.looks_again() && self.look_on(chain)) return;
         if constexpr (requires { self.serve_others(chain); }) self.serve_others(chain);
         if constexpr (requires { requires Next::goes_on_at_once; }) {
             go_on(self);

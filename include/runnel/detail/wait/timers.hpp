@@ -280,6 +280,28 @@ inline void start_timer(Clock& clock, Timer& timer, Clock::Deadline deadline) no
     if (is_first) tell_runners(timers);
 }
 
+enum class Restarted : std::uint8_t {
+    yes,
+    as_first,  // the same, and the Runners have to be told
+    is_over,   // its deadline has come
+    not_run,   // nobody runs the clock
+};
+
+// The same for a wait that looks again, and may be claimed meanwhile: then it does nothing. Ends no
+// wait, so the caller may hold locks.
+[[nodiscard]] inline Restarted restart_timer(Clock& clock, Timer& timer,
+                                             Clock::Deadline deadline) noexcept {
+    using Heap = decltype(ClockTimers::waits);
+    ClockTimers& timers = TimersOf::get(clock);
+    const Lock lock{timers.mutex};
+    if (Heap::is_in(timer) && is_of_this_process(timers)) timers.waits.remove(timer);
+    if (timer.waiter.claimed()) return Restarted::yes;
+    if (deadline <= timers.ended_until) return Restarted::is_over;
+    if (!is_run(timers)) return Restarted::not_run;
+    timer.deadline = deadline;
+    return insert_timer(timers, timer) ? Restarted::as_first : Restarted::yes;
+}
+
 // Takes it out of the heap, if it is there. After this no thread touches the timer; or its waiter,
 // unless it has claimed it for the deadline.
 inline void stop_timer(Clock& clock, Timer& timer) noexcept {

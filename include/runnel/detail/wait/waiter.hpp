@@ -101,6 +101,8 @@ public:
     using Wait::set_end;
     using Wait::share;
     using Wait::suspend_unshared;
+    using Wait::wait_anew;
+    using Wait::wait_anew_asleep;
 
     [[nodiscard]] bool has(const Behaviour& behaviour) const noexcept {
         return behaviour_ == &behaviour;
@@ -115,6 +117,9 @@ public:
     [[nodiscard]] bool goes_before(const Waiter& other) const noexcept {
         return waits_on_several() && place() < other.place();
     }
+    // For a wait on one object, before it gets into line, whose place has to be known among all
+    // waits.
+    void draw_ticket() noexcept { set_ticket(Tickets<>::draw()); }
     // Notes that it stands behind `other`, if it waits on one object.
     void stand_behind(const Waiter& other) noexcept {
         if (!waits_on_several()) set_ticket(std::max(ticket(), other.ticket() | 1U));
