@@ -8,6 +8,7 @@
 #include <runnel/consumer.hpp>
 #include <runnel/detail/base/annotations.hpp>
 #include <runnel/detail/base/handle.hpp>
+#include <runnel/detail/core/effect.hpp>
 #include <runnel/detail/core/group_state.hpp>
 #include <runnel/detail/stream/stream_state.hpp>
 #include <runnel/error.hpp>
@@ -20,6 +21,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
+#include <new>
 #include <optional>
 #include <span>
 #include <string>
@@ -85,6 +87,21 @@ public:
     std::size_t nack(std::initializer_list<StreamId> ids, Nack mode = Nack::fail,
                      const NackOptions& options = {}) const {
         return nack(std::span{ids.begin(), ids.size()}, mode, options);
+    }
+
+    /// Makes those of these entries pending again that are in the stream and that the group has
+    /// delivered, but has not pending any more: they were acknowledged, forwarded or dropped. They
+    /// belong to no consumer, as after nack(): no read returns them, and the next claim() or
+    /// autoclaim() of any consumer gets them, whatever its `min_idle` is. `deliveries` is their new
+    /// count of deliveries; the next delivery counts one more. Returns how many these are; none if
+    /// the group was removed. Entries that are pending, or that reads will still return, stay as
+    /// they are. Redis: XNACK … FORCE.
+    ///
+    /// Wakes: as nack().
+    /// Memory: allocates for the ids, and for what the group has pending.
+    std::size_t redeliver(std::span<const StreamId> ids, std::uint64_t deliveries = 0) const;
+    std::size_t redeliver(std::initializer_list<StreamId> ids, std::uint64_t deliveries = 0) const {
+        return redeliver(std::span{ids.begin(), ids.size()}, deliveries);
     }
 
     /// How many entries are pending, in all and for each consumer. Redis: XPENDING.
@@ -187,6 +204,31 @@ std::size_t ConsumerGroup<T>::nack(std::span<const StreamId> ids, Nack mode,
         return all;
     });
     return effect.released;
+}
+
+template <Message T>
+std::size_t ConsumerGroup<T>::redeliver(std::span<const StreamId> ids,
+                                        std::uint64_t deliveries) const {
+    std::vector<StreamId> made;  // by this call
+    made.reserve(ids.size());
+    const auto redeliver_all = [&](auto& stream, detail::GroupState& rules) {
+        stream.mutex.assert_held();
+        if (group_->is_removed) return detail::Effect{};
+        detail::Effect all;
+        try {
+            for (const StreamId& id : ids) {
+                const auto one =
+                    stream.log.find(id) ? rules.redeliver(id, deliveries) : detail::Effect{};
+                if (one) made.push_back(id);
+                all += one;
+            }
+        } catch (const std::bad_alloc&) {
+            for (const StreamId& id : made) rules.acknowledge(id);
+            throw;
+        }
+        return all;
+    };
+    return detail::change(*group_.get(), redeliver_all).released;
 }
 
 template <Message T>

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <new>
 #include <optional>
+#include <span>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -189,6 +190,28 @@ TEST_CASE("a read without memory for what is lost drops nothing, or tells it",
         parts += batch->lost().size() != 5 || batch->size() != 5 ? 1 : 0;
     });
     CHECK(parts != 0);
+}
+
+TEST_CASE("entries without memory are not pending again", "[group][allocation][redeliver]") {
+    const auto all = id_range(1, 100);
+    std::size_t refused = 0;
+    at_every_request([&](long granted, Shortage shortage) {
+        GroupWorld world{100};
+        REQUIRE(world.group.ack(std::span{all}.subspan(2)) == 98);  // so that it drops their leaves
+        const auto before = world.state();
+        std::size_t count = 0;
+        try {
+            const MemoryRunsOut limit{granted, shortage};
+            count = world.group.redeliver(all, 5);
+        } catch (const std::bad_alloc&) {
+            ++refused;
+            REQUIRE(world.state() == before);
+            return;
+        }
+        REQUIRE(count == 98);
+        REQUIRE(world.group.pending().count == 100);
+    });
+    CHECK(refused > 2);  // not only for the ids of the call
 }
 
 TEST_CASE("a look at a group without memory changes nothing", "[group][allocation]") {

@@ -264,6 +264,14 @@ public:
         if (pending_.size() != before) pending_.release(place, deliveries);
     }
 
+    // The same for an entry that the group has delivered. No effect: it is pending, or still to be
+    // delivered. Throws: std::bad_alloc.
+    Effect redeliver(const StreamId& id, std::uint64_t deliveries) {
+        if (id > last_delivered_ || pending_.find(id)) return {};
+        make_pending(id, deliveries);
+        return {.released = 1};
+    }
+
     // Restarts the idle time of the entry.
     Effect extend(const StreamId& id, Milliseconds now, const Fence& fence) noexcept {
         const auto place = place_of(id, &fence);
