@@ -153,6 +153,8 @@ public:
         : stream_{stream}, group_{std::move(group)} {}
 
 private:
+    friend class DeadLetters<T>;
+
     using State = detail::StreamState<T>;
 
     detail::Handle<State> stream_;

@@ -45,6 +45,8 @@ template <Message T>
 class Deliveries;
 template <Message T>
 class Stream;
+template <Message T>
+class DeadLetters;
 
 /// One entry that a group has delivered to a consumer, in place. Valid as long as its batch.
 ///
@@ -126,6 +128,7 @@ public:
 
 private:
     friend class Deliveries<T>;
+    friend class DeadLetters<T>;
 
     template <typename Step>
     Ack fenced(Step step) const noexcept;

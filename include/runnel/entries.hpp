@@ -26,6 +26,9 @@
 
 namespace runnel::inline v0 {
 
+template <Message T>
+class DeadLetters;
+
 /// One entry of a stream, kept alive as long as this object lives, even when the stream erases or
 /// trims the entry or is destroyed. Copies refer to the same entry. For entries that have to
 /// outlive a batch, such as dead letters. It keeps its block of up to 64 entries: the memory is not
@@ -70,6 +73,8 @@ public:
         : entry_{detail::Pin{block}, slot} {}
 
 private:
+    friend class DeadLetters<T>;
+
     [[nodiscard]] bool has_entry() const noexcept { return entry_.pin.block() != nullptr; }
 
     detail::PinnedEntry<T> entry_;

@@ -17,6 +17,7 @@
 #include <runnel/consumer.hpp>
 #include <runnel/consumer_group.hpp>
 #include <runnel/cursor.hpp>
+#include <runnel/dead_letters.hpp>
 #include <runnel/delivery.hpp>
 #include <runnel/duration.hpp>
 #include <runnel/entries.hpp>

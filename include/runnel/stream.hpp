@@ -88,7 +88,8 @@ struct StreamInfo {
     StreamId max_deleted_id{};        ///< the greatest one that was erased; trimming does not count
     std::uint64_t entries_added = 0;  ///< ever
     std::size_t groups = 0;
-    std::size_t waiting = 0;  ///< reads that wait, of groups too
+    std::size_t waiting = 0;    ///< reads that wait, of groups too
+    std::uint64_t trimmed = 0;  ///< entries, ever; those that were erased do not count
 };
 
 /// An append-only log: entries stay when they are read. Each reader goes at its own pace, and the
@@ -136,7 +137,7 @@ public:
     /// Throws: Error{closed}; Error{id_exhausted} once the greatest id was given out.
     /// Complexity: constant while no read waits. Else linear in the number of groups, of reads that
     /// it ends, and of reads that wait because their consumer is at `max_pending`.
-    StreamId add(T&& message) const { return state_->add(message, next_id()); }
+    StreamId add(T&& message) const { return state_->add(message, state_->next_id()); }
     StreamId add(const T& message) const requires std::copy_constructible<T> {
         T copy(message);
         return add(std::move(copy));
@@ -148,7 +149,7 @@ public:
     /// Throws: as add(); Error{id_too_small} unless `id` is greater than last_id().
     StreamId add(StreamId id, T&& message) const {
         return state_->add(message, [id](StreamId last) {
-            if (last == StreamId::max()) refuse_exhausted();
+            if (last == StreamId::max()) State::refuse_exhausted();
             if (id <= last) refuse_id(id, last);
             return id;
         });
@@ -167,7 +168,7 @@ public:
     StreamId add(std::chrono::sys_time<Unit> at, T&& message) const {
         const std::uint64_t ms = StreamId::at(at).ms;
         return state_->add(message, [ms](StreamId last) {
-            if (last == StreamId::max()) refuse_exhausted();
+            if (last == StreamId::max()) State::refuse_exhausted();
             const auto id = id_after_within(last, ms);
             if (!id) refuse_millisecond(ms, last);
             return *id;
@@ -315,7 +316,7 @@ public:
         const detail::Lock lock{state_->mutex};
         const detail::LogFacts facts = state_->log.facts();
         return {facts.length,        facts.first_id,        facts.last_id, facts.max_deleted_id,
-                facts.entries_added, state_->groups.size(), state_->waits};
+                facts.entries_added, state_->groups.size(), state_->waits, state_->log.trimmed()};
     }
 
     /// What it was made with. The clock is never null.
@@ -343,6 +344,8 @@ private:
     friend class Cursor<T>;
     template <Message U>
     friend class Delivery;
+    template <Message U>
+    friend class DeadLetters;
 
     using State = detail::StreamState<T>;
 
@@ -354,20 +357,6 @@ private:
                                                      "; it must be 4 to 64"};
     }
 
-    // What add() gives to an entry that is added now: the id after the last one.
-    [[nodiscard]] auto next_id() const noexcept {
-        const auto now =
-            static_cast<std::uint64_t>(std::max<detail::Milliseconds>(0, state_->wall()));
-        return [now](StreamId last) {
-            const auto id = id_after(last, now);
-            if (!id) refuse_exhausted();
-            return *id;
-        };
-    }
-
-    [[noreturn]] static void refuse_exhausted() {
-        throw Error{ErrorCode::id_exhausted, "Stream: the last possible id was given out"};
-    }
     [[noreturn]] static void refuse_id(StreamId id, StreamId last) {
         throw Error{ErrorCode::id_too_small, "Stream: the id " + to_string(id) +
                                                  " is not greater than the last one, " +
@@ -413,7 +402,7 @@ template <Message T>
 template <Message U>
 Ack Delivery<T>::forward(const Stream<U>& to, std::type_identity_t<U>&& message) const {
     const detail::Fence fence{consumer_, attempt};
-    return detail::forward(*group_, id, fence, *to.state_, message, to.next_id());
+    return detail::forward(*group_, id, fence, *to.state_, message, to.state_->next_id());
 }
 
 }  // namespace runnel::inline v0

@@ -95,6 +95,9 @@ namespace runnel::inline v0 {
     template std::tuple_element_t<0, Delivery<T>> get<0>(const Delivery<T>&) noexcept;             \
     template std::tuple_element_t<1, Delivery<T>> get<1>(const Delivery<T>&) noexcept;             \
     template std::tuple_element_t<2, Delivery<T>> get<2>(const Delivery<T>&) noexcept;             \
+    template class DeadLetters<T>;                                                                 \
+    template struct DeadLetter<T>;                                                                 \
+    template struct RedriveOptions<T>;                                                             \
                                                                                                    \
     template class Channel<T>;                                                                     \
     template struct ChannelOptions<T>;                                                             \

@@ -93,6 +93,17 @@ TEST_CASE_METHOD(NumberStream, "the entries at both ends of the ids there are ca
     CHECK(stream.info().max_deleted_id == StreamId::max());
 }
 
+TEST_CASE("what was trimmed is counted, and what was erased is not", "[stream][trim][info]") {
+    const Stream<int> stream{{.keep = {.count = 4}}};
+    for (int number = 1; number <= 6; ++number) stream.add(int{number});
+    CHECK(stream.info().trimmed == 2);
+    stream.erase({stream.info().first_id});
+    CHECK(stream.info().trimmed == 2);
+    stream.trim({.count = 1});
+    CHECK(stream.info().trimmed == 4);
+    CHECK(stream.info().length == 1);
+}
+
 // ------------------------------------------------------------------ trimming by length
 
 TEST_CASE_METHOD(ManyEntries, "a stream is trimmed to a length: the oldest entries go",

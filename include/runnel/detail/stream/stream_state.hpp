@@ -20,6 +20,7 @@
 #include <runnel/duration.hpp>
 #include <runnel/error.hpp>
 #include <runnel/message.hpp>
+#include <runnel/stream_id.hpp>
 #include <runnel/stream_options.hpp>
 
 #include <algorithm>
@@ -243,6 +244,19 @@ public:
         return later(Clock::Deadline{}, std::chrono::milliseconds{time - beginning});
     }
 
+    // What an entry gets that is added now: the id after the last one.
+    [[nodiscard]] auto next_id() const noexcept {
+        const auto now = static_cast<std::uint64_t>(std::max<Milliseconds>(0, wall()));
+        return [now](StreamId last) {
+            const auto id = id_after(last, now);
+            if (!id) refuse_exhausted();
+            return *id;
+        };
+    }
+    [[noreturn]] static void refuse_exhausted() {
+        throw Error{ErrorCode::id_exhausted, "Stream: the last possible id was given out"};
+    }
+
     // Adds `message` under the id that next_id(last id) returns. If either throws, `message` is
     // untouched. Then trims, and serves the waits.
     template <typename NextId>
@@ -293,10 +307,7 @@ public:
             effect = step(log, disposal);
             // Waits for room may have room now, or nothing left to wait for.
             if (effect && waits != 0) [[unlikely]]
-                for_each_awaited([&](Group& group) {
-                    mutex.assert_held();
-                    serve_those_for_room(group, chain);
-                });
+                serve_removed(chain);
         }
         chain.resume_all();
         return effect.removed;
@@ -309,11 +320,21 @@ public:
             Effect effect;
             for (const StreamId& id : ids) {
                 const auto place = from.find(id);
-                if (!place) continue;
-                for (auto& [name, group] : groups) group.get()->rules.note_erased(id);
-                effect += from.erase(place, disposal);
+                if (place) effect += erase(place, disposal);
             }
             return effect;
+        });
+    }
+
+    // The parts of that: erases one entry, and serves those who may have room now.
+    Effect erase(LogPlace<T> place, Disposal<T>& disposal) noexcept RUNNEL_REQUIRES(mutex) {
+        for (auto& [name, group] : groups) group.get()->rules.note_erased(place.id());
+        return log.erase(place, disposal);
+    }
+    void serve_removed(WakeChain& chain) noexcept RUNNEL_REQUIRES(mutex) {
+        for_each_awaited([&](Group& group) {
+            mutex.assert_held();
+            serve_those_for_room(group, chain);
         });
     }
 
