@@ -18,6 +18,8 @@
 #include <runnel/consumer_group.hpp>
 #include <runnel/cursor.hpp>
 #include <runnel/dead_letters.hpp>
+#include <runnel/deduplicator.hpp>
+#include <runnel/deduplicator_options.hpp>
 #include <runnel/delivery.hpp>
 #include <runnel/duration.hpp>
 #include <runnel/entries.hpp>

@@ -4,6 +4,7 @@
 #include <runnel/runnel.hpp>
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <initializer_list>
 #include <optional>
@@ -37,6 +38,17 @@ struct NoAddress {
 
     void operator&() const = delete;
     void operator,(int) const = delete;
+};
+
+// A key that has a hash and a comparison of its own.
+struct Key {
+    Copyable name;
+};
+struct KeyHash {
+    std::size_t operator()(const Key& key) const { return key.name.text.size(); }
+};
+struct KeyEqual {
+    bool operator()(const Key& one, const Key& other) const { return one.name == other.name; }
 };
 
 // Functions that are called with a message.
@@ -135,6 +147,10 @@ RUNNEL_INSTANTIATE(checks::Copyable)
 RUNNEL_INSTANTIATE(checks::Wide)
 RUNNEL_INSTANTIATE(checks::NoAddress)
 #endif
+
+template class Deduplicator<std::uint64_t>;
+template class Deduplicator<std::string>;
+template class Deduplicator<checks::Key, checks::KeyHash, checks::KeyEqual>;
 
 template class Popped<bool>;  // an element of a vector of them is no object
 template class Batch<bool>;

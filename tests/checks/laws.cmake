@@ -3,7 +3,7 @@
 cmake_minimum_required(VERSION 3.21)
 
 # The public headers that are values and words; the others are what users name, the models.
-set(vocabulary abstract_clock ack channel_options duration error executor glob group_options key_slot list_options message model
+set(vocabulary abstract_clock ack channel_options deduplicator_options duration error executor glob group_options key_slot list_options message model
     options outcome stream_id stream_options version)
 
 # Which folders each may include besides itself. Siblings do not know each other; blocks and core
@@ -29,7 +29,7 @@ set(locks mutex shared_mutex condition_variable semaphore latch barrier future t
 # outcome of a call, no batch and no clock.
 set(words_of_wait abstract_clock duration error executor outcome)
 set(words_of_blocks message stream_id)
-set(words_of_core ack list_options message stream_id)
+set(words_of_core ack deduplicator_options list_options message stream_id)
 
 # The one header that names std::atomic: all others write Atomic, which a test replaces. A fence for
 # the compiler is no access.
