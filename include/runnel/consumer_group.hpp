@@ -14,6 +14,7 @@
 #include <runnel/error.hpp>
 #include <runnel/group_options.hpp>
 #include <runnel/message.hpp>
+#include <runnel/stats.hpp>
 #include <runnel/stream_id.hpp>
 
 #include <algorithm>
@@ -126,6 +127,16 @@ public:
     ///
     /// Complexity: one step for every 64 entries that it counts.
     [[nodiscard]] std::size_t lag() const;
+
+    /// What the group has still to do: lag(), what is pending, and how old the oldest entries of
+    /// both are. The ages go by the wall clock of the stream. See LagMonitor, which watches it.
+    ///
+    /// Complexity: as lag(). With BacklogOptions::attempts also linear in the number of pending
+    /// entries. All of it under the stream's lock.
+    [[nodiscard]] Backlog backlog(const BacklogOptions& options = {}) const noexcept;
+
+    /// The clock of the stream.
+    [[nodiscard]] Clock& clock() const noexcept { return stream_->clock; }
 
     /// Sets the position of the group: the next read returns the entries after it. It may go back,
     /// so that entries are delivered again, or forward, so that entries are skipped. Pending
@@ -306,6 +317,12 @@ template <Message T>
 std::size_t ConsumerGroup<T>::lag() const {
     const detail::Lock lock{stream_->mutex};
     return stream_->log.count_after(group_->rules.last_delivered());
+}
+
+template <Message T>
+Backlog ConsumerGroup<T>::backlog(const BacklogOptions& options) const noexcept {
+    const detail::Lock lock{stream_->mutex};
+    return stream_->backlog(*group_.get(), options);
 }
 
 template <Message T>

@@ -29,6 +29,7 @@
 #include <runnel/group_options.hpp>
 #include <runnel/inbox.hpp>
 #include <runnel/key_slot.hpp>
+#include <runnel/lag_monitor.hpp>
 #include <runnel/list_options.hpp>
 #include <runnel/message.hpp>
 #include <runnel/messages.hpp>
@@ -38,6 +39,7 @@
 #include <runnel/pollable.hpp>
 #include <runnel/read_first.hpp>
 #include <runnel/runner.hpp>
+#include <runnel/stats.hpp>
 #include <runnel/stream.hpp>
 #include <runnel/stream_id.hpp>
 #include <runnel/stream_options.hpp>

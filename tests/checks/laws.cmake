@@ -3,8 +3,8 @@
 cmake_minimum_required(VERSION 3.21)
 
 # The public headers that are values and words; the others are what users name, the models.
-set(vocabulary abstract_clock ack channel_options deduplicator_options duration error executor glob group_options key_slot list_options message model
-    options outcome stream_id stream_options version)
+set(vocabulary abstract_clock ack channel_options deduplicator_options duration error executor glob group_options
+    key_slot list_options message model options outcome stats stream_id stream_options version)
 
 # Which folders each may include besides itself. Siblings do not know each other; blocks and core
 # hold no lock and do not wait.
@@ -18,6 +18,8 @@ set(above_stream base vocabulary wait blocks core)
 set(above_channel base vocabulary wait blocks core)
 set(above_facade base vocabulary wait blocks core list stream channel)
 set(above_models base vocabulary wait blocks core list stream channel facade)
+set(above_worker base vocabulary models)  # what users use, nothing else
+set(above_all vocabulary models worker)
 set(above_compat base vocabulary wait blocks core list stream channel facade models)
 set(above_redis base vocabulary wait blocks core)  # the fake stands beside the models
 set(above_redis_testing base vocabulary wait redis)  # an optional part of the fake
@@ -51,6 +53,10 @@ function(folder_of path result)
         set(${result} redis PARENT_SCOPE)
     elseif(path MATCHES "^redis/testing/[a-z_]+[.]hpp$")
         set(${result} redis_testing PARENT_SCOPE)
+    elseif(path MATCHES "^worker/[a-z_]+[.]hpp$" OR name STREQUAL "lag_monitor")
+        set(${result} worker PARENT_SCOPE)
+    elseif(name STREQUAL "runnel")
+        set(${result} all PARENT_SCOPE)
     elseif(name MATCHES "/")
         set(${result} none PARENT_SCOPE)
     else()

@@ -125,6 +125,15 @@ public:
     [[nodiscard]] const PendingEntries& pending() const noexcept { return pending_; }
     [[nodiscard]] const Consumers& consumers() const noexcept { return consumers_; }
 
+    // The greatest count of deliveries of a pending entry; 0 if there is none. Linear in what is
+    // pending.
+    [[nodiscard]] std::uint64_t greatest_deliveries() const noexcept {
+        std::uint64_t greatest = 0;
+        for (auto place = pending_.first(); place; place = PendingEntries::next(place))
+            greatest = std::max(greatest, PendingEntries::deliveries(place));
+        return greatest;
+    }
+
     // As XGROUP SETID does. `entries_read` cannot be more than all entries.
     void set_position(StreamId last_delivered, std::optional<std::uint64_t> entries_read,
                       const LogFacts& log) noexcept {

@@ -20,6 +20,7 @@
 #include <runnel/duration.hpp>
 #include <runnel/error.hpp>
 #include <runnel/message.hpp>
+#include <runnel/stats.hpp>
 #include <runnel/stream_id.hpp>
 #include <runnel/stream_options.hpp>
 
@@ -480,6 +481,31 @@ public:
         return static_cast<bool>(group.rules.first_lost(*consumer, log.facts(), is_live()));
     }
     [[nodiscard]] IsLive<T> is_live() const noexcept RUNNEL_REQUIRES(mutex) { return {log}; }
+
+    // ---- looking
+
+    // What `group` has still to do.
+    [[nodiscard]] Backlog backlog(const Group& group, const BacklogOptions& options) const noexcept
+        RUNNEL_REQUIRES(mutex) {
+        const GroupState& rules = group.rules;
+        const PendingEntries& pending = rules.pending();
+        const LogPlace<T> undelivered = log.after(rules.last_delivered());
+        Backlog backlog;
+        backlog.lag = log.count_after(rules.last_delivered());
+        backlog.pending = pending.size();
+        backlog.released = pending.released();
+        if (undelivered) backlog.undelivered_age = age_of(undelivered.id());
+        if (pending.size() == 0) return backlog;
+        backlog.unacknowledged_age = age_of(PendingEntries::id(pending.first()));
+        if (options.attempts) backlog.attempts = rules.greatest_deliveries();
+        return backlog;
+    }
+
+    // By the wall clock; never negative.
+    [[nodiscard]] std::chrono::milliseconds age_of(StreamId id) const noexcept {
+        const auto now = static_cast<std::uint64_t>(std::max<Milliseconds>(0, wall()));
+        return std::chrono::milliseconds{now - std::min(now, id.ms)};
+    }
 
     // ---- as in Redis, each signal counts as a new call of every waiting consumer; worked out when
     // the group is next looked at
