@@ -116,6 +116,30 @@ TEST_CASE("a redrive without memory does nothing, or ends where it had none",
     }
 }
 
+TEST_CASE("a letter stays if there is no memory to make its entry pending",
+          "[dead_letters][allocation][redrive]") {
+    constexpr int count = 140;  // what was pending in several leaves, which are gone
+    std::size_t parts = 0;
+    at_every_request([&](long granted, Shortage shortage) {
+        NumberGroup world;
+        const DeadLetters<int> dead{{.clock = &world.clock}};
+        world.add_range(1, count);
+        for (const auto& delivery : world.ann.try_read({.count = count}))
+            if (dead.bury(delivery) != Ack::done) FAIL("not buried");
+        Redriven part;
+        try {
+            const MemoryRunsOut limit{granted, shortage};
+            part = dead.redrive(world.group);
+        } catch (const std::bad_alloc&) {
+            part = {};
+        }
+        REQUIRE(world.group.pending().count == part.redriven);
+        REQUIRE(dead.size() == count - part.redriven);
+        parts += part.redriven % count != 0 ? 1 : 0;
+    });
+    CHECK(parts != 0);
+}
+
 TEST_CASE("dead letters without memory are not made", "[dead_letters][allocation]") {
     at_every_request([](long granted, Shortage shortage) {
         std::optional<DeadLetters<int>> made;

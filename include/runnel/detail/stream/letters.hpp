@@ -125,7 +125,7 @@ private:
         using is_transparent = void;
 
         static View view(const Key& key) noexcept { return {key.stream, key.group, key.id}; }
-        static const View& view(const View& key) noexcept { return key; }
+        static View view(View key) noexcept { return key; }
         template <typename One, typename Other>
         bool operator()(const One& one, const Other& other) const noexcept {
             return view(one) < view(other);
