@@ -34,6 +34,10 @@ class MarkedKeys {
 public:
     using Time = std::chrono::steady_clock::time_point;
 
+private:
+    using Hash = std::uint32_t;
+
+public:
     class Node {
     public:
         template <typename Like>
@@ -42,19 +46,20 @@ public:
         Node& operator=(const Node&) = delete;
         ~Node() = default;
 
-        // Links of the marks, for LinkedList.
-        Node* previous = nullptr;
-        Node* next = nullptr;
-
     private:
         friend class MarkedKeys;
+        friend class LinkedList<Node>;
 
+        // What a look at a key needs comes first, close together.
         Node* chained_ = nullptr;  // in its bucket, or among the free ones
-        std::size_t hash_ = 0;
+        Key key_;
         Time marked_at_{};
+        Hash hash_ = 0;
         bool is_marked_ = false;
         bool is_in_work_ = false;
-        Key key_;
+        // Links of the marks.
+        Node* previous = nullptr;
+        Node* next = nullptr;
     };
 
     // `age` is positive, `count` at least 1. Throws: std::bad_alloc.
@@ -85,7 +90,8 @@ public:
     };
     // Throws: what the key's copying and comparing throw, std::bad_alloc.
     template <typename Like, typename Equal>
-    Begun begin(const Like& key, std::size_t hash, const Equal& equal) {
+    Begun begin(const Like& key, std::size_t hash_of_key, const Equal& equal) {
+        const Hash hash = spread(hash_of_key);
         Node* node = find(key, hash, equal);
         if (node != nullptr && node->is_marked_) {
             ++stats_.duplicates;
@@ -115,7 +121,8 @@ public:
 
     // False: it was marked already. Its mark counts from now on. Throws: as begin().
     template <typename Like, typename Equal>
-    bool mark(const Like& key, std::size_t hash, const Equal& equal) {
+    bool mark(const Like& key, std::size_t hash_of_key, const Equal& equal) {
+        const Hash hash = spread(hash_of_key);
         Node* node = find(key, hash, equal);
         const bool is_new = node == nullptr || !node->is_marked_;
         if (!is_new) ++stats_.duplicates;
@@ -126,7 +133,8 @@ public:
 
     // Throws: what comparing keys throws.
     template <typename Like, typename Equal>
-    [[nodiscard]] bool contains(const Like& key, std::size_t hash, const Equal& equal) {
+    [[nodiscard]] bool contains(const Like& key, std::size_t hash_of_key, const Equal& equal) {
+        const Hash hash = spread(hash_of_key);
         const Node* const node = find(key, hash, equal);
         if (node == nullptr || !node->is_marked_) return false;
         ++stats_.duplicates;
@@ -135,7 +143,8 @@ public:
 
     // Whether it was marked. Throws: what comparing keys throws.
     template <typename Like, typename Equal>
-    bool forget(const Like& key, std::size_t hash, const Equal& equal) {
+    bool forget(const Like& key, std::size_t hash_of_key, const Equal& equal) {
+        const Hash hash = spread(hash_of_key);
         Node* const node = find(key, hash, equal);
         if (node == nullptr || !node->is_marked_) return false;
         unmark(*node);
@@ -150,7 +159,7 @@ public:
 
 private:
     static constexpr std::size_t least_buckets = 16;
-    static constexpr unsigned shift_of_least_buckets = 60;
+    static constexpr unsigned shift_of_least_buckets = 28;
 
     void set_time(Time now) noexcept { now_ = std::max(now_, now); }
 
@@ -199,14 +208,15 @@ private:
 
     // A multiplication spreads hashes that are the numbers themselves; its upper bits depend on all
     // others.
-    Node*& bucket_of(std::size_t hash) noexcept {
+    static Hash spread(std::size_t hash) noexcept {
         constexpr std::uint64_t golden_ratio = 0x9E37'79B9'7F4A'7C15;
-        return buckets_[(hash * golden_ratio) >> shift_];
+        return static_cast<Hash>((hash * golden_ratio) >> 32U);
     }
+    Node*& bucket_of(Hash hash) noexcept { return buckets_[hash >> shift_]; }
 
     // Null: it is neither marked nor in work.
     template <typename Like, typename Equal>
-    Node* find(const Like& key, std::size_t hash, const Equal& equal) {
+    Node* find(const Like& key, Hash hash, const Equal& equal) {
         Node* node = bucket_of(hash);
         while (node != nullptr && !(node->hash_ == hash && equal(node->key_, key)))
             node = node->chained_;
@@ -218,7 +228,7 @@ private:
 
     // In the table, neither marked nor in work yet.
     template <typename Like>
-    Node& add(const Like& key, std::size_t hash) {
+    Node& add(const Like& key, Hash hash) {
         if (free_ != nullptr) {
             free_->key_ = key;
         } else {
@@ -233,7 +243,7 @@ private:
     // Makes a free one.
     template <typename Like>
     void make_node(const Like& key) {
-        if (nodes_.size() == buckets_.size()) widen();
+        if (nodes_.size() == buckets_.size() && shift_ != 0) widen();
         nodes_.emplace_back(key);
         free_ = &nodes_.back();
     }
@@ -265,7 +275,7 @@ private:
     const std::size_t count_;
     const std::uint64_t age_;  // in nanoseconds
     Time now_ = Time::min();
-    std::vector<Node*> buckets_;  // a power of two, no fewer than there are nodes
+    std::vector<Node*> buckets_;  // a power of two: no fewer than there are nodes, or 2^32
     unsigned shift_ = shift_of_least_buckets;
     std::deque<Node> nodes_;
     Node* free_ = nullptr;
