@@ -55,6 +55,9 @@ namespace detail {
 
 [[nodiscard]] inline std::optional<Milliseconds> checked_claim(const GroupReadOptions& options) {
     if (!options.claim) return std::nullopt;
+    if (options.claim_count == 0)
+        throw Error{ErrorCode::invalid_argument,
+                    "Consumer: a read with claim_count 0; it must be at least 1"};
     return checked_min_idle(*options.claim, "Consumer: a read", "claim");
 }
 
@@ -298,8 +301,8 @@ Deliveries<T> Consumer<T>::read(const GroupReadOptions* waiting,
     const auto min_idle = detail::checked_claim(options);
     Deliveries<T> result{Ending::timed_out};
     const detail::ConsumerKey me{id_, name_};
-    detail::ReadNew<T, Deliveries<T>> request{
-        result, me, max_pending_, options, min_idle, stream_->clock};
+    detail::ReadNew<T, Deliveries<T>> request{result,  me,       max_pending_,
+                                              options, min_idle, stream_->clock};
     try {
         detail::StreamPlace place{request, *stream_, group_.get()};
         const auto limits = detail::WaitLimits::of(waiting);

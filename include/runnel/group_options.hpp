@@ -70,6 +70,8 @@ struct GroupReadOptions {
     /// any consumer: before new entries, and while it waits for them. Make it longer than any
     /// consumer works on an entry. Not negative. Redis: CLAIM.
     std::optional<Duration> claim{};
+    /// At most so many of the `count` are claimed ones, at least 1. Not in Redis.
+    std::size_t claim_count = std::numeric_limits<std::size_t>::max();
 };
 
 struct HistoryOptions {

@@ -114,6 +114,18 @@ TEST_CASE_METHOD(ThreePending, "a read that claims takes new entries if there is
     CHECK(ids(bob.try_read({.count = 2, .claim = 1min})) == ids({5}));
 }
 
+TEST_CASE_METHOD(ThreePending, "a read claims no more than it is to, and fills up with new entries",
+                 "[group][read][claim]") {
+    add({4, 5, 6});
+    clock.advance(1h);
+    CHECK(ids(bob.try_read({.count = 3, .claim = 1min, .claim_count = 1})) == ids({1, 4, 5}));
+    CHECK(ids(bob.try_read({.count = 3, .claim = 1min, .claim_count = 9})) == ids({2, 3, 6}));
+    add({7});
+    CHECK(error_of([&] { (void)bob.try_read({.claim = 1min, .claim_count = 0}); }) ==
+          ErrorCode::invalid_argument);
+    CHECK(ids(bob.try_read({.claim_count = 0})) == ids({7}));  // it claims nothing
+}
+
 TEST_CASE_METHOD(ThreePending, "a read may claim its own entries, with a minimum of 0 at once",
                  "[group][read][claim]") {
     CHECK(attempts(ann.try_read({.claim = 0ms})) == Numbers{2, 2, 2});

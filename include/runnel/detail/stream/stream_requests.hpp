@@ -276,6 +276,7 @@ public:
                 .is_read = true,
                 .min_idle = min_idle},
           count_{options.count},
+          claim_count_{std::min(options.count, options.claim_count)},
           acknowledged_{options.acknowledged} {}
 
     // Copies the name, as the handle may be destroyed during the wait. May throw.
@@ -386,7 +387,7 @@ private:
                                          ConsumerRecord& consumer, Milliseconds now) noexcept
         RUNNEL_REQUIRES(stream.mutex) {
         const PendingEntries& pending = group.rules.pending();
-        std::size_t left = count_;
+        std::size_t claimed = 0;
         const auto owner = [&](const TimedEntry& one) {
             return PendingEntries::owner(pending.find(one.id));
         };
@@ -398,21 +399,21 @@ private:
             return has_room ? entry : LogPlace<T>{};
         };
         const auto take = [&](const TimedEntry& one, const LogPlace<T>& entry) {
-            if (left == 0) return false;
+            if (claimed == claim_count_) return false;
             delivered_.reserve_one(entry);
             const std::uint32_t before = owner(one);
             has_freed_pending_ |= before != PendingEntries::nobody && before != consumer.number;
             delivered_.add(entry, group.rules.take(one.id, consumer, {.delivered = now}, now));
-            --left;
+            ++claimed;
             return true;
         };
         try {
             group.rules.look_for_longest_idle(*wait_.min_idle, now, find, take);
         } catch (...) {
-            left = 0;
             if (!delivered_) set_end(WaitEnd::failed);
+            return 0;
         }
-        return left;
+        return count_ - claimed;
     }
 
     // May also run for a request that has ended: its thread takes the lock before it looks at the
@@ -462,6 +463,7 @@ private:
     GroupWait wait_;
     std::string name_;  // the consumer's, while it waits
     const std::size_t count_;
+    const std::size_t claim_count_;
     const bool acknowledged_;
     bool has_freed_pending_ = false;
     Atomic<std::uint32_t> cancels_ = 0;
