@@ -16,6 +16,7 @@
 #include <memory>
 #include <new>
 #include <optional>
+#include <pthread.h>
 #include <stdexcept>
 #include <stop_token>
 #include <string>
@@ -449,6 +450,19 @@ TEST_CASE("a thread is told to stop through its token, as any jthread", "[clock]
         CHECK(clock.waiting() == 1);
     }
     CHECK(end == WaitEnd::stopped);
+}
+
+TEST_CASE("a thread may end by pthread_exit(), and is not waited for any more", "[clock][manual]") {
+    ManualClock clock;
+    const auto captured = std::make_shared<int>(1);
+    auto thread = clock.thread([&clock, captured] {
+        Rest{clock}.wait(1min);
+        pthread_exit(nullptr);
+    });
+    clock.advance(1min);
+    clock.settle();
+    CHECK(captured.use_count() == 1);
+    thread.join();
 }
 
 TEST_CASE("a thread can be given what can only be moved", "[clock][manual]") {

@@ -238,8 +238,9 @@ public:
 
     /// Starts a thread that advance() and settle() wait for. It counts as running from before this
     /// returns until `function` and its captures are destroyed. `function` may take a
-    /// std::stop_token and must not throw. The name appears in the message of Error{not_settled}.
-    /// The clock must outlive the thread, but need not outlive the Thread object.
+    /// std::stop_token and must not throw; it may end the thread by pthread_exit(). The name
+    /// appears in the message of Error{not_settled}. The clock must outlive the thread, but need
+    /// not outlive the Thread object.
     template <typename Function>
     [[nodiscard]] Thread thread(std::string name, Function function);
 
@@ -829,15 +830,19 @@ ManualClock::Thread ManualClock::thread(std::string name, Function function) {
     std::shared_ptr<detail::ThreadEnd> end = attached.end;
     const auto run = [this, &attached](const std::stop_token& stop, std::optional<Function>& body) {
         begin(attached);
+        // Also when the thread ends by pthread_exit().
+        const auto leave = [&](const ManualClock* /*this*/) {
+            body.reset();  // while the thread still counts as running: this may wake others
+            detail::SwitchPoint::skip();
+            current_() = nullptr;
+            detach(attached);
+        };
+        const std::unique_ptr<const ManualClock, decltype(leave)> leaves_at_end{this, leave};
         if constexpr (std::is_invocable_v<Function&, std::stop_token>) {
             std::invoke(*body, std::stop_token{stop});
         } else {
             std::invoke(*body);
         }
-        body.reset();  // while the thread still counts as running: this may wake others
-        detail::SwitchPoint::skip();
-        current_() = nullptr;
-        detach(attached);
     };
     try {
         std::jthread started{[run, body = std::optional<Function>(std::move(function))](
