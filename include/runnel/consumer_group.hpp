@@ -11,6 +11,7 @@
 #include <runnel/detail/core/effect.hpp>
 #include <runnel/detail/core/group_state.hpp>
 #include <runnel/detail/stream/stream_state.hpp>
+#include <runnel/duration.hpp>
 #include <runnel/error.hpp>
 #include <runnel/group_options.hpp>
 #include <runnel/message.hpp>
@@ -68,6 +69,14 @@ public:
     /// Complexity: logarithmic. If the consumer has entries pending, also linear in what the group
     /// has pending from the first of them to the last, under the stream's lock.
     std::size_t remove_consumer(std::string_view name) const;
+
+    /// Removes the consumers that have nothing pending, and have asked for nothing for so long; not
+    /// those whose reads wait. Returns how many. So no entry is lost, as it may be between a look
+    /// at consumers() and remove_consumer(). Redis: XINFO CONSUMERS, XGROUP DELCONSUMER.
+    ///
+    /// Throws: Error{invalid_argument} if `idle` is negative.
+    /// Complexity: linear in the number of consumers, and of reads that wait.
+    std::size_t remove_idle_consumers(Duration idle) const;
 
     /// Acknowledges those of these entries that are pending, whichever consumer has them. Returns
     /// how many those are. Delivery::ack() is safer: it does nothing if another consumer has
@@ -195,6 +204,19 @@ std::size_t ConsumerGroup<T>::remove_consumer(std::string_view name) const {
         return rules.remove_consumer(name);
     };
     return detail::change(*group_.get(), remove).acknowledged;
+}
+
+template <Message T>
+std::size_t ConsumerGroup<T>::remove_idle_consumers(Duration idle) const {
+    const auto least =
+        detail::checked_min_idle(idle, "ConsumerGroup: remove_idle_consumers", "idle");
+    const detail::Lock lock{stream_->mutex};
+    stream_->catch_up(*group_.get());
+    const detail::Milliseconds now = stream_->now();
+    return group_->rules.remove_idle_consumers(now, least, [this](const auto& consumer) {
+        stream_->mutex.assert_held();
+        return stream_->waits_for(*group_.get(), consumer);
+    });
 }
 
 template <Message T>

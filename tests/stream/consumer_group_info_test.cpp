@@ -523,3 +523,38 @@ TEST_CASE_METHOD(NumberStream, "of an empty stream nothing is left to be deliver
     CHECK(group.lag() == 0);
     CHECK(stream.group("ahead", {.from = StreamId{9}}).info().lag == 0);
 }
+
+TEST_CASE_METHOD(ThreePending, "idle consumers without pending entries are removed",
+                 "[group][info]") {
+    const auto names = [this] {
+        std::vector<std::string> all;
+        for (const ConsumerInfo& consumer : group.consumers()) all.push_back(consumer.name);
+        return all;
+    };
+    using Names = std::vector<std::string>;
+    REQUIRE_FALSE(bob.try_read());
+    REQUIRE_FALSE(group.consumer("carl").try_read());
+    clock.advance(1min);
+    REQUIRE_FALSE(bob.try_read());
+    CHECK(group.remove_idle_consumers(1min + 1ms) == 0);
+    CHECK(group.remove_idle_consumers(1min) == 1);
+    CHECK(names() == Names{"ann", "bob"});  // ann has three pending, bob has just asked
+    CHECK(runnel::test::error_of([&] { (void)group.remove_idle_consumers(-1ms); }) ==
+          runnel::ErrorCode::invalid_argument);
+
+    {
+        auto waits = reading(clock, bob);
+        clock.settle();
+        clock.advance(1h);
+        CHECK(group.remove_idle_consumers(0ms) == 0);
+        CHECK(names() == Names{"ann", "bob"});
+        add({4});
+        clock.settle();
+    }
+    CHECK(info_of("bob").pending == 1);
+    REQUIRE(group.ack({{1}, {2}, {3}, {4}}) == 4);
+    CHECK(group.remove_idle_consumers(0ms) == 2);
+    CHECK(names().empty());
+    CHECK_FALSE(bob.try_read());  // is made anew
+    CHECK(names() == Names{"bob"});
+}

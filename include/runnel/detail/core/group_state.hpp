@@ -199,6 +199,20 @@ public:
         return {.acknowledged = dropped};
     }
 
+    // Removes those that have nothing pending, were seen at least so long ago, and for which
+    // is_busy(consumer) is false. Returns how many.
+    template <typename IsBusy>
+    std::size_t remove_idle_consumers(Milliseconds now, Milliseconds idle,
+                                      IsBusy is_busy) noexcept {
+        return std::erase_if(consumers_, [&](const auto& named) {
+            const ConsumerRecord& consumer = named.second;
+            if (consumer.pending != 0 || now - consumer.seen < idle || is_busy(consumer))
+                return false;
+            numbers_[consumer.number] = {nullptr, std::exchange(free_number_, consumer.number)};
+            return true;
+        });
+    }
+
     // ---- delivering
 
     // Delivers an entry that follows last_delivered(). True if it was pending already, with a

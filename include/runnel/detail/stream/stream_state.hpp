@@ -525,6 +525,14 @@ public:
         group.signals_seen = signals_sent;
     }
 
+    // Whether a read of that consumer stands in line.
+    [[nodiscard]] bool waits_for(const Group& group, const ConsumerRecord& consumer) const noexcept
+        RUNNEL_REQUIRES(mutex) {
+        for (WaitNode* node = group.readers.first(); node != nullptr; node = node->next)
+            if (group.rules.find(wait_of(*node).consumer) == &consumer) return true;
+        return false;
+    }
+
     // ---- groups
 
     // The group of that name, made if there is none.
