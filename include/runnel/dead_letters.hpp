@@ -49,6 +49,8 @@ struct Burial {
     /// A name for the stream, if several streams share the dead letters. Redrives give it again.
     std::string stream{};
     std::string error{};
+    /// std::nullopt means the attempt of the delivery.
+    std::optional<std::uint64_t> attempts{};
     /// std::nullopt means the time of the only delivery or, after several, that of the entry's id:
     /// the first delivery was not before that.
     std::optional<std::chrono::system_clock::time_point> first_delivered{};
@@ -143,7 +145,8 @@ public:
         const std::uint64_t redriven = memory_->marks.of(facts.stream, group.name, delivery.id);
         return delivery.forward(letters_,
                                 {std::move(facts.stream), group.name, std::move(facts.error),
-                                 delivery.attempt, redriven, first, last, delivery.keep()});
+                                 facts.attempts.value_or(delivery.attempt), redriven, first, last,
+                                 delivery.keep()});
     }
 
     /// Makes entries pending again in the group that has buried them. They belong to no consumer,

@@ -125,6 +125,15 @@ TEST_CASE_METHOD(NumberGroup, "a letter tells what became of an entry", "[dead_l
     CHECK(entries[0].id == StreamId::at(began + 5s));
 }
 
+TEST_CASE_METHOD(NumberGroup, "a letter tells the attempts that it is given", "[dead_letters]") {
+    const DeadLetters<int> dead{{.clock = &clock}};
+    add({1});
+    const auto held = ann.try_read();
+    CHECK(dead.bury(held[0], {.attempts = 0}) == Ack::done);
+    const auto entries = dead.stream().range();
+    CHECK(entries[0].value.attempts == 0);
+}
+
 TEST_CASE_METHOD(NumberGroup, "a letter tells when its entry was delivered first",
                  "[dead_letters]") {
     const DeadLetters<int> dead{{.clock = &clock}};
