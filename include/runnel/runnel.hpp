@@ -8,6 +8,7 @@
 #include <runnel/abstract_clock.hpp>
 #include <runnel/ack.hpp>
 #include <runnel/awaitable.hpp>
+#include <runnel/backoff.hpp>
 #include <runnel/blocking_list.hpp>
 #include <runnel/broker.hpp>
 #include <runnel/channel.hpp>
@@ -21,12 +22,15 @@
 #include <runnel/deduplicator.hpp>
 #include <runnel/deduplicator_options.hpp>
 #include <runnel/delivery.hpp>
+#include <runnel/delivery_policy.hpp>
 #include <runnel/duration.hpp>
 #include <runnel/entries.hpp>
 #include <runnel/error.hpp>
 #include <runnel/executor.hpp>
 #include <runnel/glob.hpp>
 #include <runnel/group_options.hpp>
+#include <runnel/handled.hpp>
+#include <runnel/histogram.hpp>
 #include <runnel/inbox.hpp>
 #include <runnel/key_slot.hpp>
 #include <runnel/lag_monitor.hpp>
@@ -45,3 +49,4 @@
 #include <runnel/stream_options.hpp>
 #include <runnel/subscription.hpp>
 #include <runnel/wait_any.hpp>
+#include <runnel/worker.hpp>

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <optional>
+#include <source_location>
 #include <span>
 #include <string>
 #include <string_view>
@@ -108,6 +109,13 @@ namespace runnel::inline v0 {
     template std::tuple_element_t<1, Delivery<T>> get<1>(const Delivery<T>&) noexcept;             \
     template std::tuple_element_t<2, Delivery<T>> get<2>(const Delivery<T>&) noexcept;             \
     template class DeadLetters<T>;                                                                 \
+    template struct WorkerOptions<T>;                                                              \
+    template class Worker<T>;                                                                      \
+    template Worker<T>::Worker(const Stream<T>&, std::string_view, checks::Look, WorkerOptions<T>, \
+                               std::source_location);                                              \
+    template class GroupBackend<T>;                                                                \
+    template class Once<T>;                                                                        \
+    template class KeyOrder<T>;                                                                    \
     template struct DeadLetter<T>;                                                                 \
     template struct RedriveOptions<T>;                                                             \
                                                                                                    \

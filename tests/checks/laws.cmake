@@ -3,8 +3,12 @@
 cmake_minimum_required(VERSION 3.21)
 
 # The public headers that are values and words; the others are what users name, the models.
-set(vocabulary abstract_clock ack channel_options deduplicator_options duration error executor glob group_options
-    key_slot list_options message model options outcome stats stream_id stream_options version)
+set(vocabulary abstract_clock ack backoff channel_options deduplicator_options delivery_policy duration error executor
+    glob group_options handled key_slot list_options message model options outcome stats stream_id stream_options
+    version)
+
+# What stands on top of the models.
+set(on_top lag_monitor worker)
 
 # Which folders each may include besides itself. Siblings do not know each other; blocks and core
 # hold no lock and do not wait.
@@ -19,10 +23,11 @@ set(above_channel base vocabulary wait blocks core)
 set(above_facade base vocabulary wait blocks core list stream channel)
 set(above_models base vocabulary wait blocks core list stream channel facade)
 set(above_worker base vocabulary models)  # what users use, nothing else
-set(above_all vocabulary models worker)
+set(above_all base vocabulary models worker)  # runnel.hpp
 set(above_compat base vocabulary wait blocks core list stream channel facade models)
 set(above_redis base vocabulary wait blocks core)  # the fake stands beside the models
 set(above_redis_testing base vocabulary wait redis)  # an optional part of the fake
+set(above_redis_worker vocabulary models worker redis)  # lets a Worker work on the fake
 set(lockless blocks core)
 set(locks mutex shared_mutex condition_variable semaphore latch barrier future thread
     runnel/detail/base/mutex.hpp runnel/detail/base/futex.hpp)
@@ -49,11 +54,13 @@ function(folder_of path result)
         set(${result} vocabulary PARENT_SCOPE)
     elseif(path MATCHES "^compat/[a-z_]+[.]hpp$")
         set(${result} compat PARENT_SCOPE)
+    elseif(name STREQUAL "redis/session_backend")
+        set(${result} redis_worker PARENT_SCOPE)
     elseif(path MATCHES "^redis/(commands/)?[a-z0-9_]+[.]hpp$" OR name STREQUAL "redis")
         set(${result} redis PARENT_SCOPE)
     elseif(path MATCHES "^redis/testing/[a-z_]+[.]hpp$")
         set(${result} redis_testing PARENT_SCOPE)
-    elseif(path MATCHES "^worker/[a-z_]+[.]hpp$" OR name STREQUAL "lag_monitor")
+    elseif(path MATCHES "^worker/[a-z_]+[.]hpp$" OR name IN_LIST on_top)
         set(${result} worker PARENT_SCOPE)
     elseif(name STREQUAL "runnel")
         set(${result} all PARENT_SCOPE)

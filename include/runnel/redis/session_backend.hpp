@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <runnel/version.hpp>
+
+#include <runnel/ack.hpp>
+#include <runnel/blocking_list.hpp>
+#include <runnel/clock.hpp>
+#include <runnel/dead_letters.hpp>
+#include <runnel/duration.hpp>
+#include <runnel/error.hpp>
+#include <runnel/outcome.hpp>
+#include <runnel/redis/server.hpp>
+#include <runnel/redis/session.hpp>
+#include <runnel/stream_id.hpp>
+#include <runnel/worker/backend.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <map>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace runnel::inline v0::redis {
+
+/// Which stream and group of a Server a Worker works on.
+struct SessionBackendOptions {
+    std::string key;
+    std::string group;
+    /// The stream for dead letters: each has the fields `value`, `id`, `attempts` and `error`.
+    std::string dead_letters{};
+    /// The field of an entry that is its value.
+    std::string field = "value";
+};
+
+/// A stream of the fake of Redis, as a Worker sees it: what a service with a Redis behind it would
+/// do, command by command. T is std::string: the value of one field.
+///
+///     runnel::redis::Server server;
+///     runnel::Worker<std::string, runnel::redis::SessionBackend> mailer{
+///         {server, {.key = "mails", .group = "mailers"}}, send_mail};
+///
+/// It needs Redis 8.8, which has XNACK and XREADGROUP CLAIM. What Redis cannot do, features() says:
+/// - An entry that waits for another attempt stays pending with its consumer, which claims it when
+///   it is due. If the consumer leaves before, the entry is given back at once.
+/// - Whether an entry is still the consumer's is asked before each step, not in one with it.
+class SessionBackend {
+public:
+    struct Delivery {
+        StreamId id;
+        std::string value;
+        std::uint64_t attempt = 0;
+    };
+
+    /// Entries, or why there are none.
+    class Batch {
+    public:
+        Batch(Ending ending) noexcept : ending_{ending} {}  // NOLINT(*-explicit-*)
+        explicit Batch(std::vector<Delivery> all) noexcept : all_{std::move(all)} {}
+
+        [[nodiscard]] explicit operator bool() const noexcept { return !all_.empty(); }
+        [[nodiscard]] std::size_t size() const noexcept { return all_.size(); }
+        [[nodiscard]] const Delivery& operator[](std::size_t index) const { return all_[index]; }
+        [[nodiscard]] auto begin() const noexcept { return all_.begin(); }
+        [[nodiscard]] auto end() const noexcept { return all_.end(); }
+        [[nodiscard]] Ending ending() const noexcept { return ending_; }
+
+    private:
+        std::vector<Delivery> all_;
+        Ending ending_ = Ending::timed_out;
+    };
+
+    /// The session of one thread, and a second one that ends the waits of the first.
+    class Consumer {
+    public:
+        using Value = std::string;
+        using Delivery = SessionBackend::Delivery;
+        using Batch = SessionBackend::Batch;
+
+        Consumer(Consumer&&) noexcept = default;
+        Consumer& operator=(Consumer&&) noexcept = default;
+        ~Consumer() {
+            if (state_ != nullptr) give_back_all();
+        }
+
+        [[nodiscard]] Batch read(const WorkerRead& what) {
+            if (auto due = take_due()) return Batch{std::move(*due)};
+            std::vector<std::string> words{"XREADGROUP", "GROUP", group(), name_};
+            const auto add = [&](std::string_view word, const std::string& value) {
+                words.emplace_back(word);
+                words.push_back(value);
+            };
+            add("COUNT", std::to_string(what.count));
+            add("CLAIM", milliseconds_text(what.claim.nanoseconds()));
+            add("BLOCK", block_text(what.timeout));
+            add("STREAMS", options().key);
+            words.emplace_back(">");
+            const auto waiting = state_->session.submit(words);
+            // It waits by now, so it can be ended.
+            const std::stop_callback on_stop{what.stop, [this] { unblock(); }};
+            const std::optional<Reply> reply = waiting.wait();
+            if (!reply) return Ending::closed;
+            if (is_error(*reply, "NOGROUP")) return Ending::gone;
+            expect_no_error(*reply);
+            if (reply->is_null())
+                return what.stop.stop_requested() ? Ending::stopped : Ending::timed_out;
+            return Batch{entries_of(reply->elements()[0].elements()[1])};
+        }
+
+        Ack ack(const Delivery& delivery) {
+            if (!is_mine(delivery)) return Ack::stale;
+            return call({"XACK", options().key, group(), to_string(delivery.id)}).integer() == 1
+                       ? Ack::done
+                       : Ack::stale;
+        }
+        Ack nack(const Delivery& delivery, Nack mode, Duration after) {
+            if (!is_mine(delivery)) return Ack::stale;
+            if (after > std::chrono::nanoseconds{0}) {
+                later_.emplace(clock().now() + after.nanoseconds(), delivery);
+                return Ack::done;
+            }
+            release(delivery.id, mode);
+            return Ack::done;
+        }
+        Ack extend(const Delivery& delivery) {
+            if (!is_mine(delivery)) return Ack::stale;
+            const Reply reply = call(
+                {"XCLAIM", options().key, group(), name_, "0", to_string(delivery.id), "JUSTID"});
+            return reply.elements().empty() ? Ack::stale : Ack::done;
+        }
+        // One step, but for the look whether the entry is still here.
+        Ack bury(const Delivery& delivery, const Burial& why) {
+            if (!is_mine(delivery)) return Ack::stale;
+            (void)call({"MULTI"});
+            (void)call({"XADD", options().dead_letters, "*", "value", delivery.value, "id",
+                        to_string(delivery.id), "attempts",
+                        std::to_string(why.attempts.value_or(delivery.attempt)), "error",
+                        why.error});
+            (void)call({"XACK", options().key, group(), to_string(delivery.id)});
+            (void)call({"EXEC"});
+            return Ack::done;
+        }
+
+    private:
+        friend class SessionBackend;
+
+        struct State {
+            State(Server& on, const SessionBackendOptions& with)
+                : server{&on}, options{with}, session{on}, other_session{on} {}
+
+            Server* server;
+            SessionBackendOptions options;
+            Session session;
+            Session other_session;
+        };
+        using Words = std::vector<std::string>;
+
+        Consumer(Server& server, const SessionBackendOptions& options, std::string_view name)
+            : state_{std::make_unique<State>(server, options)}, name_{name} {
+            (void)call({"XGROUP", "CREATECONSUMER", options.key, options.group, name_});
+        }
+
+        [[nodiscard]] const SessionBackendOptions& options() const noexcept {
+            return state_->options;
+        }
+        [[nodiscard]] const std::string& group() const noexcept { return options().group; }
+        [[nodiscard]] Clock& clock() const noexcept { return state_->server->clock(); }
+
+        Reply call(const Words& words) { return called(state_->session, words); }
+
+        void unblock() {
+            (void)state_->other_session.execute(
+                Words{"CLIENT", "UNBLOCK", std::to_string(state_->session.id())});
+        }
+
+        // Whether the entry is pending with this consumer, by that delivery.
+        [[nodiscard]] bool is_mine(const Delivery& delivery) {
+            const std::string id = to_string(delivery.id);
+            const Reply rows = call({"XPENDING", options().key, group(), id, id, "1"});
+            if (rows.elements().empty()) return false;
+            const Reply row = rows.elements()[0];
+            return row.elements()[1].text() == name_ &&
+                   static_cast<std::uint64_t>(row.elements()[3].integer()) == delivery.attempt;
+        }
+
+        void release(StreamId id, Nack mode) {
+            (void)call({"XNACK", options().key, group(),
+                        mode == Nack::fail     ? "FAIL"
+                        : mode == Nack::silent ? "SILENT"
+                                               : "FATAL",
+                        "IDS", "1", to_string(id)});
+        }
+
+        // ---- entries that wait for another attempt
+
+        // The first one that is due, delivered once more.
+        [[nodiscard]] std::optional<std::vector<Delivery>> take_due() {
+            while (!later_.empty() && later_.begin()->first <= clock().now()) {
+                const Delivery delivery = later_.extract(later_.begin()).mapped();
+                if (!is_mine(delivery)) continue;
+                const Reply taken =
+                    call({"XCLAIM", options().key, group(), name_, "0", to_string(delivery.id)});
+                if (taken.elements().empty()) continue;
+                return std::vector{Delivery{delivery.id, delivery.value, delivery.attempt + 1}};
+            }
+            return std::nullopt;
+        }
+        void give_back_all() noexcept {
+            try {
+                for (const auto& [due, delivery] : later_)
+                    if (is_mine(delivery)) release(delivery.id, Nack::fail);
+            } catch (...) {  // then they are claimed when they have been idle for long enough
+            }
+        }
+
+        // ---- words and replies
+
+        // Rounded up. Redis: 0 means for ever, so the shortest time is a millisecond.
+        [[nodiscard]] static std::string milliseconds_text(std::chrono::nanoseconds time) {
+            return std::to_string(std::chrono::ceil<std::chrono::milliseconds>(time).count());
+        }
+        [[nodiscard]] std::string block_text(const Timeout& timeout) const {
+            auto longest = timeout.duration();
+            if (!later_.empty()) {
+                const auto due = later_.begin()->first - clock().now();
+                longest = std::min(longest.value_or(due), due);
+            }
+            if (!longest) return "0";
+            return milliseconds_text(
+                std::max<std::chrono::nanoseconds>(*longest, std::chrono::milliseconds{1}));
+        }
+
+        // Each has the count of its deliveries before this one as its fourth element.
+        [[nodiscard]] std::vector<Delivery> entries_of(const Reply& rows) const {
+            std::vector<Delivery> all;
+            for (const Reply& row : rows.elements()) {
+                const auto& parts = row.elements();
+                Delivery one{*StreamId::parse(parts[0].text()), {}, 0};
+                const auto& fields = parts[1].elements();
+                for (std::size_t index = 0; index + 1 < fields.size(); index += 2)
+                    if (fields[index].text() == options().field)
+                        one.value = fields[index + 1].text();
+                one.attempt = static_cast<std::uint64_t>(parts[3].integer()) + 1;
+                all.push_back(std::move(one));
+            }
+            return all;
+        }
+
+        std::unique_ptr<State> state_;
+        std::string name_;
+        std::multimap<Clock::Deadline, Delivery> later_;
+    };
+
+    /// `server` must outlive it. Makes the stream and the group, if they are not there.
+    SessionBackend(Server& server, SessionBackendOptions options)
+        : server_{&server}, options_{std::move(options)} {
+        make_again();
+    }
+
+    [[nodiscard]] static constexpr Features features() noexcept {
+        return {.delays = false, .fences = false, .one_step = false};
+    }
+    [[nodiscard]] Clock& clock() const noexcept { return server_->clock(); }
+    [[nodiscard]] bool has_dead_letters() const noexcept { return !options_.dead_letters.empty(); }
+    [[nodiscard]] Consumer consumer(std::string_view name) { return {*server_, options_, name}; }
+    void make_again() {
+        Session session{*server_};
+        const auto reply =
+            session.execute({"XGROUP", "CREATE", options_.key, options_.group, "0", "MKSTREAM"});
+        if (reply && !is_error(*reply, "BUSYGROUP")) expect_no_error(*reply);
+    }
+    [[nodiscard]] bool may_come_back(StreamId id) {
+        Session session{*server_};
+        const std::string text = to_string(id);
+        const auto finds = [&](const std::vector<std::string>& words) {
+            return !called(session, words).elements().empty();
+        };
+        return finds({"XRANGE", options_.key, text, text}) &&
+               finds({"XPENDING", options_.key, options_.group, text, text, "1"});
+    }
+    bool make_ready(StreamId id) {
+        Session session{*server_};
+        return called(session,
+                      {"XNACK", options_.key, options_.group, "FAIL", "IDS", "1", to_string(id)})
+                   .integer() == 1;
+    }
+    // A consumer may read between the look and the removal; what it has pending then is lost to it.
+    // So only those go that have been idle for that long.
+    std::size_t reap(Duration idle) {
+        Session session{*server_};
+        std::size_t count = 0;
+        const auto limit = std::chrono::ceil<std::chrono::milliseconds>(idle.nanoseconds()).count();
+        const Reply rows = called(session, {"XINFO", "CONSUMERS", options_.key, options_.group});
+        for (const Reply& row : rows.elements()) {
+            const auto& parts = row.elements();  // name, pending and idle, each behind its word
+            if (parts[3].integer() != 0 || parts[5].integer() < limit) continue;
+            (void)called(session, {"XGROUP", "DELCONSUMER", options_.key, options_.group,
+                                   std::string{parts[1].text()}});
+            ++count;
+        }
+        return count;
+    }
+
+private:
+    [[nodiscard]] static bool is_error(const Reply& reply, std::string_view code) {
+        return reply.kind() == Reply::Kind::error && reply.text().starts_with(code);
+    }
+    static void expect_no_error(const Reply& reply) {
+        if (reply.kind() == Reply::Kind::error)
+            throw Error{ErrorCode::wrong_reply, "SessionBackend: " + std::string{reply.text()}};
+    }
+    static Reply called(Session& session, const std::vector<std::string>& words) {
+        auto reply = session.execute(words);
+        if (!reply) throw Error{ErrorCode::closed, "SessionBackend: the session is closed"};
+        expect_no_error(*reply);
+        return std::move(*reply);
+    }
+
+    Server* server_;
+    SessionBackendOptions options_;
+};
+
+}  // namespace runnel::inline v0::redis

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: MIT
+// Workers of real threads in real time: handlers throw, hang past their lease and end their
+// threads.
+#include <runnel/blocking_list.hpp>
+#include <runnel/dead_letters.hpp>
+#include <runnel/deduplicator.hpp>
+#include <runnel/stream.hpp>
+#include <runnel/worker.hpp>
+
+#include "support/catch.hpp"
+#include "support/scale.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <pthread.h>
+#include <set>
+#include <stdexcept>
+#include <thread>
+#include <vector>
+
+namespace {
+
+using namespace std::chrono_literals;
+using runnel::BlockingList;
+using runnel::DeadLetters;
+using runnel::Deduplicator;
+using runnel::DeliveryPolicy;
+using runnel::Guarantee;
+using runnel::Stream;
+using runnel::Worker;
+using runnel::WorkerOptions;
+using runnel::test::scaled;
+
+// By the number of the entry and of its attempt, so that an entry comes through in the end.
+enum class Fate { fine, throws, hangs, dies };
+Fate fate_of(std::size_t number, std::uint64_t attempt) {
+    if (attempt > 2) return Fate::fine;
+    const std::size_t lot = (number * 2654435761U + attempt * 97) % 100;
+    if (lot < 5) return Fate::throws;
+    if (lot < 6) return Fate::hangs;
+    return lot < 8 ? Fate::dies : Fate::fine;
+}
+
+struct Rough {
+    using Job = Worker<std::size_t>::Job;
+
+    explicit Rough(Guarantee guarantee, std::size_t entries) : effects(entries) {
+        for (std::size_t number = 0; number != entries; ++number)
+            (void)orders.add(std::size_t{number});
+        orders.close();
+        for (int index = 0; index != 4; ++index) {
+            WorkerOptions<std::size_t> options{.name = "worker" + std::to_string(index),
+                                               .policy = {.guarantee = guarantee,
+                                                          .deliveries = 100,
+                                                          .backoff = {.base = 1ms, .cap = 8ms},
+                                                          .lease = 40ms,
+                                                          .batch = 8},
+                                               .dead_letters = letters};
+            if (guarantee == Guarantee::effectively_once)
+                options.once = runnel::once_by(done, [](std::size_t number) { return number; });
+            workers.push_back(std::make_unique<Worker<std::size_t>>(
+                orders, "workers", [this](Job& job) { handle(job); }, options));
+        }
+    }
+
+    void handle(Job& job) {
+        const Fate fate = fate_of(*job, job.attempt());
+        if (fate == Fate::dies) {
+            deaths.fetch_add(1);
+            pthread_exit(nullptr);
+        }
+        if (fate == Fate::throws) throw std::runtime_error{"by lot"};
+        if (fate == Fate::hangs) (void)BlockingList<int>{}.pop_front({.timeout = 60ms});
+        effects[*job].fetch_add(1);
+    }
+
+    // Two threads each; one that has died is followed by another.
+    void run() {
+        std::vector<std::thread> threads;
+        for (const auto& worker : workers) {
+            for (int seat = 0; seat != 2; ++seat) {
+                threads.emplace_back([&] {
+                    for (std::atomic<bool> is_over = false; !is_over;)
+                        std::thread{[&] {
+                            worker->run();
+                            is_over = true;
+                        }}.join();
+                });
+            }
+        }
+        for (std::thread& thread : threads) thread.join();
+    }
+
+    Stream<std::size_t> orders;
+    runnel::ConsumerGroup<std::size_t> group = orders.group("workers");
+    DeadLetters<std::size_t> letters;
+    Deduplicator<std::size_t> done;
+    std::vector<std::atomic<unsigned>> effects;
+    std::atomic<std::size_t> deaths = 0;
+    std::vector<std::unique_ptr<Worker<std::size_t>>> workers;
+};
+
+}  // namespace
+
+TEST_CASE("workers whose threads die get all done", "[worker][stress]") {
+    const std::size_t entries = scaled(5'000, 500);
+    const auto guarantee = GENERATE(Guarantee::at_least_once, Guarantee::effectively_once);
+    Rough rough{guarantee, entries};
+    rough.run();
+    CHECK(rough.deaths > entries / 200);
+    CHECK(rough.group.pending().count == 0);
+    CHECK(rough.group.lag() == 0);
+    CHECK(rough.letters.stream().size() == 0);
+    for (const auto& count : rough.effects) {
+        if (guarantee == Guarantee::at_least_once)
+            REQUIRE(count >= 1);
+        else
+            REQUIRE(count == 1);
+    }
+    runnel::WorkerStats all;
+    for (const auto& worker : rough.workers) all.processed += worker->stats().processed;
+    std::size_t done = all.processed;
+    for (const auto& worker : rough.workers) done += worker->stats().duplicates;
+    CHECK(done == entries);
+}
