@@ -142,13 +142,14 @@ TEST_CASE("never two live deliveries of a key, and none overtakes another", "[wo
     std::mt19937_64 lots{seed};
     std::map<std::size_t, std::size_t> live;  // the parcel that a key is at work with
     std::vector<bool> is_done(keys.size());
+    std::size_t at_once = 0;
     std::size_t overtaken = 0;
     std::size_t deaths = 0;
     Depot* depot = nullptr;
     const auto handle = [&](Depot::Job& job) {
         const auto [number, key] = *job;
         if (const auto other = live.find(key); other != live.end())
-            REQUIRE(other->second == number);  // it was delivered once more
+            at_once += other->second != number ? 1 : 0;  // else it was delivered once more
         live[key] = number;
         for (std::size_t earlier = 0; earlier != number; ++earlier)
             overtaken += keys[earlier] == key && !is_done[earlier] ? 1 : 0;
@@ -169,6 +170,7 @@ TEST_CASE("never two live deliveries of a key, and none overtakes another", "[wo
                handle};
     depot = &made;
     REQUIRE(made.run(1000h));
+    CHECK(at_once == 0);
     CHECK(overtaken == 0);
     CHECK(deaths > keys.size() / 200);
     CHECK(std::ranges::count(is_done, true) == static_cast<std::ptrdiff_t>(keys.size()));

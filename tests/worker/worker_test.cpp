@@ -192,11 +192,12 @@ TEMPLATE_TEST_CASE("a handler that takes long extends its lease", "[worker]", St
     Shop<TestType> shop;
     shop.add("a");
     const Options options{.policy = {.lease = 1min}};
+    std::vector<Ack> extended;
     auto& slow = shop.worker(
         [&](typename Shop<TestType>::Job& job) {
             for (int part = 0; part != 3; ++part) {
                 shop.wait(50s);
-                CHECK(job.extend() == Ack::done);
+                extended.push_back(job.extend());
             }
         },
         options);
@@ -205,6 +206,7 @@ TEMPLATE_TEST_CASE("a handler that takes long extends its lease", "[worker]", St
     shop.clock.settle();
     shop.run(other);
     shop.clock.advance(10min);
+    CHECK(extended == std::vector{Ack::done, Ack::done, Ack::done});
     CHECK(slow.stats().processed == 1);
     CHECK(other.stats().processed == 0);
 }
@@ -228,22 +230,24 @@ TEMPLATE_TEST_CASE("who runs the clock extends the lease of a handler, up to a l
 TEST_CASE("a handler that takes long is named, once", "[worker][seeing]") {
     Shop<StreamSide> shop;
     shop.add("a");
-    std::vector<std::string> slow;
-    runnel::Worker<std::string> worker{
-        shop.side.orders,
-        "billing",
-        [&](const std::string&) { shop.wait(2min); },
-        {.name = "till",
-         .policy = {.slow_after = 30s},
-         .on_slow = [&](const runnel::SlowHandler& handler) {
-             slow.push_back(std::string{handler.worker} + ' ' + to_string(handler.id));
-             CHECK(handler.since == 30s);
-             CHECK(std::string{handler.where.file_name()}.ends_with("worker_test.cpp"));
-         }}};
+    Notes slow;
+    std::string where;
+    runnel::Worker<std::string> worker{shop.side.orders,
+                                       "billing",
+                                       [&](const std::string&) { shop.wait(2min); },
+                                       {.name = "till",
+                                        .policy = {.slow_after = 30s},
+                                        .on_slow = [&](const runnel::SlowHandler& handler) {
+                                            slow.push_back(std::string{handler.worker} + ' ' +
+                                                           to_string(handler.id) + ' ' +
+                                                           std::to_string(handler.since / 1s));
+                                            where = handler.where.file_name();
+                                        }}};
     shop.threads.push_back(shop.clock.thread([&] { worker.run(); }));
     shop.side.orders.close();
     shop.clock.advance(1h);
-    CHECK(slow == Notes{"till 1-0"});
+    CHECK(slow == Notes{"till 1-0 30"});
+    CHECK(where.ends_with("worker_test.cpp"));
     shop.threads.clear();
 }
 
@@ -482,7 +486,7 @@ TEMPLATE_TEST_CASE("a stop finishes what has begun, and hands back the rest as i
         [&](typename Shop<TestType>::Job& job) {
             shop.note(*job);
             shop.wait(5s);
-            CHECK(job.stop().stop_requested());
+            if (job.stop().stop_requested()) shop.note("to stop");
         },
         {.policy = {.stop_within = 10s}});
     shop.run(worker);
@@ -491,7 +495,7 @@ TEMPLATE_TEST_CASE("a stop finishes what has begun, and hands back the rest as i
     auto stopper = shop.clock.thread([&] { in_time = static_cast<bool>(worker.stop()); });
     shop.clock.advance(1min);
     CHECK(in_time);
-    CHECK(shop.notes == Notes{"a at 0"});
+    CHECK(shop.notes == Notes{"a at 0", "to stop at 5000"});
     CHECK(worker.stats().processed == 1);
     CHECK(worker.stats().handed_back == 1);
     CHECK(shop.side.deliveries() == std::vector<std::uint64_t>{0});
@@ -555,9 +559,10 @@ TEST_CASE("a step of a chain adds to the next stream and acknowledges, both or n
     const Stream<int> sizes{{.clock = &shop.clock}};
     for (const char* text : {"a", "bcd"}) shop.add(text);
     const auto stats = shop.work([&](Shop<StreamSide>::Job& job) {
-        CHECK(job.forward(sizes, static_cast<int>(job->size())) == Ack::done);
+        if (job.forward(sizes, static_cast<int>(job->size())) == Ack::done) shop.note("forwarded");
         if (job->size() == 1) throw std::runtime_error{"too late to fail"};
     });
+    CHECK(shop.notes.size() == 2);
     CHECK(stats.processed == 2);
     CHECK(sizes.size() == 2);
     CHECK(shop.side.pending() == 0);

@@ -30,14 +30,14 @@
 
 namespace runnel::inline v0::detail {
 
-// When an entry was last delivered; now, if it is not pending.
+// When an entry was last delivered; now, if no consumer has it.
 template <Message T>
 [[nodiscard]] Clock::WallTime last_delivery(const StreamGroup<T>& group, StreamId id) {
     const StreamState<T>& stream = *group.stream.get();
     const Clock::WallTime wall = stream.clock.wall();
     const Lock lock{stream.mutex};
     const auto place = group.rules.pending().find(id);
-    if (!place) return wall;
+    if (!place || PendingEntries::owner(place) == PendingEntries::nobody) return wall;
     return wall - std::chrono::milliseconds{GroupState::idle_time(place, stream.now())};
 }
 
