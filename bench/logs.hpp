@@ -328,7 +328,23 @@ private:
     }
 
     runnel::Consumer<T> consumer_;
+
+protected:
     runnel::GroupReadOptions options_;
+};
+
+/// The same, whose reads also claim: so the group keeps what is pending in the order of time.
+template <class T>
+struct ClaimingLog : RunnelLog<T> {
+    static constexpr const char* name = "runnel, with claim";
+
+    class Consumer : public RunnelLog<T>::Consumer {
+    public:
+        Consumer(typename RunnelLog<T>::Group& group, unsigned number, uint64_t most)
+            : RunnelLog<T>::Consumer{group, number, most} {
+            this->options_.claim = std::chrono::hours{1};
+        }
+    };
 };
 
 #if RUNNEL_BENCH_MOODYCAMEL

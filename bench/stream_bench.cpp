@@ -443,6 +443,11 @@ void add_group_reading(Suite& suite) {
                cases(both, []<class Log>(std::type_identity<Log> /*which*/) {
                    return work_alone<Log>();
                })});
+    using Plain = RunnelLog<std::string>;
+    using Claiming = ClaimingLog<std::string>;
+    suite.add({"one thread, add, group read that claims, ack, 64-byte strings",
+               {{"ns", Better::less, {}}},
+               {{Plain::name, work_alone<Plain>, {}}, {Claiming::name, work_alone<Claiming>, {}}}});
     for (const unsigned consumers : {1U, 2U, 4U}) {
         for (const uint64_t most : {1U, 64U}) {
             suite.add({"1 producer, group of " + std::to_string(consumers) + ", 64-byte strings, " +

@@ -10,7 +10,6 @@
 #include <runnel/detail/base/assert.hpp>
 #include <runnel/detail/base/handle.hpp>
 #include <runnel/detail/base/mutex.hpp>
-#include <runnel/detail/base/saturated.hpp>
 #include <runnel/detail/core/effect.hpp>
 #include <runnel/detail/core/group_state.hpp>
 #include <runnel/detail/core/pending_entries.hpp>
@@ -44,13 +43,15 @@ class ConsumerGroup;
 
 namespace detail {
 
+[[noreturn]] [[gnu::noinline]] inline void refuse_negative(const char* call, const char* option) {
+    throw Error{ErrorCode::invalid_argument, std::string{call} + ": " + option + " is negative"};
+}
+
 // In whole milliseconds: a fraction counts as one, so that nothing is idle long enough too early.
 [[nodiscard]] inline Milliseconds checked_min_idle(Duration min_idle, const char* call,
                                                    const char* option = "min_idle") {
-    if (min_idle < std::chrono::nanoseconds{0})
-        throw Error{ErrorCode::invalid_argument,
-                    std::string{call} + ": " + option + " is negative"};
-    return saturated<std::chrono::milliseconds>(min_idle.nanoseconds(), Rounding::up).count();
+    if (min_idle < std::chrono::nanoseconds{0}) refuse_negative(call, option);
+    return std::chrono::ceil<std::chrono::milliseconds>(min_idle.nanoseconds()).count();
 }
 
 [[nodiscard]] inline std::optional<Milliseconds> checked_claim(const GroupReadOptions& options) {
@@ -129,13 +130,14 @@ public:
     /// given back before comes in the order of ids, what was delayed behind it.
     Deliveries<T> read(const GroupReadOptions& options = {}, detail::Caller caller = {}) const {
         RUNNEL_EXPECT(has_group(), "read() of a Consumer that was moved from", caller);
-        return read(&options, options);
+        return options.claim ? read_and_claim(&options, options) : read(&options, options);
     }
 
     /// As read(), but never waits; `timeout` and `stop` are not looked at.
     Deliveries<T> try_read(const GroupReadOptions& options = {}, detail::Caller caller = {}) const {
         RUNNEL_EXPECT(has_group(), "try_read() of a Consumer that was moved from", caller);
-        return read(static_cast<const GroupReadOptions*>(nullptr), options);
+        const GroupReadOptions* const none = nullptr;
+        return options.claim ? read_and_claim(none, options) : read(none, options);
     }
 
     /// As read(), for a coroutine: see Awaitable. If the coroutine is destroyed after its wait was
@@ -205,6 +207,8 @@ private:
     [[nodiscard]] bool has_group() const noexcept { return group_.get() != nullptr; }
 
     Deliveries<T> read(const GroupReadOptions* waiting, const GroupReadOptions& options) const;
+    [[gnu::noinline]] Deliveries<T> read_and_claim(const GroupReadOptions* waiting,
+                                                   const GroupReadOptions& options) const;
 
     // Calls step(log, consumer, now, result) under the lock, unless the group was removed, and
     // serves those who wait.
@@ -298,21 +302,33 @@ template <Message T>
 Deliveries<T> Consumer<T>::read(const GroupReadOptions* waiting,
                                 const GroupReadOptions& options) const {
     detail::check_count(options.count, "Consumer: a read");
-    const auto min_idle = detail::checked_claim(options);
     Deliveries<T> result{Ending::timed_out};
-    const detail::ConsumerKey me{id_, name_};
-    detail::ReadNew<T, Deliveries<T>> request{result,  me,       max_pending_,
-                                              options, min_idle, stream_->clock};
+    detail::ReadNew<T, Deliveries<T>> request{result,  {id_, name_}, max_pending_,
+                                              options, std::nullopt, stream_->clock};
     try {
-        detail::StreamPlace place{request, *stream_, group_.get()};
-        const auto limits = detail::WaitLimits::of(waiting);
-        if (min_idle) [[unlikely]]
-            detail::try_or_wait_and_look(request, place, limits);
-        else
-            detail::try_or_wait(request, place, limits);
+        detail::try_or_wait(request, detail::StreamPlace{request, *stream_, group_.get()},
+                            detail::WaitLimits::of(waiting));
         request.tell_end();
     } catch (const std::bad_alloc&) {
         if (result.lost().empty()) throw;  // else it ends there, as a claim does
+    }
+    return result;
+}
+
+template <Message T>
+Deliveries<T> Consumer<T>::read_and_claim(const GroupReadOptions* waiting,
+                                          const GroupReadOptions& options) const {
+    detail::check_count(options.count, "Consumer: a read");
+    const auto min_idle = detail::checked_claim(options);
+    Deliveries<T> result{Ending::timed_out};
+    detail::ReadNew<T, Deliveries<T>> request{result,  {id_, name_}, max_pending_,
+                                              options, min_idle,     stream_->clock};
+    try {
+        detail::try_or_wait_and_look(request, detail::StreamPlace{request, *stream_, group_.get()},
+                                     detail::WaitLimits::of(waiting));
+        request.tell_end();
+    } catch (const std::bad_alloc&) {
+        if (result.lost().empty()) throw;
     }
     return result;
 }

@@ -74,10 +74,13 @@ public:
     Line delayed;  // in the order in which they will be released
 };
 
-// An order, and entries of which nobody moves any.
+// An order, and entries of which nobody moves any. They are released in the order of ids.
 struct Ordered {
     explicit Ordered(std::uint64_t count) {
-        for (std::uint64_t ms = 1; ms <= count; ++ms) order.insert(entries[ms], {ms});
+        for (std::uint64_t ms = 1; ms <= count; ++ms) {
+            order.insert(entries[ms], {ms});
+            order.release(entries[ms]);
+        }
     }
 
     void deliver(std::uint64_t ms, std::int64_t time) { order.deliver(entries[ms], time); }
@@ -320,6 +323,7 @@ TEST_CASE("entries go back to where they stood, the last change first", "[time_o
     PendingEntries pending{PendingEntries::timed, 4};
     for (std::uint64_t ms = 1; ms <= 30; ++ms) {
         const auto place = pending.insert({ms});
+        pending.release(place, 0);
         if (ms % 3 != 0) pending.deliver(place, 1, static_cast<std::int64_t>(random() % 10), ms);
     }
     for (std::size_t round = 0; round != runnel::test::scaled(500); ++round) {

@@ -397,6 +397,12 @@ public:
         return one;
     }
 
+    // Whether something may be claimed, if the stream has it still. Requires: release_due(now).
+    [[nodiscard]] bool may_claim(Milliseconds min_idle, Milliseconds now) const noexcept {
+        const TimedEntry* const first = pending_.by_time()->first();
+        return first != nullptr && is_claimable(*first, min_idle, now);
+    }
+
     // From when on something may be claimed that has been idle for `min_idle`; nothing: all that is
     // pending was lost, or nothing is. What is_live(id) denies is set aside: it never comes back.
     template <typename IsLive>

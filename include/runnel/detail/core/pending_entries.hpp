@@ -184,8 +184,8 @@ public:
 
     // ---- changing
 
-    // A new entry that has no owner and was never delivered. Throws: std::bad_alloc. Requires: the
-    // id is not here.
+    // A new entry that has no owner and was never delivered. In the order of time it stands nowhere
+    // until it is delivered or released. Throws: std::bad_alloc. Requires: the id is not here.
     [[nodiscard]] Place insert(StreamId id) {
         const std::size_t before = size_;
         const Place place = find_or_insert(id);
@@ -224,11 +224,8 @@ public:
     // once.
     void release(Place place, std::uint64_t deliveries, std::int64_t due_ms = 0) noexcept {
         set_released(place, deliveries, due_ms);
-        if (order_ == nullptr) return;
-        if (due_ms == 0)
-            order_->release(timed_of(place));
-        else
-            order_->delay(timed_of(place), due_ms);
+        if (order_ != nullptr) [[unlikely]]
+            stand_released(place, due_ms);
     }
 
     // How an entry stands that is not delayed.
@@ -305,6 +302,13 @@ private:
 
     // ---- the order of time
 
+    void stand_released(Place place, std::int64_t due_ms) noexcept {
+        if (due_ms == 0)
+            order_->release(timed_of(place));
+        else
+            order_->delay(timed_of(place), due_ms);
+    }
+
     void prepare_order() {
         auto order = std::make_unique<TimeOrder>();
         for (PendingLeaf* leaf = leaves_.first(); leaf != nullptr; leaf = leaf->next)
@@ -321,7 +325,7 @@ private:
                 continue;
             }
             order_->insert(timed_of(place), id(place));
-            if (due_ms(place) != 0) order_->delay(timed_of(place), due_ms(place));
+            stand_released(place, due_ms(place));
         }
         delivered.finish();
     }

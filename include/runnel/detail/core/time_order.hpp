@@ -13,7 +13,7 @@ namespace runnel::inline v0::detail {
 // The place of a pending entry in a TimeOrder. Whoever keeps the entry keeps this, too.
 struct TimedEntry {
     enum class Stands : std::uint8_t {
-        nowhere,    // it is not pending, or was set aside
+        nowhere,    // it is not pending, or has just been inserted, or was set aside
         released,   // in line, without an owner
         delayed,    // it will be released later
         delivered,  // in line, by the time of its delivery
@@ -68,11 +68,10 @@ public:
     // The delayed one that will be released first; null: there is none.
     [[nodiscard]] const TimedEntry* next_due() const noexcept { return delayed_.first(); }
 
-    // A new entry, as if it was released now.
-    void insert(TimedEntry& entry, const StreamId& id) noexcept {
+    // A new entry. It stands nowhere as yet.
+    static void insert(TimedEntry& entry, const StreamId& id) noexcept {
         RUNNEL_ASSERT(entry.stands == Stands::nowhere);
         entry.id = id;
-        stand_last_released(entry);
     }
 
     void erase(TimedEntry& entry) noexcept { take_out(entry); }
@@ -89,7 +88,10 @@ public:
 
     void release(TimedEntry& entry) noexcept {
         take_out(entry);
-        stand_last_released(entry);
+        entry.time_ms = 0;
+        entry.stands = Stands::released;
+        line_.insert_behind(last_released_, entry);
+        last_released_ = &entry;
     }
 
     // It will be released at `due_ms`.
@@ -203,12 +205,6 @@ private:
             line_.remove(entry);
         }
         entry.stands = Stands::nowhere;
-    }
-    void stand_last_released(TimedEntry& entry) noexcept {
-        entry.time_ms = 0;
-        entry.stands = Stands::released;
-        line_.insert_behind(last_released_, entry);
-        last_released_ = &entry;
     }
 
     LinkedList<TimedEntry> line_;

@@ -173,21 +173,28 @@ private:
     Milliseconds looks_at_ = NextLook::never;
 };
 
-// As try_or_wait(), for a read that claims. It sleeps no longer than until it has to look again.
+// As wait_at() and try_or_wait(), for a read that claims. It sleeps no longer than until it has to
+// look again.
 template <typename Kind, typename Place>
-[[gnu::noinline]] void try_or_wait_and_look(Kind& request, Place& place, WaitLimits limits) {
-    WakeChain chain;
-    const bool has_ended = place.try_or_queue(limits, chain);
-    chain.resume_all();
-    if (has_ended || give_up(request, limits)) return place.leave();
+[[gnu::noinline]] void wait_and_look(Kind& request, Place& place, WaitLimits limits) {
     const auto deadline = limits.deadline(request.clock);
     const auto sleep_on = [](Clock::Deadline) noexcept { return Restarted::yes; };
+    WakeChain chain;
     for (bool waits = true; waits; chain.resume_all()) {
         limits.begun = place.next_end(deadline);
         if (!request.ended()) block(request, request.clock, place.spin(), limits);
         waits = place.look_again(deadline, chain, sleep_on);
     }
     place.leave();
+}
+template <typename Kind, typename Place>
+[[gnu::always_inline]] inline void try_or_wait_and_look(Kind& request, Place&& place,
+                                                        WaitLimits limits) {
+    WakeChain chain;
+    const bool has_ended = place.try_or_queue(limits, chain);
+    chain.resume_all();
+    if (has_ended || give_up(request, limits)) return place.leave();
+    wait_and_look(request, place, limits);
 }
 
 // Reads on from where a cursor stands: up to `count` entries, of one block or of as many as it
@@ -357,12 +364,11 @@ private:
         group.rules.release_due(now);
         if (consumer.pending >= wait_.max_pending) drop_lost(stream, group, consumer);
         const LogPlace<T> first = group.next.seek(stream.log);
-        const auto next_claim = stream.next_claim(group, wait_);
-        const bool may_claim = next_claim && *next_claim <= now;
+        const bool may_claim = has_claimable(stream, group, now);
         const bool may_read = first && (acknowledged_ || room_of(consumer) != 0);
         wait_.is_for_room = first && !may_read;
         if (!may_claim && !may_read) {
-            const bool is_over = stream.closed && !first && !next_claim;
+            const bool is_over = stream.closed && !first && !stream.next_claim(group, wait_);
             if (!is_over && !stream.is_abandoned) return Served::no;
             if (!claim(WaitEnd::closed)) return Served::no;
             if (!first) delivered_.tell(group.next.take_missed());
@@ -370,11 +376,18 @@ private:
         }
         delivered_.belong_to(group, consumer.serial);
         if (!claim()) return Served::no;
-        const std::size_t left = claim_idle(stream, group, consumer, now);
+        const std::size_t left = may_claim ? claim_idle(stream, group, consumer, now) : count_;
         if (left == 0 || !first || how() == WaitEnd::failed) return Served::yes;
         const std::size_t count = acknowledged_ ? left : std::min(left, room_of(consumer));
         if (count != 0) deliver(stream, group, first, consumer, count, now);
         return Served::yes;
+    }
+
+    [[nodiscard]] bool has_claimable(StreamState<T>& stream, StreamGroup<T>& group,
+                                     Milliseconds now) const RUNNEL_REQUIRES(stream.mutex) {
+        if (!group.rules.may_claim(*wait_.min_idle, now)) return false;
+        const auto moment = stream.next_claim(group, wait_);
+        return moment && *moment <= now;
     }
 
     [[nodiscard]] std::size_t room_of(const ConsumerRecord& consumer) const noexcept {
