@@ -305,15 +305,37 @@ private:
     void read_group() {
         const Member me = some_member();
         const runnel::GroupReadOptions options{
-            .count = some_count(), .timeout = 0s, .acknowledged = random.percent(15)};
+            .count = some_count(),
+            .timeout = 0s,
+            .acknowledged = random.percent(15),
+            .claim =
+                random.percent(40) ? std::optional<runnel::Duration>{some_idle()} : std::nullopt};
         Handout expected = me.model().read(log, me.name(), options, me.max_pending, now());
-        const char* const name = options.acknowledged ? "read, acknowledged" : "group's read";
-        tell(me, ": ", name, ", count ", options.count, expected.lines);
+        const char* const name = options.claim          ? "claiming read"
+                                 : options.acknowledged ? "read, acknowledged"
+                                                        : "group's read";
+        tell(me, ": ", name, ", count ", options.count,
+             options.acknowledged ? ", acknowledged" : "", expected.lines);
+        if (options.claim) tally_claims(expected, options);
         auto real = random.percent(50) ? me.real.try_read(options) : me.real.read(options);
         if (!real) expect("how a group's read ends", real.ending() == expected.ending);
         if (expected.ending == Ending::gone) tally.add(name, "gone");
         note_missed(name, real, expected.missed);
         show(name, me, std::move(real), std::move(expected));
+    }
+
+    void tally_claims(const Handout& expected, const runnel::GroupReadOptions& options) {
+        const auto is_new = [](const Line& line) { return line.attempt == 1; };
+        const auto count = std::ranges::count_if(expected.lines, is_new);
+        const bool has_new = count != 0;
+        const bool has_claimed = std::cmp_less(count, expected.lines.size());
+        if (has_new && has_claimed) tally.add("claiming read", "both");
+        if (has_claimed && !has_new) tally.add("claiming read", "claims");
+        if (has_claimed && options.acknowledged) tally.add("claiming read", "acknowledged");
+        if (expected.lines.empty() && expected.ending == Ending::closed)
+            tally.add("claiming read", "closed");
+        if (expected.lines.empty() && log.closed && expected.ending == Ending::timed_out)
+            tally.add("claiming read", "not over");
     }
 
     void history() {
@@ -376,11 +398,18 @@ private:
         const auto pair = some_pair();
         const auto ids = some_pending_ids(*pair);
         const Nack mode = random.one_of(modes);
+        const runnel::NackOptions options = some_delay();
         std::size_t expected = 0;
-        for (const StreamId id : ids) expected += pair->model->nack(id, mode) ? 1U : 0U;
-        tell('\'', pair->real.name(), "': nack", ids);
+        for (const StreamId id : ids)
+            expected += pair->model->nack(id, mode, options, now()) ? 1U : 0U;
+        tell('\'', pair->real.name(), "': nack", ids, ", after ", millis(options.after));
         tally.add("nack", expected == 0 ? "none" : "some");
-        expect("nack() tells how many", pair->real.nack(ids, mode) == expected);
+        expect("nack() tells how many", pair->real.nack(ids, mode, options) == expected);
+    }
+
+    [[nodiscard]] runnel::NackOptions some_delay() {
+        if (random.percent(40)) return {};
+        return {.after = random.percent(10) ? -some_idle() : some_idle()};
     }
 
     enum class Use : std::uint8_t { ack, nack, extend, keep };
@@ -410,8 +439,10 @@ private:
             return;
         case Use::nack: {
             const Nack mode = random.one_of(modes);
-            expect("nack()", delivery.nack(mode) == expected);
-            if (holds) model.nack(line.id, mode);
+            const runnel::NackOptions options = some_delay();
+            tell("after ", millis(options.after));
+            expect("nack()", delivery.nack(mode, options) == expected);
+            if (holds) model.nack(line.id, mode, options, now());
             return;
         }
         case Use::extend:
@@ -493,6 +524,9 @@ TEST_CASE("a stream and its groups do what the rules of Redis say", "[stream][mo
                     "batch.ack", "pending"},
                    {"some", "none"});
     check_occurred(tally, {"read", "cursor", "group's read"}, {"missed", "may have missed more"});
+    check_occurred(
+        tally, {"claiming read"},
+        {"some", "none", "both", "claims", "acknowledged", "missed", "lost", "closed", "not over"});
     check_occurred(tally, {"erase"}, {"none", "some", "several"});
     check_occurred(tally, {"group's read", "history", "claim", "autoclaim"}, {"lost"});
     check_occurred(tally, {"delivery.ack", "delivery.nack", "delivery.extend"}, {"done", "stale"});

@@ -14,6 +14,7 @@
 #include <set>
 #include <span>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -201,6 +202,8 @@ struct GroupReference {
         std::optional<std::string> owner{};  // nothing: released
         Millis delivered = 0;
         std::uint64_t deliveries = 0;
+        Millis since = always;   // released: from then on it may be claimed
+        std::uint64_t turn = 0;  // of what was done to it, among all that is done in the group
     };
     struct Member {
         Millis seen = 0;
@@ -215,6 +218,7 @@ struct GroupReference {
     };
 
     static constexpr std::uint64_t most_deliveries = std::numeric_limits<std::int64_t>::max();
+    static constexpr Millis always = std::numeric_limits<Millis>::min();
 
     StreamId last_delivered{};
     std::optional<std::uint64_t> entries_read{};
@@ -222,7 +226,9 @@ struct GroupReference {
     std::map<std::string, Member, std::less<>> members{};
     bool removed = false;
     std::size_t incarnations = 0;
-    StreamId told_up_to{};  // what was trimmed up to there
+    std::uint64_t turns = 0;
+    bool is_in_order = false;  // it knows in which order entries were given back
+    StreamId told_up_to{};     // what was trimmed up to there
     bool knows_missed = true;
 
     // ---- the group itself
@@ -257,25 +263,58 @@ struct GroupReference {
         if (removed) return {.ending = Ending::gone};
         Member& me = seen(name, now);
         Handout handout;
-        if (!options.acknowledged && pending_of(name) >= max_pending)
+        if (options.claim) put_in_order();
+        if ((!options.acknowledged || options.claim) && pending_of(name) >= max_pending)
             handout.lost = drop_lost(log, name);
+        if (options.claim) handout.lines = claim_idle(log, name, options, max_pending, now);
         if (log.entries.upper_bound(last_delivered) == log.entries.end()) {
-            handout.ending = log.closed ? Ending::closed : Ending::timed_out;
-            if (log.closed) handout.missed = tell_missed(log);
+            if (!handout.lines.empty()) return handout;
+            const bool is_over = log.closed && !(options.claim && has_live_pending(log));
+            handout.ending = is_over ? Ending::closed : Ending::timed_out;
+            if (is_over) handout.missed = tell_missed(log);
             return handout;
         }
         const std::size_t room = max_pending - std::min(max_pending, pending_of(name));
         const std::size_t count = options.acknowledged ? no_limit : room;
-        handout.lines = log.after(last_delivered, std::min(count, options.count));
-        if (!handout.lines.empty()) handout.missed = tell_missed(log);
-        for (Line& line : handout.lines) {
+        Lines lines =
+            log.after(last_delivered, std::min(count, options.count - handout.lines.size()));
+        if (!lines.empty()) handout.missed = tell_missed(log);
+        for (Line& line : lines) {
             line.attempt = 1;
             pass(log, line.id);
+            handout.lines.push_back(line);
             if (options.acknowledged) continue;
-            pending[line.id] = {name, now, 1};
+            deliver(pending[line.id], name, now, 1);
             me.active = now;
         }
         return handout;
+    }
+
+    /// What a read claims: what was given back, as its time came; then by the time of delivery what
+    /// was idle for long enough.
+    Lines claim_idle(const LogReference& log, const std::string& name,
+                     const GroupReadOptions& options, std::size_t max_pending, Millis now) {
+        std::vector<std::tuple<bool, Millis, std::uint64_t, StreamId>> order;
+        for (const auto& [id, row] : pending)
+            if (log.entries.contains(id) && is_claimable(row, millis(*options.claim), now))
+                order.emplace_back(row.owner.has_value(), row.owner ? row.delivered : row.since,
+                                   row.turn, id);
+        std::ranges::sort(order);
+        Lines lines;
+        for (const auto& [is_owned, time, turn, id] : order) {
+            Row& row = pending.at(id);
+            const bool has_room = row.owner == name || pending_of(name) < max_pending;
+            if (!has_room || lines.size() == options.count) continue;
+            deliver(row, name, now, one_more(row.deliveries));
+            members.at(name).active = now;
+            lines.push_back({id, log.entries.at(id), row.deliveries});
+        }
+        return lines;
+    }
+
+    [[nodiscard]] bool has_live_pending(const LogReference& log) const {
+        return std::ranges::any_of(
+            pending, [&](const auto& row) { return log.entries.contains(row.first); });
     }
 
     std::vector<StreamId> drop_lost(const LogReference& log, const std::string& name) {
@@ -301,8 +340,7 @@ struct GroupReference {
             }
             last = id;
             if (log.entries.contains(id)) {
-                row.delivered = now;
-                row.deliveries = one_more(row.deliveries);
+                deliver(row, name, now, one_more(row.deliveries));
                 handout.lines.push_back({id, log.entries.at(id), row.deliveries});
             } else {
                 handout.lost.push_back(id);
@@ -322,20 +360,22 @@ struct GroupReference {
 
     bool ack(StreamId id) { return pending.erase(id) != 0; }
 
-    bool nack(StreamId id, Nack mode) {
+    bool nack(StreamId id, Nack mode, const NackOptions& options, Millis now) {
         const auto found = pending.find(id);
         if (found == pending.end()) return false;
         std::uint64_t deliveries = found->second.deliveries;
         if (mode == Nack::silent && deliveries != 0) --deliveries;
         if (mode == Nack::fatal) deliveries = most_deliveries;
-        found->second = {std::nullopt, 0, deliveries};
+        Millis since = is_in_order ? now : always;
+        if (options.after > std::chrono::nanoseconds{0}) since = now + millis(options.after);
+        found->second = {std::nullopt, 0, deliveries, since, ++turns};
         return true;
     }
 
     /// Requires: it has an owner.
     void extend(StreamId id, Millis now) {
         Row& row = pending.at(id);
-        row.delivered = now;
+        deliver(row, *row.owner, now, row.deliveries);
         seen(*row.owner, now).active = now;
     }
 
@@ -355,9 +395,9 @@ struct GroupReference {
             }
             if (!pending.contains(id) && !options.force) continue;
             Row& row = pending.try_emplace(id, Row{.deliveries = 1}).first->second;
-            if (row.owner && idle(row, now) < millis(options.min_idle)) continue;
+            if (!is_claimable(row, millis(options.min_idle), now)) continue;
             const std::uint64_t usual = options.counts ? one_more(row.deliveries) : row.deliveries;
-            row = {name, delivered, options.deliveries.value_or(usual)};
+            deliver(row, name, delivered, options.deliveries.value_or(usual));
             me.active = now;
             handout.lines.push_back({id, log.entries.at(id), row.deliveries});
         }
@@ -392,9 +432,10 @@ struct GroupReference {
                 continue;
             if (options.consumer && row.owner != *options.consumer) continue;
             if (row.owner && idle(row, now) < millis(options.min_idle)) continue;
-            entries.push_back({id, row.owner.value_or(""), !row.owner,
-                               std::chrono::milliseconds{row.owner ? idle(row, now) : 0},
-                               row.deliveries});
+            entries.push_back(
+                {id, row.owner.value_or(""), !row.owner,
+                 std::chrono::milliseconds{row.owner ? idle(row, now) : 0}, row.deliveries,
+                 std::chrono::milliseconds{row.owner ? 0 : std::max(row.since, now) - now}});
         }
         return entries;
     }
@@ -423,8 +464,21 @@ struct GroupReference {
     [[nodiscard]] static Millis idle(const Row& row, Millis now) {
         return std::max<Millis>(0, now - row.delivered);
     }
+    [[nodiscard]] static bool is_claimable(const Row& row, Millis min_idle, Millis now) {
+        return row.owner ? idle(row, now) >= min_idle : row.since <= now;
+    }
 
 private:
+    void deliver(Row& row, const std::string& to, Millis time, std::uint64_t deliveries) {
+        row = {to, time, deliveries, always, ++turns};
+    }
+
+    /// What was done before the first read that claims counts as done in the order of ids.
+    void put_in_order() {
+        if (std::exchange(is_in_order, true)) return;
+        for (auto& [id, row] : pending) row.turn = ++turns;
+    }
+
     Member& seen(const std::string& name, Millis now) {
         Member& me = member(name, now);
         me.seen = now;
