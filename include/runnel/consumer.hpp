@@ -121,7 +121,8 @@ public:
     /// Ends with: Ending::gone if the group is removed; Ending::closed once the stream is closed
     /// and the group has delivered all entries. With `claim` not before nothing is pending in the
     /// group, with any consumer, but what the stream has erased or trimmed.
-    /// Throws: Error{invalid_argument} if `count` is 0 or `claim` is negative.
+    /// Throws: Error{invalid_argument} if `count` is 0, `claim` is negative, or `claim_count` is 0
+    /// where `claim` is set.
     /// Complexity: linear in the result, under the stream's lock. With `claim` also linear in what
     /// may be claimed and has no room. The first read with `claim` is linear in what the group has
     /// pending, or a bit more if other claims were there before: from then on the group keeps that
