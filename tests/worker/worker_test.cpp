@@ -158,6 +158,44 @@ TEMPLATE_TEST_CASE("who dies with a batch takes no others with it", "[worker][de
     CHECK(shop.side.dead().size() == 1);
 }
 
+TEMPLATE_TEST_CASE("entries that hang take no others with them", "[worker][death]", StreamSide,
+                   SessionSide) {
+    Shop<TestType> shop;
+    for (const char* text : {"hangs", "hangs too", "a"}) shop.add(text);
+    const Options options{.policy = {.deliveries = 2, .lease = 1min}};
+    const auto handle = [&](const std::string& text) {
+        if (text.starts_with("hangs")) shop.wait(90s);
+        if (text == "a") shop.note(text);
+    };
+    for (int thread = 0; thread != 4; ++thread) {
+        shop.run(shop.worker(handle, options));
+        shop.clock.settle();
+    }
+    shop.clock.advance(1h);
+    CHECK(shop.notes == Notes{"a at 60000"});
+    CHECK(shop.side.dead().size() == 2);
+}
+
+TEMPLATE_TEST_CASE("what was claimed is handled after what is new", "[worker][death]", StreamSide,
+                   SessionSide) {
+    Shop<TestType> shop;
+    shop.add("hangs");
+    const Options options{.policy = {.lease = 1min}};
+    const auto handle = [&](const std::string& text) {
+        shop.note(text);
+        shop.wait(text == "hangs" ? 10min : 70s);
+    };
+    shop.run(shop.worker(handle, options));
+    shop.clock.settle();
+    shop.run(shop.worker(handle, options));
+    shop.add("a");
+    shop.clock.advance(65s);
+    shop.add("b");
+    shop.clock.advance(3min);
+    CHECK(shop.notes == Notes{"hangs at 0", "a at 0", "b at 70000", "hangs at 140000"});
+    shop.clock.advance(1h);  // the handlers end
+}
+
 TEMPLATE_TEST_CASE("of two workers, one that was held up past its lease reports no success",
                    "[worker]", StreamSide, SessionSide) {
     Shop<TestType> shop;

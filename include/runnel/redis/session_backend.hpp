@@ -91,19 +91,14 @@ public:
             if (state_ != nullptr) give_back_all();
         }
 
+        // XREADGROUP CLAIM would claim as many as it is to read: so it reads one, and another
+        // command reads new ones behind it.
         [[nodiscard]] Batch read(const WorkerRead& what) {
             if (auto due = take_due()) return Batch{std::move(*due)};
-            std::vector<std::string> words{"XREADGROUP", "GROUP", group(), name_};
-            const auto add = [&](std::string_view word, const std::string& value) {
-                words.emplace_back(word);
-                words.push_back(value);
-            };
-            add("COUNT", std::to_string(what.count));
-            add("CLAIM", milliseconds_text(what.claim.nanoseconds()));
-            add("BLOCK", block_text(what.timeout));
-            add("STREAMS", options().key);
-            words.emplace_back(">");
-            const auto waiting = state_->session.submit(words);
+            Words words = read_words(1);
+            words.insert(words.end(), {"CLAIM", milliseconds_text(what.claim.nanoseconds()),
+                                       "BLOCK", block_text(what.timeout)});
+            const auto waiting = state_->session.submit(from(std::move(words)));
             // It waits by now, so it can be ended.
             const std::stop_callback on_stop{what.stop, [this] { unblock(); }};
             const std::optional<Reply> reply = waiting.wait();
@@ -112,7 +107,10 @@ public:
             expect_no_error(*reply);
             if (reply->is_null())
                 return what.stop.stop_requested() ? Ending::stopped : Ending::timed_out;
-            return Batch{entries_of(reply->elements()[0].elements()[1])};
+            std::vector<Delivery> all;
+            add_entries_of(*reply, all);
+            if (what.count > 1) add_entries_of(call(from(read_words(what.count - 1))), all);
+            return Batch{std::move(all)};
         }
 
         Ack ack(const Delivery& delivery) {
@@ -238,20 +236,27 @@ public:
                 std::max<std::chrono::nanoseconds>(*longest, std::chrono::milliseconds{1}));
         }
 
-        // Each has the count of its deliveries before this one as its fourth element.
-        [[nodiscard]] std::vector<Delivery> entries_of(const Reply& rows) const {
-            std::vector<Delivery> all;
-            for (const Reply& row : rows.elements()) {
+        [[nodiscard]] Words read_words(std::size_t count) const {
+            return {"XREADGROUP", "GROUP", group(), name_, "COUNT", std::to_string(count)};
+        }
+        [[nodiscard]] Words from(Words words) const {
+            words.insert(words.end(), {"STREAMS", options().key, ">"});
+            return words;
+        }
+
+        // With CLAIM each has the count of its deliveries before this one as its fourth element.
+        void add_entries_of(const Reply& reply, std::vector<Delivery>& all) const {
+            if (reply.is_null()) return;
+            for (const Reply& row : reply.elements()[0].elements()[1].elements()) {
                 const auto& parts = row.elements();
-                Delivery one{*StreamId::parse(parts[0].text()), {}, 0};
+                Delivery one{*StreamId::parse(parts[0].text()), {}, 1};
                 const auto& fields = parts[1].elements();
                 for (std::size_t index = 0; index + 1 < fields.size(); index += 2)
                     if (fields[index].text() == options().field)
                         one.value = fields[index + 1].text();
-                one.attempt = static_cast<std::uint64_t>(parts[3].integer()) + 1;
+                if (parts.size() > 3) one.attempt += static_cast<std::uint64_t>(parts[3].integer());
                 all.push_back(std::move(one));
             }
-            return all;
         }
 
         std::unique_ptr<State> state_;
