@@ -20,6 +20,7 @@
 #include <runnel/list_options.hpp>
 #include <runnel/message.hpp>
 #include <runnel/outcome.hpp>
+#include <runnel/stats.hpp>
 
 #include <chrono>
 #include <concepts>
@@ -48,18 +49,6 @@ struct FirstOptions {
     End from = End::front;
     Timeout timeout{};
     detail::StopOption stop{};
-};
-
-/// A snapshot of a list, taken at one moment. A move_to() that waits is counted twice: in the
-/// `blocked_pops` of the list that it takes from, and in the `blocked_pushes` of its target, unless
-/// both are one list.
-///
-/// Complexity: linear in the number of waiting calls.
-struct ListStats {
-    std::size_t size = 0;            ///< elements
-    std::size_t blocked_pops = 0;    ///< calls that wait for an element
-    std::size_t blocked_pushes = 0;  ///< calls that wait for room
-    std::uint64_t dropped = 0;       ///< elements thrown away by Full::drop_other_end so far
 };
 
 /// What a move hands back; see BlockingList::move_to.
@@ -353,11 +342,12 @@ public:
     }
 
     /// A snapshot of several figures. Redis: `CLIENT LIST` and `LLEN`.
+    ///
+    /// Complexity: linear in the number of waiting calls.
     [[nodiscard]] ListStats stats() const {
         detail::ListState<T>& list = *state_;
         const detail::Lock lock{list.back.mutex};
-        return {list.size(), list.back.poppers.size() + list.outgoing.size() + list.lookers.size(),
-                list.pushers.size() + list.incoming.size(), list.dropped};
+        return list.stats();
     }
 
     /// What it was made with. The clock is never null.

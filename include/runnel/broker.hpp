@@ -21,6 +21,8 @@
 #include <runnel/message.hpp>
 #include <runnel/model.hpp>
 #include <runnel/outcome.hpp>
+#include <runnel/snapshot.hpp>
+#include <runnel/stats.hpp>
 #include <runnel/stream.hpp>
 
 #include <algorithm>
@@ -302,6 +304,31 @@ public:
     Published publish(std::string_view name, char (&no_literal)[Size],
                       const WaitOptions& options = wait_for_ever) const = delete;
     // NOLINTEND(*-avoid-c-arrays)
+
+    // ------------------------------------------------------------------ looking
+
+    /// How all lists, streams and channels stand; for the objects by themselves see
+    /// BlockingList::stats(), Stream::stats(), ConsumerGroup::stats() and Channel::stats(). Takes
+    /// the lock of each object once, one after the other. So what it tells of one object was true
+    /// at one moment, but of two objects perhaps at two. Objects that are made or removed meanwhile
+    /// may be missing.
+    ///
+    /// Throws: std::bad_alloc.
+    /// Complexity: for each object as its stats(); nothing is locked but that object, and the
+    /// broker for the look at the next name.
+    [[nodiscard]] BrokerSnapshot snapshot(const StatsOptions& options = {}) const {
+        const Clock& clock = state_->clock != nullptr ? *state_->clock : SystemClock::instance();
+        BrokerSnapshot snapshot{.wall = clock.wall(), .at = clock.now()};
+        const auto add_all = [&](Space space) {
+            state_->visit(space,
+                          [&](const detail::Named& named) { named.add_stats(snapshot, options); });
+        };
+        add_all(Space::keys);
+        add_all(Space::sharded_channels);
+        snapshot.sharded_channels.swap(snapshot.channels);
+        add_all(Space::channels);
+        return snapshot;
+    }
 
     // ------------------------------------------------------------------ time and closing
 

@@ -20,6 +20,7 @@
 #include <runnel/error.hpp>
 #include <runnel/message.hpp>
 #include <runnel/outcome.hpp>
+#include <runnel/stats.hpp>
 #include <runnel/subscription.hpp>
 
 #include <concepts>
@@ -230,6 +231,15 @@ public:
                 channel.readers.size() + channel.publishers.size() + channel.watchers.size() +
                     channel.leavers.size() + channel.successors.size() - channel.idle_handlers,
                 channel.refused};
+    }
+
+    /// A snapshot of all figures. See info() for those that wait otherwise.
+    ///
+    /// Complexity: linear in the number of inboxes, of waits, and of subscriptions that do not
+    /// skip.
+    [[nodiscard]] ChannelStats stats() const noexcept {
+        const detail::Lock lock{state_->mutex};
+        return state_->stats();
     }
 
     /// The channel's name in the Broker that has made it; else empty. A temporary handle returns

@@ -140,9 +140,17 @@ public:
     /// What the group has still to do: lag(), what is pending, and how old the oldest entries of
     /// both are. The ages go by the wall clock of the stream. See LagMonitor, which watches it.
     ///
-    /// Complexity: as lag(). With BacklogOptions::attempts also linear in the number of pending
+    /// Complexity: as lag(). With StatsOptions::attempts also linear in the number of pending
     /// entries. All of it under the stream's lock.
-    [[nodiscard]] Backlog backlog(const BacklogOptions& options = {}) const noexcept;
+    [[nodiscard]] Backlog backlog(const StatsOptions& options = {}) const noexcept;
+
+    /// A snapshot of all figures of the group. Complexity: as backlog().
+    ///
+    /// Throws: std::bad_alloc.
+    [[nodiscard]] GroupStats stats(const StatsOptions& options = {}) const {
+        const detail::Lock lock{stream_->mutex};
+        return stream_->stats(*group_.get(), options);
+    }
 
     /// The clock of the stream.
     [[nodiscard]] Clock& clock() const noexcept { return stream_->clock; }
@@ -342,7 +350,7 @@ std::size_t ConsumerGroup<T>::lag() const {
 }
 
 template <Message T>
-Backlog ConsumerGroup<T>::backlog(const BacklogOptions& options) const noexcept {
+Backlog ConsumerGroup<T>::backlog(const StatsOptions& options) const noexcept {
     const detail::Lock lock{stream_->mutex};
     return stream_->backlog(*group_.get(), options);
 }

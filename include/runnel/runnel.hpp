@@ -43,6 +43,7 @@
 #include <runnel/pollable.hpp>
 #include <runnel/read_first.hpp>
 #include <runnel/runner.hpp>
+#include <runnel/snapshot.hpp>
 #include <runnel/stats.hpp>
 #include <runnel/stream.hpp>
 #include <runnel/stream_id.hpp>

@@ -21,6 +21,7 @@
 #include <runnel/error.hpp>
 #include <runnel/message.hpp>
 #include <runnel/outcome.hpp>
+#include <runnel/stats.hpp>
 #include <runnel/stream_id.hpp>
 #include <runnel/stream_options.hpp>
 
@@ -317,6 +318,16 @@ public:
         const detail::LogFacts facts = state_->log.facts();
         return {facts.length,        facts.first_id,        facts.last_id, facts.max_deleted_id,
                 facts.entries_added, state_->groups.size(), state_->waits, state_->log.trimmed()};
+    }
+
+    /// A snapshot of all figures of the stream and of its groups.
+    ///
+    /// Throws: std::bad_alloc.
+    /// Complexity: linear in the number of groups, for each of them as ConsumerGroup::backlog();
+    /// all of it under the stream's lock.
+    [[nodiscard]] StreamStats stats(const StatsOptions& options = {}) const {
+        const detail::Lock lock{state_->mutex};
+        return state_->stats(options);
     }
 
     /// What it was made with. The clock is never null.

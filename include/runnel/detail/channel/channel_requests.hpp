@@ -70,7 +70,7 @@ public:
         return channel_.try_or_queue(request_, line_, limits.may_wait(), node_);
     }
     void leave() noexcept {
-        if (node_ && may_stand_in_line(request_)) channel_.leave(*node_);
+        if (node_ && may_stand_in_line(request_)) channel_.leave(*node_, line_);
     }
     [[nodiscard]] SpinBudget& spin() const noexcept { return channel_.spin; }
     [[nodiscard]] ChannelState<T>& channel() const noexcept { return channel_; }
@@ -310,14 +310,14 @@ public:
         const std::uint64_t position = seat_.position();
         if (seat_.is_disconnected.load(std::memory_order_relaxed)) {
             if (!claim(WaitEnd::disconnected)) return Served::elsewhere;
-            skip_to(seat_.lost_up_to, position);
+            skip_to(channel, seat_.lost_up_to, position);
             return Served::yes;
         }
         const std::uint64_t from = seat_.position_to_go_on(channel.log);
         // There are only messages to skip: these are reported with the next message.
-        if (channel.log.last() <= from) return channel.closed ? close(from) : Served::no;
+        if (channel.log.last() <= from) return channel.closed ? close(channel, from) : Served::no;
         if (!claim()) return Served::elsewhere;
-        skip_to(from, position);
+        skip_to(channel, from, position);
         if (seat_.cursor.seek(channel.log.entries())) messages = seat_.cursor.take(count_);
         seat_.tell_position();
         return Served::yes;
@@ -329,16 +329,19 @@ public:
     std::uint64_t missed = 0;
 
 private:
-    Served close(std::uint64_t last) noexcept {
+    Served close(ChannelState<T>& channel, std::uint64_t last) noexcept
+        RUNNEL_REQUIRES(channel.mutex) {
         const Served served = end_if_last_source();
-        if (served == Served::yes) skip_to(last, seat_.position());
+        if (served == Served::yes) skip_to(channel, last, seat_.position());
         return served;
     }
 
-    void skip_to(std::uint64_t number, std::uint64_t position) noexcept {
+    void skip_to(ChannelState<T>& channel, std::uint64_t number, std::uint64_t position) noexcept
+        RUNNEL_REQUIRES(channel.mutex) {
         if (number <= position) return;
         missed = number - position;
         seat_.missed += missed;
+        channel.missed += missed;
         seat_.cursor.reset(ChannelLog<T>::id(number));
     }
 

@@ -18,6 +18,7 @@
 #include <runnel/detail/channel/seat.hpp>
 #include <runnel/detail/core/channel_log.hpp>
 #include <runnel/detail/core/log_cursor.hpp>
+#include <runnel/detail/wait/blocked_time.hpp>
 #include <runnel/detail/wait/core_offers.hpp>
 #include <runnel/detail/wait/request.hpp>
 #include <runnel/detail/wait/spin.hpp>
@@ -26,6 +27,7 @@
 #include <runnel/error.hpp>
 #include <runnel/message.hpp>
 #include <runnel/outcome.hpp>
+#include <runnel/stats.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -96,7 +98,7 @@ public:
             const Lock lock{mutex};
             closed = true;
             ask_all(readers, chain);
-            ask_all(publishers, chain);
+            ask_publishers(chain);
             ask_all(watchers, chain);
             note_publishers();
             gone.swap(links);
@@ -150,7 +152,10 @@ public:
         if (is_logged) {
             log.append(std::move(message), bytes);
             sent.reached += deliver(bytes, chain);
-            if (seats.disconnect(log, bytes, clock) != 0) update_window();
+            if (const std::size_t cut = seats.disconnect(log, bytes, clock); cut != 0) {
+                disconnected += cut;
+                update_window();
+            }
             log.trim(disposal);
             if (!readers.empty()) [[unlikely]]
                 ask_all(readers, chain);
@@ -159,6 +164,7 @@ public:
             if (log.entries().size() != 0) [[unlikely]]
                 log.trim(disposal);
         }
+        delivered += sent.reached;
         if (handlers.size() == 0) return;
         if (!is_on())
             begin_run(sent, is_logged);
@@ -242,7 +248,10 @@ public:
                                     std::optional<ChannelNode<T>>& node) RUNNEL_EXCLUDES(mutex) {
         const Lock lock{mutex};
         if (request.attempt(*this) != Served::no) return true;
-        if (!may_wait) return false;
+        if (!may_wait) {
+            if (line == &ChannelState::publishers) ++refused_outside;
+            return false;
+        }
         if (line == &ChannelState::publishers) {
             // Announces that a publisher waits, and then looks once more how far readers and
             // handlers are: see Seat::tell_position() and begin_with().
@@ -251,6 +260,7 @@ public:
                 note_publishers();
                 return true;
             }
+            publish_time.begin(clock.now(), publishers.empty());
         }
         (this->*line).insert(node.emplace(request, *this));
         return false;
@@ -263,11 +273,15 @@ public:
         return join(readers, node);
     }
 
-    // Takes `node` out of line if it still stands in it.
-    void leave(ChannelNode<T>& node) noexcept RUNNEL_EXCLUDES(mutex) {
+    // Takes `node` out of line if it still stands in it. `line` is where it stood.
+    void leave(ChannelNode<T>& node, WaitQueue ChannelState::*line = nullptr) noexcept
+        RUNNEL_EXCLUDES(mutex) {
         WakeChain chain;
         {
             const Lock lock{mutex};
+            if (line == &ChannelState::publishers && node.waiter->how() == WaitEnd::timed_out)
+                ++refused_outside;
+            if (node.queue == &publishers) publish_time.end(clock.now());
             if (node.queue != nullptr) node.queue->remove(node);
             serve_publishers(chain);  // it may have held up others
         }
@@ -438,12 +452,34 @@ public:
         {
             const Lock lock{mutex};
             count = seats.disconnect_now(log, clock);
+            disconnected += count;
             if (count != 0) update_window();
             log.trim(disposal);
             links.visit([&](Link& link) { count += link.inbox->do_what_is_due(chain) ? 1U : 0U; });
         }
         chain.resume_all();
         return count;
+    }
+
+    [[nodiscard]] ChannelStats stats() noexcept RUNNEL_REQUIRES(mutex) {
+        ChannelStats stats;
+        stats.published = log.last();
+        stats.delivered = delivered;
+        stats.missed = missed;
+        stats.disconnected = disconnected;
+        stats.refused = refused + refused_outside;
+        stats.retained = log.entries().size();
+        stats.high_water = log.entries().high_water();
+        stats.limit = static_cast<std::size_t>(window_.messages);
+        stats.behind = static_cast<std::size_t>(furthest_behind());
+        stats.subscriptions = seats.size() - seats.handlers();
+        stats.handlers = handlers.size() + seats.handlers();
+        stats.inboxes = inboxes();
+        stats.blocked_reads = readers.size() - idle_handlers;
+        stats.blocked_publishes = publishers.size();
+        stats.blocked_for = publish_time.total(clock.now(), publishers.empty());
+        stats.is_closed = closed;
+        return stats;
     }
 
     [[nodiscard]] std::size_t subscribers() const noexcept RUNNEL_REQUIRES(mutex) {
@@ -488,6 +524,7 @@ public:
     const bool is_real;
     const std::function<std::size_t(const T&)> weigh;
     mutable Mutex mutex;
+    std::uint64_t delivered RUNNEL_GUARDED_BY(mutex) = 0;  // messages, times who was reached
     ChannelLog<T> log RUNNEL_GUARDED_BY(mutex);
     Seats<T> seats RUNNEL_GUARDED_BY(mutex);
     Handlers<T> handlers RUNNEL_GUARDED_BY(mutex);
@@ -499,6 +536,10 @@ public:
     WaitQueue successors RUNNEL_GUARDED_BY(mutex);           // for the run of the handlers
     std::size_t idle_handlers RUNNEL_GUARDED_BY(mutex) = 0;  // on executors: they are in `readers`
     std::uint64_t refused RUNNEL_GUARDED_BY(mutex) = 0;      // publishes inside handlers
+    std::uint64_t refused_outside RUNNEL_GUARDED_BY(mutex) = 0;
+    std::uint64_t missed RUNNEL_GUARDED_BY(mutex) = 0;        // messages, by all subscribers
+    std::uint64_t disconnected RUNNEL_GUARDED_BY(mutex) = 0;  // seats
+    BlockedTime publish_time RUNNEL_GUARDED_BY(mutex);        // of those that wait for room
     bool closed RUNNEL_GUARDED_BY(mutex) = false;
     // Whether a publisher may wait for readers or handlers; see Seat::tell_position(),
     // begin_with().
@@ -531,10 +572,12 @@ private:
         if (links.empty()) [[likely]]
             return 0;
         std::size_t count = 0;
+        std::uint64_t count_missed = 0;
         const auto message = log.entries().last();
         links.visit([&](Link& link) {
-            if (link.inbox->deliver(link, message, bytes, chain)) ++count;
+            if (link.inbox->deliver(link, message, bytes, count_missed, chain)) ++count;
         });
+        missed += count_missed;
         return count;
     }
 
@@ -768,11 +811,33 @@ private:
     [[gnu::noinline]] void serve_waiting_publishers(WakeChain& chain) noexcept
         RUNNEL_REQUIRES(mutex) {
         bool any = false;
-        while (!publishers.empty() && ask(publishers, *publishers.first(), chain)) any = true;
+        while (!publishers.empty() && ask_publisher(*publishers.first(), chain)) any = true;
         // The others keep their places; but publishes inside handlers are refused while handlers
         // are behind.
-        if (!publishers.empty() && is_any_handler_behind()) ask_all(publishers, chain);
+        if (!publishers.empty() && is_any_handler_behind()) ask_publishers(chain);
         if (any) ask_all(readers, chain);
+    }
+
+    bool ask_publisher(WaitNode& node, WakeChain& chain) noexcept RUNNEL_REQUIRES(mutex) {
+        const bool has_left = ask(publishers, node, chain);
+        if (has_left) publish_time.end(clock.now());
+        return has_left;
+    }
+    void ask_publishers(WakeChain& chain) noexcept RUNNEL_REQUIRES(mutex) {
+        for (WaitNode* node = publishers.first(); node != nullptr;) {
+            WaitNode* const next = node->next;
+            (void)ask_publisher(*node, chain);
+            node = next;
+        }
+    }
+
+    // How many messages wait for the handlers, or for the seat that is furthest behind.
+    [[nodiscard]] std::uint64_t furthest_behind() const noexcept RUNNEL_REQUIRES(mutex) {
+        const std::uint64_t handled = handled_.load(std::memory_order_relaxed);
+        const std::uint64_t last = log.last();
+        const bool is_run_on = handlers.size() != 0 && (is_on() || is_left_over_);
+        return std::max(seats.furthest_behind(log),
+                        is_run_on && handled < last ? last - handled : 0);
     }
 
     void note_publishers(bool one_more = false) noexcept RUNNEL_REQUIRES(mutex) {

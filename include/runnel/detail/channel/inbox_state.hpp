@@ -173,13 +173,14 @@ public:
           options_{options},
           overdue_{options.bytes} {}
 
-    // Puts a message into line, if it fits. Allocates; if that fails, the message is missed.
+    // Puts a message into line, if it fits. Allocates; if that fails, the message is missed, and
+    // counted in `all_missed`, which the channel's lock guards.
     bool deliver(InboxLink<T>& link, LogPlace<Logged<T>> message, std::size_t bytes,
-                 WakeChain& chain) noexcept RUNNEL_EXCLUDES(mutex) {
+                 std::uint64_t& all_missed, WakeChain& chain) noexcept RUNNEL_EXCLUDES(mutex) {
         const Lock lock{mutex};
         if (disconnected) return false;
-        if (options_.when_behind == Behind::drop_newest && !fits(bytes)) return miss();
-        if (!put(link, message, bytes)) return miss();
+        if (options_.when_behind == Behind::drop_newest && !fits(bytes)) return miss(all_missed);
+        if (!put(link, message, bytes)) return miss(all_missed);
         if (options_.when_behind == Behind::disconnect && note_limits()) disconnect();
         ask_all(readers, chain);
         return true;
@@ -291,7 +292,8 @@ private:
         return true;
     }
 
-    bool miss() noexcept RUNNEL_REQUIRES(mutex) {
+    bool miss(std::uint64_t& all_missed) noexcept RUNNEL_REQUIRES(mutex) {
+        ++all_missed;
         ++missed;
         ++missed_before_next_;
         return false;

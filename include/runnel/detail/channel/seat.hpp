@@ -153,6 +153,16 @@ public:
         return false;
     }
 
+    // How many messages wait for the seat that is furthest behind, of those that tell how far they
+    // have read. Linear in these.
+    [[nodiscard]] std::uint64_t furthest_behind(const ChannelLog<T>& log) const noexcept {
+        std::uint64_t least_read = log.last();
+        for (const LinkedList<Seat<T>>* const line : {&blocking_, &disconnecting_})
+            for (const Seat<T>* seat = line->first(); seat != nullptr; seat = seat->next)
+                least_read = std::min(least_read, seat->read_up_to());
+        return log.last() - least_read;
+    }
+
     // Disconnects the seats that are too far behind; returns how many. To be called after a message
     // of `bytes` was added.
     std::size_t disconnect(const ChannelLog<T>& log, std::size_t bytes,

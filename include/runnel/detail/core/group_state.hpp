@@ -60,6 +60,14 @@ struct Fence {
     std::uint64_t deliveries;
 };
 
+// How many entries a group has had to do with, in all.
+struct GroupCounts {
+    std::uint64_t delivered = 0;    // for the first time
+    std::uint64_t redelivered = 0;  // by claims and histories
+    std::uint64_t acknowledged = 0;
+    std::uint64_t dropped = 0;  // lost by the stream, or with their consumer
+};
+
 // What a claim does with an entry.
 struct ClaimRules {
     Milliseconds min_idle = 0;
@@ -105,6 +113,7 @@ public:
     GroupState(const GroupState& other)
         : last_delivered_{other.last_delivered_},
           entries_read_{other.entries_read_},
+          counts_{other.counts_},
           pending_{other.pending_},
           consumers_{other.consumers_},
           numbers_{other.numbers_},
@@ -124,6 +133,7 @@ public:
     }
     [[nodiscard]] const PendingEntries& pending() const noexcept { return pending_; }
     [[nodiscard]] const Consumers& consumers() const noexcept { return consumers_; }
+    [[nodiscard]] const GroupCounts& counts() const noexcept { return counts_; }
 
     // The greatest count of deliveries of a pending entry; 0 if there is none. Linear in what is
     // pending.
@@ -196,6 +206,7 @@ public:
         }
         numbers_[number] = {nullptr, std::exchange(free_number_, number)};
         consumers_.erase(found);
+        counts_.dropped += dropped;
         return {.acknowledged = dropped};
     }
 
@@ -224,7 +235,10 @@ public:
         if (!acknowledged) {
             was_pending = hand(pending_.find_or_insert(id), id, to, now, 1);
             to.active = now;
+        } else {
+            ++counts_.acknowledged;
         }
+        ++counts_.delivered;
         // In place: g++ 12 makes a slow copy of an optional.
         if (knows_entries_read(log)) {
             ++*entries_read_;
@@ -239,6 +253,7 @@ public:
     void deliver_again(PendingEntries::Place place, Milliseconds now) noexcept {
         pending_.deliver(place, PendingEntries::owner(place), now,
                          one_more(PendingEntries::deliveries(place)));
+        ++counts_.redelivered;
     }
 
     // ---- acknowledging; no effect: the entry is not pending, or the fence does not hold
@@ -251,7 +266,8 @@ public:
     Effect acknowledge(const StreamId& id, const Fence* fence = nullptr) noexcept {
         const auto place = place_of(id, fence);
         if (!place) return {};
-        drop(place);
+        take_off(place);
+        ++counts_.acknowledged;
         return {.acknowledged = 1};
     }
 
@@ -310,10 +326,13 @@ public:
     // As XCLAIM does with one id; `is_live`: the entry is still in the stream. May throw if forced.
     Claimed claim(const StreamId& id, bool is_live, ConsumerRecord& by, const ClaimRules& rules,
                   Milliseconds now) {
-        if (!is_live) return {acknowledge(id) ? Claim::lost : Claim::passed_over};
-        if (rules.force) make_pending(id, 1);
+        if (is_live && rules.force) make_pending(id, 1);
         const auto place = pending_.find(id);
         if (!place) return {Claim::passed_over};
+        if (!is_live) {
+            drop(place);
+            return {Claim::lost};
+        }
         if (!is_claimable(place, rules.min_idle, now)) return {Claim::passed_over};
         return {Claim::taken, take(place, id, by, rules, now)};
     }
@@ -659,9 +678,14 @@ private:
         return owner != nullptr;
     }
 
-    void drop(PendingEntries::Place place) noexcept {
+    void take_off(PendingEntries::Place place) noexcept {
         take_from_owner(place);
         pending_.erase(place);
+    }
+    // What the stream has lost.
+    void drop(PendingEntries::Place place) noexcept {
+        take_off(place);
+        ++counts_.dropped;
     }
 
     // Returns the new count of deliveries.
@@ -670,6 +694,7 @@ private:
         const auto deliveries = deliveries_after(rules, PendingEntries::deliveries(place));
         hand(place, id, by, rules.delivered, deliveries);
         by.active = now;
+        ++counts_.redelivered;
         return deliveries;
     }
 
@@ -690,6 +715,7 @@ private:
 
     StreamId last_delivered_;
     std::optional<std::uint64_t> entries_read_;
+    GroupCounts counts_;
     PendingEntries pending_;
     Consumers consumers_;
     std::vector<Numbered> numbers_;

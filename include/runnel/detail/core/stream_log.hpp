@@ -11,6 +11,7 @@
 #include <runnel/message.hpp>
 #include <runnel/stream_id.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -57,6 +58,10 @@ public:
         return {size_, place ? place.id() : StreamId{}, last_id_, max_deleted_id_, entries_added_};
     }
 
+    // The greatest size so far.
+    [[nodiscard]] std::size_t high_water() const noexcept { return std::max(most_, size_); }
+    // How many entries were erased in all.
+    [[nodiscard]] std::uint64_t erased() const noexcept { return erased_; }
     // How many entries were trimmed in all.
     [[nodiscard]] std::uint64_t trimmed() const noexcept {
         return entries_added_ - size_ - erased_;
@@ -283,6 +288,8 @@ private:
     }
 
     void erase(Block& block, SlotMask mask, Disposal<T>& disposal) noexcept {
+        if (size_ > most_) [[unlikely]]
+            most_ = size_;
         size_ -= count_slots(mask);
         disposal.erase(block, mask);
         if (block.live() == 0 && !may_grow(block)) remove_empty(block, disposal);
@@ -332,6 +339,7 @@ private:
     mutable Block* found_ = nullptr;
     mutable std::uint32_t found_slot_ = 0;
     std::size_t size_ = 0;
+    std::size_t most_ = 0;  // the greatest size before a removal
     StreamId last_id_{};
     StreamId max_deleted_id_{};
     std::uint64_t entries_added_ = 0;

@@ -12,6 +12,8 @@
 #include <runnel/detail/facade/patterns.hpp>
 #include <runnel/detail/wait/wait_queue.hpp>
 #include <runnel/message.hpp>
+#include <runnel/snapshot.hpp>
+#include <runnel/stats.hpp>
 
 #include <cstddef>
 #include <map>
@@ -27,6 +29,10 @@ public:
     NamedChannel(std::string_view called, Kind of, ChannelState<T>& channel)
         : Named{called, of}, state{channel} {}
 
+    void add_stats(BrokerSnapshot& snapshot, const StatsOptions& /*of groups*/) const override {
+        const Lock lock{state.mutex};
+        add_to(snapshot, name, state.stats());
+    }
     std::size_t do_what_is_due() const noexcept override { return state.do_what_is_due(); }
     [[nodiscard]] bool has_subscribers() const noexcept override {
         const Lock lock{state.mutex};

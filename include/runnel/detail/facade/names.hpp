@@ -6,6 +6,8 @@
 #include <runnel/detail/base/type_key.hpp>
 #include <runnel/error.hpp>
 #include <runnel/model.hpp>
+#include <runnel/snapshot.hpp>
+#include <runnel/stats.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -34,6 +36,8 @@ public:
     Named(std::string_view called, Kind of) : name{called}, kind{of} {}
 
     virtual void close() const noexcept = 0;
+    // Adds how the object stands; sharded channels count as channels.
+    virtual void add_stats(BrokerSnapshot& snapshot, const StatsOptions& options) const = 0;
     // For channels. Does what is due by time, and returns how many things that were. Whether there
     // are direct subscribers, not counting those by patterns.
     virtual std::size_t do_what_is_due() const noexcept { return 0; }
@@ -50,6 +54,13 @@ public:
         : Named{called, of}, handle{std::move(handed)} {}
 
     void close() const noexcept override { handle.close(); }
+    void add_stats(BrokerSnapshot& snapshot, const StatsOptions& options) const override {
+        if constexpr (requires { handle.stats(options); }) {
+            add_to(snapshot, name, handle.stats(options));
+        } else {
+            add_to(snapshot, name, handle.stats());
+        }
+    }
 
     const Handle handle;
 };

@@ -83,6 +83,7 @@ template <Message T>
         const Lock lock{list.back.mutex};
         if (list.back.part.room != 0) [[likely]] {
             list.back.part.push(std::move(message));
+            list.note_pushed();
             return true;
         }
         handed_over = list.hand_over(message, memory);
@@ -108,6 +109,7 @@ Pushed push_many(ListState<T>& list, End end, std::span<T> messages, const WaitO
         if (back.room < messages.size() && list.needs_no_attention() && !list.closed)
             back.room = list.free_room();
         done = back.push(messages.first(std::min(messages.size(), back.room)));
+        list.note_pushed(done);
     }
     if (done == messages.size()) return {done, Push::done};
     try {
@@ -141,8 +143,10 @@ Push push_if_exists(ListState<T>& list, End end, T& message) {
         if (list.closed) return Push::closed;
         if (list.is_first(Line::pushes) || list.free_room() == 0) {
             if (list.core().empty()) return Push::absent;
-            if (list.push_prefix(end, std::span{std::addressof(message), 1}, dropped) == 0)
+            if (list.push_prefix(end, std::span{std::addressof(message), 1}, dropped) == 0) {
+                ++list.refused;
                 return Push::full;
+            }
             is_pushed = true;
             is_finished = list.serve_under_locks(chain);
         }
@@ -288,6 +292,7 @@ template <Message T>
         return false;
     }
     out.reserve(std::min(count, list.size()));
+    list.note_size();
     list.core().pop_many(end, count, out);
     return true;
 }
@@ -331,6 +336,7 @@ std::size_t remove_equal(ListState<T>& list, const T& value, End from, std::size
         std::vector<std::size_t> positions =
             list.core().find(value, {.from = from, .limit = count});
         removed.reserve(positions.size());
+        list.note_size();
         list.core().extract(std::move(positions), removed);
         is_finished = list.serve_under_locks(chain);
     }

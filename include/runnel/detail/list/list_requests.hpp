@@ -39,7 +39,12 @@ struct ListPlace {
         return entered == Entered::ended;
     }
     void leave() noexcept {
-        if (node.waiter->was_queued() && may_stand_in_line(*node.waiter)) node.list()->leave(node);
+        if (!node.waiter->was_queued() || !may_stand_in_line(*node.waiter)) return;
+        if constexpr (In == Line::pushes) {
+            node.list()->leave_pushes(node);
+        } else {
+            node.list()->leave(node);
+        }
     }
     [[nodiscard]] SpinBudget& spin() const noexcept { return node.list()->spin; }
 
@@ -272,6 +277,7 @@ public:
         if (!claim()) return Served::elsewhere;
         (void)list.make_room(end, dropped);
         list.core().push(end, std::move(message));
+        list.note_pushed();
         return Served::yes;
     }
 
@@ -420,7 +426,9 @@ private:
     }
 
     Served reject() noexcept {
+        target_.assert_held();
         if (!claim()) return Served::elsewhere;
+        ++target_.refused;
         rejected = true;
         return Served::yes;
     }
@@ -435,6 +443,7 @@ private:
         source_.core().drop(from_);
         if (!onto_itself()) (void)target_.make_room(to_, dropped_);
         target_.core().push(to_, std::move(element));
+        target_.note_pushed();
         if (at_target_.queue != nullptr) at_target_.queue->remove(at_target_);
         target_.update_attention();
         moved = true;

@@ -10,6 +10,7 @@
 #include <runnel/detail/base/thread_id.hpp>
 #include <runnel/detail/base/unmade.hpp>
 #include <runnel/detail/core/list_core.hpp>
+#include <runnel/detail/wait/blocked_time.hpp>
 #include <runnel/detail/wait/spin.hpp>
 #include <runnel/detail/wait/system_clock.hpp>
 #include <runnel/detail/wait/turn.hpp>
@@ -17,7 +18,9 @@
 #include <runnel/list_options.hpp>
 #include <runnel/message.hpp>
 #include <runnel/outcome.hpp>
+#include <runnel/stats.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -262,6 +265,7 @@ public:
         RUNNEL_EXCLUDES(front.mutex) {
         note_taken(back.part.items.size());
         const Lock lock{front.mutex};
+        note_size();
         core().refill_front();
         return take_first_of_front();
     }
@@ -270,6 +274,7 @@ public:
         RUNNEL_EXCLUDES(front.mutex) {
         note_taken(back.part.items.size());
         const Lock lock{front.mutex};
+        note_size();
         core().refill_front();
         front.part.pop_many(count, out);
     }
@@ -302,6 +307,7 @@ public:
         if (!is_wanted) return HandOver::no;
         WakeChain& chain = memory.make();
         back.part.items.push_back(std::move(message));
+        note_pushed();
         assert_held();  // the front is empty: this is all
         return serve_under_locks(chain) ? HandOver::finished : HandOver::unfinished;
     }
@@ -324,6 +330,7 @@ public:
                 core().reserve(end);
                 if (!make_room(end, dropped_elements)) break;
                 core().push(end, std::move(messages[count]));
+                note_pushed();
             }
         } catch (...) {
             if (count == 0) throw;
@@ -372,6 +379,7 @@ public:
         bool is_finished = true;
         {
             const LockAll lock{*this};
+            note_pushed(elements.size());
             for (std::size_t left = elements.size(); left != 0; --left) {
                 core().reserve(end, memory != nullptr ? *memory : aside);
                 core().push(end, std::move(elements[left - 1]));
@@ -431,7 +439,8 @@ public:
             const LockAll lock{*this};
             if (is_first(line)) served = node.waiter->serve(node);
             is_queued = served == Served::no && (may_wait || has_something_for(line));
-            if (is_queued) queue_of(line).insert(node);
+            if (is_queued) stand_in(line, node);
+            if (served == Served::no && !is_queued && line == Line::pushes) ++refused;
             const bool takes = line == Line::pops && (served == Served::yes || is_queued);
             if (takes) turns.end_of(this_thread());
             is_finished = serve_under_locks(chain);
@@ -451,7 +460,7 @@ public:
     // Puts a push into line. Requires: the list is full.
     void queue_push(ListNode<T>& node) noexcept RUNNEL_REQUIRES(back.mutex, front.mutex) {
         RUNNEL_ASSERT(free_room() == 0 && !core().empty());
-        pushers.insert(node);
+        stand_in(Line::pushes, node);
         node.waiter->note_that_queued();
         back.part.room = 0;
         front.attention.store(true, std::memory_order_relaxed);
@@ -473,7 +482,14 @@ public:
     // Takes `node` out of line if it still stands in it.
     void leave(ListNode<T>& node) noexcept {
         const LockAll lock{*this};
-        if (node.queue != nullptr) node.queue->remove(node);
+        take_out(node);
+        update_attention();
+    }
+    // The same for a push, which has ended in time or was stopped.
+    void leave_pushes(ListNode<T>& node) noexcept {
+        const LockAll lock{*this};
+        if (node.waiter->how() == WaitEnd::timed_out) ++refused;
+        take_out(node);
         update_attention();
     }
 
@@ -544,9 +560,47 @@ public:
         RUNNEL_ASSERT(front_size() == 0 || front.mutex.is_held());
     }
 
+    // ---- counting
+
+    // So many elements were pushed, at either end.
+    void note_pushed(std::size_t count = 1) noexcept RUNNEL_REQUIRES(back.mutex) {
+        const std::uint64_t sum = std::uint64_t{back.pushed} + count;
+        back.pushed = static_cast<std::uint32_t>(sum);
+        if (const std::uint64_t more = sum >> 32U; more != 0) [[unlikely]]
+            pushed_above += more;
+    }
+    [[nodiscard]] std::uint64_t pushed() const noexcept RUNNEL_REQUIRES(back.mutex) {
+        return (pushed_above << 32U) + back.pushed;
+    }
+    // To be called before elements are taken other than from the front alone: it is there that the
+    // size is greatest. A push does not look at the size, as that would take the front's cache line
+    // from the consumer.
+    void note_size() noexcept RUNNEL_REQUIRES(back.mutex) {
+        if (size() > front.most) front.most = size();
+    }
+
+    [[nodiscard]] ListStats stats() noexcept RUNNEL_REQUIRES(back.mutex) {
+        note_size();
+        const std::uint64_t in = pushed();
+        ListStats stats;
+        stats.size = size();
+        stats.blocked_pops = back.poppers.size() + outgoing.size() + lookers.size();
+        stats.blocked_pushes = pushers.size() + incoming.size();
+        stats.dropped = dropped;
+        stats.capacity = capacity;
+        stats.high_water = std::max<std::size_t>(front.most, in != 0 ? 1 : 0);
+        stats.pushed = in;
+        stats.popped = in - dropped - stats.size;
+        stats.refused = refused;
+        stats.blocked_for = push_time.total(clock.now(), pushers.empty());
+        stats.is_closed = closed;
+        return stats;
+    }
+
     // To be called after every change that was made without serve_pass().
     void update_attention() noexcept RUNNEL_REQUIRES(back.mutex, front.mutex) {
         const bool anybody = !needs_no_attention();
+        note_size();
         back.part.room = anybody || closed ? 0 : free_room();
         // Pops that wait for elements need no attention there: the front is empty. Not writing it
         // saves the transfer of its cache line at every hand-over.
@@ -564,7 +618,9 @@ public:
         std::uint32_t streak RUNNEL_GUARDED_BY(mutex) = 0;  // elements taken lately
         // Its room is 0 as long as the list needs attention: the one field that a push reads then.
         ListBack<T> part RUNNEL_GUARDED_BY(mutex);
-        WaitQueue poppers RUNNEL_GUARDED_BY(mutex);  // for an element
+        [[no_unique_address]] WaitQueue poppers RUNNEL_GUARDED_BY(mutex);  // for an element
+        // How many elements were pushed; see pushed_above. In the padding of the queue.
+        std::uint32_t pushed RUNNEL_GUARDED_BY(mutex) = 0;
     } back;
     static_assert(sizeof(Back) == 64, "a push and a hand-over touch one cache line of the list");
 
@@ -576,6 +632,7 @@ public:
         // Few elements of a stream had gathered at the back when they were taken over: a guess.
         Atomic<bool> found_few = false;
         ListFront<T> part RUNNEL_GUARDED_BY(mutex);
+        std::size_t most = 0;  // guarded by the back's lock; see note_size()
 
         [[nodiscard]] bool has_attention() const noexcept {
             return attention.load(std::memory_order_relaxed);
@@ -594,6 +651,9 @@ public:
     Turns turns RUNNEL_GUARDED_BY(back.mutex);
     bool closed RUNNEL_GUARDED_BY(back.mutex) = false;
     std::uint64_t dropped RUNNEL_GUARDED_BY(back.mutex) = 0;
+    std::uint64_t refused RUNNEL_GUARDED_BY(back.mutex) = 0;       // pushes, for want of room
+    std::uint64_t pushed_above RUNNEL_GUARDED_BY(back.mutex) = 0;  // how often `pushed` began anew
+    BlockedTime push_time RUNNEL_GUARDED_BY(back.mutex);           // of pushes, not of moves
     // A waiting move lacks an element or room. It stands in line where it lacks it, and costs the
     // calls of the other list nothing. There it stands in one of these, and learns only that the
     // list is closed. When a move that lacks room can have it, the move stands in line at both
@@ -689,6 +749,25 @@ private:
         }
     }
 
+    // Moves get into line elsewhere, see MoveOne.
+    void stand_in(Line line, ListNode<T>& node) noexcept RUNNEL_REQUIRES(back.mutex) {
+        if (line == Line::pushes) push_time.begin(clock.now(), pushers.empty());
+        queue_of(line).insert(node);
+    }
+    void take_out(WaitNode& node) noexcept RUNNEL_REQUIRES(back.mutex) {
+        if (node.queue == nullptr) return;
+        if (node.queue == &pushers && !is_move(node)) push_time.end(clock.now());
+        node.queue->remove(node);
+    }
+    // Of those that stand in the line of the pushes.
+    [[nodiscard]] static bool is_move(const WaitNode& node) noexcept {
+        return node.extra != nullptr;
+    }
+    void ask_pusher(WaitNode& node, WakeChain& chain) noexcept RUNNEL_REQUIRES(back.mutex) {
+        const bool is_push = !is_move(node);
+        if (ask(pushers, node, chain) && is_push) push_time.end(clock.now());
+    }
+
     static void change_line(WaitNode& node, WaitQueue& to) noexcept {
         if (node.queue == nullptr || node.queue == &to) return;
         node.queue->remove(node);
@@ -782,7 +861,11 @@ private:
     [[nodiscard]] ListState* serve_pushers(Pass& pass, WakeChain& chain) noexcept
         RUNNEL_REQUIRES(back.mutex, front.mutex) {
         if (closed) {
-            ask_all(pushers, chain);
+            for (WaitNode* node = pushers.first(); node != nullptr;) {
+                WaitNode* const next = node->next;
+                ask_pusher(*node, chain);
+                node = next;
+            }
             ask_all(incoming, chain);
             return nullptr;
         }
@@ -790,7 +873,7 @@ private:
             WaitNode* const next = node->next;
             ListState* const source = other_list(*node);
             if (source == nullptr) {
-                ask(pushers, *node, chain);
+                ask_pusher(*node, chain);
             } else if (!node->waiter->claimed()) {
                 auto& move = static_cast<ListNode<T>&>(*node);
                 Pass at_source{this};

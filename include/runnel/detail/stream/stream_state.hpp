@@ -485,7 +485,7 @@ public:
     // ---- looking
 
     // What `group` has still to do.
-    [[nodiscard]] Backlog backlog(const Group& group, const BacklogOptions& options) const noexcept
+    [[nodiscard]] Backlog backlog(const Group& group, const StatsOptions& options) const noexcept
         RUNNEL_REQUIRES(mutex) {
         const GroupState& rules = group.rules;
         const PendingEntries& pending = rules.pending();
@@ -499,6 +499,39 @@ public:
         backlog.unacknowledged_age = age_of(PendingEntries::id(pending.first()));
         if (options.attempts) backlog.attempts = rules.greatest_deliveries();
         return backlog;
+    }
+
+    // Throws: std::bad_alloc.
+    [[nodiscard]] GroupStats stats(const Group& group, const StatsOptions& options) const
+        RUNNEL_REQUIRES(mutex) {
+        const GroupCounts& counts = group.rules.counts();
+        GroupStats stats;
+        stats.name = group.name;
+        stats.backlog = backlog(group, options);
+        stats.consumers = group.rules.consumers().size();
+        stats.waiting = group.waits.count;
+        stats.delivered = counts.delivered;
+        stats.redelivered = counts.redelivered;
+        stats.acknowledged = counts.acknowledged;
+        stats.dropped = counts.dropped;
+        return stats;
+    }
+    [[nodiscard]] StreamStats stats(const StatsOptions& options) const RUNNEL_REQUIRES(mutex) {
+        const LogPlace<T> oldest = log.first();
+        StreamStats stats;
+        stats.size = log.size();
+        stats.limit = keep.count;
+        stats.high_water = std::min(log.high_water(), keep.count);
+        stats.added = log.facts().entries_added;
+        stats.trimmed = log.trimmed();
+        stats.erased = log.erased();
+        stats.waiting = waits;
+        if (oldest) stats.age = age_of(oldest.id());
+        stats.is_closed = closed;
+        stats.groups.reserve(groups.size());
+        for (const auto& [name, group] : groups)
+            stats.groups.push_back(this->stats(*group.get(), options));
+        return stats;
     }
 
     // By the wall clock; never negative.
