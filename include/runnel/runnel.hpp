@@ -41,6 +41,8 @@
 #include <runnel/options.hpp>
 #include <runnel/outcome.hpp>
 #include <runnel/pollable.hpp>
+#include <runnel/prometheus.hpp>
+#include <runnel/rates.hpp>
 #include <runnel/read_first.hpp>
 #include <runnel/runner.hpp>
 #include <runnel/snapshot.hpp>

@@ -4,8 +4,8 @@ cmake_minimum_required(VERSION 3.21)
 
 # The public headers that are values and words; the others are what users name, the models.
 set(vocabulary abstract_clock ack backoff channel_options deduplicator_options delivery_policy duration error executor
-    glob group_options handled key_slot list_options message model options outcome snapshot stats stream_id
-    stream_options version)
+    glob group_options handled key_slot list_options message model options outcome prometheus rates snapshot stats
+    stream_id stream_options version)
 
 # What stands on top of the models.
 set(on_top lag_monitor worker)
