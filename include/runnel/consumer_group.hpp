@@ -75,7 +75,8 @@ public:
     /// at consumers() and remove_consumer(). Redis: XINFO CONSUMERS, XGROUP DELCONSUMER.
     ///
     /// Throws: Error{invalid_argument} if `idle` is negative.
-    /// Complexity: linear in the number of consumers, and of reads that wait.
+    /// Complexity: linear in the number of consumers, and for each that is idle in that of reads
+    /// that wait.
     std::size_t remove_idle_consumers(Duration idle) const;
 
     /// Acknowledges those of these entries that are pending, whichever consumer has them. Returns
@@ -113,6 +114,10 @@ public:
     std::size_t redeliver(std::initializer_list<StreamId> ids, std::uint64_t deliveries = 0) const {
         return redeliver(std::span{ids.begin(), ids.size()}, deliveries);
     }
+
+    /// Ends the delay of an entry that was given back with one: the next claim may take it. Changes
+    /// nothing if a consumer has it. Returns whether it is pending. Not in Redis.
+    bool end_delay(StreamId id) const;
 
     /// How many entries are pending, in all and for each consumer. Redis: XPENDING.
     [[nodiscard]] PendingSummary pending() const;
@@ -272,6 +277,16 @@ std::size_t ConsumerGroup<T>::redeliver(std::span<const StreamId> ids,
         return all;
     };
     return detail::change(*group_.get(), redeliver_all).released;
+}
+
+template <Message T>
+bool ConsumerGroup<T>::end_delay(StreamId id) const {
+    bool is_pending = false;
+    (void)detail::change(*group_.get(), [&](auto&, detail::GroupState& rules) {
+        is_pending = static_cast<bool>(rules.pending().find(id));
+        return rules.end_delay(id);
+    });
+    return is_pending;
 }
 
 template <Message T>

@@ -52,8 +52,9 @@ struct DeliveryPolicy {
     Duration reap_after = std::chrono::nanoseconds{0};
     WhenGone when_gone = WhenGone::make_again;
 
-    /// How many entries a thread reads at a time, at most; at least 1. One that is behind a handler
-    /// that hangs waits until its lease is over.
+    /// How many entries a thread reads at a time, at most; at least 1. Those that are behind a
+    /// handler that hangs wait until their lease is over, which counts as a delivery: with few
+    /// `deliveries`, read few at a time.
     std::size_t batch = 64;
     /// How many entries all threads together may have read and not finished; at least `threads`,
     /// which share it.

@@ -24,9 +24,9 @@ struct HistogramBuckets {
 
     [[nodiscard]] static constexpr std::size_t of(std::uint64_t number) noexcept {
         number = std::min(number, largest);
-        if (number < 2 * parts) return static_cast<std::size_t>(number);
+        if (number < 2 * parts) return number;
         const auto power = static_cast<unsigned>(std::bit_width(number)) - 4;
-        return static_cast<std::size_t>(parts * power + (number >> power));
+        return parts * power + (number >> power);
     }
     // The greatest number that belongs to it.
     [[nodiscard]] static constexpr std::uint64_t end_of(std::size_t bucket) noexcept {
@@ -55,6 +55,7 @@ struct HistogramSnapshot {
         for (std::size_t bucket = 0; bucket != buckets.size(); ++bucket) {
             passed += buckets[bucket];
             if (passed == 0 || static_cast<double>(passed) < wanted) continue;
+            if (bucket + 1 == buckets.size()) return longest;
             const auto end = static_cast<std::int64_t>(detail::HistogramBuckets::end_of(bucket));
             return std::min(longest, std::chrono::nanoseconds{end});
         }

@@ -71,8 +71,9 @@ struct WorkerOptions {
     Once<T> once{};
     /// If set, entries of equal key are handled one at a time, in their order: see order_by().
     KeyOrder<T> order{};
-    /// Is told of each handler that runs for longer than DeliveryPolicy::slow_after, once, by
-    /// whoever runs the clock. It must not throw.
+    /// Is told of each handler that runs for longer than DeliveryPolicy::slow_after, once: by
+    /// whoever runs the clock, at the latest when it has run for twice as long; or by its own
+    /// thread, if it ends before. It must not throw.
     std::function<void(const SlowHandler&)> on_slow{};
     /// Is told what a backend threw, by the thread that it was thrown in. It must not throw.
     std::function<void(std::string_view)> on_error{};
@@ -81,13 +82,13 @@ struct WorkerOptions {
 /// A snapshot of what a Worker has done since it was made. The counts are of deliveries.
 struct WorkerStats {
     std::uint64_t processed = 0;       ///< handled, and acknowledged
-    std::uint64_t failed = 0;          ///< attempts that threw, or asked for another one
+    std::uint64_t failed = 0;          ///< attempts that threw, or did not say that they are done
     std::uint64_t retried = 0;         ///< of them, those that were given back for another attempt
     std::uint64_t dead_lettered = 0;   ///< that went to the dead letters
     std::uint64_t dropped = 0;         ///< the same, where there are no dead letters
     std::uint64_t duplicates = 0;      ///< acknowledged without the handler: their key was marked
     std::uint64_t stale = 0;           ///< that another consumer had taken meanwhile
-    std::uint64_t handed_back = 0;     ///< not begun, when the Worker was stopped or paused
+    std::uint64_t handed_back = 0;     ///< given back as if they had not been read
     std::uint64_t errors = 0;          ///< calls of the backend that threw
     std::uint64_t in_flight = 0;       ///< read, and not finished, now
     std::uint64_t most_in_flight = 0;  ///< the most of one thread so far, summed over the threads
@@ -135,7 +136,7 @@ public:
     Worker(const Stream<T>& stream, std::string_view group, Handler handler, Options options = {},
            std::source_location where =
                std::source_location::current()) requires std::same_as<Backend, GroupBackend<T>>
-        : Worker{Backend{stream, group, options.dead_letters}, std::move(handler),
+        : Worker{Backend{stream, group, checked_alone(options).dead_letters}, std::move(handler),
                  std::move(options), where} {}
 
     /// Over a backend of your own.
@@ -171,8 +172,8 @@ public:
     /// any more: the stream is closed and nothing is pending, or the group was removed and the
     /// policy says that this is the end. May run in several threads at once.
     ///
-    /// Throws: what the backend throws when it makes a consumer; Error{clock_not_run} if the policy
-    /// has `extend_up_to` or `slow_after`, and nobody runs the clock: see Runner.
+    /// Throws: Error{clock_not_run} if the policy has `extend_up_to` or `slow_after`, and nobody
+    /// runs the clock: see Runner; std::bad_alloc. What the backend throws, `on_error` is told.
     void run(std::stop_token stop = {}) {
         if (watches()) begin_to_watch();
         SeatHolder holder{*this};
@@ -184,13 +185,15 @@ public:
 
     /// Starts DeliveryPolicy::threads threads that run() it. To be called once.
     ///
-    /// Throws: std::system_error if the system starts no thread.
+    /// Throws: as run(); std::system_error if the system starts no thread.
     void start() {
+        if (watches()) begin_to_watch();
         for (std::size_t count = options_.policy.threads; count != 0; --count)
             threads_.emplace_back([this] { run(); });
     }
     /// The same for a test, with threads that the clock knows.
     void start(ManualClock& clock) {
+        if (watches()) begin_to_watch();
         for (std::size_t count = options_.policy.threads; count != 0; --count)
             manual_threads_.push_back(clock.thread(options_.name, [this] { run(); }));
     }
@@ -200,10 +203,16 @@ public:
     /// DeliveryPolicy::stop_within. It cannot be started again.
     Stopped stop() {
         ask_to_leave();
-        const auto deadline = clock_.now() + options_.policy.stop_within.nanoseconds();
+        const Moment now = clock_.now();
+        const auto deadline =
+            now + std::min<Moment::duration>(options_.policy.stop_within.nanoseconds(),
+                                             Moment::max() - now);
         for (;;) {
             const std::size_t running = seated_.load(std::memory_order_acquire);
-            if (running == 0) return {};
+            if (running == 0) {
+                (void)left_.try_push_back(0);  // for others who wait here
+                return {};
+            }
             const auto left = std::max(deadline - clock_.now(), Moment::duration{0});
             if (!left_.pop_front({.timeout = left}) && left_.closed()) return {};
             if (left == Moment::duration{0}) return {false, running};
@@ -250,10 +259,11 @@ public:
 private:
     // ---- what it was made with
 
-    Options checked(Options options) {
-        const auto refuse = [](const char* why) {
-            throw Error{ErrorCode::invalid_argument, std::string{"Worker: "} + why};
-        };
+    [[noreturn]] static void refuse(const char* why) {
+        throw Error{ErrorCode::invalid_argument, std::string{"Worker: "} + why};
+    }
+    // What needs no backend.
+    static const Options& checked_alone(const Options& options) {
         options.policy.check();
         if (options.name.empty()) refuse("the name is empty");
         const bool once = options.policy.guarantee == Guarantee::effectively_once;
@@ -261,6 +271,10 @@ private:
             refuse("the guarantee is effectively_once, but `once` is not set: see once_by()");
         if (!once && options.once)
             refuse("`once` is set, but the guarantee is not effectively_once");
+        return options;
+    }
+    Options checked(Options options) {
+        (void)checked_alone(options);
         if (options.order && !backend_.features().delays)
             refuse("`order` is set, but the backend has no delays");
         if (options.dead_letters && !backend_.has_dead_letters())
@@ -322,22 +336,31 @@ private:
     }
     void stand_up(Seat& seat) noexcept {
         seat.counts.in_flight.set(0);
+        const BlockingList<char> left = left_;
         {
             const detail::Lock lock{mutex_};
             seat.is_taken = false;
-            seated_.fetch_sub(1, std::memory_order_release);
         }
+        seated_.fetch_sub(1, std::memory_order_release);  // from here on the Worker may be gone
         try {
-            (void)left_.try_push_back(0);  // one is enough: stop() counts anew
+            (void)left.try_push_back(0);  // one is enough: stop() counts anew
         } catch (const std::bad_alloc&) {
-            left_.close();  // stop() looks at the count then
+            left.close();  // stop() looks at the count then
         }
     }
 
+    // Calls function(seat) without the lock: seats stay where they are, as long as the Worker is.
     template <typename Function>
-    void for_each_seat(Function function) noexcept {
-        const detail::Lock lock{mutex_};
-        for (const auto& seat : seats_) function(*seat);
+    void for_each_seat(Function function) {
+        for (std::size_t index = 0;; ++index) {
+            Seat* seat = nullptr;
+            {
+                const detail::Lock lock{mutex_};
+                if (index == seats_.size()) return;
+                seat = seats_[index].get();
+            }
+            function(*seat);
+        }
     }
 
     void ask_to_leave() noexcept {
@@ -353,11 +376,16 @@ private:
     [[nodiscard]] bool watches() const noexcept {
         return extends() || options_.policy.slow_after > std::chrono::nanoseconds{0};
     }
+    [[nodiscard]] bool is_slow(std::chrono::nanoseconds since) const {
+        const auto limit = options_.policy.slow_after.nanoseconds();
+        return options_.on_slow && limit > std::chrono::nanoseconds{0} && since >= limit;
+    }
     void begin_to_watch() {
         std::unique_ptr<detail::Ticker> made;  // is destroyed after the lock, if it is one too many
         auto period = options_.policy.lease.nanoseconds() / 3;
         if (options_.policy.slow_after > std::chrono::nanoseconds{0})
             period = std::min(period, options_.policy.slow_after.nanoseconds());
+        period = std::max<std::chrono::nanoseconds>(period, std::chrono::milliseconds{1});
         {
             const detail::Lock lock{mutex_};
             if (ticker_ != nullptr) return;
@@ -373,7 +401,7 @@ private:
             seat.look_at_running([&](detail::RunningHandler& handler) {
                 const auto since = clock_.now() - handler.begun;
                 if (since < policy.extend_up_to.nanoseconds()) handler.extend();
-                if (!options_.on_slow || handler.is_told_of || policy.slow_after > since) return;
+                if (handler.is_told_of || !is_slow(since)) return;
                 slow.push_back({options_.name, handler.id, since, where_});
                 handler.is_told_of = true;
             });
@@ -396,20 +424,24 @@ private:
                         ? worker.options_.name
                         : worker.options_.name + '-' + std::to_string(seat.index() + 1)},
               leaving_{seat.leaving().get_token()},
-              consumer_{worker.backend_.consumer(name_)} {}
+              never_{{.clock = &clock_}} {}
 
         RUNNEL_CATCHES_FORCED_UNWIND void run() {
             std::uint64_t errors = 0;  // in a row
             while (!leaving_.stop_requested()) {
                 try {
+                    if (!consumer_) consumer_.emplace(worker_.backend_.consumer(name_));
                     if (!go_through_a_batch()) return;
                     errors = 0;
+                    continue;
                 } catch (const detail::ForcedUnwind&) {
                     throw;
                 } catch (const std::exception& error) {
                     tell(error.what());
-                    rest(errors++);
+                } catch (...) {
+                    tell("something that is no std::exception");
                 }
+                rest(errors++);
             }
         }
 
@@ -421,14 +453,16 @@ private:
                 return true;
             }
             const Batch batch = read();
-            if (reaps()) reap();
+            if (reaps() && (batch || batch.ending() == Ending::timed_out)) reap();
             if (batch) {
                 handle_all(batch);
                 return true;
             }
             switch (batch.ending()) {
             case Ending::timed_out:
-            case Ending::stopped:
+                return true;
+            case Ending::stopped:  // by a pause that may be over already
+                seat_.go_on([&] { return worker_.is_paused(); });
                 return true;
             case Ending::gone:
                 return begin_again();
@@ -444,7 +478,7 @@ private:
                             {},
                             seat_.reading().get_token()};
             if (reaps()) what.timeout = policy_.reap_after;
-            return is_ordered() ? read_in_turn(what) : consumer_.read(what);
+            return is_ordered() ? read_in_turn(what) : consumer_->read(what);
         }
 
         // One thread at a time, so that the entries of a key come to their lane in their order.
@@ -454,20 +488,35 @@ private:
             const GiveTurn give_turn{turn};
             leave_those_that_are_gone();
             if (!reaps()) what.timeout = policy_.lease;
-            Batch batch = consumer_.read(what);
+            Batch batch = consumer_->read(what);
             waits_.assign(batch.size(), false);
             std::size_t index = 0;
             for (const auto& delivery : batch) {
-                auto* const lane = lanes().enter(delivery.id, delivery.value);
-                if (lane != nullptr) put_aside(*lane, delivery);
-                waits_[index++] = lane != nullptr;
+                waits_[index++] = !enters_lane(delivery);
             }
             return batch;
         }
 
+        // False: the entry was put aside, or its key threw.
+        bool enters_lane(const Delivery& delivery) {
+            try {
+                auto* const lane = lanes().enter(delivery.id, delivery.value);
+                if (lane == nullptr) return true;
+                put_aside(*lane, delivery);
+            } catch (const detail::ForcedUnwind&) {
+                throw;
+            } catch (const std::bad_alloc&) {
+                throw;
+            } catch (const std::exception& error) {
+                finish(delivery, Handled::retry(std::string{"its key: "} + error.what()));
+            }
+            return false;
+        }
+
         void put_aside(typename detail::KeyLanes<T>::Lane& lane, const Delivery& delivery) {
             const StreamId id = delivery.id;
-            (void)consumer_.nack(delivery, Nack::silent, std::chrono::nanoseconds::max());
+            // Not for ever: if nobody makes it ready, it comes again.
+            (void)consumer_->nack(delivery, Nack::silent, policy_.lease);
             if (lanes().put_aside(lane, id)) make_ready(id);
         }
         void make_ready(StreamId id) {
@@ -484,11 +533,14 @@ private:
             const Moment now = clock_.now();
             if (now - looked_ < policy_.lease.nanoseconds()) return;
             looked_ = now;
-            if (policy_.guarantee == Guarantee::at_most_once) return;  // these are not pending
             for (const StreamId id : lanes().awaited())
                 if (!worker_.backend_.may_come_back(id)) leave_lane(id);
         }
 
+        // Before the handler begins.
+        [[nodiscard]] bool is_acknowledged() const noexcept {
+            return policy_.guarantee == Guarantee::at_most_once;
+        }
         [[nodiscard]] bool is_ordered() const noexcept {
             return static_cast<bool>(worker_.options_.order);
         }
@@ -509,7 +561,7 @@ private:
         bool begin_again() {
             if (policy_.when_gone == WhenGone::end) return false;
             worker_.backend_.make_again();
-            consumer_ = worker_.backend_.consumer(name_);
+            consumer_.emplace(worker_.backend_.consumer(name_));
             return true;
         }
 
@@ -527,9 +579,9 @@ private:
 
         // After a call of the backend that threw.
         void rest(std::uint64_t errors) {
-            const BlockingList<char> nothing{{.clock = &clock_}};
-            (void)nothing.pop_front(
-                {.timeout = policy_.backoff.delay(errors, 0), .stop = leaving_});
+            const std::chrono::nanoseconds least = std::chrono::milliseconds{1};
+            const auto delay = std::max(policy_.backoff.delay(errors), least);
+            (void)never_.pop_front({.timeout = delay, .stop = leaving_});
         }
 
         // ---- entries
@@ -541,11 +593,16 @@ private:
                 std::max<std::uint64_t>(counts_.most_in_flight.value(), batch.size()));
             const Moment read_at = clock_.now();
             Moment now = read_at;
+            Moment extended_at = read_at;
             const std::size_t first = batch[0].attempt > 1 ? 1 : 0;
             Rest rest{*this, batch, first};
             for (std::size_t left = batch.size(); left != 0; --left) {
                 counts_.in_flight.set(left);
                 if (leaving_.stop_requested() || worker_.is_paused()) break;
+                if (now - extended_at >= policy_.lease.nanoseconds() / 3) {
+                    rest.extend();
+                    extended_at = now;
+                }
                 const std::size_t index = rest.take();
                 if (!waits(index)) now = handle(batch[index], read_at, now);
             }
@@ -570,6 +627,14 @@ private:
                 turner_.counts_.in_flight.set(0);
             }
 
+            // They wait for those before them, and are not to be claimed meanwhile.
+            void extend() {
+                for (std::size_t left = batch_.size() - taken_; left != 0; --left) {
+                    const std::size_t index = (next_ + left - 1) % batch_.size();
+                    if (!turner_.waits(index)) (void)turner_.consumer_->extend(batch_[index]);
+                }
+            }
+
             [[nodiscard]] std::size_t take() noexcept {
                 ++taken_;
                 return next_++ % batch_.size();
@@ -586,7 +651,7 @@ private:
         [[nodiscard]] bool waits(std::size_t index) const { return is_ordered() && waits_[index]; }
 
         void hand_back(const Delivery& delivery) {
-            if (consumer_.nack(delivery, Nack::silent, no_time) == Ack::done)
+            if (consumer_->nack(delivery, Nack::silent, no_time) == Ack::done)
                 counts_.handed_back += 1;
         }
 
@@ -601,10 +666,13 @@ private:
 
         // Entries of a batch wait for those before them, perhaps for longer than their lease.
         bool is_still_mine(const Delivery& delivery, Moment read_at, Moment now) {
-            const bool is_first_step = policy_.guarantee == Guarantee::at_most_once;
-            if (is_first_step) return keeps(consumer_.ack(delivery));
+            if (is_acknowledged()) {
+                const bool is_mine = keeps(consumer_->ack(delivery));
+                if (!is_mine) leave_lane(delivery.id);
+                return is_mine;
+            }
             if (now - read_at < policy_.lease.nanoseconds() / 2) return true;
-            return keeps(consumer_.extend(delivery));
+            return keeps(consumer_->extend(delivery));
         }
         bool keeps(Ack ack) noexcept {
             if (ack != Ack::done) counts_.stale += 1;
@@ -613,61 +681,94 @@ private:
 
         Moment handle_once(const Delivery& delivery, bool is_too_late, Moment now) {
             bool is_fresh = false;
+            std::optional<Outcome> outcome;
+            // Only the handler: its entry is acknowledged after the mark.
             const auto handle = [&] {
                 is_fresh = true;
-                if (!is_too_late) now = run_handler(delivery, now);
-                return !is_too_late && is_done_;
+                if (is_too_late) return false;
+                outcome = call_timed(delivery, now);
+                return outcome->is_done();
             };
             KeyState state = KeyState::fresh;
             try {
                 state = worker_.options_.once(delivery.value, std::ref(handle));
+            } catch (const detail::ForcedUnwind&) {
+                throw;
             } catch (const std::exception& error) {
-                if (is_fresh) throw;  // by the backend
+                if (is_fresh) throw;
                 finish(delivery, Handled::retry(std::string{"its key: "} + error.what()));
                 return now;
             }
-            if (is_too_late && state == KeyState::fresh) bury_unhandled(delivery);
-            if (state == KeyState::done && keeps(consumer_.ack(delivery))) {
+            if (outcome) {
+                finish(delivery, *outcome);
+                return outcome->ended;
+            }
+            if (state == KeyState::fresh) bury_unhandled(delivery);
+            if (state == KeyState::done && keeps(consumer_->ack(delivery))) {
                 counts_.duplicates += 1;
                 leave_lane(delivery.id);
             }
             // Another thread is at it now; this is no attempt.
+            const std::chrono::nanoseconds least = std::chrono::milliseconds{1};
             if (state == KeyState::busy &&
-                keeps(consumer_.nack(delivery, Nack::silent, policy_.backoff.base)))
+                keeps(consumer_->nack(delivery, Nack::silent,
+                                      std::max(policy_.backoff.base.nanoseconds(), least))))
                 counts_.handed_back += 1;
             return now;
         }
 
-        // An entry that is acknowledged already does not come back: it leaves its lane even if the
-        // handler ends the thread.
-        struct LeavesLane {
-            ~LeavesLane() {
-                if (turner.policy_.guarantee != Guarantee::at_most_once) return;
+        // As long as a handler runs, its entry is not taken for one that is gone. One that is
+        // acknowledged already does not come back: it leaves its lane even if the handler ends the
+        // thread.
+        class InHandler {
+        public:
+            InHandler(Turner& of, StreamId id) noexcept : turner_{of}, id_{id} {
+                if (turner_.is_ordered()) turner_.lanes().begin_handler(id_);
+            }
+            InHandler(const InHandler&) = delete;
+            InHandler& operator=(const InHandler&) = delete;
+            ~InHandler() {
+                if (!turner_.is_ordered()) return;
+                turner_.lanes().end_handler(id_);
+                if (!turner_.is_acknowledged()) return;
                 try {
-                    turner.leave_lane(id);
+                    turner_.leave_lane(id_);
                 } catch (...) {  // the next look at what is gone finds it
                 }
             }
 
-            Turner& turner;
-            const StreamId id;
+        private:
+            Turner& turner_;
+            const StreamId id_;
         };
 
-        Moment run_handler(const Delivery& delivery, Moment begun) {
-            const LeavesLane leaves_lane{*this, delivery.id};
-            Job job{consumer_, delivery, leaving_};
-            const Handled handled =
-                worker_.watches() ? call_watched(job, delivery, begun) : call(job);
+        // What became of a call of the handler.
+        struct Outcome {
+            Handled handled;
+            bool is_forwarded;  // and so acknowledged
+            Moment ended;
+
+            [[nodiscard]] bool is_done() const noexcept {
+                return is_forwarded || handled.is_done();
+            }
+        };
+
+        Outcome call_timed(const Delivery& delivery, Moment begun) {
+            const InHandler in_handler{*this, delivery.id};
+            Job job{*consumer_, delivery, leaving_, is_acknowledged()};
+            Handled handled = worker_.watches() ? call_watched(job, delivery, begun) : call(job);
             const Moment ended = clock_.now();
             counts_.latency.record(ended - begun);
-            is_done_ = job.is_finished() || handled.is_done();
-            if (job.is_finished()) {
-                counts_.processed += 1;
-                leave_lane(delivery.id);
-            } else {
-                finish(delivery, handled);
-            }
-            return ended;
+            const std::optional<Ack> forwarded = job.forwarded();
+            if (forwarded && *forwarded != Ack::done && handled.is_done())
+                handled = Handled::retry("forward: " + std::string{to_string(*forwarded)});
+            return {std::move(handled), forwarded == Ack::done, ended};
+        }
+
+        Moment run_handler(const Delivery& delivery, Moment begun) {
+            const Outcome outcome = call_timed(delivery, begun);
+            finish(delivery, outcome);
+            return outcome.ended;
         }
 
         // Shows itself to the thread that looks at handlers, as long as it runs.
@@ -677,10 +778,13 @@ private:
                 : RunningHandler{delivery.id, now}, turner_{of}, delivery_{delivery} {
                 turner_.seat_.set_running(this);
             }
-            ~Running() { turner_.seat_.set_running(nullptr); }
+            Running(const Running&) = delete;
+            Running& operator=(const Running&) = delete;
+            ~Running() { end(); }
+            void end() noexcept { turner_.seat_.set_running(nullptr); }
             void extend() noexcept override {
                 try {
-                    (void)turner_.consumer_.extend(delivery_);
+                    (void)turner_.consumer_->extend(delivery_);
                 } catch (...) {  // the lease may be over then
                 }
             }
@@ -691,8 +795,14 @@ private:
         };
 
         Handled call_watched(Job& job, const Delivery& delivery, Moment begun) {
-            const Running running{*this, delivery, begun};
-            return call(job);
+            Running running{*this, delivery, begun};
+            Handled handled = call(job);
+            running.end();
+            const auto since = clock_.now() - begun;
+            if (worker_.is_slow(since) && !running.is_told_of)
+                worker_.options_.on_slow(
+                    {worker_.options_.name, delivery.id, since, worker_.where_});
+            return handled;
         }
 
         RUNNEL_CATCHES_FORCED_UNWIND Handled call(Job& job) {
@@ -707,43 +817,47 @@ private:
             }
         }
 
+        void finish(const Delivery& delivery, const Outcome& outcome) {
+            if (!outcome.is_forwarded) return finish(delivery, outcome.handled);
+            counts_.processed += 1;
+            leave_lane(delivery.id);
+        }
         void finish(const Delivery& delivery, const Handled& handled) {
-            const bool is_acknowledged = policy_.guarantee == Guarantee::at_most_once;
             if (!handled.is_done()) counts_.failed += 1;
-            if (is_acknowledged) {
+            if (is_acknowledged()) {
                 if (handled.is_done()) counts_.processed += 1;
                 return;
             }
             if (handled.is_done()) {
-                if (!keeps(consumer_.ack(delivery))) return;
+                if (!keeps(consumer_->ack(delivery))) return;
                 counts_.processed += 1;
                 return leave_lane(delivery.id);
             }
+            if (!handled.is_rejected() && leaving_.stop_requested()) return hand_back(delivery);
             if (handled.is_rejected() || delivery.attempt >= policy_.deliveries)
                 return bury(delivery, delivery.attempt, handled.reason());
             const auto after =
                 handled.delay()
                     ? *handled.delay()
                     : policy_.backoff.delay(delivery.attempt - 1, delivery.id.ms ^ delivery.id.seq);
-            if (keeps(consumer_.nack(delivery, Nack::fail, after))) counts_.retried += 1;
+            if (keeps(consumer_->nack(delivery, Nack::fail, after))) counts_.retried += 1;
         }
 
         void bury_unhandled(const Delivery& delivery) {
             const std::uint64_t attempts = delivery.attempt - 1;
             bury(delivery, attempts,
-                 "it was delivered " + std::to_string(attempts) +
-                     " times, and no handler came to an end");
+                 "it was delivered " + std::to_string(attempts) + " times, and never acknowledged");
         }
         void bury(const Delivery& delivery, std::uint64_t attempts, std::string error) {
             if (worker_.buries_) {
                 const Burial why{.error = std::move(error), .attempts = attempts};
-                const Ack ack = consumer_.bury(delivery, why);
+                const Ack ack = consumer_->bury(delivery, why);
                 if (ack == Ack::closed)
                     throw Error{ErrorCode::closed, "Worker: the dead letters are closed"};
                 if (!keeps(ack)) return;
                 counts_.dead_lettered += 1;
             } else {
-                if (!keeps(consumer_.ack(delivery))) return;
+                if (!keeps(consumer_->ack(delivery))) return;
                 counts_.dropped += 1;
             }
             leave_lane(delivery.id);
@@ -758,8 +872,8 @@ private:
         detail::WorkerCounts& counts_;
         const std::string name_;
         const std::stop_token leaving_;
-        Consumer consumer_;
-        bool is_done_ = false;     // what the last handler said
+        const BlockingList<char> never_;  // gets no element
+        std::optional<Consumer> consumer_;
         std::vector<bool> waits_;  // which entries of the batch wait for others of their key
         Moment looked_{};          // for what is gone
         Moment reaped_{};

@@ -133,6 +133,22 @@ TEST_CASE_METHOD(ThreePending, "a read may claim its own entries, with a minimum
     CHECK(ids(ann.try_read({.claim = 0ms})) == ids({2, 3, 1}));
 }
 
+TEST_CASE_METHOD(ThreePending, "a delay can be ended, but nothing is taken from a consumer",
+                 "[group][read][claim][nack]") {
+    REQUIRE(group.nack({{1}, {2}}, Nack::silent, {.after = 1h}) == 2);
+    CHECK_FALSE(bob.try_read({.claim = 1min}));
+    CHECK(group.end_delay({2}));
+    CHECK(group.end_delay({3}));  // ann has it
+    CHECK_FALSE(group.end_delay({9}));
+    CHECK(ids(bob.try_read({.claim = 1min})) == ids({2}));
+    CHECK(pending() == Rows{"1-0 nobody 0", "2-0 bob 1", "3-0 ann 1"});
+    auto waits = reading(clock, bob, {.claim = 1min});
+    clock.settle();
+    CHECK(group.end_delay({1}));
+    clock.settle();
+    CHECK(group.pending(runnel::PendingOptions{}).front().consumer == "bob");
+}
+
 TEST_CASE_METHOD(ThreePending, "a read takes what was delayed when that ends, in this order",
                  "[group][read][claim][delay]") {
     const auto batch = ann.try_read({.claim = 0ms});

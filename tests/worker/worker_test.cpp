@@ -7,12 +7,14 @@
 #include <runnel/worker.hpp>
 
 #include "support/catch.hpp"
+#include "support/errors.hpp"
 #include "worker/shop.hpp"
 
 #include <chrono>
 #include <cstdint>
 #include <pthread.h>
 #include <stdexcept>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -20,6 +22,7 @@ using runnel::Ack;
 using runnel::Deduplicator;
 using runnel::Guarantee;
 using runnel::Handled;
+using runnel::ManualClock;
 using runnel::Stream;
 using runnel::WhenGone;
 using runnel::WorkerOptions;
@@ -134,9 +137,9 @@ TEMPLATE_TEST_CASE("a handler that ends its thread is stopped, too", "[worker][d
     for (int thread = 0; thread != 3; ++thread) shop.run(shop.worker(dies, options));
     shop.clock.advance(10min);
     CHECK(shop.notes == Notes{"deadly at 0", "deadly at 60000"});
-    CHECK(shop.side.dead() ==
-          std::vector{
-              Dead{"deadly", "1-0", 2, "it was delivered 2 times, and no handler came to an end"}});
+    CHECK(
+        shop.side.dead() ==
+        std::vector{Dead{"deadly", "1-0", 2, "it was delivered 2 times, and never acknowledged"}});
     CHECK(shop.side.pending() == 0);
 }
 
@@ -668,4 +671,252 @@ TEST_CASE("what a backend throws is told, and the worker goes on", "[worker][err
     shop.clock.advance(1min);
     CHECK(shop.notes.size() == 1);
     CHECK(worker.stats().errors == told.size());
+}
+
+// ---------------------------------------------------------------------- faults that were found
+
+TEMPLATE_TEST_CASE("a pause may be over before a thread has seen it", "[worker][flow]", StreamSide,
+                   SessionSide) {
+    Shop<TestType> shop;
+    shop.add("a");
+    auto& worker = shop.worker([&](const std::string& text) {
+        shop.note(text);
+        if (text != "a") return;
+        shop.workers.front()->pause();
+        shop.workers.front()->resume();
+    });
+    shop.run(worker);
+    shop.clock.settle();
+    shop.add("b");
+    shop.clock.settle();
+    CHECK(shop.notes == Notes{"a at 0", "b at 0"});
+}
+
+TEST_CASE("what was put aside for another one's key order comes again", "[worker][order]") {
+    Shop<StreamSide> shop;
+    for (const char* text : {"a1", "a2", "a3"}) shop.add(text);
+    const auto key = [](const std::string& text) { return text.front(); };
+    const auto handle = [&](const std::string& text) {
+        shop.note(text);
+        shop.wait(1s);
+    };
+    auto& first = shop.worker(handle, {.policy = {.lease = 1min}, .order = runnel::order_by(key)});
+    shop.run(first);
+    shop.clock.settle();
+    auto stopper = shop.clock.thread([&] { (void)first.stop(); });
+    shop.clock.advance(1s);
+    shop.run(shop.worker(handle, {.policy = {.lease = 1min}, .order = runnel::order_by(key)}));
+    shop.clock.advance(5min);
+    CHECK(shop.side.pending() == 0);
+    CHECK(shop.notes.size() == 3);
+}
+
+TEMPLATE_TEST_CASE("entries behind slow handlers are not claimed by others", "[worker]", StreamSide,
+                   SessionSide) {
+    Shop<TestType> shop;
+    for (int number = 0; number != 20; ++number) shop.add(std::to_string(number));
+    const Options options{.policy = {.deliveries = 1, .lease = 1min}};
+    const auto handle = [&](const std::string& text) {
+        shop.note(text);
+        shop.wait(15s);
+    };
+    for (int thread = 0; thread != 2; ++thread) {
+        shop.run(shop.worker(handle, options));
+        shop.clock.settle();
+    }
+    shop.clock.advance(1h);
+    CHECK(shop.notes.size() == 20);
+    CHECK(shop.side.dead().empty());
+}
+
+TEST_CASE("what was handled and could not be acknowledged is not handled again",
+          "[worker][guarantee][errors]") {
+    Shop<SessionSide> shop;
+    Deduplicator<std::string> done{{.clock = &shop.clock}};
+    shop.add("a");
+    const auto refused = shop.side.server.faults().on("XACK").nth(1).fail("ERR no");
+    const auto stats =
+        shop.work([&](const std::string& text) { shop.note(text); },
+                  {.policy = {.guarantee = Guarantee::effectively_once, .lease = 1min},
+                   .once = runnel::once_by(done, [](const std::string& text) { return text; })});
+    CHECK(shop.notes == Notes{"a at 0"});
+    CHECK(stats.errors == 1);
+    CHECK(stats.duplicates == 1);
+    CHECK(shop.side.pending() == 0);
+}
+
+TEST_CASE("a dead letter that the server refuses loses no entry", "[worker][errors]") {
+    Shop<SessionSide> shop;
+    shop.add("a");
+    (void)shop.side.session.execute({"SET", "dead", "no stream"});
+    auto& worker = shop.worker([](const std::string&) { return Handled::reject("no"); });
+    shop.run(worker);
+    shop.clock.advance(1min);
+    CHECK(worker.stats().dead_lettered == 0);
+    CHECK(shop.side.pending() == 1);
+    (void)shop.side.session.execute({"DEL", "dead"});
+    shop.clock.advance(1h);
+    CHECK(shop.side.dead() == std::vector{Dead{"a", "1-0", 2, "no"}});
+}
+
+TEST_CASE("start() throws if nobody runs the clock that handlers need", "[worker][errors]") {
+    const Stream<std::string> orders;  // on the SystemClock
+    runnel::Worker<std::string> worker{
+        orders, "billing", [](const std::string&) {}, {.policy = {.slow_after = 1min}}};
+    CHECK(runnel::test::error_of([&] { worker.start(); }) == runnel::ErrorCode::clock_not_run);
+    CHECK(runnel::test::error_of([&] { worker.run(); }) == runnel::ErrorCode::clock_not_run);
+}
+
+TEST_CASE("a stop that asks the Worker, and several stops", "[worker][flow]") {
+    Shop<StreamSide> shop;
+    shop.add("a");
+    auto& worker = shop.worker([&](Shop<StreamSide>::Job& job) {
+        const std::stop_callback on_stop{
+            job.stop(), [&] { shop.note(std::to_string(shop.workers.front()->stats().threads)); }};
+        shop.wait(1s);
+    });
+    shop.run(worker);
+    shop.clock.settle();
+    std::vector<ManualClock::Thread> stoppers;
+    for (int count = 0; count != 3; ++count)
+        stoppers.push_back(shop.clock.thread([&] {
+            (void)worker.stop();
+            shop.note("stopped");
+        }));
+    shop.clock.advance(1min);
+    stoppers.clear();
+    CHECK(shop.notes == Notes{"1 at 0", "stopped at 1000", "stopped at 1000", "stopped at 1000"});
+}
+
+TEST_CASE("an entry that is erased while it is handled keeps its key", "[worker][order]") {
+    Shop<StreamSide> shop;
+    for (const char* text : {"a1", "a2"}) shop.add(text);
+    auto& worker = shop.worker(
+        [&](const std::string& text) {
+            shop.note(text);
+            if (text == "a1") shop.wait(10min);
+        },
+        {.policy = {.lease = 1min, .batch = 1},
+         .order = runnel::order_by([](const std::string& text) { return text.front(); })});
+    for (int thread = 0; thread != 2; ++thread) shop.run(worker);
+    shop.clock.settle();
+    (void)shop.side.orders.erase({{1, 0}});
+    shop.clock.advance(1h);
+    CHECK(shop.notes == Notes{"a1 at 0", "a2 at 600000"});
+}
+
+TEST_CASE("an entry whose key throws fails by itself", "[worker][order]") {
+    Shop<StreamSide> shop;
+    for (const char* text : {"", "a1"}) shop.add(text);
+    (void)shop.work(
+        [&](const std::string& text) { shop.note(text); },
+        {.policy = {.deliveries = 2}, .order = runnel::order_by([](const std::string& text) {
+                                          if (text.empty()) throw std::runtime_error{"it is empty"};
+                                          return text.front();
+                                      })});
+    CHECK(shop.notes == Notes{"a1 at 0"});
+    CHECK(shop.side.dead() == std::vector{Dead{"", "1-0", 2, "its key: it is empty"}});
+}
+
+TEST_CASE("a session that breaks is followed by another one", "[worker][errors]") {
+    Shop<SessionSide> shop;
+    auto& worker = shop.worker([&](const std::string& text) { shop.note(text); });
+    shop.run(worker);
+    shop.clock.settle();
+    (void)shop.side.session.execute({"CLIENT", "KILL", "TYPE", "normal"});
+    shop.clock.advance(1min);
+    shop.add("a");
+    shop.clock.advance(1min);
+    CHECK(shop.notes == Notes{"a at 60000"});
+    CHECK(worker.stats().errors == 1);
+}
+
+TEST_CASE("a forward that was not done is no success, whatever the handler says",
+          "[worker][chain]") {
+    Shop<StreamSide> shop;
+    shop.add("a");
+    const Stream<int> sizes{{.clock = &shop.clock}};
+    sizes.close();
+    const auto stats = shop.work([&](Shop<StreamSide>::Job& job) { (void)job.forward(sizes, 1); },
+                                 {.policy = {.deliveries = 2}});
+    CHECK(stats.processed == 0);
+    CHECK(shop.side.dead() == std::vector{Dead{"a", "1-0", 2, "forward: closed"}});
+}
+
+TEST_CASE("what is acknowledged before its handler cannot be forwarded", "[worker][chain]") {
+    Shop<StreamSide> shop;
+    shop.add("a");
+    const Stream<int> sizes{{.clock = &shop.clock}};
+    std::string why;
+    (void)shop.work(
+        [&](Shop<StreamSide>::Job& job) {
+            try {
+                (void)job.forward(sizes, 1);
+            } catch (const runnel::Error& error) {
+                why = error.what();
+            }
+        },
+        {.policy = {.guarantee = Guarantee::at_most_once}});
+    CHECK(why == "Job: forward() with at_most_once, where the entry is acknowledged already");
+}
+
+TEMPLATE_TEST_CASE("another thread is at its key: this is no attempt", "[worker][guarantee]",
+                   StreamSide, SessionSide) {
+    Shop<TestType> shop;
+    Deduplicator<std::string> done{{.clock = &shop.clock}};
+    shop.add("a");
+    {
+        const auto turn = done.begin("a");
+        auto& worker = shop.worker(
+            [&](const std::string& text) { shop.note(text); },
+            {.policy = {.guarantee = Guarantee::effectively_once, .deliveries = 1},
+             .once = runnel::once_by(done, [](const std::string& text) { return text; })});
+        shop.run(worker);
+        shop.clock.advance(10s);
+    }
+    shop.clock.advance(1min);
+    CHECK(shop.notes.size() == 1);
+    CHECK(shop.side.dead().empty());
+}
+
+TEMPLATE_TEST_CASE("a handler that ends early, as it is to stop, has not failed", "[worker][flow]",
+                   StreamSide, SessionSide) {
+    Shop<TestType> shop;
+    shop.add("a");
+    auto& worker = shop.worker(
+        [&](typename Shop<TestType>::Job& job) {
+            shop.wait(5s);
+            return job.stop().stop_requested() ? Handled::retry() : Handled::done();
+        },
+        {.policy = {.deliveries = 1}});
+    shop.run(worker);
+    shop.clock.settle();
+    auto stopper = shop.clock.thread([&] { (void)worker.stop(); });
+    shop.clock.advance(1min);
+    CHECK(shop.side.deliveries() == std::vector<std::uint64_t>{0});
+    CHECK(shop.side.dead().empty());
+}
+
+TEST_CASE("a handler that was slow is told of at its end, at the latest", "[worker][seeing]") {
+    Shop<StreamSide> shop;
+    Notes slow;
+    auto& worker = shop.worker(
+        [&](const std::string&) { shop.wait(45s); },
+        {.policy = {.slow_after = 40s}, .on_slow = [&](const runnel::SlowHandler& handler) {
+             slow.push_back(std::to_string(handler.since / 1s));
+         }});
+    shop.run(worker);
+    shop.clock.advance(1s);
+    shop.add("a");
+    shop.clock.advance(1h);
+    CHECK(slow == Notes{"45"});
+}
+
+TEST_CASE("options that are refused have made no group", "[worker][options]") {
+    Shop<StreamSide> shop;
+    CHECK(runnel::test::error_of([&] {
+              runnel::Worker<std::string>{
+                  shop.side.orders, "other", [](const std::string&) {}, {.name = ""}};
+          }) == runnel::ErrorCode::invalid_argument);
+    CHECK_FALSE(shop.side.orders.find_group("other"));
 }

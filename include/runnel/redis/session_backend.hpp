@@ -50,7 +50,8 @@ struct SessionBackendOptions {
 ///
 /// It needs Redis 8.8, which has XNACK and XREADGROUP CLAIM. What Redis cannot do, features() says:
 /// - An entry that waits for another attempt stays pending with its consumer, which claims it when
-///   it is due. If the consumer leaves before, the entry is given back at once.
+///   it is due. If the consumer leaves before, the entry is given back at once. A delay longer than
+///   DeliveryPolicy::lease ends with that, as others may claim the entry then.
 /// - Whether an entry is still the consumer's is asked before each step, not in one with it.
 class SessionBackend {
 public:
@@ -94,6 +95,8 @@ public:
         // XREADGROUP CLAIM would claim as many as it is to read: so it reads one, and another
         // command reads new ones behind it.
         [[nodiscard]] Batch read(const WorkerRead& what) {
+            if (state_->session.is_closed() || state_->other_session.is_closed())
+                state_ = std::make_unique<State>(*state_->server, options());
             if (auto due = take_due()) return Batch{std::move(*due)};
             Words words = read_words(1);
             words.insert(words.end(), {"CLAIM", milliseconds_text(what.claim.nanoseconds()),
@@ -102,7 +105,7 @@ public:
             // It waits by now, so it can be ended.
             const std::stop_callback on_stop{what.stop, [this] { unblock(); }};
             const std::optional<Reply> reply = waiting.wait();
-            if (!reply) return Ending::closed;
+            if (!reply) throw Error{ErrorCode::closed, "SessionBackend: the session is closed"};
             if (is_error(*reply, "NOGROUP")) return Ending::gone;
             expect_no_error(*reply);
             if (reply->is_null())
@@ -122,7 +125,11 @@ public:
         Ack nack(const Delivery& delivery, Nack mode, Duration after) {
             if (!is_mine(delivery)) return Ack::stale;
             if (after > std::chrono::nanoseconds{0}) {
-                later_.emplace(clock().now() + after.nanoseconds(), delivery);
+                const auto now = clock().now();
+                const auto longest = Clock::Deadline::max() - now;
+                later_.emplace(
+                    now + std::min<Clock::Deadline::duration>(after.nanoseconds(), longest),
+                    Later{delivery, mode});
                 return Ack::done;
             }
             release(delivery.id, mode);
@@ -134,16 +141,14 @@ public:
                 {"XCLAIM", options().key, group(), name_, "0", to_string(delivery.id), "JUSTID"});
             return reply.elements().empty() ? Ack::stale : Ack::done;
         }
-        // One step, but for the look whether the entry is still here.
+        // The letter comes first: EXEC would acknowledge even if the letter was refused.
         Ack bury(const Delivery& delivery, const Burial& why) {
             if (!is_mine(delivery)) return Ack::stale;
-            (void)call({"MULTI"});
             (void)call({"XADD", options().dead_letters, "*", "value", delivery.value, "id",
                         to_string(delivery.id), "attempts",
                         std::to_string(why.attempts.value_or(delivery.attempt)), "error",
                         why.error});
             (void)call({"XACK", options().key, group(), to_string(delivery.id)});
-            (void)call({"EXEC"});
             return Ack::done;
         }
 
@@ -199,22 +204,28 @@ public:
 
         // ---- entries that wait for another attempt
 
+        struct Later {
+            Delivery delivery;
+            Nack mode;
+        };
+
         // The first one that is due, delivered once more.
         [[nodiscard]] std::optional<std::vector<Delivery>> take_due() {
             while (!later_.empty() && later_.begin()->first <= clock().now()) {
-                const Delivery delivery = later_.extract(later_.begin()).mapped();
+                auto [delivery, mode] = later_.extract(later_.begin()).mapped();
                 if (!is_mine(delivery)) continue;
+                if (mode != Nack::silent) ++delivery.attempt;
                 const Reply taken =
-                    call({"XCLAIM", options().key, group(), name_, "0", to_string(delivery.id)});
-                if (taken.elements().empty()) continue;
-                return std::vector{Delivery{delivery.id, delivery.value, delivery.attempt + 1}};
+                    call({"XCLAIM", options().key, group(), name_, "0", to_string(delivery.id),
+                          "RETRYCOUNT", std::to_string(delivery.attempt)});
+                if (!taken.elements().empty()) return std::vector{std::move(delivery)};
             }
             return std::nullopt;
         }
         void give_back_all() noexcept {
             try {
-                for (const auto& [due, delivery] : later_)
-                    if (is_mine(delivery)) release(delivery.id, Nack::fail);
+                for (const auto& [due, later] : later_)
+                    if (is_mine(later.delivery)) release(later.delivery.id, later.mode);
             } catch (...) {  // then they are claimed when they have been idle for long enough
             }
         }
@@ -261,7 +272,7 @@ public:
 
         std::unique_ptr<State> state_;
         std::string name_;
-        std::multimap<Clock::Deadline, Delivery> later_;
+        std::multimap<Clock::Deadline, Later> later_;
     };
 
     /// `server` must outlive it. Makes the stream and the group, if they are not there.
@@ -291,12 +302,8 @@ public:
         return finds({"XRANGE", options_.key, text, text}) &&
                finds({"XPENDING", options_.key, options_.group, text, text, "1"});
     }
-    bool make_ready(StreamId id) {
-        Session session{*server_};
-        return called(session,
-                      {"XNACK", options_.key, options_.group, "FAIL", "IDS", "1", to_string(id)})
-                   .integer() == 1;
-    }
+    // There are no delays that could end.
+    bool make_ready(StreamId id) { return may_come_back(id); }
     // A consumer may read between the look and the removal; what it has pending then is lost to it.
     // So only those go that have been idle for that long.
     std::size_t reap(Duration idle) {

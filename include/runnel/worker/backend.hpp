@@ -83,8 +83,8 @@ concept WorkerBackend = std::copy_constructible<Backend> &&
     {backend.make_again()};
     // Whether the stream has the entry and the group has it pending.
     { backend.may_come_back(id) } -> std::same_as<bool>;
-    // Takes a pending entry from its consumer, with its count of deliveries: the next read claims
-    // it. False: it is not pending.
+    // Ends the delay of an entry that was given back: the next read claims it. One that a consumer
+    // has stays there. False: it is not pending.
     { backend.make_ready(id) } -> std::same_as<bool>;
     // Removes the consumers that have nothing pending and have asked for nothing for so long.
     { backend.reap(idle) } -> std::same_as<std::size_t>;

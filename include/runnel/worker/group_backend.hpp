@@ -74,10 +74,18 @@ public:
     }
     void make_again() { (void)stream_.group(group_); }
     [[nodiscard]] bool may_come_back(StreamId id) {
-        return stream_.find(id) && !group().pending({.first = id, .last = id, .count = 1}).empty();
+        const auto found = stream_.find_group(group_);
+        return found && stream_.find(id) &&
+               !found->pending({.first = id, .last = id, .count = 1}).empty();
     }
-    bool make_ready(StreamId id) { return group().nack({id}, Nack::fail) != 0; }
-    std::size_t reap(Duration idle) { return group().remove_idle_consumers(idle); }
+    bool make_ready(StreamId id) {
+        const auto found = stream_.find_group(group_);
+        return found && found->end_delay(id);
+    }
+    std::size_t reap(Duration idle) {
+        const auto found = stream_.find_group(group_);
+        return found ? found->remove_idle_consumers(idle) : 0;
+    }
 
     [[nodiscard]] const Stream<T>& stream() const noexcept { return stream_; }
     [[nodiscard]] ConsumerGroup<T> group() const { return stream_.group(group_); }

@@ -4,11 +4,13 @@
 #include <runnel/version.hpp>
 
 #include <runnel/ack.hpp>
+#include <runnel/error.hpp>
 #include <runnel/message.hpp>
 #include <runnel/stream_id.hpp>
 
 #include <concepts>
 #include <cstdint>
+#include <optional>
 #include <stop_token>
 #include <type_traits>
 #include <utility>
@@ -37,36 +39,51 @@ public:
     Ack extend() const { return consumer_.extend(delivery_); }
 
     /// Asks to stop when the Worker is stopped. A handler that takes long looks at it now and then,
-    /// and returns Handled::retry_after(0s): the entry is delivered again elsewhere.
+    /// and returns Handled::retry(): then the entry is given back as if it had not been read.
     [[nodiscard]] const std::stop_token& stop() const noexcept { return stop_; }
 
     /// Adds `message` to another stream and acknowledges this entry: both or neither. Unless it
     /// returns Ack::done, the message is left untouched, and the entry is still this handler's
     /// (Ack::closed) or another consumer's (Ack::stale). See Delivery::forward(). After Ack::done
     /// it does not matter what the handler returns.
+    ///
+    /// If it was not done, the attempt has failed, unless a later forward() is done: whatever the
+    /// handler returns then, the entry is not acknowledged.
+    ///
+    /// Throws: as Delivery::forward(); Error{invalid_argument} with Guarantee::at_most_once, where
+    /// the entry is acknowledged before the handler.
     template <typename To, typename Message>
     Ack forward(const To& to, Message&& message) requires requires(const Delivery& from) {
         from.forward(to, std::forward<Message>(message));
     }
     {
-        const Ack ack = delivery_.forward(to, std::forward<Message>(message));
-        if (ack == Ack::done) is_finished_ = true;
-        return ack;
+        if (is_acknowledged_)
+            throw Error{
+                ErrorCode::invalid_argument,
+                "Job: forward() with at_most_once, where the entry is acknowledged already"};
+        forwarded_ = delivery_.forward(to, std::forward<Message>(message));
+        return *forwarded_;
     }
 
     // For the Worker.
-    Job(Consumer& consumer, const Delivery& delivery, const std::stop_token& stop) noexcept
-        : consumer_{consumer}, delivery_{delivery}, stop_{stop} {}
+    Job(Consumer& consumer, const Delivery& delivery, const std::stop_token& stop,
+        bool is_acknowledged) noexcept
+        : consumer_{consumer},
+          delivery_{delivery},
+          stop_{stop},
+          is_acknowledged_{is_acknowledged} {}
     Job(const Job&) = delete;
     Job& operator=(const Job&) = delete;
     ~Job() = default;
-    [[nodiscard]] bool is_finished() const noexcept { return is_finished_; }
+    // What the last forward() returned.
+    [[nodiscard]] std::optional<Ack> forwarded() const noexcept { return forwarded_; }
 
 private:
     Consumer& consumer_;
     const Delivery& delivery_;
     const std::stop_token& stop_;
-    bool is_finished_ = false;
+    const bool is_acknowledged_;
+    std::optional<Ack> forwarded_{};
 };
 
 }  // namespace runnel::inline v0

@@ -29,8 +29,8 @@ namespace detail {
 //
 // An entry is at work from its first delivery until it is done or dead, also while it waits for
 // another attempt. So no later entry of its key overtakes it. One that waits is put aside: it is
-// given back to the group, for as long as the group can. Whoever finds it at work once it was put
-// aside makes it ready.
+// given back to the group, with a delay. Whoever finds it at work once it was put aside makes it
+// ready before that is over.
 template <Message T>
 class KeyLanes {
 public:
@@ -50,13 +50,17 @@ public:
     // The entry is not at work any more. Returns another one that the caller makes ready, if there
     // is one.
     [[nodiscard]] virtual std::optional<StreamId> leave(StreamId id) noexcept = 0;
-    // Those that are at work while others wait for them.
+    // A handler of the entry begins, or has ended.
+    virtual void begin_handler(StreamId id) noexcept = 0;
+    virtual void end_handler(StreamId id) noexcept = 0;
+    // Those that are at work, but in no handler, while others wait for them.
     [[nodiscard]] virtual std::vector<StreamId> awaited() const = 0;
 };
 
 template <Message T>
 struct KeyLanes<T>::Lane {
     StreamId at_work;
+    std::size_t handlers = 0;            // of that, now
     std::map<StreamId, bool> waiting{};  // true: it was put aside
 };
 
@@ -74,7 +78,7 @@ public:
         const auto [lane, is_new] = lanes_.try_emplace(std::move(key), Lane{id});
         if (!is_new) {
             if (lane->second.at_work == id) return nullptr;
-            lane->second.waiting.try_emplace(id, false);
+            lane->second.waiting.insert_or_assign(id, false);  // it may come again
             return &lane->second;
         }
         try {
@@ -107,15 +111,28 @@ public:
         }
         const auto next = lane.waiting.extract(lane.waiting.begin());
         node.key() = lane.at_work = next.key();
+        lane.handlers = 0;
         at_work_.insert(std::move(node));
         return next.mapped() ? std::optional{lane.at_work} : std::nullopt;
+    }
+
+    void begin_handler(StreamId id) noexcept override RUNNEL_EXCLUDES(mutex_) {
+        const Lock lock{mutex_};
+        if (const auto found = at_work_.find(id); found != at_work_.end())
+            ++found->second->second.handlers;
+    }
+    void end_handler(StreamId id) noexcept override RUNNEL_EXCLUDES(mutex_) {
+        const Lock lock{mutex_};
+        const auto found = at_work_.find(id);
+        if (found != at_work_.end() && found->second->second.handlers != 0)
+            --found->second->second.handlers;
     }
 
     [[nodiscard]] std::vector<StreamId> awaited() const override RUNNEL_EXCLUDES(mutex_) {
         std::vector<StreamId> ids;
         const Lock lock{mutex_};
         for (const auto& [key, lane] : lanes_)
-            if (!lane.waiting.empty()) ids.push_back(lane.at_work);
+            if (!lane.waiting.empty() && lane.handlers == 0) ids.push_back(lane.at_work);
         return ids;
     }
 
@@ -153,8 +170,9 @@ public:
     [[nodiscard]] const BlockingList<char>& turn(Clock& clock) const {
         const detail::Lock lock{state_->mutex};
         if (!state_->turn) {
-            state_->turn.emplace(ListOptions{.capacity = 1, .clock = &clock});
-            (void)state_->turn->try_push_back(0);
+            const BlockingList<char> made{{.capacity = 1, .clock = &clock}};
+            (void)made.try_push_back(0);
+            state_->turn = made;
         }
         return *state_->turn;
     }

@@ -71,7 +71,7 @@ protected:
 //     leaving   stops when the Worker or this thread is stopped
 class WorkerSeat {
 public:
-    explicit WorkerSeat(std::size_t index) noexcept : index_{index} {}
+    explicit WorkerSeat(std::size_t index) : index_{index} {}
 
     // A pause: ends the read that waits. From any thread.
     void interrupt() noexcept RUNNEL_EXCLUDES(mutex_) { reading().request_stop(); }
@@ -110,7 +110,7 @@ public:
     }
     // Calls look(handler) if one is at work, which does not end meanwhile.
     template <typename Look>
-    void look_at_running(Look look) noexcept RUNNEL_EXCLUDES(mutex_) {
+    void look_at_running(Look look) RUNNEL_EXCLUDES(mutex_) {
         const Lock lock{mutex_};
         if (running_ != nullptr) look(*running_);
     }

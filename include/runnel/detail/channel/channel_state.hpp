@@ -470,7 +470,7 @@ public:
         stats.refused = refused + refused_outside;
         stats.retained = log.entries().size();
         stats.high_water = log.entries().high_water();
-        stats.limit = static_cast<std::size_t>(window_.messages);
+        stats.limit = window_.messages;
         stats.behind = static_cast<std::size_t>(furthest_behind());
         stats.subscriptions = seats.size() - seats.handlers();
         stats.handlers = handlers.size() + seats.handlers();

@@ -296,6 +296,15 @@ public:
         return {.released = 1};
     }
 
+    // Lets claims take an entry that was released with a delay. No effect if it has an owner.
+    Effect end_delay(const StreamId& id) noexcept {
+        const auto place = pending_.find(id);
+        if (!place || PendingEntries::owner(place) != PendingEntries::nobody) return {};
+        if (PendingEntries::due_ms(place) == 0) return {};
+        pending_.release(place, PendingEntries::deliveries(place), 0);
+        return {.released = 1};
+    }
+
     // Makes the entry pending, without an owner, unless it is. Throws: std::bad_alloc.
     void make_pending(const StreamId& id, std::uint64_t deliveries) {
         const std::size_t before = pending_.size();
