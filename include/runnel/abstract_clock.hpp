@@ -165,15 +165,24 @@ protected:
         return (word_.load(std::memory_order_seq_cst) & phase) == over;
     }
 
-    // For a wait that looks again now and then, once it has ended, by the thread that waits or the
-    // owner, who does not wait: others may claim it again.
-    void wait_anew() noexcept { word_.store(waiting, std::memory_order_release); }
-    // The same for one that this thread has claimed and not ended, while its owner waits. False:
-    // the owner does not wait, and nothing has changed.
+    // For a wait that was ended as timed out to look again, by the thread that waits or the owner,
+    // who does not wait: others may claim it again.
+    void wait_anew() noexcept {
+        how_ = detail::WaitEnd::served;
+        word_.store(waiting, std::memory_order_release);
+    }
+    // The same for one that this thread has claimed as timed out and not ended, while its owner
+    // waits. False: its owner does not wait; it has ended now, and may be gone.
     [[nodiscard]] bool wait_anew_asleep() noexcept {
-        std::uint32_t word = taken | parked;
-        return word_.compare_exchange_strong(word, waiting | parked, std::memory_order_acq_rel,
-                                             std::memory_order_relaxed);
+        auto word = word_.load(std::memory_order_relaxed);
+        bool waits = false;
+        do {
+            waits = (word & parked) != 0;
+            how_ = waits ? detail::WaitEnd::served : detail::WaitEnd::timed_out;
+        } while (!word_.compare_exchange_weak(word, waits ? waiting | parked : over,
+                                              std::memory_order_seq_cst,
+                                              std::memory_order_relaxed));
+        return waits;
     }
 
     void set_ticket(std::uint64_t ticket) noexcept { ticket_ = ticket; }

@@ -153,6 +153,12 @@ const std::vector<Operation> operations{
     {"group's try_read", [](Hands& on) { return told(on.consumer.try_read(), ""); }},
     {"group's read, acknowledged",
      [](Hands& on) { return told(on.consumer.try_read({.acknowledged = true}), ""); }},
+    {"group's read that claims",
+     [](Hands& on) {
+         return told(on.consumer.read({.count = 2, .timeout = timeout, .claim = timeout / 2}), "");
+     }},
+    {"group's try_read that claims",
+     [](Hands& on) { return told(on.consumer.try_read({.claim = 0s}), ""); }},
     {"history", [](Hands& on) { return told(on.consumer.history(), ""); }},
     {"claim",
      [](Hands& on) {
@@ -161,6 +167,8 @@ const std::vector<Operation> operations{
     {"autoclaim", [](Hands& on) { return told(on.consumer.autoclaim({.min_idle = 0s}), ""); }},
     {"delivery.ack", [](Hands& on) { return told(on.held->front().ack()); }},
     {"delivery.nack", [](Hands& on) { return told(on.held->front().nack()); }},
+    {"delivery.nack with a delay",
+     [](Hands& on) { return told(on.held->front().nack(Nack::fail, {.after = timeout / 4})); }},
     {"delivery.extend", [](Hands& on) { return told(on.held->front().extend()); }},
     {"batch.ack", [](Hands& on) { return told(on.held->ack()); }},
     {"ack",

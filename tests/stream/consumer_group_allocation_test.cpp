@@ -310,3 +310,85 @@ TEST_CASE("a consumer that was removed while it waits and finds no memory stays 
         REQUIRE(second.waits());
     });
 }
+
+TEST_CASE("a read that claims without memory takes nothing, or what it had memory for",
+          "[group][allocation][claim]") {
+    std::size_t parts = 0;
+    for (const std::size_t count : {1U, 5U, 50U})
+        at_every_shortage(
+            20,
+            [&](GroupWorld& world) { return world.bob.try_read({.count = count, .claim = 0s}); },
+            [&](GroupWorld& world, const auto& batch) {
+                REQUIRE(batch);
+                REQUIRE(ids(batch) == id_range(1, static_cast<int>(batch.size())));
+                REQUIRE(world.pending_of("bob") == batch.size());
+                for (const auto& delivery : batch) REQUIRE(delivery.ack() == Ack::done);
+                parts += batch.size() != count ? 1 : 0;
+            });
+    CHECK(parts != 0);
+}
+
+TEST_CASE("a read that cannot begin to keep the order of time has changed nothing",
+          "[group][allocation][claim]") {
+    std::size_t failed = 0;
+    at_every_request([&](long granted, Shortage shortage) {
+        GroupWorld world{100};
+        REQUIRE(world.group.nack(id_range(1, 100), runnel::Nack::fail, {.after = 1h}) == 100);
+        const auto before = world.state();
+        bool is_empty = true;
+        try {
+            const MemoryRunsOut limit{granted, shortage};
+            is_empty = world.bob.try_read({.claim = 0s}).empty();
+        } catch (const std::bad_alloc&) {
+            ++failed;
+        }
+        REQUIRE(is_empty);
+        REQUIRE(world.state() == before);
+        world.clock.advance(1h);
+        REQUIRE(world.bob.try_read({.count = 100, .claim = 1h}).size() == 100);
+    });
+    CHECK(failed > 2);
+}
+
+TEST_CASE("to give back with a delay needs no memory, also while others wait for it",
+          "[group][allocation][claim][wait]") {
+    GroupWorld world{100};
+    auto read = reading(world.clock, world.bob, {.count = 1, .claim = 1h});
+    std::size_t count = 0;
+    {
+        const MemoryRunsOut limit{0};
+        count = world.group.nack({{7}, {8}}, runnel::Nack::fail, {.after = 2s});
+        count += (*world.held)[8].nack(runnel::Nack::fail, {.after = 1s}) == Ack::done ? 1 : 0;
+    }
+    CHECK(count == 3);
+    REQUIRE(read.waits());
+    world.clock.advance(1s);
+    CHECK(ids(read.result()) == ids({9}));
+}
+
+TEST_CASE("a wait that has no memory for all claims what it can, and the next one the rest",
+          "[group][allocation][claim][wait]") {
+    std::size_t parts = 0;
+    at_every_request([&](long granted, Shortage shortage) {
+        GroupWorld world{100};
+        auto first = reading(world.clock, world.ann, {.claim = 1h});
+        auto second = reading(world.clock, world.bob, {.claim = 1h});
+        const Ids nine = id_range(1, 9);
+        std::size_t released = 0;
+        {
+            const MemoryRunsOut limit{granted, shortage};
+            released = world.group.nack(nine);
+        }
+        REQUIRE(released == 9);
+        REQUIRE_FALSE(first.waits());
+        Ids all = ids(first.result());
+        if (all.size() == 9) REQUIRE(second.waits());
+        if (all.size() == 9) return;
+        ++parts;
+        REQUIRE_FALSE(second.waits());
+        for (const StreamId id : ids(second.result())) all.push_back(id);
+        for (const StreamId id : ids(world.bob.try_read({.claim = 1h}))) all.push_back(id);
+        REQUIRE(all == nine);
+    });
+    CHECK(parts != 0);
+}

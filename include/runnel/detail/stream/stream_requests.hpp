@@ -55,7 +55,9 @@ public:
 
     // May throw what StreamState::leave() does.
     void leave() {
-        if (node_ && may_stand_in_line(request_)) stream_.leave(*node_);
+        if (!node_ || !may_stand_in_line(request_)) return;
+        stream_.leave(*node_);
+        if (has_left_without_memory_) throw std::bad_alloc{};
     }
 
     [[nodiscard]] SpinBudget& spin() const noexcept { return stream_.spin; }
@@ -72,26 +74,27 @@ public:
     }
 
     // By its owner, once it has ended: looks again. True: it waits on, or others have ended it
-    // meanwhile. restart(end) is called under the lock with its next end.
+    // meanwhile. False: it has left the line. restart(end) is called under the lock with its next
+    // end.
     template <typename Restart>
     [[nodiscard]] bool look_again(std::optional<Clock::Deadline> deadline, WakeChain& chain,
                                   Restart restart) noexcept RUNNEL_EXCLUDES(stream_.mutex) {
         if (request_.how() != WaitEnd::timed_out) return false;
         const Lock lock{stream_.mutex};
         request_.wait_anew();
-        return look(deadline, chain, restart);
+        return look_or_leave(deadline, chain, restart);
     }
-    // The same, by whoever has claimed it, while its owner waits. Also true if others end it: then
-    // nothing of it may be touched any more. False: the caller has to end it.
+    // The same, by whoever has claimed it. False: the caller has to end it. True: it waits on, or
+    // its owner comes, or others end it: nothing of it may be touched any more. `deadline` is not
+    // read before the owner waits, who has set it.
     template <typename Restart>
-    [[nodiscard]] bool look_again_asleep(std::optional<Clock::Deadline> deadline, WakeChain& chain,
-                                         Restart restart) noexcept RUNNEL_EXCLUDES(stream_.mutex) {
+    [[nodiscard]] bool look_again_asleep(const std::optional<Clock::Deadline>& deadline,
+                                         WakeChain& chain, Restart restart) noexcept
+        RUNNEL_EXCLUDES(stream_.mutex) {
         if (request_.how() != WaitEnd::timed_out) return false;
+        const Owner<StreamState<T>> keep{stream_};  // the wait may be gone before the lock is
         const Lock lock{stream_.mutex};
-        if (!request_.wait_anew_asleep()) return false;  // its owner will come, and look
-        if (look(deadline, chain, restart)) return true;
-        leave_line(chain);
-        return false;
+        return !request_.wait_anew_asleep() || look_or_leave(deadline, chain, restart);
     }
 
     // Once it has ended for good: takes it out of line before its owner comes, so that the line
@@ -103,9 +106,16 @@ public:
     }
 
 private:
-    // If memory runs out, the last calls of the consumer are not counted.
     void leave_line(WakeChain& chain) noexcept RUNNEL_REQUIRES(stream_.mutex) {
-        if (node_->queue != nullptr) (void)stream_.leave(*node_, chain);
+        if (node_->queue != nullptr) has_left_without_memory_ = !stream_.leave(*node_, chain);
+    }
+
+    template <typename Restart>
+    [[nodiscard]] bool look_or_leave(std::optional<Clock::Deadline> deadline, WakeChain& chain,
+                                     Restart restart) noexcept RUNNEL_REQUIRES(stream_.mutex) {
+        if (look(deadline, chain, restart)) return true;
+        leave_line(chain);
+        return false;
     }
 
     // It can be claimed by others, but only by those who have the lock, and by a stop; it stays
@@ -121,8 +131,11 @@ private:
             stream_.serve_line(*group_, chain, &*node_);
             looks_at_ = group_->claims.next_look.at_of(*node_);
             if (request_.claimed()) return true;
-            if (deadline && stream_.clock.now() >= *deadline)
+            if (deadline && stream_.clock.now() >= *deadline) {
+                // Also past those before it that are about to look.
+                stream_.ask_alone(*node_, chain);
                 return !request_.claim(WaitEnd::timed_out);
+            }
             const auto end = next_end(deadline);
             const Restarted restarted = end ? restart(*end) : Restarted::yes;
             if (restarted == Restarted::not_run) return !request_.claim(WaitEnd::stopped);
@@ -170,6 +183,7 @@ private:
     std::optional<StreamNode<T>> node_;  // once it stands in line
     bool came_in_a_stream_ = false;      // what the group delivered before that
     std::uint64_t added_before_ = 0;     // entries
+    bool has_left_without_memory_ = false;
     Milliseconds looks_at_ = NextLook::never;
 };
 

@@ -388,6 +388,15 @@ public:
         return has_memory;
     }
 
+    // Asks a wait that claims, wherever it stands in line, if it can have something.
+    void ask_alone(StreamNode<T>& node, WakeChain& chain) noexcept RUNNEL_REQUIRES(mutex) {
+        Group& group = *node.group.get();
+        const auto moment = next_claim(group, *node.wait);
+        const bool may_claim = moment && *moment <= time_of_claims(group);
+        const bool may_read = group.next.seek(log) && look_for_room(group, *node.wait);
+        if (may_claim || may_read) ask(group.readers, node, chain);
+    }
+
     // After a change that may end any wait. An added entry goes to all readers and, in each group,
     // to as many as it is enough for.
     void serve_all(WakeChain& chain) noexcept RUNNEL_REQUIRES(mutex) {

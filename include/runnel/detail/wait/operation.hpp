@@ -69,8 +69,8 @@ public:
           next_{std::move(next)} {
         this->behave(behaviour);
         const auto duration = options.timeout.duration();
-        if (duration ? *duration != std::chrono::nanoseconds{0} : looks_again())
-            require_runner(this->clock);
+        const bool needs_time = duration ? *duration != std::chrono::nanoseconds{0} : looks_again();
+        if (needs_time) require_runner(this->clock);
         if constexpr (requires { recipe.try_now(*this); })
             if (recipe.try_now(*this)) this->stage = Stage::finished;
         if constexpr (Next::is_known_to_others) this->share();
@@ -113,8 +113,7 @@ public:
     // Ends the wait, from any thread, any number of times, also before it has started. False: it
     // has ended otherwise, or will.
     bool cancel(WaitEnd how) noexcept {
-        if constexpr (may_look_again)
-            if (looks_again()) this->note_cancelled();
+        note_cancelled_if_it_looks();
         return end_wait(*this, how);
     }
 
@@ -157,6 +156,13 @@ private:
     [[nodiscard]] bool looks_again() const noexcept {
         if constexpr (may_look_again) return this->claims();
         return false;
+    }
+
+    // Before it is claimed to end for good, by anybody but a waker: who is about to look could have
+    // claimed it.
+    void note_cancelled_if_it_looks() noexcept {
+        if constexpr (may_look_again)
+            if (looks_again()) this->note_cancelled();
     }
 
     // As the end of start(), once it stands in line.
@@ -234,6 +240,7 @@ private:
     }
 
     void abandon() noexcept {
+        note_cancelled_if_it_looks();
         if (this->stage == Stage::started && !this->claim(WaitEnd::stopped)) {
             this->forsake();
             Continuations::withdraw(*this, note_);
