@@ -40,7 +40,7 @@ struct Backoff {
         if (jitter == 0) return delay;
         return std::chrono::nanoseconds{
             static_cast<std::int64_t>(static_cast<double>(delay.count()) *
-                                      (1 - jitter * lot(seed ^ mixed(what) ^ mixed(retry + 1))))};
+                                      (1 - jitter * lot(mixed(seed + mixed(what)) + retry)))};
     }
 
     /// Throws: Error{invalid_argument} that names the field that makes no sense.

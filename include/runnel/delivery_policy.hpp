@@ -42,8 +42,9 @@ struct DeliveryPolicy {
     /// and what the first one says of it has no effect. A handler that takes longer calls
     /// Job::extend(). Must be positive.
     Duration lease = std::chrono::minutes{5};
-    /// For how long a handler keeps its entry without calling Job::extend(): whoever runs the clock
-    /// extends its lease (see Runner). 0: only the handler does. Not less than `lease`.
+    /// For how long whoever runs the clock (see Runner) extends the lease of a handler, so that it
+    /// keeps its entry without calling Job::extend(). After that it has the rest of its lease. 0:
+    /// only the handler extends it. Not less than `lease`.
     Duration extend_up_to = std::chrono::nanoseconds{0};
     /// After how long WorkerOptions::on_slow is told of a handler that runs. 0: never.
     Duration slow_after = std::chrono::nanoseconds{0};
@@ -56,8 +57,8 @@ struct DeliveryPolicy {
     /// handler that hangs wait until their lease is over, which counts as a delivery: with few
     /// `deliveries`, read few at a time.
     std::size_t batch = 64;
-    /// How many entries all threads together may have read and not finished; at least `threads`,
-    /// which share it.
+    /// How many entries may be read and not finished, at least `threads`: each thread reads no more
+    /// than its share, that of one of `threads`.
     std::size_t in_flight = 256;
     /// How many threads Worker::start() starts; at least 1.
     std::size_t threads = 1;

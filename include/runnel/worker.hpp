@@ -110,9 +110,10 @@ struct Stopped {
 ///                                {.policy = {.deliveries = 5}, .dead_letters = letters}};
 ///     till.start();   // threads of its own; or till.run(stop) in this one
 ///
-/// The handler takes a `const T&` or a Job&, and returns nothing or a Handled. If it throws, that
-/// attempt has failed. A handler that throws nothing but ends its thread, or hangs for longer than
-/// the lease, fails as well: what counts is how often the entry was delivered.
+/// The handler takes a `const T&` or a Job&, and returns nothing or a Handled; one that could take
+/// either, as with `auto&`, gets the value. If it throws, that attempt has failed. A handler that
+/// throws nothing but ends its thread, or hangs for longer than the lease, fails as well: what
+/// counts is how often the entry was delivered.
 ///
 /// Thread safety: every member may be called from any thread at any time, except the destructor;
 /// stop() and the destructor must not be called by a handler. The handler is called by several
@@ -185,14 +186,17 @@ public:
 
     /// Starts DeliveryPolicy::threads threads that run() it. To be called once.
     ///
-    /// Throws: as run(); std::system_error if the system starts no thread.
+    /// Throws: as run(); Error{invalid_argument} if it was called before; std::system_error if the
+    /// system starts no thread.
     void start() {
+        expect_no_threads();
         if (watches()) begin_to_watch();
         for (std::size_t count = options_.policy.threads; count != 0; --count)
             threads_.emplace_back([this] { run(); });
     }
     /// The same for a test, with threads that the clock knows.
     void start(ManualClock& clock) {
+        expect_no_threads();
         if (watches()) begin_to_watch();
         for (std::size_t count = options_.policy.threads; count != 0; --count)
             manual_threads_.push_back(clock.thread(options_.name, [this] { run(); }));
@@ -259,6 +263,9 @@ public:
 private:
     // ---- what it was made with
 
+    void expect_no_threads() const {
+        if (!threads_.empty() || !manual_threads_.empty()) refuse("start() was called before");
+    }
     [[noreturn]] static void refuse(const char* why) {
         throw Error{ErrorCode::invalid_argument, std::string{"Worker: "} + why};
     }
@@ -836,11 +843,16 @@ private:
             if (!handled.is_rejected() && leaving_.stop_requested()) return hand_back(delivery);
             if (handled.is_rejected() || delivery.attempt >= policy_.deliveries)
                 return bury(delivery, delivery.attempt, handled.reason());
-            const auto after =
-                handled.delay()
-                    ? *handled.delay()
-                    : policy_.backoff.delay(delivery.attempt - 1, delivery.id.ms ^ delivery.id.seq);
+            const auto after = handled.delay() ? *handled.delay()
+                                               : policy_.backoff.delay(delivery.attempt - 1,
+                                                                       number_of(delivery.id));
             if (keeps(consumer_->nack(delivery, Nack::fail, after))) counts_.retried += 1;
+        }
+
+        // For the lot of its delays.
+        [[nodiscard]] static std::uint64_t number_of(const StreamId& id) noexcept {
+            constexpr std::uint64_t prime = 1'000'003;
+            return id.ms * prime + id.seq;
         }
 
         void bury_unhandled(const Delivery& delivery) {

@@ -10,12 +10,14 @@
 #include "support/errors.hpp"
 #include "worker/shop.hpp"
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <pthread.h>
 #include <stdexcept>
 #include <stop_token>
 #include <string>
+#include <thread>
 #include <vector>
 
 using runnel::Ack;
@@ -919,4 +921,19 @@ TEST_CASE("options that are refused have made no group", "[worker][options]") {
                   shop.side.orders, "other", [](const std::string&) {}, {.name = ""}};
           }) == runnel::ErrorCode::invalid_argument);
     CHECK_FALSE(shop.side.orders.find_group("other"));
+}
+
+TEST_CASE("threads of its own, in real time", "[worker][flow]") {
+    const Stream<int> numbers;
+    std::atomic<int> sum = 0;
+    runnel::Worker<int> worker{
+        numbers, "adders", [&](int number) { sum += number; }, {.policy = {.threads = 2}}};
+    worker.start();
+    CHECK(runnel::test::error_of([&] { worker.start(); }) == runnel::ErrorCode::invalid_argument);
+    for (int number = 1; number <= 100; ++number) numbers.add(int{number});
+    numbers.close();
+    while (worker.stats().processed != 100) std::this_thread::yield();
+    CHECK(worker.stop());
+    CHECK(sum == 5050);
+    CHECK(worker.stats().threads == 0);
 }

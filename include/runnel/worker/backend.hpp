@@ -60,6 +60,13 @@ concept WorkerConsumer = requires(Consumer& consumer, const WorkerRead& what,
     requires std::same_as<decltype(std::declval<const typename Consumer::Batch&>()[0]),
                           const typename Consumer::Delivery&>;
     { consumer.read(what) } -> std::same_as<typename Consumer::Batch>;
+    requires requires(const typename Consumer::Batch& batch) {
+        { batch.size() } -> std::convertible_to<std::size_t>;
+        {static_cast<bool>(batch)};
+        { batch.ending() } -> std::same_as<Ending>;
+        { *batch.begin() } -> std::convertible_to<const typename Consumer::Delivery&>;
+        { batch.begin() != batch.end() } -> std::convertible_to<bool>;
+    };
     { consumer.ack(delivery) } -> std::same_as<Ack>;
     { consumer.nack(delivery, nack, after) } -> std::same_as<Ack>;
     { consumer.extend(delivery) } -> std::same_as<Ack>;

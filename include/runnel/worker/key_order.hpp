@@ -148,9 +148,9 @@ private:
 /// Lets the workers of a group handle entries of one key one at a time, in the order of their ids,
 /// and those of other keys in parallel. A handle: the Workers of one group share one.
 ///
-///     const runnel::KeyOrder<Order> by_customer = runnel::order_by([](const Order& order) { return
-///     order.customer; }); runnel::Worker<Order> till{orders, "billing", charge, {.order =
-///     by_customer}};
+///     const auto customer = [](const Order& order) { return order.customer; };
+///     const runnel::KeyOrder<Order> by_customer = runnel::order_by(customer);
+///     runnel::Worker<Order> till{orders, "billing", charge, {.order = by_customer}};
 ///
 /// A key is taken from the first delivery of its entry until that is done or dead, also between two
 /// attempts. Later entries of the key wait that long, as part of the group: they hold up neither a
