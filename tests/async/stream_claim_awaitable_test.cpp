@@ -42,18 +42,18 @@ using namespace std::chrono_literals;
 
 namespace {
 
-using Outcome = std::optional<Deliveries<int>>;
+using ClaimOutcome = std::optional<Deliveries<int>>;
 
 // Awaits `read`, and puts what it gives into `outcome`.
 template <typename Read>
-Coroutine claim_into(Outcome& outcome, Read read) {
+Coroutine claim_into(ClaimOutcome& outcome, Read read) {
     outcome.emplace(co_await read);
 }
 
 }  // namespace
 
 TEST_CASE_METHOD(ThreePending, "a coroutine claims at once what it may", "[async][claim]") {
-    Outcome batch;
+    ClaimOutcome batch;
     clock.advance(1min);
     const Coroutine one = claim_into(batch, bob.async_read({.claim = 1min}));
     CHECK(ids(*batch) == ids({1, 2, 3}));
@@ -61,7 +61,7 @@ TEST_CASE_METHOD(ThreePending, "a coroutine claims at once what it may", "[async
 
 TEST_CASE_METHOD(ThreePending, "a coroutine that claims goes on inside the call that gives back",
                  "[async][claim]") {
-    Outcome batch;
+    ClaimOutcome batch;
     const Coroutine one = claim_into(batch, bob.async_read({.claim = 1h}));
     REQUIRE_FALSE(batch);
     CHECK(stream.info().waiting == 1);
@@ -72,7 +72,7 @@ TEST_CASE_METHOD(ThreePending, "a coroutine that claims goes on inside the call 
 
 TEST_CASE_METHOD(ThreePending, "a coroutine that claims goes on at the very moment",
                  "[async][claim]") {
-    Outcome batch;
+    ClaimOutcome batch;
     const Coroutine one = claim_into(batch, bob.async_read({.claim = 1min}));
     SECTION("when what is pending is idle for long enough") {
         clock.advance(1min - 1ms);
@@ -102,7 +102,7 @@ TEST_CASE_METHOD(ThreePending, "a coroutine that claims goes on at the very mome
 TEST_CASE_METHOD(ThreePending, "a coroutine with an executor claims before it goes on there",
                  "[async][claim]") {
     Loop loop;
-    Outcome batch;
+    ClaimOutcome batch;
     const Coroutine one = claim_into(batch, bob.async_read({.claim = 1min}).on(loop));
     REQUIRE(group.nack({{2}}, Nack::fail, {.after = 2s}) == 1);  // it looks again, not there
     CHECK(loop.size() == 0);
@@ -115,7 +115,7 @@ TEST_CASE_METHOD(ThreePending, "a coroutine with an executor claims before it go
 
 TEST_CASE_METHOD(ThreePending, "coroutines and threads that claim are served as they came",
                  "[async][claim]") {
-    std::array<Outcome, 2> batches;
+    std::array<ClaimOutcome, 2> batches;
     const GroupReadOptions one_each{.count = 1, .claim = 1min};
     const Coroutine first = claim_into(batches[0], bob.async_read(one_each));
     auto second = reading(clock, ann, one_each);
@@ -142,7 +142,7 @@ TEST_CASE_METHOD(ThreePending, "coroutines and threads that claim are served as 
 
 TEST_CASE_METHOD(ThreePending, "a coroutine that claims times out, though it has looked",
                  "[async][claim]") {
-    Outcome batch;
+    ClaimOutcome batch;
     const Coroutine one = claim_into(batch, bob.async_read({.timeout = 90s, .claim = 1min}));
     clock.advance(50s);
     REQUIRE(ann.history().size() == 3);
@@ -156,7 +156,7 @@ TEST_CASE_METHOD(ThreePending, "a coroutine that claims times out, though it has
 
 TEST_CASE_METHOD(ThreePending, "what may be claimed at the moment of a time-out is claimed",
                  "[async][claim]") {
-    Outcome batch;
+    ClaimOutcome batch;
     const Coroutine one = claim_into(batch, bob.async_read({.timeout = 1min, .claim = 1min}));
     clock.advance(1min);
     CHECK(ids(*batch) == ids({1, 2, 3}));
@@ -167,13 +167,13 @@ TEST_CASE_METHOD(ThreePending, "what may be claimed at the moment of a time-out 
 TEST_CASE_METHOD(ThreePending, "a coroutine that claims is stopped inside request_stop()",
                  "[async][claim]") {
     std::stop_source stop;
-    Outcome batch;
+    ClaimOutcome batch;
     const Coroutine one =
         claim_into(batch, bob.async_read({.stop = stop.get_token(), .claim = 1h}));
     REQUIRE(group.nack({{2}}, Nack::fail, {.after = 2s}) == 1);
     stop.request_stop();
     CHECK(batch->ending() == Ending::stopped);
-    Outcome next;
+    ClaimOutcome next;
     const Coroutine other =
         claim_into(next, bob.async_read({.stop = stop.get_token(), .claim = 1h}));
     CHECK(next->ending() == Ending::stopped);
@@ -184,8 +184,8 @@ TEST_CASE_METHOD(ThreePending, "one that has ended and waits for its executor ho
                  "[async][claim]") {
     std::stop_source stop;
     Loop loop;
-    Outcome first;
-    Outcome second;
+    ClaimOutcome first;
+    ClaimOutcome second;
     const Coroutine one = claim_into(
         first, bob.async_read({.timeout = 10s, .stop = stop.get_token(), .claim = 1min}).on(loop));
     const Coroutine other = claim_into(second, ann.async_read({.claim = 1min}));
@@ -210,8 +210,8 @@ TEST_CASE_METHOD(ThreePending, "one that has ended and waits for its executor ho
 
 TEST_CASE_METHOD(ThreePending, "a coroutine that is destroyed while it waits leaves the line",
                  "[async][claim]") {
-    Outcome first;
-    Outcome second;
+    ClaimOutcome first;
+    ClaimOutcome second;
     Coroutine one = claim_into(first, bob.async_read({.claim = 1min}));
     const Coroutine other = claim_into(second, ann.async_read({.claim = 1min}));
     REQUIRE(group.nack({{2}}, Nack::fail, {.after = 2s}) == 1);
@@ -225,7 +225,7 @@ TEST_CASE_METHOD(ThreePending, "a coroutine that is destroyed while it waits lea
 TEST_CASE_METHOD(ThreePending, "what was claimed for a coroutine that is destroyed stays pending",
                  "[async][claim]") {
     Loop loop;
-    Outcome batch;
+    ClaimOutcome batch;
     Coroutine one = claim_into(batch, bob.async_read({.claim = 1min}).on(loop));
     clock.advance(1min);
     loop.drop();
@@ -236,7 +236,7 @@ TEST_CASE_METHOD(ThreePending, "what was claimed for a coroutine that is destroy
 TEST_CASE_METHOD(ThreePending,
                  "coroutines that claim end with a closed stream and with their group",
                  "[async][claim]") {
-    Outcome batch;
+    ClaimOutcome batch;
     const Coroutine one = claim_into(batch, bob.async_read({.claim = 1h}));
     SECTION("closed, once nothing is pending") {
         stream.close();
@@ -256,7 +256,7 @@ TEST_CASE("a coroutine that claims does not keep its stream open", "[async][clai
     std::optional ann{stream->group("group").consumer("ann")};
     stream->add(1);
     REQUIRE(ann->try_read().size() == 1);
-    Outcome batch;
+    ClaimOutcome batch;
     const Coroutine one = claim_into(batch, ann->async_read({.claim = 1h}));
     ann.reset();
     REQUIRE_FALSE(batch);
@@ -267,7 +267,7 @@ TEST_CASE("a coroutine that claims does not keep its stream open", "[async][clai
 TEST_CASE("a coroutine that claims needs somebody who runs the clock", "[async][claim]") {
     const Stream<int> stream;
     const auto ann = stream.group("group").consumer("ann");
-    Outcome batch;
+    ClaimOutcome batch;
     const Coroutine one = claim_into(batch, ann.async_read({.claim = 1h}));
     CHECK(error_of([&] { one.check(); }) == ErrorCode::clock_not_run);
     CHECK(stream.info().waiting == 0);
@@ -280,7 +280,7 @@ TEST_CASE("a coroutine that claims is stopped when nobody runs the clock any mor
     const Stream<int> stream;
     const auto group = stream.group("group");
     const auto ann = group.consumer("ann");
-    std::array<Outcome, 2> batches;
+    std::array<ClaimOutcome, 2> batches;
     std::optional<Runner> runner{std::in_place};
     const Coroutine one = claim_into(batches[0], ann.async_read({.claim = 1h}));
     const Coroutine other = claim_into(batches[1], ann.async_read({.count = 1, .claim = 2h}));
@@ -303,7 +303,7 @@ TEST_CASE("a Runner runs the looks of coroutines that claim", "[async][claim]") 
     runner.on_earlier([&] { ++earlier; });
     const StreamId id = stream.add(1);
     REQUIRE(ann.try_read().size() == 1);
-    Outcome batch;
+    ClaimOutcome batch;
     const Coroutine one = claim_into(batch, ann.async_read({.claim = 1h}));
     CHECK(earlier == 1);
     REQUIRE(group.nack({id}, Nack::fail, {.after = 1ms}) == 1);

@@ -8,6 +8,7 @@
 
 #include "support/catch.hpp"
 #include "support/errors.hpp"
+#include "support/eventually.hpp"
 #include "worker/shop.hpp"
 
 #include <atomic>
@@ -17,7 +18,6 @@
 #include <stdexcept>
 #include <stop_token>
 #include <string>
-#include <thread>
 #include <vector>
 
 using runnel::Ack;
@@ -932,7 +932,7 @@ TEST_CASE("threads of its own, in real time", "[worker][flow]") {
     CHECK(runnel::test::error_of([&] { worker.start(); }) == runnel::ErrorCode::invalid_argument);
     for (int number = 1; number <= 100; ++number) numbers.add(int{number});
     numbers.close();
-    while (worker.stats().processed != 100) std::this_thread::yield();
+    runnel::test::eventually([&] { return worker.stats().processed == 100; });
     CHECK(worker.stop());
     CHECK(sum == 5050);
     CHECK(worker.stats().threads == 0);
