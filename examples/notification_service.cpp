@@ -18,6 +18,7 @@
 using namespace std::chrono_literals;
 using Mail = std::string;  // whom it goes to
 
+// NOLINTNEXTLINE(readability-function-size)
 int main() {
     runnel::ManualClock clock{{.seed = 1}};  // threads take turns, the same ones in every run
     const runnel::Stream<Mail> mails{{.clock = &clock}};
@@ -40,6 +41,7 @@ int main() {
     mailer.start(clock);
     // [/readme]
     runnel::LagMonitor monitor{mails.group("mailers"), [&](const runnel::LagReport& report) {
+                                   // NOLINTNEXTLINE(bugprone-suspicious-stringview-data-usage)
                                    std::printf("lag %s: %zu\n", to_string(report.state).data(),
                                                report.backlog.lag);
                                    ++alarms;

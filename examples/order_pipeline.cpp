@@ -29,6 +29,7 @@ struct Invoice {
 
 }  // namespace
 
+// NOLINTNEXTLINE(readability-function-size)
 int main() {
     runnel::ManualClock clock;
     const runnel::Stream<Order> orders{{.clock = &clock}};

@@ -50,6 +50,7 @@ struct Backoff {
         };
         if (base < std::chrono::nanoseconds{0}) refuse("base is negative");
         if (cap < base) refuse("cap is less than base");
+        // NOLINTNEXTLINE(readability-simplify-boolean-expr)
         if (!(jitter >= 0 && jitter <= 1)) refuse("jitter is not between 0 and 1");
     }
 

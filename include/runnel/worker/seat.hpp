@@ -74,6 +74,7 @@ public:
     explicit WorkerSeat(std::size_t index) : index_{index} {}
 
     // A pause: ends the read that waits. From any thread.
+    // NOLINTNEXTLINE(readability-make-member-function-const)
     void interrupt() noexcept RUNNEL_EXCLUDES(mutex_) { reading().request_stop(); }
     // From any thread. What runs knows by Job::stop().
     void leave() noexcept RUNNEL_EXCLUDES(mutex_) {

@@ -58,7 +58,9 @@ public:
         bool is_marked_ = false;
         bool is_in_work_ = false;
         // Links of the marks.
+        // NOLINTNEXTLINE(readability-identifier-naming)
         Node* previous = nullptr;
+        // NOLINTNEXTLINE(readability-identifier-naming)
         Node* next = nullptr;
     };
 

@@ -130,10 +130,12 @@ public:
     }
 
     // ---- places in an order of time, one for each slot
+    // NOLINTNEXTLINE(cppcoreguidelines-avoid-c-arrays,modernize-avoid-c-arrays)
     using Times = std::unique_ptr<TimedEntry[]>;
 
     // Throws: std::bad_alloc.
     [[nodiscard]] static Times make_times(std::uint32_t capacity) {
+        // NOLINTNEXTLINE(cppcoreguidelines-avoid-c-arrays,modernize-avoid-c-arrays)
         return std::make_unique<TimedEntry[]>(capacity);
     }
     void keep(Times times) noexcept { times_ = std::move(times); }

@@ -121,6 +121,7 @@ private:
     // It can be claimed by others, but only by those who have the lock, and by a stop; it stays
     // where it is until the lock is released.
     template <typename Restart>
+    // NOLINTNEXTLINE(readability-function-cognitive-complexity)
     [[nodiscard]] bool look(std::optional<Clock::Deadline> deadline, WakeChain& chain,
                             Restart restart) noexcept RUNNEL_REQUIRES(stream_.mutex) {
         for (;;) {
@@ -333,6 +334,7 @@ public:
         stream.mutex.assert_held();
         return attempt(stream, node.group.get());
     }
+    // NOLINTNEXTLINE(readability-function-size)
     Served attempt(StreamState<T>& stream, StreamGroup<T>* of) RUNNEL_REQUIRES(stream.mutex) {
         StreamGroup<T>& group = *of;
         if (group.is_removed) return claim(WaitEnd::gone) ? Served::yes : Served::elsewhere;
@@ -367,6 +369,7 @@ protected:
 
 private:
     // Keeps its place in line if it was claimed, as its owner will look again or leave.
+    // NOLINTNEXTLINE(readability-function-cognitive-complexity,readability-function-size)
     [[gnu::noinline]] Served attempt_with_claims(StreamState<T>& stream, StreamGroup<T>& group)
         RUNNEL_REQUIRES(stream.mutex) {
         if (claimed()) return Served::no;

@@ -642,6 +642,7 @@ private:
     // Runs the requests in the line of `group` that `is_to_be_asked` selects, as long as there is
     // something to deliver.
     template <typename Predicate>
+    // NOLINTNEXTLINE(readability-function-cognitive-complexity)
     void ask_in_line(Group& group, WakeChain& chain, Predicate is_to_be_asked) noexcept
         RUNNEL_REQUIRES(mutex) {
         WaitNode* looker = group.lookers.first();
@@ -711,6 +712,7 @@ private:
 
     // Asks the waits that may claim something now, in the order of the line. Then sees to it that
     // one looks again when others may.
+    // NOLINTNEXTLINE(readability-function-cognitive-complexity,readability-function-size)
     void serve_claims(Group& group, WakeChain& chain, const StreamNode<T>* looking) noexcept
         RUNNEL_REQUIRES(mutex) {
         const Milliseconds now = time_of_claims(group);
