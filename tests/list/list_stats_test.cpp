@@ -314,6 +314,21 @@ TEST_CASE_METHOD(ListOfTwo, "moves that wait for room are not pushes", "[list][s
     CHECK(list.stats().blocked_pushes == 0);
 }
 
+TEST_CASE_METHOD(ListOfTwo, "the end of a move is no end of a push", "[list][stats]") {
+    fill(list, {1, 2});
+    const BlockingList<int> source{{.clock = &clock}};
+    fill(source, {3});
+    runnel::test::Call move{
+        clock, [&](const std::stop_token& stop) { return source.move_to(list, {.stop = stop}); }};
+    auto push = pushing_back(clock, list, number);
+    clock.advance(1s);
+    move.stop();
+    REQUIRE_FALSE(move.result());
+    clock.advance(1s);
+    CHECK(blocked_for() == 2s);
+    REQUIRE(push.waits());
+}
+
 TEST_CASE_METHOD(ListOfTwo, "a push of many waits until all are in", "[list][stats]") {
     std::vector<int> many{1, 2, 3, 4};
     runnel::test::Call call{clock, [&](const std::stop_token& stop) {
