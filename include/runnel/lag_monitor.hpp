@@ -128,8 +128,8 @@ private:
           options_{checked(options, callback_)},
           below_{options.below.value_or(options.above - options.above / 5)} {}
 
-    static const LagMonitorOptions& checked(const LagMonitorOptions& options,
-                                            const Callback& callback) {
+    [[nodiscard]] static LagMonitorOptions checked(const LagMonitorOptions& options,
+                                                   const Callback& callback) {
         constexpr Duration none = std::chrono::nanoseconds{0};
         if (!callback) refuse("there is no function to call");
         if (options.below > options.above) refuse("below is greater than above");

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
+#include <runnel/broker.hpp>
 #include <runnel/channel.hpp>
+#include <runnel/channel_options.hpp>
 #include <runnel/clock.hpp>
 #include <runnel/inbox.hpp>
 #include <runnel/outcome.hpp>
@@ -51,7 +53,7 @@ struct HeldAtTwo : CountedChannel {
 };
 
 Coroutine publishing_later(const Channel<int>& channel) {
-    (void)co_await channel.async_publish(int{1});
+    (void)co_await channel.async_publish(1);
 }
 
 }  // namespace
@@ -80,6 +82,52 @@ TEST_CASE_METHOD(CountedChannel, "messages are counted, and whom they have reach
     CHECK(stats.high_water == 2);
     CHECK(stats.missed == 0);
     CHECK(stats.behind == 0);
+}
+
+TEST_CASE_METHOD(CountedChannel, "whom a message reaches is counted while they come and go",
+                 "[channel][stats]") {
+    std::uint64_t reached = 0;
+    const auto publish_some = [&] {
+        for (int i = 0; i != 3; ++i) reached += channel.try_publish(2).reached;
+        CHECK(channel.stats().delivered == reached);
+        for (int i = 0; i != 2; ++i) reached += channel.try_publish(2).reached;  // not looked at
+    };
+    std::optional view{channel.subscribe({.bound = 1'000})};
+    publish_some();
+    std::optional handler{channel.on_message([](const int&) {})};
+    publish_some();
+    const auto once = channel.on_message([](const int&) {}, {.once = true});
+    publish_some();
+    auto cut = channel.subscribe({.bound = 7, .when_behind = Behind::disconnect});
+    publish_some();
+    publish_some();
+    std::optional<Inbox<int>> inbox{runnel::InboxOptions{.bound = 8, .clock = &clock}};
+    inbox->join(channel);
+    publish_some();
+    publish_some();
+    view.reset();
+    publish_some();
+    handler.reset();
+    publish_some();
+    inbox.reset();
+    publish_some();
+    CHECK(channel.stats().delivered == reached);
+    CHECK(channel.stats().disconnected == 1);
+    CHECK(channel.subscribers() == 0);
+}
+
+TEST_CASE_METHOD(CountedChannel, "one that was over its soft limit for too long does not count",
+                 "[channel][stats]") {
+    const runnel::Broker broker{{&clock}};
+    const auto named = broker.channel<int>("named");
+    const auto view =
+        named.subscribe({.when_behind = Behind::disconnect, .bytes = {.soft = 4, .soft_for = 10s}});
+    REQUIRE(named.try_publish(1).reached == 1);
+    clock.advance(20s);
+    REQUIRE(broker.run_due() == 1);
+    REQUIRE(named.try_publish(1).reached == 0);
+    CHECK(named.stats().delivered == 1);
+    CHECK(named.stats().disconnected == 1);
 }
 
 TEST_CASE_METHOD(CountedChannel, "what is kept, and the most that was kept", "[channel][stats]") {

@@ -55,7 +55,7 @@ namespace {
 using Time = std::chrono::nanoseconds;
 
 Coroutine push_in_time(const BlockingList<int>& list, runnel::Timeout timeout) {
-    (void)co_await list.async_push_back(int{1}, {.timeout = timeout});
+    (void)co_await list.async_push_back(1, {.timeout = timeout});
 }
 
 // How long those have waited that have begun at these times.

@@ -53,7 +53,7 @@ struct ListOfTwo {
 };
 
 Coroutine pushing(const BlockingList<int>& list) {
-    (void)co_await list.async_push_back(int{9});
+    (void)co_await list.async_push_back(9);
 }
 
 Coroutine popping(const BlockingList<int>& list) {

@@ -393,9 +393,9 @@ TEST_CASE_METHOD(MonitoredGroup, "the monitor keeps the stream open", "[lag_moni
 // ------------------------------------------------------------------ options
 
 TEST_CASE_METHOD(MonitoredGroup, "an option that makes no sense is named", "[lag_monitor]") {
-    CHECK(refusal({}) == "");
-    CHECK(refusal({.above = 3, .below = 3}) == "");
-    CHECK(refusal({.older_than = 0s}) == "");
+    CHECK(refusal({}).empty());
+    CHECK(refusal({.above = 3, .below = 3}).empty());
+    CHECK(refusal({.older_than = 0s}).empty());
     CHECK(refusal({.above = 3, .below = 4}) == "LagMonitor: below is greater than above");
     CHECK(refusal({.older_than = -1ns}) == "LagMonitor: older_than is negative");
     CHECK(refusal({.hold = -1ns}) == "LagMonitor: hold is negative");

@@ -154,6 +154,7 @@ public:
             sent.reached += deliver(bytes, chain);
             if (const std::size_t cut = seats.disconnect(log, bytes, clock); cut != 0) {
                 disconnected += cut;
+                note_reached(cut);
                 update_window();
             }
             log.trim(disposal);
@@ -164,7 +165,6 @@ public:
             if (log.entries().size() != 0) [[unlikely]]
                 log.trim(disposal);
         }
-        delivered += sent.reached;
         if (handlers.size() == 0) return;
         if (!is_on())
             begin_run(sent, is_logged);
@@ -309,6 +309,7 @@ public:
 
     // Throws: std::bad_alloc, and then nothing has changed.
     void add_seat(Seat<T>& seat, WakeChain& chain) RUNNEL_REQUIRES(mutex) {
+        note_reached();
         seats.add(seat, log);
         update_window();
         ask_watchers(chain);
@@ -320,6 +321,7 @@ public:
         {
             const Lock lock{mutex};
             if (seat.is_disconnected.load(std::memory_order_relaxed)) return;
+            note_reached();
             seats.remove(seat);
             update_window();
             log.trim(disposal);
@@ -365,6 +367,7 @@ public:
             const Lock lock{mutex};
             refuse_if_closed();
             handler.from = log.last();
+            note_reached();
             handlers.add(handler);
             update_handlers_bound();
             ask_watchers(chain);
@@ -383,6 +386,7 @@ public:
         {
             const Lock lock{mutex};
             if (handler.is_live()) {
+                note_reached();
                 handlers.kill(handler);
                 update_handlers_bound();
                 log.trim(disposal);
@@ -453,6 +457,7 @@ public:
             const Lock lock{mutex};
             count = seats.disconnect_now(log, clock);
             disconnected += count;
+            note_reached(count);
             if (count != 0) update_window();
             log.trim(disposal);
             links.visit([&](Link& link) { count += link.inbox->do_what_is_due(chain) ? 1U : 0U; });
@@ -464,6 +469,7 @@ public:
     [[nodiscard]] ChannelStats stats() noexcept RUNNEL_REQUIRES(mutex) {
         ChannelStats stats;
         stats.published = log.last();
+        note_reached();
         stats.delivered = delivered;
         stats.missed = missed;
         stats.disconnected = disconnected;
@@ -524,7 +530,6 @@ public:
     const bool is_real;
     const std::function<std::size_t(const T&)> weigh;
     mutable Mutex mutex;
-    std::uint64_t delivered RUNNEL_GUARDED_BY(mutex) = 0;  // messages, times who was reached
     ChannelLog<T> log RUNNEL_GUARDED_BY(mutex);
     Seats<T> seats RUNNEL_GUARDED_BY(mutex);
     Handlers<T> handlers RUNNEL_GUARDED_BY(mutex);
@@ -537,6 +542,8 @@ public:
     std::size_t idle_handlers RUNNEL_GUARDED_BY(mutex) = 0;  // on executors: they are in `readers`
     std::uint64_t refused RUNNEL_GUARDED_BY(mutex) = 0;      // publishes inside handlers
     std::uint64_t refused_outside RUNNEL_GUARDED_BY(mutex) = 0;
+    // Messages, times whom each has reached: see note_reached().
+    std::uint64_t delivered RUNNEL_GUARDED_BY(mutex) = 0;
     std::uint64_t missed RUNNEL_GUARDED_BY(mutex) = 0;        // messages, by all subscribers
     std::uint64_t disconnected RUNNEL_GUARDED_BY(mutex) = 0;  // seats
     BlockedTime publish_time RUNNEL_GUARDED_BY(mutex);        // of those that wait for room
@@ -578,6 +585,7 @@ private:
             if (link.inbox->deliver(link, message, bytes, count_missed, chain)) ++count;
         });
         missed += count_missed;
+        delivered += count;
         return count;
     }
 
@@ -818,6 +826,14 @@ private:
         if (any) ask_all(readers, chain);
     }
 
+    // Seats and handlers are not counted at each message, but before there are more of them or
+    // fewer. `gone`: so many seats have just left, which the last message has still reached.
+    // Inboxes are counted by deliver().
+    void note_reached(std::size_t gone = 0) noexcept RUNNEL_REQUIRES(mutex) {
+        delivered += (log.last() - reached_up_to_) * (seats.size() + handlers.size() + gone);
+        reached_up_to_ = log.last();
+    }
+
     bool ask_publisher(WaitNode& node, WakeChain& chain) noexcept RUNNEL_REQUIRES(mutex) {
         const bool has_left = ask(publishers, node, chain);
         if (has_left) publish_time.end(clock.now());
@@ -853,6 +869,7 @@ private:
 
     Window window_ RUNNEL_GUARDED_BY(mutex){0, 0};
     std::size_t least_awaited_ RUNNEL_GUARDED_BY(mutex) = no_watcher;  // a lower bound
+    std::uint64_t reached_up_to_ RUNNEL_GUARDED_BY(mutex) = 0;  // the last message counted as such
     // The run of the handlers: how far it has got, and which publisher goes on with it.
     std::uint64_t handlers_bound_ RUNNEL_GUARDED_BY(mutex) = 0;
     LogCursor<Entry> unhandled_ RUNNEL_GUARDED_BY(mutex);
