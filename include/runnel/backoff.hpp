@@ -3,6 +3,7 @@
 
 #include <runnel/version.hpp>
 
+#include <runnel/detail/base/mix_bits.hpp>
 #include <runnel/duration.hpp>
 #include <runnel/error.hpp>
 
@@ -55,12 +56,8 @@ struct Backoff {
     }
 
 private:
-    // The steps of SplitMix64: each bit of the result depends on all of the number.
     [[nodiscard]] static constexpr std::uint64_t mixed(std::uint64_t number) noexcept {
-        number += 0x9e3779b97f4a7c15U;
-        number = (number ^ (number >> 30U)) * 0xbf58476d1ce4e5b9U;
-        number = (number ^ (number >> 27U)) * 0x94d049bb133111ebU;
-        return number ^ (number >> 31U);
+        return detail::mix_bits(number + 0x9E3779B97F4A7C15);
     }
     // At least 0 and less than 1.
     [[nodiscard]] static double lot(std::uint64_t number) noexcept {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <runnel/detail/base/mix_bits.hpp>
 #include <runnel/detail/base/process.hpp>
 #include <runnel/detail/base/thread_rest.hpp>
 
@@ -37,10 +38,7 @@ public:
     [[nodiscard]] std::size_t draw(std::size_t count) noexcept {
         if (count == 1) return 0;
         state_ += 0x9E3779B97F4A7C15;
-        std::uint64_t mixed = state_;
-        mixed = (mixed ^ (mixed >> 30U)) * 0xBF58476D1CE4E5B9;
-        mixed = (mixed ^ (mixed >> 27U)) * 0x94D049BB133111EB;
-        return (mixed ^ (mixed >> 31U)) % count;
+        return mix_bits(state_) % count;
     }
 
     [[nodiscard]] bool may_be_given() const noexcept {
