@@ -11,12 +11,10 @@
 #include <runnel/wait_any.hpp>
 
 #include "support/catch.hpp"
-#include "support/eventually.hpp"
 #include "support/gate.hpp"
 #include "support/windows.hpp"
 
 #include <array>
-#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -27,7 +25,6 @@
 #include <optional>
 #include <sstream>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -295,23 +292,9 @@ private:
 std::string in_turn(const Situation& situation, const Operation& first, std::size_t which,
                     const Operation& second) {
     Scene scene{situation};
-    std::atomic<std::size_t> returned = 0;
-    const auto come_to_rest = [&](std::size_t count) {
-        eventually([&] { return returned + scene.clock().waiting() >= count; });
-    };
-    std::thread one{[&] {
-        scene.run(which, first);
-        ++returned;
-    }};
-    come_to_rest(1);
-    std::thread two{[&] {
-        scene.run(1 - which, second);
-        ++returned;
-    }};
-    come_to_rest(2);
-    if (returned != 2) scene.release();
-    one.join();
-    two.join();
+    run_in_turn(
+        scene, [&](Scene& in) { in.run(which, first); },
+        [&](Scene& in) { in.run(1 - which, second); });
     return scene.outcome();
 }
 

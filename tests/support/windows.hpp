@@ -59,6 +59,29 @@ template <typename Scene>
     }
 }
 
+/// One after the other: `second(scene)` once `first(scene)` has returned or waits. Returns once
+/// both have.
+template <WindowScene Scene, typename First, typename Second>
+void run_in_turn(Scene& scene, First first, Second second) {
+    std::atomic<std::size_t> returned = 0;
+    const auto come_to_rest = [&](std::size_t count) {
+        while (returned + waiting_in(scene) < count) std::this_thread::yield();
+    };
+    std::thread one{[&] {
+        first(scene);
+        ++returned;
+    }};
+    come_to_rest(1);
+    std::thread two{[&] {
+        second(scene);
+        ++returned;
+    }};
+    come_to_rest(2);
+    if (returned != 2) scene.release();
+    one.join();
+    two.join();
+}
+
 /// Stops `first(scene)` at its first step, its second, and so on until it has no more of them; each
 /// time runs `second(scene)` meanwhile, in another thread, until that has returned, or waits at a
 /// lock or on the clock; then lets both go on. A new scene, made by `make()`, for each window.
