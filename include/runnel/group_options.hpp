@@ -53,8 +53,8 @@ struct GroupOptions {
 /// The options of one handle of a consumer; another handle may have others.
 struct ConsumerOptions {
     /// How many entries may be pending with the consumer, at least 1. With as many, a read through
-    /// this handle returns no new entries: it waits until some are acknowledged, given back,
-    /// claimed by others, or erased or trimmed by the stream.
+    /// this handle returns no new entries, and claims none of others: it waits until some are
+    /// acknowledged, given back, claimed by others, or erased or trimmed by the stream.
     std::size_t max_pending = std::numeric_limits<std::size_t>::max();
 };
 
@@ -180,7 +180,7 @@ struct GroupInfo {
     std::string name;
     std::size_t consumers = 0;  ///< how many there are
     std::size_t pending = 0;    ///< entries
-    std::size_t released = 0;   ///< of the pending ones, those that were given back
+    std::size_t released = 0;   ///< of the pending ones, those given back, delayed or not
     StreamId last_delivered{};
     /// How many entries the group has ever delivered, as Redis counts; std::nullopt if unknown.
     std::optional<std::uint64_t> entries_read{};

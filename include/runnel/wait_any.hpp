@@ -63,7 +63,8 @@ public:
                                                         cursor.cursor_.whereabouts()))} {}
 
     /// Waits for an entry that the group has not delivered, and until the consumer has fewer than
-    /// `max_pending` entries pending. The wait does not count as a call of the consumer.
+    /// `max_pending` entries pending; not for what a read could claim. The wait does not count as a
+    /// call of the consumer.
     template <Message T>
     Watch(const Consumer<T>& consumer, detail::Caller caller = {})  // NOLINT(*-explicit-*)
         : source_{(
