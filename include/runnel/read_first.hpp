@@ -5,7 +5,7 @@
 
 #include <runnel/clock.hpp>
 #include <runnel/detail/wait/await.hpp>
-#include <runnel/detail/wait/times.hpp>
+#include <runnel/duration.hpp>
 #include <runnel/entries.hpp>
 #include <runnel/group_options.hpp>
 #include <runnel/message.hpp>

@@ -208,10 +208,7 @@ public:
     /// DeliveryPolicy::stop_within. It cannot be started again.
     Stopped stop() {
         ask_to_leave();
-        const Moment now = clock_.now();
-        const auto deadline =
-            now + std::min<Moment::duration>(options_.policy.stop_within.nanoseconds(),
-                                             Moment::max() - now);
+        const Moment deadline = detail::later(clock_.now(), options_.policy.stop_within);
         for (;;) {
             const std::size_t running = seated_.load(std::memory_order_acquire);
             if (running == 0) {
@@ -262,6 +259,9 @@ public:
     [[nodiscard]] Backend& backend() noexcept { return backend_; }
 
 private:
+    // Nothing is done again and again without a pause.
+    static constexpr std::chrono::nanoseconds shortest = std::chrono::milliseconds{1};
+
     // ---- what it was made with
 
     void expect_no_threads() const {
@@ -394,7 +394,7 @@ private:
         auto period = options_.policy.lease.nanoseconds() / 3;
         if (options_.policy.slow_after > std::chrono::nanoseconds{0})
             period = std::min(period, options_.policy.slow_after.nanoseconds());
-        period = std::max<std::chrono::nanoseconds>(period, std::chrono::milliseconds{1});
+        period = std::max(period, shortest);
         {
             const detail::Lock lock{mutex_};
             if (ticker_ != nullptr) return;
@@ -588,8 +588,7 @@ private:
 
         // After a call of the backend that threw.
         void rest(std::uint64_t errors) {
-            const std::chrono::nanoseconds least = std::chrono::milliseconds{1};
-            const auto delay = std::max(policy_.backoff.delay(errors), least);
+            const auto delay = std::max(policy_.backoff.delay(errors), shortest);
             (void)never_.pop_front({.timeout = delay, .stop = leaving_});
         }
 
@@ -720,10 +719,9 @@ private:
                 leave_lane(delivery.id);
             }
             // Another thread is at it now; this is no attempt.
-            const std::chrono::nanoseconds least = std::chrono::milliseconds{1};
             if (state == KeyState::busy &&
                 keeps(consumer_->nack(delivery, Nack::silent,
-                                      std::max(policy_.backoff.base.nanoseconds(), least))))
+                                      std::max(policy_.backoff.base.nanoseconds(), shortest))))
                 counts_.handed_back += 1;
             return now;
         }

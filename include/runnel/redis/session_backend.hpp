@@ -4,7 +4,6 @@
 #include <runnel/version.hpp>
 
 #include <runnel/ack.hpp>
-#include <runnel/blocking_list.hpp>
 #include <runnel/clock.hpp>
 #include <runnel/dead_letters.hpp>
 #include <runnel/duration.hpp>
@@ -19,7 +18,6 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
@@ -125,11 +123,7 @@ public:
         Ack nack(const Delivery& delivery, Nack mode, Duration after) {
             if (!is_mine(delivery)) return Ack::stale;
             if (after > std::chrono::nanoseconds{0}) {
-                const auto now = clock().now();
-                const auto longest = Clock::Deadline::max() - now;
-                later_.emplace(
-                    now + std::min<Clock::Deadline::duration>(after.nanoseconds(), longest),
-                    Later{delivery, mode});
+                later_.emplace(runnel::detail::later(clock().now(), after), Later{delivery, mode});
                 return Ack::done;
             }
             release(delivery.id, mode);

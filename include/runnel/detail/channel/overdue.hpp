@@ -3,7 +3,6 @@
 
 #include <runnel/abstract_clock.hpp>
 #include <runnel/channel_options.hpp>
-#include <runnel/detail/wait/times.hpp>
 #include <runnel/duration.hpp>
 
 #include <cstddef>

@@ -14,7 +14,6 @@
 #include <runnel/detail/wait/core_offers.hpp>
 #include <runnel/detail/wait/spin.hpp>
 #include <runnel/detail/wait/system_clock.hpp>
-#include <runnel/detail/wait/times.hpp>
 #include <runnel/detail/wait/turn.hpp>
 #include <runnel/detail/wait/wait_queue.hpp>
 #include <runnel/duration.hpp>

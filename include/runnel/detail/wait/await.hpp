@@ -5,9 +5,9 @@
 #include <runnel/detail/wait/core_offers.hpp>
 #include <runnel/detail/wait/request.hpp>
 #include <runnel/detail/wait/spin.hpp>
-#include <runnel/detail/wait/times.hpp>
 #include <runnel/detail/wait/wait_queue.hpp>
 #include <runnel/detail/wait/waiter.hpp>
+#include <runnel/duration.hpp>
 #include <runnel/outcome.hpp>
 
 #include <chrono>

@@ -12,7 +12,6 @@
 #include <runnel/detail/wait/switch_point.hpp>
 #include <runnel/detail/wait/thread_end.hpp>
 #include <runnel/detail/wait/timers.hpp>
-#include <runnel/detail/wait/times.hpp>
 #include <runnel/detail/wait/waiter.hpp>
 #include <runnel/duration.hpp>
 #include <runnel/error.hpp>
