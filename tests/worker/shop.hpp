@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <stop_token>
 #include <string>
 #include <utility>
@@ -134,7 +135,9 @@ struct Shop {
     [[nodiscard]] Milliseconds now() const {
         return std::chrono::duration_cast<Milliseconds>(clock.now() - begun);
     }
+    /// From any thread.
     void note(const std::string& what) {
+        const std::lock_guard lock{noting};
         notes.push_back(what + " at " + std::to_string(now().count()));
     }
     /// As work that takes so long.
@@ -167,6 +170,7 @@ struct Shop {
     Clock::Deadline begun = clock.now();
     Side side{clock};
     std::uint64_t last = 0;
+    std::mutex noting;
     std::vector<std::string> notes;
     std::vector<std::unique_ptr<Worker>> workers;
     std::vector<ManualClock::Thread> threads;

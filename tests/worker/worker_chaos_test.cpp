@@ -112,12 +112,27 @@ private:
     }
 
     // As once_by(), but the thread may die between the mark and the acknowledgement.
+    class MortalTurn final : public Once<std::size_t>::Turn {
+    public:
+        MortalTurn(Chaos& of, std::size_t index, std::size_t number)
+            : of_{of}, index_{index}, number_{number}, turn_{of.done_.begin(number)} {}
+
+        [[nodiscard]] runnel::KeyState state() const noexcept override { return turn_.state(); }
+        void mark() override {
+            turn_.mark();
+            if (of_.draw() < of_.misfortune_.dies_after_mark)
+                of_.die(index_, number_, "after the mark");
+        }
+
+    private:
+        Chaos& of_;
+        const std::size_t index_;
+        const std::size_t number_;
+        Deduplicator<std::size_t>::Turn turn_;
+    };
     Once<std::size_t> once(std::size_t index) {
-        return Once<std::size_t>{[this, index](std::size_t number, const auto& handle) {
-            auto turn = done_.begin(number);
-            if (turn && handle()) turn.mark();
-            if (turn && draw() < misfortune_.dies_after_mark) die(index, number, "after the mark");
-            return turn.state();
+        return Once<std::size_t>{[this, index](std::size_t number) {
+            return std::make_unique<MortalTurn>(*this, index, number);
         }};
     }
 

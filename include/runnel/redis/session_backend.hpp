@@ -150,8 +150,8 @@ public:
         friend class SessionBackend;
 
         struct State {
-            State(Server& on, const SessionBackendOptions& with)
-                : server{&on}, options{with}, session{on}, other_session{on} {}
+            State(Server& on, SessionBackendOptions with)
+                : server{&on}, options{std::move(with)}, session{on}, other_session{on} {}
 
             Server* server;
             SessionBackendOptions options;
@@ -189,11 +189,7 @@ public:
         }
 
         void release(StreamId id, Nack mode) {
-            (void)call({"XNACK", options().key, group(),
-                        mode == Nack::fail     ? "FAIL"
-                        : mode == Nack::silent ? "SILENT"
-                                               : "FATAL",
-                        "IDS", "1", to_string(id)});
+            (void)call({"XNACK", options().key, group(), word_of(mode), "IDS", "1", to_string(id)});
         }
 
         // ---- entries that wait for another attempt
@@ -220,12 +216,23 @@ public:
             try {
                 for (const auto& [due, later] : later_)
                     if (is_mine(later.delivery)) release(later.delivery.id, later.mode);
+                // NOLINTNEXTLINE(bugprone-empty-catch)
             } catch (...) {  // then they are claimed when they have been idle for long enough
             }
         }
 
         // ---- words and replies
 
+        [[nodiscard]] static const char* word_of(Nack mode) noexcept {
+            switch (mode) {
+            case Nack::silent:
+                return "SILENT";
+            case Nack::fatal:
+                return "FATAL";
+            default:
+                return "FAIL";
+            }
+        }
         // Rounded up. Redis: 0 means for ever, so the shortest time is a millisecond.
         [[nodiscard]] static std::string milliseconds_text(std::chrono::nanoseconds time) {
             return std::to_string(std::chrono::ceil<std::chrono::milliseconds>(time).count());

@@ -7,6 +7,7 @@
 #include <runnel/ack.hpp>
 #include <runnel/dead_letters.hpp>
 #include <runnel/duration.hpp>
+#include <runnel/executor.hpp>
 #include <runnel/outcome.hpp>
 #include <runnel/stream_id.hpp>
 
@@ -74,6 +75,14 @@ concept WorkerConsumer = requires(Consumer& consumer, const WorkerRead& what,
     { delivery.id } -> std::convertible_to<StreamId>;
     { delivery.value } -> std::convertible_to<const typename Consumer::Value&>;
     { delivery.attempt } -> std::convertible_to<std::uint64_t>;
+};
+
+/// One that can also wait without a thread: what async_read() returns can be awaited, gives a
+/// batch, and goes on by the executor after a wait.
+template <typename Consumer>
+concept AsyncWorkerConsumer = WorkerConsumer<Consumer> &&
+    requires(Consumer& consumer, const WorkerRead& what, const AnyExecutor& executor) {
+    consumer.async_read(what, executor);
 };
 
 /// A stream with a consumer group, as a Worker sees it: GroupBackend is that of a Stream.

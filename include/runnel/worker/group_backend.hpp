@@ -9,6 +9,7 @@
 #include <runnel/consumer_group.hpp>
 #include <runnel/dead_letters.hpp>
 #include <runnel/duration.hpp>
+#include <runnel/executor.hpp>
 #include <runnel/group_options.hpp>
 #include <runnel/message.hpp>
 #include <runnel/stream.hpp>
@@ -33,12 +34,9 @@ public:
         using Delivery = runnel::Delivery<T>;
         using Batch = Deliveries<T>;
 
-        [[nodiscard]] Batch read(const WorkerRead& what) {
-            return consumer_.read({.count = what.count,
-                                   .timeout = what.timeout,
-                                   .stop = what.stop,
-                                   .claim = what.claim,
-                                   .claim_count = 1});
+        [[nodiscard]] Batch read(const WorkerRead& what) { return consumer_.read(options(what)); }
+        [[nodiscard]] auto async_read(const WorkerRead& what, const AnyExecutor& executor) {
+            return consumer_.async_read(options(what)).on(executor);
         }
         Ack ack(const Delivery& delivery) noexcept { return delivery.ack(); }
         Ack nack(const Delivery& delivery, Nack mode, Duration after) noexcept {
@@ -55,6 +53,14 @@ public:
 
         Consumer(runnel::Consumer<T> consumer, const std::optional<DeadLetters<T>>& letters)
             : consumer_{std::move(consumer)}, letters_{letters} {}
+
+        [[nodiscard]] static GroupReadOptions options(const WorkerRead& what) {
+            return {.count = what.count,
+                    .timeout = what.timeout,
+                    .stop = what.stop,
+                    .claim = what.claim,
+                    .claim_count = 1};
+        }
 
         runnel::Consumer<T> consumer_;
         std::optional<DeadLetters<T>> letters_;

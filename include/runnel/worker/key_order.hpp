@@ -191,6 +191,13 @@ private:
 
 namespace detail {
 
+// Gives the turn of a KeyOrder to the next one.
+struct GiveTurn {
+    ~GiveTurn() { (void)turn.try_push_back(0); }
+
+    const BlockingList<char>& turn;
+};
+
 template <typename KeyOf>
 struct OrderBy {
     template <Message T>

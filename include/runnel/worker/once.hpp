@@ -5,9 +5,9 @@
 
 #include <runnel/deduplicator.hpp>
 #include <runnel/message.hpp>
-#include <runnel/stream_id.hpp>
 
 #include <functional>
+#include <memory>
 #include <utility>
 
 namespace runnel::inline v0 {
@@ -20,38 +20,54 @@ namespace runnel::inline v0 {
 template <Message T>
 class Once {
 public:
-    // What is done with a fresh key; returns whether that is done.
-    using Handle = std::function<bool()>;
+    // For the Worker, and once_by(): a Turn of a Deduplicator of any key.
+    class Turn {
+    public:
+        Turn() = default;
+        Turn(const Turn&) = delete;
+        Turn& operator=(const Turn&) = delete;
+        virtual ~Turn() = default;
+
+        [[nodiscard]] virtual KeyState state() const noexcept = 0;
+        virtual void mark() = 0;
+    };
+    using Begin = std::function<std::unique_ptr<Turn>(const T& value)>;
 
     Once() = default;
+    explicit Once(Begin begin) : begin_{std::move(begin)} {}
 
-    [[nodiscard]] explicit operator bool() const noexcept { return static_cast<bool>(run_); }
+    [[nodiscard]] explicit operator bool() const noexcept { return static_cast<bool>(begin_); }
 
-    // For the Worker, and once_by(): finds the key of `value`; if that is fresh, calls `handle`
-    // and marks the key if it is done.
-    using Run = std::function<KeyState(const T& value, const Handle& handle)>;
-    explicit Once(Run run) : run_{std::move(run)} {}
-    KeyState operator()(const T& value, const Handle& handle) const { return run_(value, handle); }
+    // Throws: what the function that tells the key throws; std::bad_alloc.
+    [[nodiscard]] std::unique_ptr<Turn> begin(const T& value) const { return begin_(value); }
 
 private:
-    Run run_;
+    Begin begin_;
 };
 
 namespace detail {
 
 template <typename Key, typename Hash, typename Equal, typename KeyOf>
 struct OnceBy {
+    using Keys = Deduplicator<Key, Hash, Equal>;
+
     template <Message T>
     operator Once<T>() const {  // NOLINT(*-explicit-*): T is told by the Worker
-        return Once<T>{
-            [keys = keys, key_of = key_of](const T& value, const typename Once<T>::Handle& handle) {
-                auto turn = keys->begin(key_of(value));
-                if (turn && handle()) turn.mark();
-                return turn.state();
-            }};
+        class TurnOf final : public Once<T>::Turn {
+        public:
+            explicit TurnOf(typename Keys::Turn turn) noexcept : turn_{std::move(turn)} {}
+            [[nodiscard]] KeyState state() const noexcept override { return turn_.state(); }
+            void mark() noexcept override { turn_.mark(); }
+
+        private:
+            typename Keys::Turn turn_;
+        };
+        return Once<T>{[keys = keys, key_of = key_of](const T& value) {
+            return std::make_unique<TurnOf>(keys->begin(key_of(value)));
+        }};
     }
 
-    Deduplicator<Key, Hash, Equal>* keys;
+    Keys* keys;
     KeyOf key_of;
 };
 

@@ -8,8 +8,8 @@
 #include <runnel/clock.hpp>
 #include <runnel/duration.hpp>
 #include <runnel/outcome.hpp>
+#include <runnel/worker/coroutine.hpp>
 
-#include <coroutine>
 #include <exception>
 #include <functional>
 #include <stop_token>
@@ -40,17 +40,6 @@ public:
     }
 
 private:
-    // A coroutine that nobody awaits.
-    struct Detached {
-        struct promise_type {
-            static Detached get_return_object() noexcept { return {}; }
-            static std::suspend_never initial_suspend() noexcept { return {}; }
-            static std::suspend_never final_suspend() noexcept { return {}; }
-            static void return_void() noexcept {}
-            [[noreturn]] static void unhandled_exception() noexcept { std::terminate(); }
-        };
-    };
-
     // The frame may be left when the Ticker goes, so nothing of that is touched after the last
     // push.
     static Detached tick(Ticker& self) {
