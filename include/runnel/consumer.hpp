@@ -151,7 +151,7 @@ public:
         detail::check_count(options.count, "Consumer: a read");
         return Awaitable{detail::ReadNewRecipe<T, Deliveries<T>>{
                              group_, id_, name_, max_pending_, options.count, options.acknowledged,
-                             detail::checked_claim(options)},
+                             detail::checked_claim(options), options.claim_count},
                          WaitOptions{options.timeout, options.stop}};
     }
 

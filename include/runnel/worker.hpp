@@ -28,7 +28,6 @@
 #include <runnel/worker_options.hpp>
 
 #include <algorithm>
-#include <atomic>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>

@@ -59,6 +59,20 @@ TEST_CASE_METHOD(ThreePending, "a coroutine claims at once what it may", "[async
     CHECK(ids(*batch) == ids({1, 2, 3}));
 }
 
+TEST_CASE_METHOD(ThreePending, "a coroutine claims no more than it may", "[async][claim]") {
+    ClaimOutcome batch;
+    SECTION("at once") {
+        clock.advance(1min);
+        const Coroutine one = claim_into(batch, bob.async_read({.claim = 1min, .claim_count = 2}));
+        CHECK(ids(*batch) == ids({1, 2}));
+    }
+    SECTION("after a wait") {
+        const Coroutine one = claim_into(batch, bob.async_read({.claim = 1min, .claim_count = 1}));
+        clock.advance(1min);
+        CHECK(ids(*batch) == ids({1}));
+    }
+}
+
 TEST_CASE_METHOD(ThreePending, "a coroutine that claims goes on inside the call that gives back",
                  "[async][claim]") {
     ClaimOutcome batch;

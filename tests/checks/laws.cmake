@@ -8,7 +8,7 @@ set(vocabulary abstract_clock ack backoff channel_options deduplicator_options d
     stream_id stream_options version)
 
 # What stands on top of the models.
-set(on_top lag_monitor worker)
+set(on_top lag_monitor worker worker_options)
 
 # Which folders each may include besides itself. Siblings do not know each other; blocks and core
 # hold no lock and do not wait.

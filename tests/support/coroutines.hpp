@@ -8,6 +8,8 @@
 #include <deque>
 #include <exception>
 #include <mutex>
+#include <optional>
+#include <type_traits>
 #include <utility>
 
 namespace runnel::test {
@@ -52,6 +54,67 @@ private:
     explicit Coroutine(std::coroutine_handle<promise_type> handle) noexcept : handle_{handle} {}
 
     std::coroutine_handle<promise_type> handle_{};
+};
+
+// A coroutine that begins when it is awaited, and gives a result.
+template <typename Result>
+class Work {
+    struct Base {
+        struct GoOn {
+            [[nodiscard]] static bool await_ready() noexcept { return false; }
+            template <typename Promise>
+            static std::coroutine_handle<>
+            await_suspend(std::coroutine_handle<Promise> ended) noexcept {
+                return ended.promise().awaiting;
+            }
+            static void await_resume() noexcept {}
+        };
+
+        static std::suspend_always initial_suspend() noexcept { return {}; }
+        static GoOn final_suspend() noexcept { return {}; }
+        void unhandled_exception() noexcept { thrown = std::current_exception(); }
+
+        std::coroutine_handle<> awaiting{};
+        std::exception_ptr thrown{};
+    };
+    struct OfValue : Base {
+        void return_value(Result value) { result.emplace(std::move(value)); }
+        [[nodiscard]] Result take() { return std::move(*result); }
+
+        std::optional<Result> result{};
+    };
+    struct OfNothing : Base {
+        static void return_void() noexcept {}
+        static void take() noexcept {}
+    };
+
+public:
+    struct promise_type : std::conditional_t<std::is_void_v<Result>, OfNothing, OfValue> {
+        Work get_return_object() noexcept {
+            return Work{std::coroutine_handle<promise_type>::from_promise(*this)};
+        }
+    };
+
+    Work(Work&& other) noexcept : handle_{std::exchange(other.handle_, nullptr)} {}
+    Work& operator=(Work&&) = delete;
+    ~Work() {
+        if (handle_) handle_.destroy();
+    }
+
+    [[nodiscard]] static bool await_ready() noexcept { return false; }
+    [[nodiscard]] std::coroutine_handle<> await_suspend(std::coroutine_handle<> awaiting) noexcept {
+        handle_.promise().awaiting = awaiting;
+        return handle_;
+    }
+    Result await_resume() {
+        if (handle_.promise().thrown) std::rethrow_exception(handle_.promise().thrown);
+        return handle_.promise().take();
+    }
+
+private:
+    explicit Work(std::coroutine_handle<promise_type> handle) noexcept : handle_{handle} {}
+
+    std::coroutine_handle<promise_type> handle_;
 };
 
 // An event loop that runs what it was given when it is asked to.

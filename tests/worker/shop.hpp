@@ -4,6 +4,7 @@
 #include <runnel/blocking_list.hpp>
 #include <runnel/clock.hpp>
 #include <runnel/dead_letters.hpp>
+#include <runnel/executor.hpp>
 #include <runnel/redis/server.hpp>
 #include <runnel/redis/session.hpp>
 #include <runnel/redis/session_backend.hpp>
@@ -36,6 +37,7 @@ struct Dead {
 class StreamSide {
 public:
     using Backend = GroupBackend<std::string>;
+    static constexpr bool runs_coroutines = false;
 
     explicit StreamSide(ManualClock& clock)
         : orders{{.clock = &clock}}, letters{{.clock = &clock}} {}
@@ -72,10 +74,18 @@ public:
     DeadLetters<std::string> letters;
 };
 
+/// The same, but the workers are coroutines.
+class CoroutineSide : public StreamSide {
+public:
+    using StreamSide::StreamSide;
+    static constexpr bool runs_coroutines = true;
+};
+
 /// The same on the fake of Redis.
 class SessionSide {
 public:
     using Backend = redis::SessionBackend;
+    static constexpr bool runs_coroutines = false;
 
     explicit SessionSide(ManualClock& clock) : server{{.clock = &clock}} {}
 
@@ -121,9 +131,32 @@ public:
     redis::Session session{server};
 };
 
+/// An executor: runs what it is given in threads of a clock.
+class Pool {
+public:
+    explicit Pool(ManualClock& clock) : clock_{clock}, steps_{{.clock = &clock}} {}
+
+    void execute(Continuation step) const { (void)steps_.try_push_back(step); }
+    [[nodiscard]] ManualClock::Thread thread() const {
+        return clock_.thread("pool", [steps = steps_] {
+            while (const auto step = steps.pop_front()) (*step)();
+        });
+    }
+    void close() const noexcept { steps_.close(); }
+
+private:
+    ManualClock& clock_;
+    BlockingList<Continuation> steps_;
+};
+
 /// One of them, with workers and their threads. Notes what handlers do, and when.
 template <typename Side>
 struct Shop {
+    Shop() = default;
+    Shop(const Shop&) = delete;
+    Shop& operator=(const Shop&) = delete;
+    ~Shop() { end(); }
+
     using Backend = typename Side::Backend;
     using Worker = runnel::Worker<std::string, Backend>;
     using Job = typename Worker::Job;
@@ -152,9 +185,23 @@ struct Shop {
             std::make_unique<Worker>(side.backend(with_letters), std::move(handler), options));
         return *workers.back();
     }
-    /// A thread that runs it, until it is to stop or the handler ends it.
+    /// A thread that runs it, until it is to stop or the handler ends it. Or a coroutine, and a
+    /// thread for it.
     void run(Worker& worker) {
-        threads.push_back(clock.thread([&worker](std::stop_token stop) { worker.run(stop); }));
+        if constexpr (Side::runs_coroutines) {
+            threads.push_back(pool.thread());
+            worker.start(pool);
+        } else {
+            threads.push_back(clock.thread([&worker](std::stop_token stop) { worker.run(stop); }));
+        }
+    }
+    /// Stops all that run.
+    void end() {
+        if constexpr (Side::runs_coroutines) {
+            for (const auto& worker : workers) (void)worker->stop();
+            pool.close();
+        }
+        threads.clear();
     }
     /// One thread of one worker, for an hour.
     template <typename Handler>
@@ -162,13 +209,14 @@ struct Shop {
         auto& one = worker(std::move(handler), options, with_letters);
         run(one);
         clock.advance(std::chrono::hours{1});
-        threads.clear();
+        end();
         return one.stats();
     }
 
     ManualClock clock;
     Clock::Deadline begun = clock.now();
     Side side{clock};
+    Pool pool{clock};
     std::uint64_t last = 0;
     std::mutex noting;
     std::vector<std::string> notes;

@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: MIT
 // Workers of real threads in real time: handlers throw, hang past their lease and end their
-// threads.
+// threads. And workers whose handlers are coroutines on a pool.
 #include <runnel/blocking_list.hpp>
 #include <runnel/dead_letters.hpp>
 #include <runnel/deduplicator.hpp>
+#include <runnel/executor.hpp>
+#include <runnel/runner.hpp>
 #include <runnel/stream.hpp>
 #include <runnel/worker.hpp>
 
 #include "support/catch.hpp"
+#include "support/coroutines.hpp"
+#include "support/eventually.hpp"
 #include "support/scale.hpp"
 
 #include <algorithm>
@@ -33,7 +37,9 @@ using runnel::Guarantee;
 using runnel::Stream;
 using runnel::Worker;
 using runnel::WorkerOptions;
+using runnel::test::eventually;
 using runnel::test::scaled;
+using runnel::test::Work;
 
 // By the number of the entry and of its attempt, so that an entry comes through in the end.
 enum class Fate { fine, throws, hangs, dies };
@@ -104,6 +110,26 @@ struct Rough {
     std::vector<std::unique_ptr<Worker<std::size_t>>> workers;
 };
 
+// An executor of two threads.
+struct TwoThreads {
+    TwoThreads() {
+        for (int count = 0; count != 2; ++count)
+            threads.emplace_back([steps = steps] {
+                while (const auto step = steps.pop_front()) (*step)();
+            });
+    }
+    TwoThreads(const TwoThreads&) = delete;
+    TwoThreads& operator=(const TwoThreads&) = delete;
+    ~TwoThreads() {
+        steps.close();
+        for (std::thread& thread : threads) thread.join();
+    }
+    void execute(runnel::Continuation step) const { (void)steps.try_push_back(step); }
+
+    BlockingList<runnel::Continuation> steps;
+    std::vector<std::thread> threads;
+};
+
 }  // namespace
 
 TEST_CASE("workers whose threads die get all done", "[worker][stress]") {
@@ -126,4 +152,54 @@ TEST_CASE("workers whose threads die get all done", "[worker][stress]") {
     std::size_t done = all.processed;
     for (const auto& worker : rough.workers) done += worker->stats().duplicates;
     CHECK(done == entries);
+}
+
+// Coroutines that go on in this thread and that, and are paused and stopped meanwhile.
+TEST_CASE("coroutines on a pool get all done, though they are stopped again and again",
+          "[worker][stress]") {
+    const std::size_t entries = scaled(5'000, 500);
+    const runnel::TimerThread timers;
+    const TwoThreads pool;
+    const Stream<std::size_t> orders;
+    const auto group = orders.group("workers");
+    std::vector<std::atomic<unsigned>> effects(entries);
+    for (std::size_t number = 0; number != entries; ++number) (void)orders.add(std::size_t{number});
+
+    const BlockingList<int> nothing;
+    using Job = Worker<std::size_t>::Job;
+    const auto handle = [&](Job& job) -> Work<runnel::Handled> {
+        const Fate fate = fate_of(*job, job.attempt());
+        if (fate == Fate::throws) throw std::runtime_error{"by lot"};
+        if (fate == Fate::hangs) {  // in the thread of the clock, and then in the pool
+            auto wait = nothing.async_pop_front({.timeout = 1ms, .stop = job.stop()});
+            (void)co_await wait;
+        } else if (fate == Fate::dies) {
+            auto wait = nothing.async_pop_front({.timeout = 50us}).on(pool);
+            (void)co_await wait;
+        }
+        effects[*job].fetch_add(1);
+        co_return runnel::Handled::done();
+    };
+    std::size_t processed = 0;
+    for (std::size_t round = 0; processed != entries; ++round) {
+        Worker<std::size_t> worker{orders,
+                                   "workers",
+                                   handle,
+                                   {.policy = {.deliveries = 100,
+                                               .backoff = {.base = 1ms, .cap = 8ms},
+                                               .batch = 8,
+                                               .threads = 4}}};
+        worker.start(pool);
+        if (round % 2 == 1) {
+            worker.pause();
+            worker.resume();
+        }
+        const std::size_t enough = std::min(entries - processed, entries / 20);
+        eventually([&] { return worker.stats().processed >= enough; });
+        if (round % 3 == 0) worker.pause();
+        (void)worker.stop();
+        processed += worker.stats().processed;
+    }
+    CHECK(group.pending().count == 0);
+    for (const auto& count : effects) REQUIRE(count >= 1);
 }

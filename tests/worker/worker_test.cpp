@@ -28,6 +28,7 @@ using runnel::ManualClock;
 using runnel::Stream;
 using runnel::WhenGone;
 using runnel::WorkerOptions;
+using runnel::test::CoroutineSide;
 using runnel::test::Dead;
 using runnel::test::SessionSide;
 using runnel::test::Shop;
@@ -43,7 +44,7 @@ using Milliseconds = std::chrono::milliseconds;
 }  // namespace
 
 TEMPLATE_TEST_CASE("a worker handles each entry, and acknowledges it", "[worker]", StreamSide,
-                   SessionSide) {
+                   SessionSide, CoroutineSide) {
     Shop<TestType> shop;
     for (const char* text : {"a", "b", "c"}) shop.add(text);
     const auto stats = shop.work([&](const std::string& text) { shop.note(text); });
@@ -57,7 +58,7 @@ TEMPLATE_TEST_CASE("a worker handles each entry, and acknowledges it", "[worker]
 }
 
 TEMPLATE_TEST_CASE("what fails is tried again after the back-off, to the millisecond",
-                   "[worker][retry]", StreamSide, SessionSide) {
+                   "[worker][retry]", StreamSide, SessionSide, CoroutineSide) {
     Shop<TestType> shop;
     shop.add("a");
     const auto fails = [&](const std::string& text) {
@@ -90,7 +91,7 @@ TEMPLATE_TEST_CASE("what fails is tried again after the back-off, to the millise
 }
 
 TEMPLATE_TEST_CASE("a handler says what becomes of its entry", "[worker][retry]", StreamSide,
-                   SessionSide) {
+                   SessionSide, CoroutineSide) {
     Shop<TestType> shop;
     shop.add("a");
     const auto once = [&](Handled first) {
@@ -117,7 +118,7 @@ TEMPLATE_TEST_CASE("a handler says what becomes of its entry", "[worker][retry]"
 }
 
 TEMPLATE_TEST_CASE("a retry holds up neither its batch nor the group", "[worker][retry]",
-                   StreamSide, SessionSide) {
+                   StreamSide, SessionSide, CoroutineSide) {
     Shop<TestType> shop;
     for (const char* text : {"bad", "b", "c"}) shop.add(text);
     (void)shop.work([&](const std::string& text) {
@@ -164,7 +165,7 @@ TEMPLATE_TEST_CASE("who dies with a batch takes no others with it", "[worker][de
 }
 
 TEMPLATE_TEST_CASE("entries that hang take no others with them", "[worker][death]", StreamSide,
-                   SessionSide) {
+                   SessionSide, CoroutineSide) {
     Shop<TestType> shop;
     for (const char* text : {"hangs", "hangs too", "a"}) shop.add(text);
     const Options options{.policy = {.deliveries = 2, .lease = 1min}};
@@ -182,7 +183,7 @@ TEMPLATE_TEST_CASE("entries that hang take no others with them", "[worker][death
 }
 
 TEMPLATE_TEST_CASE("what was claimed is handled after what is new", "[worker][death]", StreamSide,
-                   SessionSide) {
+                   SessionSide, CoroutineSide) {
     Shop<TestType> shop;
     shop.add("hangs");
     const Options options{.policy = {.lease = 1min}};
@@ -202,7 +203,7 @@ TEMPLATE_TEST_CASE("what was claimed is handled after what is new", "[worker][de
 }
 
 TEMPLATE_TEST_CASE("of two workers, one that was held up past its lease reports no success",
-                   "[worker]", StreamSide, SessionSide) {
+                   "[worker]", StreamSide, SessionSide, CoroutineSide) {
     Shop<TestType> shop;
     shop.add("a");
     const Options options{.policy = {.lease = 1min}};
@@ -231,7 +232,7 @@ TEMPLATE_TEST_CASE("of two workers, one that was held up past its lease reports 
 }
 
 TEMPLATE_TEST_CASE("a handler that takes long extends its lease", "[worker]", StreamSide,
-                   SessionSide) {
+                   SessionSide, CoroutineSide) {
     Shop<TestType> shop;
     shop.add("a");
     const Options options{.policy = {.lease = 1min}};
@@ -255,7 +256,7 @@ TEMPLATE_TEST_CASE("a handler that takes long extends its lease", "[worker]", St
 }
 
 TEMPLATE_TEST_CASE("who runs the clock extends the lease of a handler, up to a limit", "[worker]",
-                   StreamSide, SessionSide) {
+                   StreamSide, SessionSide, CoroutineSide) {
     Shop<TestType> shop;
     shop.add("a");
     const Options options{.policy = {.lease = 1min, .extend_up_to = 5min}};
@@ -295,7 +296,7 @@ TEST_CASE("a handler that takes long is named, once", "[worker][seeing]") {
 }
 
 TEMPLATE_TEST_CASE("what waits in a batch behind a long handler is not begun once another has it",
-                   "[worker]", StreamSide, SessionSide) {
+                   "[worker]", StreamSide, SessionSide, CoroutineSide) {
     Shop<TestType> shop;
     for (const char* text : {"long", "b"}) shop.add(text);
     const Options options{.policy = {.lease = 1min}};
@@ -320,7 +321,7 @@ TEMPLATE_TEST_CASE("what waits in a batch behind a long handler is not begun onc
 }
 
 TEMPLATE_TEST_CASE("at most once: acknowledged before the handler", "[worker][guarantee]",
-                   StreamSide, SessionSide) {
+                   StreamSide, SessionSide, CoroutineSide) {
     Shop<TestType> shop;
     for (const char* text : {"a", "b"}) shop.add(text);
     const auto stats = shop.work(
@@ -335,7 +336,7 @@ TEMPLATE_TEST_CASE("at most once: acknowledged before the handler", "[worker][gu
 }
 
 TEMPLATE_TEST_CASE("effectively once: a key is handled once, whichever entry has it",
-                   "[worker][guarantee]", StreamSide, SessionSide) {
+                   "[worker][guarantee]", StreamSide, SessionSide, CoroutineSide) {
     Shop<TestType> shop;
     Deduplicator<std::string> done{{.clock = &shop.clock}};
     for (const char* text : {"a", "a", "b", "a"}) shop.add(text);
@@ -389,7 +390,7 @@ TEMPLATE_TEST_CASE(
 }
 
 TEMPLATE_TEST_CASE("effectively once: if the key throws, that attempt has failed",
-                   "[worker][guarantee]", StreamSide, SessionSide) {
+                   "[worker][guarantee]", StreamSide, SessionSide, CoroutineSide) {
     Shop<TestType> shop;
     Deduplicator<std::string> done{{.clock = &shop.clock}};
     for (const char* text : {"", "b"}) shop.add(text);
@@ -497,7 +498,7 @@ TEST_CASE("dead letters that are closed lose nothing", "[worker][errors]") {
 }
 
 TEMPLATE_TEST_CASE("a pause hands back what is not begun, and resume() goes on", "[worker][flow]",
-                   StreamSide, SessionSide) {
+                   StreamSide, SessionSide, CoroutineSide) {
     Shop<TestType> shop;
     for (const char* text : {"a", "b"}) shop.add(text);
     auto& worker = shop.worker([&](const std::string& text) {
@@ -522,7 +523,7 @@ TEMPLATE_TEST_CASE("a pause hands back what is not begun, and resume() goes on",
 }
 
 TEMPLATE_TEST_CASE("a stop finishes what has begun, and hands back the rest as if not read",
-                   "[worker][flow]", StreamSide, SessionSide) {
+                   "[worker][flow]", StreamSide, SessionSide, CoroutineSide) {
     Shop<TestType> shop;
     for (const char* text : {"a", "b"}) shop.add(text);
     auto& worker = shop.worker(
@@ -544,8 +545,8 @@ TEMPLATE_TEST_CASE("a stop finishes what has begun, and hands back the rest as i
     CHECK(shop.side.deliveries() == std::vector<std::uint64_t>{0});
 }
 
-TEMPLATE_TEST_CASE("a stop that takes too long says so", "[worker][flow]", StreamSide,
-                   SessionSide) {
+TEMPLATE_TEST_CASE("a stop that takes too long says so", "[worker][flow]", StreamSide, SessionSide,
+                   CoroutineSide) {
     Shop<TestType> shop;
     shop.add("a");
     auto& worker =
@@ -564,7 +565,7 @@ TEMPLATE_TEST_CASE("a stop that takes too long says so", "[worker][flow]", Strea
 }
 
 TEMPLATE_TEST_CASE("a worker that was stopped does not begin", "[worker][flow]", StreamSide,
-                   SessionSide) {
+                   SessionSide, CoroutineSide) {
     Shop<TestType> shop;
     shop.add("a");
     auto& worker = shop.worker([&](const std::string& text) { shop.note(text); });
@@ -574,7 +575,7 @@ TEMPLATE_TEST_CASE("a worker that was stopped does not begin", "[worker][flow]",
 }
 
 TEMPLATE_TEST_CASE("a group that was removed is made again, or ends the worker",
-                   "[worker][recovery]", StreamSide, SessionSide) {
+                   "[worker][recovery]", StreamSide, SessionSide, CoroutineSide) {
     Shop<TestType> shop;
     const bool goes_on = GENERATE(true, false);
     auto& worker =
@@ -678,7 +679,7 @@ TEST_CASE("what a backend throws is told, and the worker goes on", "[worker][err
 // ---------------------------------------------------------------------- faults that were found
 
 TEMPLATE_TEST_CASE("a pause may be over before a thread has seen it", "[worker][flow]", StreamSide,
-                   SessionSide) {
+                   SessionSide, CoroutineSide) {
     Shop<TestType> shop;
     shop.add("a");
     auto& worker = shop.worker([&](const std::string& text) {
@@ -714,7 +715,7 @@ TEST_CASE("what was put aside for another one's key order comes again", "[worker
 }
 
 TEMPLATE_TEST_CASE("entries behind slow handlers are not claimed by others", "[worker]", StreamSide,
-                   SessionSide) {
+                   SessionSide, CoroutineSide) {
     Shop<TestType> shop;
     for (int number = 0; number != 20; ++number) shop.add(std::to_string(number));
     const Options options{.policy = {.deliveries = 1, .lease = 1min}};
@@ -863,7 +864,7 @@ TEST_CASE("what is acknowledged before its handler cannot be forwarded", "[worke
 }
 
 TEMPLATE_TEST_CASE("another thread is at its key: this is no attempt", "[worker][guarantee]",
-                   StreamSide, SessionSide) {
+                   StreamSide, SessionSide, CoroutineSide) {
     Shop<TestType> shop;
     Deduplicator<std::string> done{{.clock = &shop.clock}};
     shop.add("a");
@@ -882,7 +883,7 @@ TEMPLATE_TEST_CASE("another thread is at its key: this is no attempt", "[worker]
 }
 
 TEMPLATE_TEST_CASE("a handler that ends early, as it is to stop, has not failed", "[worker][flow]",
-                   StreamSide, SessionSide) {
+                   StreamSide, SessionSide, CoroutineSide) {
     Shop<TestType> shop;
     shop.add("a");
     auto& worker = shop.worker(

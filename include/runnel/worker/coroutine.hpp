@@ -7,7 +7,6 @@
 #include <runnel/detail/base/of_thread.hpp>
 #include <runnel/executor.hpp>
 
-#include <atomic>
 #include <coroutine>
 #include <exception>
 #include <optional>

@@ -14,7 +14,6 @@
 #include <runnel/worker_options.hpp>
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <source_location>
 #include <stop_token>

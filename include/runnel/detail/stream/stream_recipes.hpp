@@ -104,7 +104,9 @@ struct ReadNewRecipe {
             : Base{batch_,
                    {recipe.id, recipe.name},
                    recipe.max_pending,
-                   {.count = recipe.count, .acknowledged = recipe.acknowledged},
+                   {.count = recipe.count,
+                    .acknowledged = recipe.acknowledged,
+                    .claim_count = recipe.claim_count},
                    recipe.min_idle,
                    recipe.group->stream->clock} {}
 
@@ -166,6 +168,7 @@ struct ReadNewRecipe {
     std::size_t count;
     bool acknowledged;
     std::optional<Milliseconds> min_idle;  // nothing: it claims nothing
+    std::size_t claim_count;
 };
 
 }  // namespace runnel::inline v0::detail
