@@ -4,6 +4,7 @@
 #include <runnel/runner.hpp>
 
 #include "support/catch.hpp"
+#include "support/coroutines.hpp"
 #include "support/fake_replies.hpp"
 #include "support/user_clocks.hpp"
 
@@ -12,6 +13,7 @@
 #include <list>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <thread>
 #include <vector>
@@ -39,6 +41,71 @@ TEST_CASE("a command that need not wait has its reply at once") {
     CHECK(pending.try_get() == Reply::integer(1));
     CHECK(pending.wait() == Reply::integer(1));
     CHECK(session.execute({"LLEN", "jobs"}) == Reply::integer(1));
+}
+
+// Awaits the reply of `job`, and puts it into `reply`.
+template <typename Wait>
+test::Coroutine reply_into(std::optional<std::optional<Reply>>& reply, Wait wait) {
+    reply = co_await wait;
+}
+
+TEST_CASE("a coroutine waits for a reply without a thread") {
+    Server server;
+    Session waiting{server};
+    Session other{server};
+    std::optional<std::optional<Reply>> reply;
+
+    SECTION("and goes on at once if it is there") {
+        const auto done = other.submit({"LLEN", "jobs"});
+        const test::Coroutine one = reply_into(reply, done.async_wait());
+        CHECK(reply == Reply::integer(0));
+    }
+    const auto job = waiting.submit({"BLPOP", "jobs", "60"});
+    SECTION("and goes on inside the call that ends the command") {
+        const test::Coroutine one = reply_into(reply, job.async_wait());
+        REQUIRE_FALSE(reply);
+        (void)other.execute({"RPUSH", "jobs", "a"});
+        CHECK(reply == popped("jobs", "a"));
+    }
+    SECTION("or on an executor") {
+        test::Loop loop;
+        const test::Coroutine one = reply_into(reply, job.async_wait().on(loop));
+        (void)other.execute({"RPUSH", "jobs", "a"});
+        REQUIRE_FALSE(reply);
+        loop.run();
+        CHECK(reply == popped("jobs", "a"));
+    }
+    SECTION("when the time of the command is over") {
+        const test::Coroutine one = reply_into(reply, job.async_wait());
+        server.advance(1min);
+        CHECK(reply == Reply::null_array());
+    }
+    SECTION("or its own: then there is no reply yet") {
+        const test::Coroutine one = reply_into(reply, job.async_wait({.timeout = 10s}));
+        server.advance(10s);
+        REQUIRE(reply);
+        CHECK_FALSE(*reply);
+        CHECK_FALSE(job.ready());
+    }
+    SECTION("or it is to stop") {
+        std::stop_source stop;
+        const test::Coroutine one = reply_into(reply, job.async_wait({.stop = stop.get_token()}));
+        stop.request_stop();
+        REQUIRE(reply);
+        CHECK_FALSE(*reply);
+    }
+    SECTION("or the session is closed: then there is none") {
+        const test::Coroutine one = reply_into(reply, job.async_wait());
+        waiting.close();
+        REQUIRE(reply);
+        CHECK_FALSE(*reply);
+    }
+    SECTION("unless it is destroyed before") {
+        { const test::Coroutine one = reply_into(reply, job.async_wait()); }
+        (void)other.execute({"RPUSH", "jobs", "a"});
+        CHECK_FALSE(reply);
+        CHECK(job.try_get() == popped("jobs", "a"));
+    }
 }
 
 TEST_CASE("a command that waits blocks its session, and no thread") {

@@ -74,13 +74,6 @@ public:
     DeadLetters<std::string> letters;
 };
 
-/// The same, but the workers are coroutines.
-class CoroutineSide : public StreamSide {
-public:
-    using StreamSide::StreamSide;
-    static constexpr bool runs_coroutines = true;
-};
-
 /// The same on the fake of Redis.
 class SessionSide {
 public:
@@ -130,6 +123,16 @@ public:
     redis::Server server;
     redis::Session session{server};
 };
+
+/// The same, but the workers are coroutines.
+template <typename Side>
+class InCoroutines : public Side {
+public:
+    using Side::Side;
+    static constexpr bool runs_coroutines = true;
+};
+using CoroutineSide = InCoroutines<StreamSide>;
+using CoroutineSessionSide = InCoroutines<SessionSide>;
 
 /// An executor: runs what it is given in threads of a clock.
 class Pool {

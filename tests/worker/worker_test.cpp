@@ -28,6 +28,7 @@ using runnel::ManualClock;
 using runnel::Stream;
 using runnel::WhenGone;
 using runnel::WorkerOptions;
+using runnel::test::CoroutineSessionSide;
 using runnel::test::CoroutineSide;
 using runnel::test::Dead;
 using runnel::test::SessionSide;
@@ -58,7 +59,8 @@ TEMPLATE_TEST_CASE("a worker handles each entry, and acknowledges it", "[worker]
 }
 
 TEMPLATE_TEST_CASE("what fails is tried again after the back-off, to the millisecond",
-                   "[worker][retry]", StreamSide, SessionSide, CoroutineSide) {
+                   "[worker][retry]", StreamSide, SessionSide, CoroutineSide,
+                   CoroutineSessionSide) {
     Shop<TestType> shop;
     shop.add("a");
     const auto fails = [&](const std::string& text) {
@@ -203,7 +205,7 @@ TEMPLATE_TEST_CASE("what was claimed is handled after what is new", "[worker][de
 }
 
 TEMPLATE_TEST_CASE("of two workers, one that was held up past its lease reports no success",
-                   "[worker]", StreamSide, SessionSide, CoroutineSide) {
+                   "[worker]", StreamSide, SessionSide, CoroutineSide, CoroutineSessionSide) {
     Shop<TestType> shop;
     shop.add("a");
     const Options options{.policy = {.lease = 1min}};
@@ -256,7 +258,7 @@ TEMPLATE_TEST_CASE("a handler that takes long extends its lease", "[worker]", St
 }
 
 TEMPLATE_TEST_CASE("who runs the clock extends the lease of a handler, up to a limit", "[worker]",
-                   StreamSide, SessionSide, CoroutineSide) {
+                   StreamSide, SessionSide, CoroutineSide, CoroutineSessionSide) {
     Shop<TestType> shop;
     shop.add("a");
     const Options options{.policy = {.lease = 1min, .extend_up_to = 5min}};
@@ -498,7 +500,7 @@ TEST_CASE("dead letters that are closed lose nothing", "[worker][errors]") {
 }
 
 TEMPLATE_TEST_CASE("a pause hands back what is not begun, and resume() goes on", "[worker][flow]",
-                   StreamSide, SessionSide, CoroutineSide) {
+                   StreamSide, SessionSide, CoroutineSide, CoroutineSessionSide) {
     Shop<TestType> shop;
     for (const char* text : {"a", "b"}) shop.add(text);
     auto& worker = shop.worker([&](const std::string& text) {
@@ -546,7 +548,7 @@ TEMPLATE_TEST_CASE("a stop finishes what has begun, and hands back the rest as i
 }
 
 TEMPLATE_TEST_CASE("a stop that takes too long says so", "[worker][flow]", StreamSide, SessionSide,
-                   CoroutineSide) {
+                   CoroutineSide, CoroutineSessionSide) {
     Shop<TestType> shop;
     shop.add("a");
     auto& worker =
@@ -575,7 +577,8 @@ TEMPLATE_TEST_CASE("a worker that was stopped does not begin", "[worker][flow]",
 }
 
 TEMPLATE_TEST_CASE("a group that was removed is made again, or ends the worker",
-                   "[worker][recovery]", StreamSide, SessionSide, CoroutineSide) {
+                   "[worker][recovery]", StreamSide, SessionSide, CoroutineSide,
+                   CoroutineSessionSide) {
     Shop<TestType> shop;
     const bool goes_on = GENERATE(true, false);
     auto& worker =

@@ -3,6 +3,7 @@
 
 #include <runnel/version.hpp>
 
+#include <runnel/awaitable.hpp>
 #include <runnel/detail/wait/await.hpp>
 #include <runnel/detail/wait/request.hpp>
 #include <runnel/detail/wait/wait_queue.hpp>
@@ -30,17 +31,17 @@ namespace runnel::inline v0::redis {
 
 namespace detail {
 
-// A thread that waits under the server's lock, for what `Ready` says of `Subject`.
+// Waits under the server's lock, for what `Ready` says of `Subject`. It is its own place.
 template <typename Subject, bool (*Ready)(const Subject&) noexcept>
-class ThreadWait final : public Request {
+class ReadyWait : public Request {
 public:
-    ThreadWait(ServerState& server, const Subject& subject, WaitQueue& queue) noexcept
+    ReadyWait(ServerState& server, const Subject& subject, WaitQueue& queue) noexcept
         : Request{behaviour, WaitsOn::one, server.clock},
           server_{server},
           subject_{subject},
           queue_{queue} {}
 
-    // Returns when it is ready, or the time is over.
+    // For a thread: returns when it is ready, or the time is over.
     void wait(const Timeout& timeout) {
         const WaitOptions options{.timeout = timeout};
         try_or_wait(*this, *this, WaitLimits::of(&options));
@@ -63,9 +64,9 @@ public:
     }
     [[nodiscard]] SpinBudget& spin() noexcept { return server_.spin; }
 
-private:
-    static constexpr Behaviour behaviour{serve_as<ThreadWait, WaitNode>, unpark<ThreadWait>};
+    static constexpr Behaviour behaviour{serve_as<ReadyWait, WaitNode>, unpark<ReadyWait>};
 
+private:
     ServerState& server_;
     const Subject& subject_;
     WaitQueue& queue_;
@@ -101,7 +102,7 @@ template <typename Subject, bool (*Ready)(const Subject&) noexcept, typename Loo
             const auto due = server.next_ring();
             if (due) next = std::min(next.value_or(*due), *due);
         }
-        ThreadWait<Subject, Ready>{server, subject, queue}.wait(time_left(next, server.clock));
+        ReadyWait<Subject, Ready>{server, subject, queue}.wait(time_left(next, server.clock));
     }
     return true;
 }
@@ -112,6 +113,39 @@ template <typename Subject, bool (*Ready)(const Subject&) noexcept, typename Loo
     return wait_until<PendingState, is_done>(*pending->server, *pending, pending->waiters, timeout,
                                              [&] { return look(*pending); });
 }
+
+// What there is of a result: nothing, if there is no reply. Throws: std::bad_alloc if memory ran
+// out when the command was carried out.
+[[nodiscard]] inline std::optional<Reply> reply_of(const PendingState& pending) {
+    if (pending.has_failed) throw std::bad_alloc{};
+    return pending.reply;
+}
+
+// How a wait without a thread waits for a result.
+struct ReplyRecipe {
+    class Request : public ReadyWait<PendingState, is_done> {
+    public:
+        explicit Request(const ReplyRecipe& recipe) noexcept
+            : ReadyWait{*recipe.pending->server, *recipe.pending, recipe.pending->waiters},
+              pending_{*recipe.pending} {}
+
+        static void take(Request& /*it is there*/) noexcept {}
+        static void give_back(Request& /*it stays there*/) noexcept {}
+
+        [[nodiscard]] std::optional<Reply> result() const {
+            if (how() != WaitEnd::served) return std::nullopt;
+            return reply_of(pending_);
+        }
+
+    private:
+        const PendingState& pending_;
+    };
+    using Place = Request&;
+
+    [[nodiscard]] static Place place(Request& request) noexcept { return request; }
+
+    std::shared_ptr<PendingState> pending;
+};
 
 }  // namespace detail
 
@@ -129,8 +163,7 @@ public:
     /// carried out; then it has changed nothing.
     [[nodiscard]] std::optional<Reply> try_get() const {
         if (!detail::look(*state_)) return std::nullopt;
-        if (state_->has_failed) throw std::bad_alloc{};
-        return state_->reply;
+        return detail::reply_of(*state_);
     }
 
     /// As try_get(), but waits until the command has ended, on the server's clock; for ever, unless
@@ -138,6 +171,13 @@ public:
     [[nodiscard]] std::optional<Reply> wait(Timeout timeout = {}) const {
         if (!detail::wait_for(state_, timeout)) return std::nullopt;
         return try_get();
+    }
+
+    /// As wait(), for a coroutine: see Awaitable. It goes on inside the call that ends the command,
+    /// or on an executor. On a clock that nobody runs, a command whose time is over ends only when
+    /// somebody looks.
+    [[nodiscard]] auto async_wait(const WaitOptions& options = {}) const {
+        return Awaitable{detail::ReplyRecipe{state_}, options};
     }
 
 private:

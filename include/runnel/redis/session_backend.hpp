@@ -8,11 +8,13 @@
 #include <runnel/dead_letters.hpp>
 #include <runnel/duration.hpp>
 #include <runnel/error.hpp>
+#include <runnel/executor.hpp>
 #include <runnel/outcome.hpp>
 #include <runnel/redis/server.hpp>
 #include <runnel/redis/session.hpp>
 #include <runnel/stream_id.hpp>
 #include <runnel/worker/backend.hpp>
+#include <runnel/worker/coroutine.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -90,28 +92,22 @@ public:
             if (state_ != nullptr) give_back_all();
         }
 
-        // XREADGROUP CLAIM would claim as many as it is to read: so it reads one, and another
-        // command reads new ones behind it.
         [[nodiscard]] Batch read(const WorkerRead& what) {
-            if (state_->session.is_closed() || state_->other_session.is_closed())
-                state_ = std::make_unique<State>(*state_->server, options());
+            connect_again();
             if (auto due = take_due()) return Batch{std::move(*due)};
-            Words words = read_words(1);
-            words.insert(words.end(), {"CLAIM", milliseconds_text(what.claim.nanoseconds()),
-                                       "BLOCK", block_text(what.timeout)});
-            const auto waiting = state_->session.submit(from(std::move(words)));
-            // It waits by now, so it can be ended.
+            const Pending waiting = begin_read(what);
             const std::stop_callback on_stop{what.stop, [this] { unblock(); }};
-            const std::optional<Reply> reply = waiting.wait();
-            if (!reply) throw Error{ErrorCode::closed, "SessionBackend: the session is closed"};
-            if (is_error(*reply, "NOGROUP")) return Ending::gone;
-            expect_no_error(*reply);
-            if (reply->is_null())
-                return what.stop.stop_requested() ? Ending::stopped : Ending::timed_out;
-            std::vector<Delivery> all;
-            add_entries_of(*reply, all);
-            if (what.count > 1) add_entries_of(call(from(read_words(what.count - 1))), all);
-            return Batch{std::move(all)};
+            return end_read(what, waiting.wait());
+        }
+        [[nodiscard]] runnel::detail::Task<Batch> async_read(WorkerRead what,
+                                                             AnyExecutor executor) {
+            connect_again();
+            if (auto due = take_due()) co_return Batch{std::move(*due)};
+            const Pending waiting = begin_read(what);
+            const std::stop_callback on_stop{what.stop, [this] { unblock(); }};
+            auto wait = waiting.async_wait().on(executor);
+            std::optional<Reply> reply = co_await wait;
+            co_return end_read(what, std::move(reply));
         }
 
         Ack ack(const Delivery& delivery) {
@@ -190,6 +186,33 @@ public:
 
         void release(StreamId id, Nack mode) {
             (void)call({"XNACK", options().key, group(), word_of(mode), "IDS", "1", to_string(id)});
+        }
+
+        // ---- reading
+
+        // If a session was closed.
+        void connect_again() {
+            if (state_->session.is_closed() || state_->other_session.is_closed())
+                state_ = std::make_unique<State>(*state_->server, options());
+        }
+        // XREADGROUP CLAIM would claim as many as it is to read: so it reads one, and another
+        // command reads new ones behind it. When this returns, it waits: so it can be ended.
+        [[nodiscard]] Pending begin_read(const WorkerRead& what) {
+            Words words = read_words(1);
+            words.insert(words.end(), {"CLAIM", milliseconds_text(what.claim.nanoseconds()),
+                                       "BLOCK", block_text(what.timeout)});
+            return state_->session.submit(from(std::move(words)));
+        }
+        [[nodiscard]] Batch end_read(const WorkerRead& what, const std::optional<Reply>& reply) {
+            if (!reply) throw Error{ErrorCode::closed, "SessionBackend: the session is closed"};
+            if (is_error(*reply, "NOGROUP")) return Ending::gone;
+            expect_no_error(*reply);
+            if (reply->is_null())
+                return what.stop.stop_requested() ? Ending::stopped : Ending::timed_out;
+            std::vector<Delivery> all;
+            add_entries_of(*reply, all);
+            if (what.count > 1) add_entries_of(call(from(read_words(what.count - 1))), all);
+            return Batch{std::move(all)};
         }
 
         // ---- entries that wait for another attempt
