@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: MIT
 //
-// Threads count the words of a text. They share a Stream as a consumer group:
+// Four threads count the words of a text. They are a Worker over the lines, a Stream:
 //
-//     main --add--> lines --read--> a worker --ack--> counted
+//     main --add--> lines --read--> the worker --ack--> counted
 //                     ^                 |
-//                     +----autoclaim----+   what a dead worker had in hand
+//                     +---- a claim ----+   what a dead thread had in hand
 //
-// One worker dies with lines in hand. They stay pending until another worker claims them. Each
-// worker announces on a Channel what it has done. One subscriber adds that up and shows the
-// progress. Another one is slow: it skips announcements, and is told how many.
+// One thread dies with a line in hand. That stays pending until another one claims it. What has
+// been counted is announced on a Channel. One subscriber adds that up and shows the progress.
+// Another one is slow: it skips announcements, and is told how many.
 
 #include <runnel/channel.hpp>
+#include <runnel/deduplicator.hpp>
 #include <runnel/stream.hpp>
+#include <runnel/worker.hpp>
 
 #include <cerrno>
 #include <chrono>
@@ -22,6 +24,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <pthread.h>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -40,9 +43,8 @@ struct Line {
 };
 
 struct News {
-    std::size_t lines = 0;  // counted
-    std::size_t words = 0;
-    std::size_t claimed = 0;  // of the lines, those that another worker had in hand
+    std::size_t words;
+    bool was_claimed;  // another thread had the line in hand
 };
 
 std::size_t count_words(std::string_view text) {
@@ -55,32 +57,6 @@ std::size_t count_words(std::string_view text) {
     return count;
 }
 
-News count(const runnel::Deliveries<Line>& lines) {
-    News news;
-    for (const auto& line : lines) {
-        if (line.ack() == runnel::Ack::stale) continue;  // claimed by another worker meanwhile
-        ++news.lines;
-        news.words += count_words(line.value.text);
-        if (line.attempt > 1) ++news.claimed;
-    }
-    return news;
-}
-
-// A worker counts until it is stopped. The first worker that gets line `fatal` dies.
-void work(const runnel::Consumer<Line>& me, const runnel::Channel<News>& channel, std::size_t fatal,
-          const std::stop_token& stop) {
-    while (!stop.stop_requested()) {
-        auto lines = me.read({.count = 32, .timeout = 10ms, .stop = stop});
-        if (!lines) lines = me.autoclaim({.min_idle = 100ms});  // what a dead worker had in hand
-        for (const auto& line : lines)
-            if (line.value.number == fatal && line.attempt == 1) {
-                std::printf("%s dies with lines in hand: %zu\n", me.name().c_str(), lines.size());
-                return;
-            }
-        if (const News news = count(lines); news.lines != 0) channel.publish(news);
-    }
-}
-
 void show_progress(std::size_t done, std::size_t all) {
     if (isatty(STDOUT_FILENO) != 1) return;
     std::printf("%zu of %zu lines%c", done, all, done == all ? '\n' : '\r');
@@ -91,35 +67,47 @@ void read_slowly(runnel::Subscription<News>& view, const std::stop_token& stop) 
     while (view.read({.count = 1, .stop = stop})) std::this_thread::sleep_for(5ms);
 }
 
-// Counts by four threads. Returns whether every line was counted once.
+// Returns whether every line was counted once.
 bool count(const std::vector<std::string>& text) {
-    const runnel::Stream<Line> lines;
-    const auto workers = lines.group("workers");
     const runnel::Channel<News> channel;
-    News all;
+    std::size_t counted = 0;
+    std::size_t words = 0;
+    std::size_t claimed = 0;
     const auto connection = channel.on_message([&](const News& news) {  // one call at a time
-        all.lines += news.lines;
-        all.words += news.words;
-        all.claimed += news.claimed;
-        show_progress(all.lines, text.size());
+        show_progress(++counted, text.size());
+        words += news.words;
+        claimed += news.was_claimed ? 1 : 0;
     });
     auto view = channel.subscribe({.bound = 4});  // skips the oldest when it is behind
+
+    const runnel::Stream<Line> lines;
+    const auto handle = [&](runnel::Worker<Line>::Job& line) {
+        if (line->number == text.size() / 2 && line.attempt() == 1) {
+            std::puts("a thread dies with a line in hand");
+            pthread_exit(nullptr);
+        }
+        channel.publish({count_words(line->text), line.attempt() > 1});
+    };
+    // If a thread is held up for longer than the lease, its line is not counted again.
+    runnel::Deduplicator<std::size_t> numbers{{.count = text.size() + 1}};
+    runnel::Worker<Line> worker{
+        lines,
+        "counters",
+        handle,
+        {.policy = {.guarantee = runnel::Guarantee::effectively_once, .lease = 100ms},
+         .once = runnel::once_by(numbers, [](const Line& line) { return line.number; })}};
     {
         const std::jthread slow{[&](const std::stop_token& stop) { read_slowly(view, stop); }};
         std::vector<std::jthread> threads;
-        for (const char* name : {"ann", "bob", "eve", "joe"})
-            threads.emplace_back([&, name](const std::stop_token& stop) {
-                work(workers.consumer(name), channel, text.size() / 2, stop);
-            });
+        for (int number = 0; number != 4; ++number) threads.emplace_back([&] { worker.run(); });
         for (std::size_t at = 0; at != text.size(); ++at) lines.add({at, text[at]});
-        // Lag: lines that no worker has read yet. Pending: read, and not acknowledged.
-        while (workers.lag() != 0 || workers.pending().count != 0) std::this_thread::sleep_for(1ms);
-    }  // stops and joins the workers, then the slow subscriber
-    std::printf("lines claimed by other workers: %zu\n"
+        lines.close();
+    }  // the threads end when nothing is pending; then the slow subscriber is stopped
+    std::printf("lines claimed from a dead thread: %zu\n"
                 "the slow subscriber missed %ju of %ju announcements\nlines %zu, words %zu\n",
-                all.claimed, std::uintmax_t{view.missed()},
-                std::uintmax_t{channel.info().published}, all.lines, all.words);
-    return all.lines == text.size();
+                claimed, std::uintmax_t{view.missed()}, std::uintmax_t{channel.info().published},
+                counted, words);
+    return counted == text.size();
 }
 
 void append_file(const std::string& name, std::vector<std::string>& text) {
