@@ -40,7 +40,7 @@ public:
 private:
     // A critical section takes tens of nanoseconds and a system call thousands, so a few more looks
     // pay. They are few enough to do no harm when the holder has lost its core.
-    static constexpr int looks_before_sleep = 30;
+    static constexpr int looks_before_sleep = 100;
 
     bool take() noexcept {
         std::uint32_t expected = 0;

@@ -44,7 +44,13 @@ public:
         : request_{request}, stream_{stream}, group_{group} {}
 
     [[nodiscard]] bool try_or_queue(WaitLimits& limits, WakeChain& chain) {
-        const bool has_ended = attempt(limits.may_wait(), chain);
+        may_pause_ = group_ != nullptr && stream_.is_real && limits.may_take_time();
+        bool has_ended = attempt(limits.may_wait(), chain);
+        if (streak_ != 0) [[unlikely]] {
+            limits.begin(stream_.clock);
+            pause_after(streak_);
+            has_ended = attempt(true, chain);
+        }
         if (came_in_a_stream_ && stream_.is_real && limits.may_offer_core()) [[unlikely]] {
             limits.begin(stream_.clock);
             chain.resume_all();
@@ -148,6 +154,11 @@ private:
         const Lock lock{stream_.mutex};
         if (request_.attempt(stream_, group_) == Served::no) {
             if (!may_wait) return false;
+            if (std::exchange(may_pause_, false) && group_->streak > stream_length &&
+                group_->readers.empty()) {
+                streak_ = group_->streak;
+                return false;
+            }
             request_.prepare_to_wait();
             stream_.queue_up(node_.emplace(request_, stream_, group_, request_.group_wait()));
             came_in_a_stream_ = group_ != nullptr && group_->fade_streak();
@@ -182,6 +193,8 @@ private:
     StreamState<T>& stream_;
     StreamGroup<T>* const group_;
     std::optional<StreamNode<T>> node_;  // once it stands in line
+    bool may_pause_ = false;             // before it stands in line
+    std::size_t streak_ = 0;             // of the group, if it paused
     bool came_in_a_stream_ = false;      // what the group delivered before that
     std::uint64_t added_before_ = 0;     // entries
     bool has_left_without_memory_ = false;
