@@ -108,6 +108,26 @@ TEST_CASE("a coroutine waits for a reply without a thread") {
     }
 }
 
+TEST_CASE("a coroutine may block inside the call that has ended its wait, and time goes on") {
+    runnel::ManualClock clock;
+    Server server{{.clock = &clock}};
+    Session waiting{server};
+    Session other{server};
+    const auto first = waiting.submit({"BLPOP", "jobs", "0"});
+    const auto second = waiting.submit({"BLPOP", "others", "1"});  // waits once the first is done
+    std::optional<Reply> reply;
+    const auto both = [&]() -> test::Coroutine {
+        auto wait = first.async_wait();
+        (void)co_await wait;
+        reply = second.wait(1min);
+    };
+    const test::Coroutine one = both();
+    const auto pusher = clock.thread([&] { (void)other.execute({"RPUSH", "jobs", "a"}); });
+    clock.advance(1s);
+    CHECK(reply == Reply::null_array());
+    clock.advance(1min);
+}
+
 TEST_CASE("a command that waits blocks its session, and no thread") {
     Server server;
     Session waiting{server};

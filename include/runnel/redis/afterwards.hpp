@@ -140,9 +140,10 @@ inline void Afterwards::call_handlers() noexcept {
             (*session->handler)(session->taken.reply());
 }
 
+// The alarms come first: a coroutine that goes on here may block until one of them rings.
 inline Afterwards::~Afterwards() {
-    chain.resume_all();
     arm_all();
+    chain.resume_all();
     tell_all();
     while (take_pushes()) call_handlers();
 }
