@@ -59,6 +59,21 @@ struct AtOnce {
     void execute(Continuation step) const { step(); }
 };
 
+// Has room for one. Whoever gives it another one runs the first one meanwhile.
+struct RoomForOne {
+    RoomForOne() = default;
+    RoomForOne(const RoomForOne&) = delete;
+
+    void execute(Continuation step) {
+        if (const auto first = std::exchange(waiting, step)) (*first)();
+    }
+    void run() {
+        while (const auto step = std::exchange(waiting, std::nullopt)) (*step)();
+    }
+
+    std::optional<Continuation> waiting{};
+};
+
 struct CoroutineShop : Shop<CoroutineSide> {
     /// A wait without a thread, which ends in the thread that moves the time.
     [[nodiscard]] auto async_wait(Milliseconds duration) {
@@ -202,6 +217,23 @@ TEST_CASE("an executor that calls at once needs no deeper stack for more entries
                                {.policy = {.batch = 1}}};
     worker.start(AtOnce{});
     CHECK(handled == count);
+}
+
+TEST_CASE("an executor may run what it was given before, when it is given more",
+          "[worker][coroutine]") {
+    CoroutineShop shop;
+    RoomForOne executor;
+    auto& worker = shop.worker([&](const std::string& text) { shop.note(text); },
+                               {.policy = {.batch = 1, .threads = 3}});
+    worker.start(executor);
+    executor.run();
+    for (const char* text : {"a", "b", "c", "d"}) shop.add(text);
+    executor.run();
+    CHECK(worker.stats().processed == 4);
+    CHECK(shop.side.pending() == 0);
+    shop.side.orders.close();
+    executor.run();
+    CHECK(worker.stats().threads == 0);
 }
 
 TEST_CASE("where an executor throws, the Worker goes on in the thread that called it",

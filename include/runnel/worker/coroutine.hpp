@@ -120,7 +120,7 @@ public:
     [[nodiscard]] bool await_suspend(std::coroutine_handle<> awaiting) {
         const AnyExecutor executor = executor_;
         Call*& innermost = of_this_thread<Calls>().innermost;
-        Call call{innermost};
+        Call call{innermost, this};
         awaiting_ = awaiting;
         call_ = innermost = &call;
         try {
@@ -137,6 +137,7 @@ private:
     // A call of execute() that this thread is in.
     struct Call {
         Call* outer;
+        const NextTurn* of;
         bool has_gone_on = false;
     };
     struct Calls {
@@ -146,8 +147,9 @@ private:
     static void go_on(Runnable& runnable) noexcept {
         auto& self = static_cast<NextTurn&>(runnable);
         Call* const innermost = of_this_thread<Calls>().innermost;
-        // Only compared: the call may have ended, in another thread.
-        if (innermost != nullptr && innermost == self.call_)
+        // Only compared: its call may have ended, in another thread. Or in this one, and now a
+        // call for another one is where it was.
+        if (innermost != nullptr && innermost == self.call_ && innermost->of == &self)
             innermost->has_gone_on = true;
         else
             self.awaiting_.resume();
