@@ -38,6 +38,7 @@
 #include <string_view>
 #include <thread>
 #include <utility>
+#include <variant>
 #include <vector>
 
 namespace runnel::inline v0 {
@@ -296,15 +297,18 @@ private:
         Seat* const seat = sit_down();
         if (seat == nullptr) return;
         try {
-            run_coroutine(*this, *seat, std::make_unique<Coroutine>(state_, *seat, executor));
+            auto coroutine = std::make_unique<Coroutine>(state_, *seat, executor);
+            auto run = coroutine->run();
+            run_coroutine(*this, *seat, std::move(coroutine), std::move(run));
         } catch (...) {
             stand_up(*seat);
             throw;
         }
     }
+    // What it needs besides its frame is made before: in here nothing may throw.
     static detail::Detached run_coroutine(Worker& self, Seat& seat,
-                                          std::unique_ptr<Coroutine> coroutine) {
-        auto run = coroutine->run();
+                                          std::unique_ptr<Coroutine> coroutine,
+                                          detail::Task<std::monostate> run) {
         (void)co_await run;
         coroutine.reset();
         self.stand_up(seat);
