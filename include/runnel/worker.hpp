@@ -4,6 +4,7 @@
 #include <runnel/version.hpp>
 
 #include <runnel/abstract_clock.hpp>
+#include <runnel/awaitable.hpp>
 #include <runnel/blocking_list.hpp>
 #include <runnel/clock.hpp>
 #include <runnel/delivery_policy.hpp>
@@ -201,13 +202,14 @@ public:
     ///
     ///     const runnel::Stopped how = co_await mailer.async_stop().on(loop);
     ///
-    /// Throws, when it is awaited: Error{clock_not_run}, after it has asked all to leave;
-    /// std::bad_alloc.
-    [[nodiscard]] detail::Task<Stopped> async_stop() {
-        ask_to_leave();
+    /// It returns an Awaitable. Throws, when it is awaited: Error{clock_not_run}, after it has asked
+    /// all to leave.
+    [[nodiscard]] auto async_stop() {
+        using Parts = detail::PartsOfAwaitable;
         auto leaving = left_.async_pop_front({.timeout = policy().stop_within});
-        const auto left = co_await leaving;
-        co_return stopped(left.ending());
+        auto recipe = Parts::take_recipe(leaving);
+        return Awaitable{StopRecipe<decltype(recipe)>{std::move(recipe), *this},
+                         Parts::take_options(leaving)};
     }
 
     /// Nothing new is begun until resume(). Entries that were read and not begun are handed back.
@@ -387,6 +389,24 @@ private:
         const std::size_t running = how_many_sit();
         return {running == 0, running};
     }
+
+    // The wait for all to leave, without a thread.
+    template <typename Leaving>
+    struct StopRecipe : Leaving {
+        class Request : public Leaving::Request {
+        public:
+            explicit Request(const StopRecipe& recipe)
+                : Leaving::Request{recipe}, worker_{recipe.worker} {
+                worker_.ask_to_leave();
+            }
+            [[nodiscard]] Stopped result() const { return worker_.stopped(this->ending()); }
+
+        private:
+            Worker& worker_;
+        };
+
+        Worker& worker;
+    };
 
     // ---- handlers that take long
 

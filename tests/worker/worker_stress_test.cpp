@@ -203,3 +203,22 @@ TEST_CASE("coroutines on a pool get all done, though they are stopped again and 
     CHECK(group.pending().count == 0);
     for (const auto& count : effects) REQUIRE(count >= 1);
 }
+
+TEST_CASE("a coroutine that waits for a stop may be destroyed while others are about to go on",
+          "[worker][coroutine][stress]") {
+    const runnel::TimerThread timers;
+    TwoThreads pool;
+    const std::size_t rounds = scaled(1'000, 100);
+    for (std::size_t round = 0; round != rounds; ++round) {
+        runnel::test::Loop loop;
+        Worker<int> worker{Stream<int>{}, "g", [](int /*number*/) {}};
+        worker.start(pool);
+        const auto stopping = [&]() -> runnel::test::Coroutine {
+            auto stop = worker.async_stop().on(loop);
+            (void)co_await stop;
+        };
+        { const runnel::test::Coroutine one = stopping(); }
+        REQUIRE(worker.stop().in_time);
+        loop.drop();
+    }
+}
