@@ -3,8 +3,8 @@
 
 #include <runnel/version.hpp>
 
-#include <runnel/awaitable.hpp>
 #include <runnel/detail/wait/await.hpp>
+#include <runnel/detail/wait/awaitable.hpp>
 #include <runnel/detail/wait/request.hpp>
 #include <runnel/detail/wait/wait_queue.hpp>
 #include <runnel/outcome.hpp>
