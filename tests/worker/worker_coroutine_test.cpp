@@ -10,6 +10,8 @@
 #include <runnel/runner.hpp>
 #include <runnel/stream.hpp>
 #include <runnel/worker.hpp>
+#include <runnel/worker/backend.hpp>
+#include <runnel/worker/group_backend.hpp>
 
 #include "support/catch.hpp"
 #include "support/coroutines.hpp"
@@ -25,6 +27,7 @@
 #include <stdexcept>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -498,6 +501,52 @@ TEST_CASE("when nobody runs the clock any more, the coroutines end at their next
     CHECK(worker.stats().processed == 1);
     CHECK(worker.stats().threads == 0);
     CHECK(told.size() == 1);
+}
+
+// ---------------------------------------------------------------------- another backend
+
+namespace {
+
+// Reads by a coroutine that begins when it is awaited.
+struct LateBackend : runnel::GroupBackend<std::string> {
+    using Base = runnel::GroupBackend<std::string>;
+
+    struct Consumer : Base::Consumer {
+        explicit Consumer(Base::Consumer base) : Base::Consumer{std::move(base)} {}
+
+        Work<Batch> async_read(const runnel::WorkerRead& what,
+                               const runnel::AnyExecutor& executor) {
+            auto reading = Base::Consumer::async_read(what, executor);
+            co_return co_await reading;
+        }
+    };
+
+    explicit LateBackend(Base base) : Base{std::move(base)} {}
+    [[nodiscard]] Consumer consumer(std::string_view name) {
+        return Consumer{Base::consumer(name)};
+    }
+};
+
+}  // namespace
+
+TEST_CASE("a backend may read by a coroutine that begins late", "[worker][coroutine]") {
+    CoroutineShop shop;
+    const bool is_ordered = GENERATE(false, true);
+    WithOptions options{.policy = {.batch = 1}};
+    if (is_ordered) options.order = runnel::order_by([](const std::string& text) { return text; });
+    runnel::Worker<std::string, LateBackend> worker{
+        LateBackend{shop.side.backend(false)}, [&](const std::string& text) { shop.note(text); },
+        options};
+    Loop loop;
+    worker.start(loop);
+    for (const char* text : {"a", "b"}) {
+        shop.add(text);
+        loop.run();
+    }
+    CHECK(shop.notes == Told{"a at 0", "b at 0"});
+    shop.side.orders.close();
+    loop.run();
+    CHECK(worker.stats().threads == 0);
 }
 
 // ---------------------------------------------------------------------- a call in its window

@@ -78,7 +78,7 @@ concept WorkerConsumer = requires(Consumer& consumer, const WorkerRead& what,
 };
 
 /// One that can also wait without a thread: what async_read() returns can be awaited, gives a
-/// batch, and goes on by the executor after a wait.
+/// batch, and goes on by the executor after a wait. What async_read() is given stays until then.
 template <typename Consumer>
 concept AsyncWorkerConsumer = WorkerConsumer<Consumer> &&
     requires(Consumer& consumer, const WorkerRead& what, const AnyExecutor& executor) {

@@ -106,7 +106,8 @@ private:
 
     Task<Batch> read() {
         if (!steps_.is_ordered()) {
-            auto reading = steps_.consumer().async_read(steps_.next_read(), executor_);
+            const WorkerRead what = steps_.next_read();
+            auto reading = steps_.consumer().async_read(what, executor_);
             co_return co_await reading;
         }
         const BlockingList<char>& turn = steps_.turn();
@@ -116,7 +117,8 @@ private:
         if (!has_turn) co_return Ending::stopped;
         const GiveTurn give_turn{turn};
         steps_.leave_those_that_are_gone();
-        auto reading = steps_.consumer().async_read(steps_.next_read(), executor_);
+        const WorkerRead what = steps_.next_read();
+        auto reading = steps_.consumer().async_read(what, executor_);
         Batch batch = co_await reading;
         steps_.enter_lanes(batch);
         co_return std::move(batch);
