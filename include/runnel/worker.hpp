@@ -63,7 +63,7 @@ struct WorkerStats {
 
 /// How a Worker came to rest.
 struct Stopped {
-    bool in_time = true;      ///< all threads left within DeliveryPolicy::stop_within
+    bool in_time = true;      ///< all threads and coroutines left within stop_within
     std::size_t running = 0;  ///< if not, how many are still in their handlers
     explicit operator bool() const noexcept { return in_time; }
 };
@@ -85,8 +85,8 @@ struct Stopped {
 /// executor, and handles DeliveryPolicy::threads entries at a time, without a thread that waits.
 ///
 /// Thread safety: every member may be called from any thread at any time, except the destructor;
-/// stop() and the destructor must not be called by a handler. The handler is called by several
-/// threads at once if there are several.
+/// stop(), async_stop() and the destructor must not be called by a handler. The handler is called
+/// by several threads at once if there are several.
 template <Message T, WorkerBackend Backend = GroupBackend<T>>
 class Worker {
     using Consumer = typename Backend::Consumer;
@@ -202,8 +202,8 @@ public:
     ///
     ///     const runnel::Stopped how = co_await mailer.async_stop().on(loop);
     ///
-    /// It returns an Awaitable. Throws, when it is awaited: Error{clock_not_run}, after it has asked
-    /// all to leave.
+    /// It returns an Awaitable. Throws, when it is awaited: Error{clock_not_run}, after it has
+    /// asked all to leave.
     [[nodiscard]] auto async_stop() {
         using Parts = detail::PartsOfAwaitable;
         auto leaving = left_.async_pop_front({.timeout = policy().stop_within});

@@ -53,6 +53,10 @@ struct SessionBackendOptions {
 ///   it is due. If the consumer leaves before, the entry is given back at once. A delay longer than
 ///   DeliveryPolicy::lease ends with that, as others may claim the entry then.
 /// - Whether an entry is still the consumer's is asked before each step, not in one with it.
+///
+/// On an executor, only the read waits without a thread. All other commands block the thread that
+/// they are sent from until their replies are there, which takes time if a fault delays them. So
+/// the executor must not run in the thread that moves the time.
 class SessionBackend {
 public:
     struct Delivery {
@@ -106,8 +110,8 @@ public:
             const Pending waiting = begin_read(what);
             const std::stop_callback on_stop{what.stop, [this] { unblock(); }};
             auto wait = waiting.async_wait().on(executor);
-            std::optional<Reply> reply = co_await wait;
-            co_return end_read(what, std::move(reply));
+            const std::optional<Reply> reply = co_await wait;
+            co_return end_read(what, reply);
         }
 
         Ack ack(const Delivery& delivery) {
