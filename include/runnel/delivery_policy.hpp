@@ -57,10 +57,10 @@ struct DeliveryPolicy {
     /// handler that hangs wait until their lease is over, which counts as a delivery: with few
     /// `deliveries`, read few at a time.
     std::size_t batch = 64;
-    /// How many entries may be read and not finished, at least `threads`: each thread reads no more
-    /// than its share, that of one of `threads`.
+    /// How many entries may be read and not finished, at least `threads`: each thread or coroutine
+    /// reads no more than its share, that of one of `threads`.
     std::size_t in_flight = 256;
-    /// How many threads Worker::start() starts; at least 1.
+    /// How many threads Worker::start() starts, or how many coroutines on an executor; at least 1.
     std::size_t threads = 1;
     /// How long Worker::stop() waits for handlers. Not negative.
     Duration stop_within = std::chrono::seconds{10};

@@ -64,7 +64,7 @@ struct WorkerStats {
 /// How a Worker came to rest.
 struct Stopped {
     bool in_time = true;      ///< all threads and coroutines left within stop_within
-    std::size_t running = 0;  ///< if not, how many are still in their handlers
+    std::size_t running = 0;  ///< if not, how many have not left
     explicit operator bool() const noexcept { return in_time; }
 };
 
@@ -202,7 +202,8 @@ public:
     ///
     ///     const runnel::Stopped how = co_await mailer.async_stop().on(loop);
     ///
-    /// It returns an Awaitable. Throws, when it is awaited: Error{clock_not_run}, after it has
+    /// It returns an Awaitable. If nobody runs the clock any more, it ends as if the time were
+    /// over. Throws, when it is awaited: Error{clock_not_run}, after it has
     /// asked all to leave.
     [[nodiscard]] auto async_stop() {
         using Parts = detail::PartsOfAwaitable;

@@ -14,6 +14,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <pthread.h>
 #include <stdexcept>
 #include <stop_token>
@@ -940,4 +941,22 @@ TEST_CASE("threads of its own, in real time", "[worker][flow]") {
     CHECK(worker.stop());
     CHECK(sum == 5050);
     CHECK(worker.stats().threads == 0);
+}
+
+TEMPLATE_TEST_CASE("a stop ends a read that a fault delays", "[worker][flow]", SessionSide,
+                   CoroutineSessionSide) {
+    Shop<TestType> shop;
+    auto& worker = shop.worker([&](const std::string& text) { shop.note(text); },
+                               {.policy = {.batch = 1}}, false);
+    shop.run(worker);
+    shop.clock.settle();
+    const auto delayed = shop.side.server.faults().on("XREADGROUP").delay(1s);
+    shop.add("a");
+    shop.clock.advance(500ms);  // by now the next read is on its way
+    std::optional<runnel::Stopped> stopped;
+    auto stopper = shop.clock.thread([&] { stopped = worker.stop(); });
+    shop.clock.advance(1s);
+    CHECK(stopped);
+    CHECK(worker.stats().threads == 0);
+    shop.add("b");  // what it waits for else
 }

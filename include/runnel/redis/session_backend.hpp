@@ -100,17 +100,24 @@ public:
             connect_again();
             if (auto due = take_due()) return Batch{std::move(*due)};
             const Pending waiting = begin_read(what);
-            const std::stop_callback on_stop{what.stop, [this] { unblock(); }};
-            return end_read(what, waiting.wait());
+            std::optional<Reply> reply;
+            {
+                const std::stop_callback on_stop{what.stop, Unblock{state_, waiting}};
+                reply = waiting.wait();
+            }
+            return end_read(what, reply);
         }
         [[nodiscard]] runnel::detail::Task<Batch> async_read(WorkerRead what,
                                                              AnyExecutor executor) {
             connect_again();
             if (auto due = take_due()) co_return Batch{std::move(*due)};
             const Pending waiting = begin_read(what);
-            const std::stop_callback on_stop{what.stop, [this] { unblock(); }};
-            auto wait = waiting.async_wait().on(executor);
-            const std::optional<Reply> reply = co_await wait;
+            std::optional<Reply> reply;
+            {
+                const std::stop_callback on_stop{what.stop, Unblock{state_, waiting}};
+                auto wait = waiting.async_wait().on(executor);
+                reply = co_await wait;
+            }
             co_return end_read(what, reply);
         }
 
@@ -161,7 +168,7 @@ public:
         using Words = std::vector<std::string>;
 
         Consumer(Server& server, const SessionBackendOptions& options, std::string_view name)
-            : state_{std::make_unique<State>(server, options)}, name_{name} {
+            : state_{std::make_shared<State>(server, options)}, name_{name} {
             (void)call({"XGROUP", "CREATECONSUMER", options.key, options.group, name_});
         }
 
@@ -173,10 +180,20 @@ public:
 
         Reply call(const Words& words) { return called(state_->session, words); }
 
-        void unblock() {
-            (void)state_->other_session.execute(
-                Words{"CLIENT", "UNBLOCK", std::to_string(state_->session.id())});
-        }
+        // Ends a read that waits. The consumer may be gone when it has ended. A read that a fault
+        // delays does not wait yet: it ends with its session.
+        struct Unblock {
+            void operator()() const {
+                const std::shared_ptr<State> keep = state;
+                const Pending read = waiting;
+                const auto unblocked = keep->other_session.execute(
+                    Words{"CLIENT", "UNBLOCK", std::to_string(keep->session.id())});
+                if (unblocked != Reply::integer(1) && !read.ready()) keep->session.close();
+            }
+
+            std::shared_ptr<State> state;
+            Pending waiting;
+        };
 
         // Whether the entry is pending with this consumer, by that delivery.
         [[nodiscard]] bool is_mine(const Delivery& delivery) {
@@ -197,7 +214,7 @@ public:
         // If a session was closed.
         void connect_again() {
             if (state_->session.is_closed() || state_->other_session.is_closed())
-                state_ = std::make_unique<State>(*state_->server, options());
+                state_ = std::make_shared<State>(*state_->server, options());
         }
         // XREADGROUP CLAIM would claim as many as it is to read: so it reads one, and another
         // command reads new ones behind it. When this returns, it waits: so it can be ended.
@@ -208,7 +225,9 @@ public:
             return state_->session.submit(from(std::move(words)));
         }
         [[nodiscard]] Batch end_read(const WorkerRead& what, const std::optional<Reply>& reply) {
+            if (!reply && what.stop.stop_requested()) return Ending::stopped;
             if (!reply) throw Error{ErrorCode::closed, "SessionBackend: the session is closed"};
+            connect_again();
             if (is_error(*reply, "NOGROUP")) return Ending::gone;
             expect_no_error(*reply);
             if (reply->is_null())
@@ -241,6 +260,7 @@ public:
         }
         void give_back_all() noexcept {
             try {
+                if (!later_.empty()) connect_again();
                 for (const auto& [due, later] : later_)
                     if (is_mine(later.delivery)) release(later.delivery.id, later.mode);
                 // NOLINTNEXTLINE(bugprone-empty-catch)
@@ -298,7 +318,7 @@ public:
             }
         }
 
-        std::unique_ptr<State> state_;
+        std::shared_ptr<State> state_;
         std::string name_;
         std::multimap<Clock::Deadline, Later> later_;
     };

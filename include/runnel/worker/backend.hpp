@@ -10,6 +10,7 @@
 #include <runnel/executor.hpp>
 #include <runnel/outcome.hpp>
 #include <runnel/stream_id.hpp>
+#include <runnel/worker/coroutine.hpp>
 
 #include <chrono>
 #include <concepts>
@@ -82,7 +83,7 @@ concept WorkerConsumer = requires(Consumer& consumer, const WorkerRead& what,
 template <typename Consumer>
 concept AsyncWorkerConsumer = WorkerConsumer<Consumer> &&
     requires(Consumer& consumer, const WorkerRead& what, const AnyExecutor& executor) {
-    consumer.async_read(what, executor);
+    { consumer.async_read(what, executor) } -> detail::CanBeAwaited;
 };
 
 /// A stream with a consumer group, as a Worker sees it: GroupBackend is that of a Stream.

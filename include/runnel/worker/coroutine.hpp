@@ -7,12 +7,26 @@
 #include <runnel/detail/base/of_thread.hpp>
 #include <runnel/executor.hpp>
 
+#include <concepts>
 #include <coroutine>
 #include <exception>
 #include <optional>
 #include <utility>
 
 namespace runnel::inline v0::detail {
+
+template <typename Type>
+concept HasAwait = requires(Type object) {
+    { object.await_ready() } -> std::convertible_to<bool>;
+    object.await_resume();
+};
+// What a coroutine may await, of whatever type.
+template <typename Type>
+concept CanBeAwaited = HasAwait<Type> || requires(Type object) {
+    { std::move(object).operator co_await() } -> HasAwait;
+} || requires(Type object) {
+    { operator co_await(std::move(object)) } -> HasAwait;
+};
 
 // A coroutine that begins at once, and that nobody awaits. It must not throw.
 struct Detached {
@@ -41,7 +55,7 @@ public:
         if (frame_) frame_.destroy();
     }
 
-    // Who awaits it goes on there. Not used: it has ended before it was waited for.
+    // Who awaits it goes on there, if it has to wait.
     [[nodiscard]] Task on(AnyExecutor executor) && noexcept {
         frame_.promise().executor = std::move(executor);
         return std::move(*this);

@@ -16,19 +16,6 @@
 
 namespace runnel::inline v0::detail {
 
-template <typename Type>
-concept HasAwait = requires(Type object) {
-    { object.await_ready() } -> std::convertible_to<bool>;
-    object.await_resume();
-};
-// What a coroutine may await, of whatever type.
-template <typename Type>
-concept CanBeAwaited = HasAwait<Type> || requires(Type object) {
-    { std::move(object).operator co_await() } -> HasAwait;
-} || requires(Type object) {
-    { operator co_await(std::move(object)) } -> HasAwait;
-};
-
 // The handler of a Worker: a function of a value or a Job, or one that returns a coroutine. What it
 // throws is an attempt that has failed.
 template <typename Job>
@@ -72,7 +59,10 @@ private:
 
     template <typename Call>
     static Handled handled_of(const Call& call) {
-        if constexpr (std::is_void_v<decltype(call())>) {
+        using Given = decltype(call());
+        static_assert(std::is_void_v<Given> || std::convertible_to<Given, Handled>,
+                      "a handler returns nothing, a Handled, or what can be awaited");
+        if constexpr (std::is_void_v<Given>) {
             call();
             return Handled::done();
         } else {
@@ -85,8 +75,10 @@ private:
         try {
             auto&& coroutine = invoke(handler, job);
             using Coroutine = decltype(coroutine);
-            if constexpr (std::is_void_v<decltype(await_resume_of(
-                              std::forward<Coroutine>(coroutine)))>) {
+            using Given = decltype(await_resume_of(std::forward<Coroutine>(coroutine)));
+            static_assert(std::is_void_v<Given> || std::convertible_to<Given, Handled>,
+                          "the coroutine of a handler gives nothing or a Handled");
+            if constexpr (std::is_void_v<Given>) {
                 co_await std::forward<Coroutine>(coroutine);
                 co_return Handled::done();
             } else {

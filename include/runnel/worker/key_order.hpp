@@ -191,7 +191,8 @@ private:
 
 namespace detail {
 
-// Gives the turn of a KeyOrder to the next one.
+// Gives the turn of a KeyOrder to the next one. If that is a coroutine whose executor calls at
+// once, it reads here, before the entries of this one are handled.
 struct GiveTurn {
     ~GiveTurn() { (void)turn.try_push_back(0); }
 
