@@ -46,9 +46,9 @@ public:
     [[nodiscard]] bool try_or_queue(WaitLimits& limits, WakeChain& chain) {
         may_pause_ = group_ != nullptr && stream_.is_real && limits.may_take_time();
         bool has_ended = attempt(limits.may_wait(), chain);
-        if (streak_ != 0) [[unlikely]] {
+        if (pauses_after_ != 0) [[unlikely]] {
             limits.begin(stream_.clock);
-            pause_after(streak_);
+            pause_after(pauses_after_);
             has_ended = attempt(true, chain);
         }
         if (came_in_a_stream_ && stream_.is_real && limits.may_offer_core()) [[unlikely]] {
@@ -154,9 +154,8 @@ private:
         const Lock lock{stream_.mutex};
         if (request_.attempt(stream_, group_) == Served::no) {
             if (!may_wait) return false;
-            if (std::exchange(may_pause_, false) && group_->streak > stream_length &&
-                group_->readers.empty()) {
-                streak_ = group_->streak;
+            if (std::exchange(may_pause_, false) && pays_to_pause()) {
+                pauses_after_ = group_->streak;
                 return false;
             }
             request_.prepare_to_wait();
@@ -179,6 +178,13 @@ private:
         return true;
     }
 
+    // Whether entries have come in a stream: then several come while this one leaves the producer
+    // alone for a microsecond. In line it would get them one by one. Where others stand in line it
+    // stands behind them at once.
+    [[nodiscard]] bool pays_to_pause() const noexcept RUNNEL_REQUIRES(stream_.mutex) {
+        return group_->streak > stream_length && group_->readers.empty();
+    }
+
     // Consumers of a group keep their order, so they offer the core only where they stand in line.
     [[gnu::noinline]] void offer_core_in_line() {
         const auto gathered = [this] {
@@ -193,8 +199,8 @@ private:
     StreamState<T>& stream_;
     StreamGroup<T>* const group_;
     std::optional<StreamNode<T>> node_;  // once it stands in line
-    bool may_pause_ = false;             // before it stands in line
-    std::size_t streak_ = 0;             // of the group, if it paused
+    bool may_pause_ = false;             // before it stands in line, once
+    std::size_t pauses_after_ = 0;       // so many entries
     bool came_in_a_stream_ = false;      // what the group delivered before that
     std::uint64_t added_before_ = 0;     // entries
     bool has_left_without_memory_ = false;
