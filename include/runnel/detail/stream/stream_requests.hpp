@@ -44,13 +44,9 @@ public:
         : request_{request}, stream_{stream}, group_{group} {}
 
     [[nodiscard]] bool try_or_queue(WaitLimits& limits, WakeChain& chain) {
-        may_pause_ = group_ != nullptr && stream_.is_real && limits.may_take_time();
-        bool has_ended = attempt(limits.may_wait(), chain);
-        if (pauses_after_ != 0) [[unlikely]] {
-            limits.begin(stream_.clock);
-            pause_after(pauses_after_);
-            has_ended = attempt(true, chain);
-        }
+        bool has_ended = attempt(limits, chain);
+        if (pauses_after_ != 0) [[unlikely]]
+            has_ended = pause_and_attempt(limits, chain);
         if (came_in_a_stream_ && stream_.is_real && limits.may_offer_core()) [[unlikely]] {
             limits.begin(stream_.clock);
             chain.resume_all();
@@ -150,14 +146,10 @@ private:
         }
     }
     // True: it has ended the request.
-    [[nodiscard]] bool attempt(bool may_wait, WakeChain& chain) {
+    [[nodiscard]] bool attempt(const WaitLimits& limits, WakeChain& chain) {
         const Lock lock{stream_.mutex};
         if (request_.attempt(stream_, group_) == Served::no) {
-            if (!may_wait) return false;
-            if (std::exchange(may_pause_, false) && pays_to_pause()) {
-                pauses_after_ = group_->streak;
-                return false;
-            }
+            if (!limits.may_wait() || pauses_first(limits)) return false;
             request_.prepare_to_wait();
             stream_.queue_up(node_.emplace(request_, stream_, group_, request_.group_wait()));
             came_in_a_stream_ = group_ != nullptr && group_->fade_streak();
@@ -179,10 +171,20 @@ private:
     }
 
     // Whether entries have come in a stream: then several come while this one leaves the producer
-    // alone for a microsecond. In line it would get them one by one. Where others stand in line it
-    // stands behind them at once.
-    [[nodiscard]] bool pays_to_pause() const noexcept RUNNEL_REQUIRES(stream_.mutex) {
-        return group_->streak > stream_length && group_->readers.empty();
+    // alone for a microsecond, once. In line it would get them one by one. Where others stand in
+    // line it stands behind them at once.
+    [[nodiscard]] [[gnu::noinline]] bool pauses_first(const WaitLimits& limits) noexcept
+        RUNNEL_REQUIRES(stream_.mutex) {
+        if (group_ == nullptr || pauses_after_ != 0 || group_->streak <= stream_length)
+            return false;
+        if (!group_->readers.empty() || !stream_.is_real || !limits.may_take_time()) return false;
+        pauses_after_ = group_->streak;
+        return true;
+    }
+    [[nodiscard]] [[gnu::noinline]] bool pause_and_attempt(WaitLimits& limits, WakeChain& chain) {
+        limits.begin(stream_.clock);
+        pause_after(pauses_after_);
+        return attempt(limits, chain);
     }
 
     // Consumers of a group keep their order, so they offer the core only where they stand in line.
@@ -199,8 +201,7 @@ private:
     StreamState<T>& stream_;
     StreamGroup<T>* const group_;
     std::optional<StreamNode<T>> node_;  // once it stands in line
-    bool may_pause_ = false;             // before it stands in line, once
-    std::size_t pauses_after_ = 0;       // so many entries
+    std::size_t pauses_after_ = 0;       // so many entries; 0: it has not paused
     bool came_in_a_stream_ = false;      // what the group delivered before that
     std::uint64_t added_before_ = 0;     // entries
     bool has_left_without_memory_ = false;
