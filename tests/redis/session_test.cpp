@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <runnel/clock.hpp>
+#include <runnel/outcome.hpp>
 #include <runnel/redis.hpp>
 #include <runnel/runner.hpp>
 
@@ -340,6 +341,31 @@ TEST_CASE("next_push() waits by the server's clock") {
     clock.advance(1h);
     clock.settle();
     CHECK(came == std::vector<bool>{true, false});
+}
+
+TEST_CASE("a wait for a push ends when it is asked to stop, and takes none then") {
+    ManualClock clock;
+    Server server{{.clock = &clock}};
+    Session subscriber{server};
+    Session publisher{server};
+    subscriber.execute({"SUBSCRIBE", "news"});
+    (void)subscriber.next_push();
+    std::stop_source source;
+    std::optional<Reply> first;
+    bool has_ended = false;
+    const auto thread = clock.thread([&] {
+        first = subscriber.next_push(Timeout{}, source.get_token());
+        has_ended = true;
+    });
+    clock.settle();
+    CHECK_FALSE(has_ended);
+    source.request_stop();
+    clock.settle();
+    CHECK(has_ended);
+    CHECK_FALSE(first);
+    publisher.execute({"PUBLISH", "news", "one"});
+    CHECK(subscriber.next_push(Timeout{}, source.get_token()));  // success comes first
+    CHECK_FALSE(subscriber.next_push(Timeout{}, source.get_token()));
 }
 
 TEST_CASE("a handler gets the pushes that wait already, and each later one") {

@@ -22,6 +22,7 @@
 #include <memory>
 #include <new>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -41,11 +42,8 @@ public:
           subject_{subject},
           queue_{queue} {}
 
-    // For a thread: returns when it is ready, or the time is over.
-    void wait(const Timeout& timeout) {
-        const WaitOptions options{.timeout = timeout};
-        try_or_wait(*this, *this, WaitLimits::of(&options));
-    }
+    // For a thread: returns when it is ready, the time is over, or it is to stop.
+    void wait(const WaitOptions& options) { try_or_wait(*this, *this, WaitLimits::of(&options)); }
 
     Served attempt(const WaitNode& /*it has only one*/) noexcept {
         if (!Ready(subject_)) return Served::no;
@@ -89,20 +87,23 @@ private:
 }
 
 // Waits until look() is true, in the line `queue` for what `Ready` says of `subject`. False: the
-// time is over.
+// time is over, or it is to stop.
 template <typename Subject, bool (*Ready)(const Subject&) noexcept, typename Look>
 [[nodiscard]] bool wait_until(ServerState& server, const Subject& subject, WaitQueue& queue,
-                              const Timeout& timeout, const Look& look) {
-    const auto until = deadline_of(timeout, server.clock);
+                              const WaitOptions& options, const Look& look) {
+    const auto until = deadline_of(options.timeout, server.clock);
+    const std::stop_token& stop = options.stop;
     while (!look()) {
         if (until && *until <= server.clock.now()) return false;
+        if (stop.stop_requested()) return false;
         std::optional<Clock::Deadline> next = until;
         if (!is_run(TimersOf::get(server.clock))) {  // then nobody else does what is due
             const Lock lock{server.mutex};
             const auto due = server.next_ring();
             if (due) next = std::min(next.value_or(*due), *due);
         }
-        ReadyWait<Subject, Ready>{server, subject, queue}.wait(time_left(next, server.clock));
+        ReadyWait<Subject, Ready>{server, subject, queue}.wait(
+            {.timeout = time_left(next, server.clock), .stop = stop});
     }
     return true;
 }
@@ -110,8 +111,8 @@ template <typename Subject, bool (*Ready)(const Subject&) noexcept, typename Loo
 // Waits for a result. False: the time is over.
 [[nodiscard]] inline bool wait_for(const std::shared_ptr<PendingState>& pending,
                                    const Timeout& timeout) {
-    return wait_until<PendingState, is_done>(*pending->server, *pending, pending->waiters, timeout,
-                                             [&] { return look(*pending); });
+    return wait_until<PendingState, is_done>(*pending->server, *pending, pending->waiters,
+                                             {.timeout = timeout}, [&] { return look(*pending); });
 }
 
 // What there is of a result: nothing, if there is no reply. Throws: std::bad_alloc if memory ran
@@ -251,15 +252,16 @@ public:
     }
 
     /// The next push. Waits for one on the server's clock; not at all, unless a time-out is given.
-    /// Nothing: none has come, or the session was closed.
-    [[nodiscard]] std::optional<Reply> next_push(Timeout timeout = std::chrono::seconds{0}) {
+    /// Nothing: none has come, `stop` was asked to stop, or the session was closed.
+    [[nodiscard]] std::optional<Reply> next_push(Timeout timeout = std::chrono::seconds{0},
+                                                 const std::stop_token& stop = {}) {
         const auto look = [this] {
             const detail::Entering entering{*server_};
             server_->ring_due();
             return detail::has_push_or_is_closed(*state_);
         };
         (void)detail::wait_until<detail::SessionState, detail::has_push_or_is_closed>(
-            *server_, *state_, state_->push_waiters, timeout, look);
+            *server_, *state_, state_->push_waiters, {.timeout = timeout, .stop = stop}, look);
         const detail::Lock lock{server_->mutex};
         if (!state_->outbox.has_push()) return std::nullopt;
         return state_->outbox.take_push().reply();
