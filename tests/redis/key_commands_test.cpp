@@ -7,6 +7,7 @@
 
 #include "support/catch.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -224,6 +225,19 @@ TEST_CASE("a page of SCAN counts what it does not select", "[redis][keys]") {
     const Reply reply = scene.send({"SCAN", "0", "MATCH", "none:*"});
     CHECK(reply.elements()[0] != Reply::bulk_string("0"));
     CHECK(reply.elements()[1] == Reply::array({}));
+}
+
+TEST_CASE("a cursor of SCAN fits into an integer with a sign", "[redis][keys]") {
+    KeyScene scene;
+    scene.set_all(100);
+    std::uint64_t greatest = 0;
+    std::string cursor = "0";
+    do {
+        cursor = scene.scan(cursor, "1").next;
+        greatest = std::max<std::uint64_t>(greatest, std::stoull(cursor));
+    } while (cursor != "0");
+    CHECK(greatest != 0);
+    CHECK(greatest <= std::uint64_t{std::numeric_limits<std::int64_t>::max()});
 }
 
 TEST_CASE("a cursor of SCAN is a number without a sign", "[redis][keys]") {

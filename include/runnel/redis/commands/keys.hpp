@@ -68,14 +68,15 @@ inline Reply dbsize(Call& call) {
 }
 
 // SCAN goes through the keys in the order of their hashes; its cursor is the least hash that it has
-// not seen. So a key that is there all the time is returned once, whatever else comes and goes.
+// not seen. So a key that is there all the time is returned once, whatever else comes and goes. The
+// hashes leave two bits out: clients read a cursor as an integer with a sign.
 [[nodiscard]] constexpr std::uint64_t hash_of_key(std::string_view name) noexcept {
     std::uint64_t hash = 14'695'981'039'346'656'037U;  // FNV-1a
     for (const char byte : name) {
         hash ^= static_cast<unsigned char>(byte);
         hash *= 1'099'511'628'211U;
     }
-    return hash;
+    return hash >> 2U;
 }
 
 // The options of SCAN.
