@@ -25,6 +25,7 @@ set(above_models base vocabulary wait blocks core list stream channel facade)
 set(above_worker base vocabulary models)  # what users use, nothing else
 set(above_all base vocabulary models worker)  # runnel.hpp
 set(above_compat base vocabulary wait blocks core list stream channel facade models)
+set(above_compat_redis base vocabulary redis)  # the fake for the clients of others
 set(above_redis base vocabulary wait blocks core)  # the fake stands beside the models
 set(above_redis_testing base vocabulary wait redis)  # an optional part of the fake
 set(above_redis_worker vocabulary models worker redis)  # lets a Worker work on the fake
@@ -52,6 +53,8 @@ function(folder_of path result)
     string(REGEX REPLACE "[.]hpp$" "" name ${path})
     if(name IN_LIST vocabulary)
         set(${result} vocabulary PARENT_SCOPE)
+    elseif(path MATCHES "^compat/redis_plus_plus(/[a-z_]+)?[.]hpp$")
+        set(${result} compat_redis PARENT_SCOPE)
     elseif(path MATCHES "^compat/[a-z_]+[.]hpp$")
         set(${result} compat PARENT_SCOPE)
     elseif(name STREQUAL "redis/session_backend")
