@@ -388,6 +388,10 @@ TEST_CASE_METHOD(Client, "a function may send the command, with a format or with
     CHECK(redis.command(by_words, key)->integer() == 4);
     CHECK(redis.command([](auto& connection) { connection.send("ECHO %s-%d%%  ", "x", 5); })
               ->text() == "x-5%");
+    CHECK(redis.command([](auto& connection) { connection.send("ECHO %b%.1f", "xyz", 2, 1.5); })
+              ->text() == "xy1.5");
+    const auto swapped = [](auto& connection) { connection.send("ECHO %s", 5); };
+    CHECK_THROWS_AS(redis.command(swapped), sw::Error);
     const auto without = [](auto& connection) { connection.send("ECHO %s"); };
     CHECK_THROWS_AS(redis.command(without), sw::Error);
     CHECK(redis.ping() == "PONG");

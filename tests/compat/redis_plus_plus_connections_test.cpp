@@ -99,7 +99,7 @@ TEST_CASE("a reply that does not come within the socket time-out is a TimeoutErr
         CHECK(error == "Failed to get reply: Resource temporarily unavailable");
         CHECK(server.blocked_sessions() == 1);  // the connection was given up
         patient.rpush("jobs", "one");
-        clock.settle();
+        clock.advance(1s);
     }
     CHECK(popped == std::pair<std::string, std::string>{"jobs", "one"});
     CHECK(redis.llen("jobs") == 0);

@@ -83,6 +83,8 @@ TEST_CASE_METHOD(Orders, "trimming is approximate unless it is told otherwise") 
     CHECK(redis.xtrim("orders", 1, sw::XtrimStrategy::MAXLEN, 100) == 0);
     redis.xadd("orders", "300-0", {std::make_pair("number", 300)}, 2, false);
     CHECK(ids() == std::vector<std::string>{"250-0", "300-0"});
+    redis.xadd("orders", "301-0", {std::make_pair("number", 301)}, 1);
+    CHECK(redis.xlen("orders") == 3);
 }
 
 TEST_CASE_METHOD(Orders, "a read puts keys with their entries into a map or a vector") {

@@ -75,7 +75,7 @@ private:
         : timeout_{options.socket_timeout > std::chrono::milliseconds{0}
                        ? Timeout{options.socket_timeout}
                        : Timeout{}},
-          session_{server} {
+          session_{server, {.keep_outputs = 0}} {
         if (options.resp == 3) (void)call(CmdArgs{"HELLO", 3});
         if (options.db != 0) (void)call(CmdArgs{"SELECT", options.db});
     }

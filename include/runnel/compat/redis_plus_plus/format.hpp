@@ -11,7 +11,6 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
-#include <type_traits>
 #include <variant>
 
 namespace runnel::inline v0::compat::sw::detail {
@@ -33,7 +32,11 @@ public:
 
 private:
     using Bytes = const char*;
-    using Argument = std::variant<std::monostate, Bytes, std::size_t, std::string>;
+    struct Number {
+        std::string text;
+        std::size_t size = 0;  // of an integer
+    };
+    using Argument = std::variant<std::monostate, Bytes, Number>;
 
     Format(std::string_view format, const Argument* next, std::size_t count) noexcept
         : format_{format}, next_{next}, left_{count} {}
@@ -41,13 +44,13 @@ private:
     [[nodiscard]] static Argument argument_of(const void* bytes) noexcept {
         return static_cast<Bytes>(bytes);
     }
-    template <typename Number>
-    requires std::is_arithmetic_v<Number>
-    [[nodiscard]] static Argument argument_of(Number number) {
-        if constexpr (std::same_as<Number, std::size_t>)
-            return number;
-        else
-            return text_of(number);
+    template <std::integral Given>
+    [[nodiscard]] static Argument argument_of(Given number) {
+        return Number{text_of(number), static_cast<std::size_t>(number)};
+    }
+    template <std::floating_point Given>
+    [[nodiscard]] static Argument argument_of(Given number) {
+        return Number{text_of(number)};
     }
 
     void read() {
@@ -76,24 +79,15 @@ private:
             break;
         case 'b': {
             const auto* const bytes = take<Bytes>();
-            word_.append(bytes, take<std::size_t>());
+            word_.append(bytes, take<Number>().size);
             break;
         }
         default:
             at = format_.find_first_of("diouxXeEfFgGaA", at);
             if (at == std::string_view::npos) refuse();
-            add_number();
+            word_ += take<Number>().text;
         }
         return at;
-    }
-    void add_number() {
-        const Argument& argument = take();
-        if (const auto* const size = std::get_if<std::size_t>(&argument))
-            word_ += std::to_string(*size);
-        else if (const auto* const text = std::get_if<std::string>(&argument))
-            word_ += *text;
-        else
-            refuse();
     }
 
     void end_word() {
@@ -102,15 +96,12 @@ private:
         is_in_word_ = false;
     }
 
-    [[nodiscard]] const Argument& take() {
-        if (left_ == 0) refuse();
-        --left_;
-        return *next_++;
-    }
     template <typename T>
-    [[nodiscard]] T take() {
-        const T* const found = std::get_if<T>(&take());
+    [[nodiscard]] const T& take() {
+        const T* const found = left_ != 0 ? std::get_if<T>(next_) : nullptr;
         if (found == nullptr) refuse();
+        ++next_;
+        --left_;
         return *found;
     }
     [[noreturn]] void refuse() const {

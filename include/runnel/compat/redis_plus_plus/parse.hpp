@@ -195,8 +195,7 @@ private:
 
 // Whether pairs stand there as first, second, first, second, … They may also stand there as arrays
 // of two elements.
-[[nodiscard]] inline bool is_flat(const Reply& reply, const redis::ReplyElements& elements) {
-    if (reply.kind() == Reply::Kind::map) return true;
+[[nodiscard]] inline bool is_flat(const redis::ReplyElements& elements) {
     return !elements.empty() && !is_list(elements[0]);
 }
 
@@ -206,7 +205,7 @@ void elements_to(const Reply& reply, Output output) {
     using T = Element<Output>;
     const auto elements = elements_of(reply);
     if constexpr (is_pair<T>) {
-        if (is_flat(reply, elements)) {
+        if (is_flat(elements)) {
             if (elements.size() % 2 != 0) throw ProtoError{"the last element has no second one"};
             for (std::size_t at = 0; at != elements.size(); at += 2) {
                 *output = Parse<T>::from(elements[at], elements[at + 1]);
