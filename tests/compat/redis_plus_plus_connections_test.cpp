@@ -3,6 +3,7 @@
 
 #include <runnel/clock.hpp>
 #include <runnel/compat/redis_plus_plus.hpp>
+#include <runnel/error.hpp>
 #include <runnel/redis.hpp>
 #include <runnel/runner.hpp>
 
@@ -105,6 +106,16 @@ TEST_CASE("a reply that does not come within the socket time-out is a TimeoutErr
     CHECK(redis.llen("jobs") == 0);
 }
 
+TEST_CASE("a time-out of a command that is shorter is no TimeoutError") {
+    runnel::ManualClock clock;
+    runnel::redis::Server server{{.clock = &clock}};
+    sw::Redis redis{server, {.socket_timeout = 2s}};
+    bool is_over = false;
+    const auto thread = clock.thread([&] { is_over = !redis.blpop("jobs", 1); });
+    clock.advance(1s);
+    CHECK(is_over);
+}
+
 TEST_CASE("a connection that breaks is a ClosedError, and the next call has another") {
     runnel::redis::Server server;
     sw::Redis redis{server};
@@ -159,6 +170,17 @@ TEST_CASE("a function that sends too many commands harms no other call") {
     CHECK(redis.ping() == "PONG");
     const auto none = [](auto& /*connection*/) {};
     CHECK_THROWS_AS(redis.command(none), sw::Error);
+}
+
+TEST_CASE("a strict server throws for a command that it does not have, and harms no later call") {
+    runnel::redis::Server server{{.strict = true}};
+    sw::Redis redis{server, {.socket_timeout = 1s}};
+    CHECK_THROWS_AS(redis.command("EVAL", "return 1", 0), runnel::Error);
+    CHECK(redis.ping() == "PONG");
+    auto transaction = redis.transaction();
+    auto inner = transaction.redis();
+    CHECK_THROWS_AS(inner.command("EVAL", "return 1", 0), runnel::Error);
+    CHECK(inner.ping() == "PONG");
 }
 
 TEST_CASE("a Redis of a transaction makes no others") {

@@ -249,6 +249,7 @@ void elements_are_put() {
     RETURNS(void, lrange("k", 0, -1, out));
     RETURNS(Popped, template lmpop<Keys>(keys.begin(), keys.end(), sw::ListWhence::LEFT));
     RETURNS(Popped, template lmpop<Keys>(keys.begin(), keys.end(), sw::ListWhence::LEFT, 2));
+    RETURNS(Popped, template lmpop<Keys>({"a", "b"}, sw::ListWhence::LEFT));
 
     RETURNS(void, xrange("s", "-", "+", to));
     RETURNS(void, xrange("s", "-", "+", 10, to));
@@ -326,6 +327,7 @@ void elements_are_queued() {
     [[maybe_unused]] std::vector<std::pair<std::string, std::string>> ids;
     RETURNS(Client&, lrange("k", 0, -1));
     RETURNS(Client&, lmpop(keys.begin(), keys.end(), sw::ListWhence::LEFT));
+    RETURNS(Client&, lmpop({"a", "b"}, sw::ListWhence::LEFT, 2));
     RETURNS(Client&, xrange("s", "-", "+"));
     RETURNS(Client&, xrange("s", "-", "+", 10));
     RETURNS(Client&, xread("s", "$"));

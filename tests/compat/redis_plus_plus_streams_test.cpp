@@ -196,7 +196,11 @@ TEST_CASE_METHOD(Orders, "entries that are pending are listed and claimed") {
     rows.clear();
     redis.xpending("orders", "shop", "-", "+", 10, "till", std::back_inserter(rows));
     CHECK(rows == std::vector<Row>{{"3-0", "till", 300'000, 1}});
-    CHECK(redis.xgroup_delconsumer("orders", "shop", "medic") == 2);
+    // What has no method is asked for by command().
+    using Claimed = std::tuple<std::string, std::vector<Entry>, std::vector<std::string>>;
+    CHECK(redis.command<Claimed>("XAUTOCLAIM", "orders", "shop", "nurse", 0, "0", "COUNT", 1) ==
+          Claimed{"2-0", {{"1-0", {{"number", "1"}}}}, {}});
+    CHECK(redis.xgroup_delconsumer("orders", "shop", "medic") == 1);
     redis.xgroup_setid("orders", "shop", "0");
     CHECK(redis.xgroup_destroy("orders", "shop") == 1);
     CHECK(redis.xgroup_destroy("orders", "shop") == 0);

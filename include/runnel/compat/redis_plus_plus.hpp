@@ -57,7 +57,8 @@ inline constexpr bool ends_with_output<First, Args...> =
 /// moves the time, that is for ever.
 ///
 /// Thread safety: every member may be called from any thread, and none waits for the connection of
-/// another. Of one that redis() of a Transaction or a Pipeline has returned: one thread at a time.
+/// another. A Redis that redis() of a Transaction or a Pipeline has returned has only one
+/// connection: one thread at a time.
 class Redis : public AllCommands<Redis> {
 public:
     /// `server` must outlive it, and all that it makes.

@@ -14,7 +14,9 @@
 
 namespace runnel::inline v0::compat::sw {
 
-/// The methods that Redis, Pipeline and Transaction have in common.
+/// The methods that Redis, Pipeline and Transaction have in common. Where they return Answer<T>, a
+/// Redis returns a T, and the others themselves. Where they take `Output... output`, that is one
+/// output iterator for a Redis, and nothing for the others.
 template <typename Client>
 class AllCommands : public KeyCommands<Client>,
                     public StringCommands<Client>,

@@ -10,18 +10,14 @@
 #include <runnel/compat/redis_plus_plus/words.hpp>
 #include <runnel/detail/base/annotations.hpp>
 #include <runnel/detail/base/mutex.hpp>
-#include <runnel/duration.hpp>
 #include <runnel/outcome.hpp>
 #include <runnel/redis/server.hpp>
 #include <runnel/redis/session.hpp>
 
 #include <chrono>
-#include <cstddef>
 #include <deque>
 #include <memory>
 #include <optional>
-#include <stop_token>
-#include <string>
 #include <utility>
 #include <vector>
 
@@ -40,7 +36,9 @@ class Lease;
 
 /// What a function that is given to command() gets as its first argument, to send its command:
 ///
-///     redis.command([](auto& connection, StringView key) { connection.send("GET %b", …); }, "k");
+///     redis.command([](auto& connection, StringView key) {
+///         connection.send("GET %b", key.data(), key.size());
+///     }, "key");
 class Connection {
 public:
     Connection(const Connection&) = delete;
@@ -104,8 +102,6 @@ private:
 
     // Whether there is no reply that nobody has read.
     [[nodiscard]] bool is_in_step() const noexcept { return unsent_.empty() && sent_.empty(); }
-    // How many commands are to be sent with the next recv().
-    [[nodiscard]] std::size_t unsent() const noexcept { return unsent_.size(); }
     void forget_unsent() noexcept { unsent_.clear(); }
     void close() noexcept { session_.close(); }
 
@@ -116,8 +112,11 @@ private:
             unsent_.clear();
             return session_.execute(words.words());
         }
-        for (; !unsent_.empty(); unsent_.pop_front())
-            sent_.push_back(session_.submit(unsent_.front().words()));
+        while (!unsent_.empty()) {
+            const CmdArgs words = std::move(unsent_.front());
+            unsent_.pop_front();
+            sent_.push_back(session_.submit(words.words()));
+        }
         if (sent_.empty()) throw Error{"no command was sent that a reply could be to"};
         const redis::Pending first = std::move(sent_.front());
         sent_.pop_front();

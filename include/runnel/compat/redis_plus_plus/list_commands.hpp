@@ -139,6 +139,11 @@ public:
                                                      long long count = 1) {
         return Ask::value<void>(self(), lmpop_words(first, last, whence, count));
     }
+    template <typename T>
+    requires detail::is_queued<Client> Client& lmpop(std::initializer_list<T> keys,
+                                                     ListWhence whence, long long count = 1) {
+        return lmpop(keys.begin(), keys.end(), whence, count);
+    }
 
     Answer<OptionalString> lmove(StringView source, StringView destination, ListWhence from,
                                  ListWhence to) {

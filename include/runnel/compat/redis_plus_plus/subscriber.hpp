@@ -16,7 +16,6 @@
 #include <array>
 #include <chrono>
 #include <cstddef>
-#include <deque>
 #include <functional>
 #include <initializer_list>
 #include <memory>
@@ -25,6 +24,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace runnel::inline v0::compat::sw {
 
@@ -208,7 +208,7 @@ private:
     void expect_no_refusal() {
         while (!sent_.empty() && sent_.front().ready()) {
             const auto reply = sent_.front().try_get();
-            sent_.pop_front();
+            sent_.erase(sent_.begin());
             if (reply && reply->is_error()) throw ReplyError{reply->text()};
         }
     }
@@ -250,7 +250,7 @@ private:
     }
 
     std::unique_ptr<Connection> connection_;
-    std::deque<redis::Pending> sent_;  // whose answers nobody has looked at
+    std::vector<redis::Pending> sent_;  // whose answers nobody has looked at
     bool is_over_ = false;
     std::function<void(std::string, std::string)> on_message_;
     std::function<void(std::string, std::string, std::string)> on_pmessage_;
