@@ -57,6 +57,7 @@ void note(const std::string& channel, const Load& load) {
     std::printf("%s %d %%\n", channel.c_str(), load.percent);
 }
 
+// NOLINTBEGIN(bugprone-use-after-move): a refused push leaves the message with its sender
 bool show_list(Job job, const std::stop_token& stop) {
     // [readme]
     runnel::BlockingList<Job> jobs{{.capacity = 1000}};  // when full, a push waits for room
@@ -72,6 +73,7 @@ bool show_list(Job job, const std::stop_token& stop) {
     // [/readme]
     return bool{next} && jobs.size() == 0;
 }
+// NOLINTEND(bugprone-use-after-move)
 
 bool show_stream() {
     // [readme]

@@ -261,6 +261,10 @@ public:
     /// Whether time passes by itself. Only then do waits poll for a moment before they sleep.
     [[nodiscard]] virtual bool is_real() const noexcept = 0;
 
+    /// Whether it has to know the threads that wait on it, as a ManualClock does: its thread()
+    /// starts them.
+    [[nodiscard]] virtual bool starts_threads() const noexcept { return false; }
+
     /// Whether it is a SystemClock.
     [[nodiscard]] virtual bool is_system() const noexcept { return false; }
 

@@ -156,16 +156,21 @@ public:
 
     /// Starts DeliveryPolicy::threads threads that run() it. To be called once.
     ///
-    /// Throws: as run(); Error{invalid_argument} if it was called before; std::system_error if the
-    /// system starts no thread.
+    /// Throws: as run(); Error{invalid_argument} if it was called before, or the clock of the
+    /// stream is a ManualClock; std::system_error if the system starts no thread.
     void start() {
+        if (state_.clock.starts_threads())
+            refuse("start() of a Worker on a ManualClock, which has to know the threads: "
+                   "start(clock)");
         prepare_threads();
         begin_to_start();
         for (std::size_t count = policy().threads; count != 0; --count)
             threads_.emplace_back([this] { run(); });
     }
-    /// The same for a test, with threads that the clock knows.
+    /// The same for a test, with threads that the clock knows: it is that of the stream.
     void start(ManualClock& clock) {
+        if (!state_.clock.is_same_as(clock))
+            refuse("start(clock) with another clock than that of its stream");
         prepare_threads();
         begin_to_start();
         for (std::size_t count = policy().threads; count != 0; --count)
@@ -191,9 +196,18 @@ public:
         for (std::size_t count = policy().threads; count != 0; --count) begin_coroutine(executor);
     }
 
+    /// Waits until the threads that start() has started have ended by themselves: see run(). To
+    /// drain a stream, close it and call this. To be called by one thread.
+    void join() {
+        for (std::jthread& thread : threads_)
+            if (thread.joinable()) thread.join();
+        for (ManualClock::Thread& thread : manual_threads_)
+            if (thread.joinable()) thread.join();
+    }
+
     /// Nothing new is begun. Entries that were read and not begun are handed back, and handlers
-    /// that run see it by Job::stop(). Waits until all threads have left run(), but no longer than
-    /// DeliveryPolicy::stop_within. It cannot be started again.
+    /// that run see it by Job::stop(), which they give to their waits. Waits until all threads have
+    /// left run(), but no longer than DeliveryPolicy::stop_within. It cannot be started again.
     Stopped stop() {
         ask_to_leave();
         return stopped(left_.pop_front({.timeout = policy().stop_within}).ending());

@@ -774,6 +774,33 @@ TEST_CASE("start() throws if nobody runs the clock that handlers need", "[worker
     CHECK(runnel::test::error_of([&] { worker.run(); }) == runnel::ErrorCode::clock_not_run);
 }
 
+TEST_CASE("start() knows whose clock it is", "[worker][errors]") {
+    ManualClock clock;
+    ManualClock other;
+    const Stream<std::string> orders{{.clock = &clock}};
+    runnel::Worker<std::string> worker{orders, "billing", [](const std::string&) {}};
+    CHECK(runnel::test::error_of([&] { worker.start(); }) == runnel::ErrorCode::invalid_argument);
+    CHECK(runnel::test::error_of([&] { worker.start(other); }) ==
+          runnel::ErrorCode::invalid_argument);
+    worker.start(clock);
+    clock.settle();
+    CHECK(worker.stats().threads == 1);
+    (void)worker.stop();
+}
+
+TEST_CASE("join() waits until all is done", "[worker][flow]") {
+    const Stream<std::string> orders;
+    std::atomic<int> handled = 0;
+    runnel::Worker<std::string> worker{
+        orders, "billing", [&](const std::string&) { ++handled; }, {.policy = {.threads = 2}}};
+    for (int number = 0; number != 100; ++number) (void)orders.add(std::to_string(number));
+    worker.start();
+    orders.close();
+    worker.join();
+    CHECK(handled == 100);
+    CHECK(worker.stats().threads == 0);
+}
+
 TEST_CASE("a stop that asks the Worker, and several stops", "[worker][flow]") {
     Shop<StreamSide> shop;
     shop.add("a");

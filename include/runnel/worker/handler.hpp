@@ -53,20 +53,24 @@ private:
     static decltype(auto) invoke(Handler& handler, Job& job) {
         if constexpr (std::invocable<Handler&, const typename Job::Value&>)
             return handler(job.value());
-        else
+        else if constexpr (std::invocable<Handler&, Job&>)
             return handler(job);
+        else
+            static_assert(std::is_void_v<Handler>, "a handler takes a const T& or a Job&");
     }
 
     template <typename Call>
     static Handled handled_of(const Call& call) {
         using Given = decltype(call());
-        static_assert(std::is_void_v<Given> || std::convertible_to<Given, Handled>,
-                      "a handler returns nothing, a Handled, or what can be awaited");
         if constexpr (std::is_void_v<Given>) {
             call();
             return Handled::done();
-        } else {
+        } else if constexpr (std::convertible_to<Given, Handled>) {
             return call();
+        } else {
+            static_assert(std::is_void_v<Given>,
+                          "a handler returns nothing, a Handled, or what can be awaited: has "
+                          "operator co_await, or await_ready() and the like");
         }
     }
 

@@ -216,6 +216,7 @@ public:
     }
 
     [[nodiscard]] bool is_real() const noexcept override { return false; }
+    [[nodiscard]] bool starts_threads() const noexcept override { return true; }
 
     /// Moves wall time and monotonic time forward by `duration`, after the threads have settled. On
     /// the way it stops at each deadline: it sets the time to the deadline, ends that one wait, and
