@@ -455,6 +455,21 @@ TEST_CASE("commands are read in whatever pieces they come", "[codec]") {
     }
 }
 
+TEST_CASE("a decoder of commands tells how much of them waits", "[codec]") {
+    CommandDecoder decoder;
+    CHECK(decoder.waiting_bytes() == 0);
+    decoder.feed("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$5\r\nval");
+    CHECK(decoder.waiting_bytes() == 27);
+    CHECK_FALSE(decoder.take());
+    // Words are strings by now.
+    CHECK(decoder.waiting_bytes() == 2 * sizeof(std::string) + 3 + 1 + 7);
+    decoder.feed("ue\r\nPING\r\n");
+    CHECK(decoder.take());
+    CHECK(decoder.waiting_bytes() == 6);
+    CHECK(decoder.take());
+    CHECK(decoder.waiting_bytes() == 0);
+}
+
 TEST_CASE("limits on lines do not depend on the pieces", "[codec]") {
     const CodecLimits limits{.bulk = 4, .elements = 2, .line = 6, .depth = 1};
     for (const std::string bytes : {"ECHO ab\r\n", "ECHO a\r\n", "ECHO a\n", "*0000000\r\n",

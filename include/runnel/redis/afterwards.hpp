@@ -22,6 +22,15 @@ inline void ServerState::send(Prepared& outputs) noexcept {
     while (!outputs.empty()) send_push(outputs.take_first());
 }
 
+inline void ServerState::tell_carrier(const SessionState& session) noexcept {
+    Wire* const wire = session.outbox.wire();
+    if (wire == nullptr || wire->is_told) return;
+    Carrier& carrier = wire->carrier;
+    wire->is_told = true;
+    carrier.told.push_back(*wire);
+    if (carrier.sleeps && !carrier.is_to_be_woken) after_->wake(carrier.shared_from_this());
+}
+
 inline void ServerState::send_push(UnsentPush& push) noexcept {
     SessionState& session = push.to->session;
     Output output = std::move(push.output);
@@ -50,11 +59,32 @@ inline void ServerState::hold_to_limit(SessionState& session) noexcept {
     const bool is_over_soft =
         session.soft_limit_since && clock.now() - *session.soft_limit_since > soft_time;
     if (!is_over_hard && !is_over_soft) return;
-    session.outbox.drop_pushes();
+    session.outbox.cut();
     end_session(session);
 }
 
+// What its client has taken does not count for the limit any more, also if nothing is sent to it
+// before more than the time of the soft limit has passed.
+inline void ServerState::set_unwritten(SessionState& session, std::size_t bytes) const noexcept {
+    session.outbox.wire()->unwritten = bytes;
+    if (session.outbox.waiting_bytes() < settings.pubsub_limit.soft)
+        session.soft_limit_since.reset();
+}
+
 // ---- without the lock
+
+inline void Afterwards::wake_all() noexcept {
+    while (!carriers_.empty()) {
+        Carrier& one = carriers_.pop_front();
+        const std::shared_ptr<Carrier> carrier = std::move(one.kept_to_wake);
+        {
+            // Before it is woken: whoever tells it of something later wakes it again.
+            const Lock lock{carrier->server->mutex};
+            carrier->is_to_be_woken = false;
+        }
+        carrier->event.make_readable();
+    }
+}
 
 inline void Afterwards::arm_all() noexcept {
     while (!alarms_.empty()) {
@@ -142,6 +172,7 @@ inline void Afterwards::call_handlers() noexcept {
 
 // The alarms come first: a coroutine that goes on here may block until one of them rings.
 inline Afterwards::~Afterwards() {
+    wake_all();
     arm_all();
     chain.resume_all();
     tell_all();

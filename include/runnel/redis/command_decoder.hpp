@@ -131,8 +131,15 @@ public:
     [[nodiscard]] std::optional<std::vector<std::string>> take() {
         for (;;) {
             if (!(missing_ == 0 ? begin() : decode_word())) return std::nullopt;
-            if (missing_ == 0 && !words_.empty()) return std::exchange(words_, {});
+            if (missing_ != 0 || words_.empty()) continue;
+            words_bytes_ = 0;
+            return std::exchange(words_, {});
         }
+    }
+
+    /// How many bytes of memory are taken, about, by what take() has not returned yet.
+    [[nodiscard]] std::size_t waiting_bytes() const noexcept {
+        return bytes_.rest().size() + words_bytes_;
     }
 
 private:
@@ -148,6 +155,7 @@ private:
     CodecLimits limits_;
     detail::WireBytes bytes_;
     std::vector<std::string> words_;
+    std::size_t words_bytes_ = 0;
     std::size_t missing_ = 0;
 };
 
@@ -188,6 +196,7 @@ inline bool CommandDecoder::decode_word() {
     if (rest.size() < size + 2) return false;  // with the end of its line, which may be anything
     runnel::detail::reserve_one_more(words_);
     words_.emplace_back(rest.substr(0, size));
+    words_bytes_ += sizeof(std::string) + size;
     --missing_;
     bytes_.skip(line->size() + 3 + size + 2);
     return true;

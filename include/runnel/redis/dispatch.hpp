@@ -59,9 +59,10 @@ inline ServerState::ServerState(const ServerOptions& given)
     while (databases_.size() != given.databases) databases_.emplace_back(expiring_);
 }
 
-inline std::shared_ptr<SessionState> ServerState::open(const SessionOptions& session_options) {
+inline std::shared_ptr<SessionState> ServerState::open(const SessionOptions& session_options,
+                                                       Wire* wire) {
     const Lock lock{mutex};
-    auto session = std::make_shared<SessionState>(*this, last_id_ + 1, session_options);
+    auto session = std::make_shared<SessionState>(*this, last_id_ + 1, session_options, wire);
     session->facts.opened = session->facts.active = wall();
     sessions_.emplace(session->id, session);
     ++last_id_;
@@ -105,6 +106,7 @@ inline void ServerState::end_session(SessionState& session) noexcept {
     for (LaterCommand& later : session.backlog) finish(*later.pending, std::nullopt, false);
     session.backlog.clear();
     ask_all(session.push_waiters, after_->chain);
+    tell_carrier(session);
     auto node = sessions_.extract(session.id);
     if (session.is_pushing) session.keep = std::move(node.mapped());
 }

@@ -2,13 +2,16 @@
 #pragma once
 
 #include <runnel/detail/base/assert.hpp>
+#include <runnel/detail/base/event_fd.hpp>
 #include <runnel/detail/base/linked.hpp>
+#include <runnel/redis/encode.hpp>
 #include <runnel/redis/reply.hpp>
 #include <runnel/redis/value.hpp>
 
 #include <algorithm>
 #include <bit>
 #include <cstddef>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -17,6 +20,7 @@ namespace runnel::inline v0::redis::detail {
 // All of this is guarded by the server's lock, but where it says otherwise.
 
 struct SessionState;
+class ServerState;
 class Outbox;
 
 // Objects of which some are kept, when they are not needed any more, for the next ones: what one
@@ -101,6 +105,7 @@ private:
 };
 
 // First in, first out, in memory that can be had before.
+template <typename Element>
 class OutputQueue {
 public:
     [[nodiscard]] std::size_t size() const noexcept { return size_; }
@@ -108,21 +113,21 @@ public:
     // Room for so many. Throws: std::bad_alloc.
     void reserve(std::size_t count) {
         if (count <= places_.size()) return;
-        std::vector<Output> places(std::max<std::size_t>(8, std::bit_ceil(count)));
+        std::vector<Element> places(std::max<std::size_t>(8, std::bit_ceil(count)));
         for (std::size_t index = 0; index != size_; ++index) places[index] = std::move(at(index));
         places_.swap(places);
         first_ = 0;
     }
     // Require: there is room.
-    void push_back(Output output) noexcept { at(size_++) = std::move(output); }
-    void push_front(Output output) noexcept {
+    void push_back(Element output) noexcept { at(size_++) = std::move(output); }
+    void push_front(Element output) noexcept {
         --first_;
         ++size_;
         at(0) = std::move(output);
     }
     // Requires: it is not empty.
-    Output pop_front() noexcept {
-        Output output = std::move(at(0));
+    Element pop_front() noexcept {
+        Element output = std::move(at(0));
         ++first_;
         --size_;
         return output;
@@ -132,19 +137,56 @@ public:
     }
 
     // In their order, from 0.
-    [[nodiscard]] const Output& operator[](std::size_t index) const noexcept {
+    [[nodiscard]] const Element& operator[](std::size_t index) const noexcept {
         return places_[(first_ + index) & (places_.size() - 1)];
     }
 
 private:
-    [[nodiscard]] Output& at(std::size_t index) noexcept {
+    [[nodiscard]] Element& at(std::size_t index) noexcept {
         RUNNEL_ASSERT(size_ <= places_.size());
         return places_[(first_ + index) & (places_.size() - 1)];
     }
 
-    std::vector<Output> places_{};  // a power of two of them, or none
+    std::vector<Element> places_{};  // a power of two of them, or none
     std::size_t first_ = 0;
     std::size_t size_ = 0;
+};
+
+struct Wire;
+
+// A thread that writes what sessions are sent to the descriptors of their clients, as the server
+// knows it. The other threads tell it which sessions have something new.
+struct Carrier : std::enable_shared_from_this<Carrier> {
+    explicit Carrier(std::shared_ptr<ServerState> of) noexcept : server{std::move(of)} {}
+
+    const std::shared_ptr<ServerState> server;
+    const EventFd event{};  // readable: it is to wake up; written without the lock
+    LinkedList<Wire> told;
+    bool sleeps = false;          // or is about to
+    bool is_to_be_woken = false;  // a thread will write `event` when it has released the lock
+    // For that thread: the next one, and this one.
+    Carrier* next_to_wake = nullptr;
+    std::shared_ptr<Carrier> kept_to_wake{};
+};
+
+// An output in the form in which its client gets it.
+struct WireOutput {
+    Output output{};
+    Protocol protocol = Protocol::resp2;
+};
+
+// Of a session whose client is at the other end of a descriptor: what the carrier has not fetched
+// yet.
+struct Wire {
+    explicit Wire(Carrier& by) noexcept : carrier{by} {}
+
+    Carrier& carrier;
+    OutputQueue<WireOutput> unsent;
+    std::size_t unwritten = 0;  // bytes that the carrier has fetched, and the client has not taken
+    bool is_cut = false;        // the client does not even get these
+    bool is_told = false;       // stands in the carrier's list
+    Wire* previous = nullptr;
+    Wire* next = nullptr;
 };
 
 // A push for one session, which has room for it in its outbox.
@@ -161,10 +203,12 @@ struct OutputMemory {
 };
 
 // What a session was sent: the latest outputs, in their order, and the pushes that nobody has taken
-// yet.
+// yet. With a wire, pushes wait there, between replies, and nowhere else.
 class Outbox {
 public:
-    Outbox(SessionState& of, std::size_t keep) noexcept : session{of}, keep_{keep} {}
+    // `wire`: null, or where the carrier fetches what is sent.
+    Outbox(SessionState& of, std::size_t keep, Wire* wire) noexcept
+        : session{of}, keep_{keep}, wire_{wire} {}
 
     SessionState& session;
 
@@ -176,7 +220,7 @@ public:
     void reserve_push() {
         reserve_kept();
         // And for one that was taken, and is given back.
-        waiting_.reserve(waiting_.size() + pushes_to_come_ + 2);
+        if (wire_ == nullptr) waiting_.reserve(waiting_.size() + pushes_to_come_ + 2);
         ++pushes_to_come_;
     }
     // These use that room, or give it up.
@@ -188,7 +232,7 @@ public:
         --pushes_to_come_;
         waiting_bytes_ += push.bytes();
         keep(push);
-        waiting_.push_back(std::move(push));
+        if (wire_ == nullptr) waiting_.push_back(std::move(push));
     }
     void no_reply() noexcept { --replies_to_come_; }
     void no_push() noexcept { --pushes_to_come_; }
@@ -205,11 +249,28 @@ public:
         waiting_bytes_ += push.bytes();
         waiting_.push_front(std::move(push));
     }
-    void drop_pushes() noexcept {
+    // What has not reached the client never does.
+    void cut() noexcept {
         waiting_.clear();
         waiting_bytes_ = 0;
+        if (wire_ == nullptr) return;
+        wire_->unsent.clear();
+        wire_->is_cut = true;
     }
-    [[nodiscard]] std::size_t waiting_bytes() const noexcept { return waiting_bytes_; }
+    [[nodiscard]] std::size_t waiting_bytes() const noexcept {
+        return waiting_bytes_ + (wire_ != nullptr ? wire_->unwritten : 0);
+    }
+
+    // Null: there is none.
+    [[nodiscard]] Wire* wire() const noexcept { return wire_; }
+    // For the carrier: moves outputs to the end of `to`, as far as that has room. Requires: there
+    // is a wire.
+    void fetch(std::vector<WireOutput>& to) noexcept {
+        while (wire_->unsent.size() != 0 && to.size() != to.capacity()) {
+            to.push_back(wire_->unsent.pop_front());
+            waiting_bytes_ -= to.back().output.bytes();
+        }
+    }
 
     // Throws: std::bad_alloc.
     [[nodiscard]] std::vector<Reply> kept() const {
@@ -220,29 +281,35 @@ public:
         return all;
     }
 
-    // Before it goes.
+    // Before it goes, and the wire with it.
     void clear() noexcept {
-        drop_pushes();
+        cut();
         kept_.clear();
+        if (wire_ != nullptr && wire_->is_told) wire_->carrier.told.remove(*wire_);
+        wire_ = nullptr;
     }
 
 private:
     void reserve_kept() {
         const std::size_t to_come = replies_to_come_ + pushes_to_come_ + 1;
         kept_.reserve(std::min(keep_, kept_.size() + to_come));
+        if (wire_ != nullptr) wire_->unsent.reserve(wire_->unsent.size() + to_come);
     }
     void keep(Output output) noexcept {
+        if (wire_ != nullptr) put_on_wire(output);
         if (keep_ == 0) return;
         if (kept_.size() == keep_) (void)kept_.pop_front();
         kept_.push_back(std::move(output));
     }
+    void put_on_wire(Output output) noexcept;
 
     const std::size_t keep_;
+    Wire* wire_;
     std::size_t replies_to_come_ = 0;
     std::size_t pushes_to_come_ = 0;
     std::size_t waiting_bytes_ = 0;
-    OutputQueue kept_;
-    OutputQueue waiting_;
+    OutputQueue<Output> kept_;
+    OutputQueue<Output> waiting_;
 };
 
 // Room for the reply of a command.

@@ -152,6 +152,7 @@ inline void ServerState::end_parked(SessionState& session, std::optional<Reply> 
     parked->room.reset();
     log(parked->later_log, what, reply);
     finish(*parked->pending, std::move(reply), what == LoggedCommand::What::failed);
+    tell_carrier(session);
     go_on(session);
 }
 
@@ -298,6 +299,7 @@ inline void ServerState::carry_out_later(SessionState& session) noexcept {
         }
     }
     is_carrying_out_later_ = false;
+    tell_carrier(session);
 }
 
 // ---- time

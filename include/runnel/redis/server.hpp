@@ -138,6 +138,7 @@ public:
     }
 
 private:
+    friend class FdServer;
     friend class Session;
 
     [[nodiscard]] static std::shared_ptr<detail::ServerState> make(const ServerOptions& options) {

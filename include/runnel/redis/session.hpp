@@ -32,6 +32,8 @@ namespace runnel::inline v0::redis {
 
 namespace detail {
 
+class WireClient;
+
 // Waits under the server's lock, for what `Ready` says of `Subject`. It is its own place.
 template <typename Subject, bool (*Ready)(const Subject&) noexcept>
 class ReadyWait : public Request {
@@ -295,6 +297,12 @@ public:
     [[nodiscard]] std::int64_t id() const noexcept { return state_->id; }
 
 private:
+    friend class detail::WireClient;
+
+    // What it is sent is fetched from `wire`, and is not shown here.
+    Session(std::shared_ptr<detail::ServerState> server, detail::Wire& wire)
+        : server_{std::move(server)}, state_{server_->open({.keep_outputs = 0}, &wire)} {}
+
     [[nodiscard]] static std::vector<std::string_view>
     views_of(const std::vector<std::string>& words) {
         return {words.begin(), words.end()};

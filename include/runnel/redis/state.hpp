@@ -169,8 +169,8 @@ using PushHandler = std::function<void(Reply)>;
 
 // A client's connection. Guarded by the server's lock.
 struct SessionState : std::enable_shared_from_this<SessionState> {
-    SessionState(ServerState& of, std::int64_t number, const SessionOptions& options)
-        : server{of}, id{number}, outbox{*this, options.keep_outputs} {}
+    SessionState(ServerState& of, std::int64_t number, const SessionOptions& options, Wire* wire)
+        : server{of}, id{number}, outbox{*this, options.keep_outputs, wire} {}
 
     ServerState& server;
     const std::int64_t id;
@@ -231,6 +231,12 @@ public:
         one.kept_to_arm = std::move(alarm);
         alarms_.push_back(one);
     }
+    // Requires: no other thread is about to wake it.
+    void wake(const std::shared_ptr<Carrier>& carrier) noexcept {
+        carrier->is_to_be_woken = true;
+        carrier->kept_to_wake = carrier;
+        carriers_.push_back(*carrier);
+    }
     // Requires: no thread calls the handler of the session; this one will.
     void hand_out_pushes(SessionState& session) noexcept;
     // The interceptor that has seen the command is told that it has ended.
@@ -240,11 +246,13 @@ public:
     }
 
 private:
+    void wake_all() noexcept;
     void arm_all() noexcept;
     void tell_all() noexcept;
     [[nodiscard]] bool take_pushes() noexcept;
     void call_handlers() noexcept;
 
+    LinkedQueue<Carrier, &Carrier::next_to_wake> carriers_;
     LinkedQueue<Alarm, &Alarm::next> alarms_;
     LinkedQueue<PendingState, &PendingState::next_to_tell> ended_;
     LinkedQueue<SessionState, &SessionState::next_to_push> sessions_;
@@ -263,8 +271,9 @@ public:
 
     // ---- sessions
 
-    [[nodiscard]] std::shared_ptr<SessionState> open(const SessionOptions& options)
-        RUNNEL_EXCLUDES(mutex);
+    // `wire`: null, or what carries its outputs, until remove() has returned.
+    [[nodiscard]] std::shared_ptr<SessionState> open(const SessionOptions& options,
+                                                     Wire* wire = nullptr) RUNNEL_EXCLUDES(mutex);
     void close(SessionState& session) noexcept RUNNEL_EXCLUDES(mutex);
     // The same for one that goes: nobody will see its outputs any more.
     void remove(SessionState& session) noexcept RUNNEL_EXCLUDES(mutex);
@@ -375,6 +384,11 @@ public:
     }
     // Sends what a command has prepared for other sessions, and perhaps for its own.
     void send(Prepared& outputs) noexcept RUNNEL_REQUIRES(mutex);
+    // By the carrier of a session: so many bytes were fetched, and the client has not taken them.
+    void set_unwritten(SessionState& session, std::size_t bytes) const noexcept
+        RUNNEL_REQUIRES(mutex);
+    // The carrier of a session, if it has one, is to look at it.
+    void tell_carrier(const SessionState& session) noexcept RUNNEL_REQUIRES(mutex);
 
     void add_listener(ChangeListener& listener) RUNNEL_REQUIRES(mutex) {
         listeners_.push_back(&listener);
@@ -547,6 +561,13 @@ private:
     EntryHistory history_ RUNNEL_GUARDED_BY(mutex);
     std::set<std::string> unsupported_ RUNNEL_GUARDED_BY(mutex);
 };
+
+inline void Outbox::put_on_wire(Output output) noexcept {
+    const Protocol protocol = session.is_resp3() ? Protocol::resp3 : Protocol::resp2;
+    wire_->unsent.push_back({std::move(output), protocol});
+    session.server.mutex.assert_held();
+    session.server.tell_carrier(session);
+}
 
 // The server's lock, for a thread that does something there. When it is released, what is left to
 // do is done, also if a command has thrown: it may have ended the waits of others before.
