@@ -3,6 +3,7 @@
 
 #include "fuzz/codec_input.hpp"
 #include "fuzz/command_input.hpp"
+#include "fuzz/descriptor_input.hpp"
 #include "support/catch.hpp"
 
 #include <cstddef>
@@ -38,4 +39,9 @@ TEST_CASE("the codec does with the corpus what it should", "[redis][fuzz]") {
 
 TEST_CASE("a server does with the corpus what it should", "[redis][fuzz]") {
     CHECK(replay("commands", runnel::test::check_commands) > 10);
+}
+
+TEST_CASE("a server at the other end of a descriptor does with the corpus what it should",
+          "[redis][fuzz]") {
+    CHECK(replay("descriptor", runnel::test::check_descriptor) > 10);
 }
