@@ -38,7 +38,7 @@ int main() {
     const runnel::WorkerOptions<Mail> options{
         .policy = {.deliveries = 5, .lease = 5min, .threads = 3}, .dead_letters = dead};
     runnel::Worker<Mail> mailer{mails, "mailers", send, options};  // send() may throw
-    mailer.start(clock);  // without a ManualClock: start()
+    mailer.start(clock);                                           // without a ManualClock: start()
     // [/readme]
     runnel::LagMonitor monitor{mails.group("mailers"), [&](const runnel::LagReport& report) {
                                    // NOLINTNEXTLINE(bugprone-suspicious-stringview-data-usage)
