@@ -175,10 +175,10 @@ private:
     // line it stands behind them at once.
     [[nodiscard]] [[gnu::noinline]] bool pauses_first(const WaitLimits& limits) noexcept
         RUNNEL_REQUIRES(stream_.mutex) {
-        if (group_ == nullptr || pauses_after_ != 0 || group_->streak <= stream_length)
+        if (group_ == nullptr || pauses_after_ != 0 || !group_->readers.empty()) return false;
+        if (!stream_.is_real || !limits.may_take_time() || !group_->is_worth_a_pause())
             return false;
-        if (!group_->readers.empty() || !stream_.is_real || !limits.may_take_time()) return false;
-        pauses_after_ = group_->streak;
+        pauses_after_ = std::max<std::size_t>(group_->streak, 1);
         return true;
     }
     [[nodiscard]] [[gnu::noinline]] bool pause_and_attempt(WaitLimits& limits, WakeChain& chain) {

@@ -113,6 +113,14 @@ public:
     [[nodiscard]] bool fade_streak() noexcept {
         return std::exchange(streak, streak * 3 / 4) > stream_length;
     }
+    // For a consumer that finds nothing: whether it pauses before it stands in line. Where entries
+    // come in a stream, but one by one, as they are handed over in line, a pause now and then finds
+    // that out.
+    [[nodiscard]] bool is_worth_a_pause() noexcept {
+        constexpr std::uint32_t waits_between_trials = 64;
+        if (streak > stream_length) return true;
+        return ++waits_before_trial % waits_between_trials == 0;
+    }
 
     const Owner<StreamState<T>> stream;
     const std::string name;
@@ -138,7 +146,8 @@ public:
         Milliseconds time = 0;                    // one that has come
         NextLook next_look;
     } claims;
-    std::size_t streak = 0;          // entries delivered lately
+    std::size_t streak = 0;  // entries delivered lately
+    std::uint32_t waits_before_trial = 0;
     std::uint64_t signals_seen = 0;  // by all that wait
 };
 
