@@ -89,6 +89,16 @@ void release(void* memory) noexcept {
 [[gnu::noinline]] void operator delete(void* memory, std::size_t, std::align_val_t) noexcept {
     release(memory);
 }
+// Else these would be the sanitizers' own.
+[[gnu::noinline]] void* operator new[](std::size_t bytes) {
+    return allocate(bytes);
+}
+[[gnu::noinline]] void operator delete[](void* memory) noexcept {
+    release(memory);
+}
+[[gnu::noinline]] void operator delete[](void* memory, std::size_t) noexcept {
+    release(memory);
+}
 
 namespace {
 
