@@ -33,7 +33,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <source_location>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -102,15 +101,13 @@ public:
     /// Throws: Error{invalid_argument} that names what is wrong with the options.
     template <typename Handler>
     Worker(const Stream<T>& stream, std::string_view group, Handler handler, Options options = {},
-           std::source_location where =
-               std::source_location::current()) requires std::same_as<Backend, GroupBackend<T>>
+           detail::Caller where = {}) requires std::same_as<Backend, GroupBackend<T>>
         : Worker{Backend{stream, group, checked(options).dead_letters}, std::move(handler),
                  std::move(options), where} {}
 
     /// Over a backend of your own.
     template <typename Handler>
-    Worker(Backend backend, Handler handler, Options options = {},
-           std::source_location where = std::source_location::current())
+    Worker(Backend backend, Handler handler, Options options = {}, detail::Caller where = {})
         : state_{where,
                  backend,
                  backend.clock(),
@@ -443,7 +440,8 @@ private:
                 const auto since = state_.clock.now() - handler.begun;
                 if (since < policy().extend_up_to.nanoseconds()) handler.extend();
                 if (handler.is_told_of || !state_.is_slow(since)) return;
-                slow.push_back({state_.options.name, handler.id, since, state_.where});
+                slow.push_back(
+                    {state_.options.name, handler.id, since, state_.where.file, state_.where.line});
                 handler.is_told_of = true;
             });
         });

@@ -13,7 +13,6 @@
 #include <chrono>
 #include <functional>
 #include <optional>
-#include <source_location>
 #include <string>
 #include <string_view>
 
@@ -24,7 +23,8 @@ struct SlowHandler {
     std::string_view worker;         ///< the name of the Worker
     StreamId id;                     ///< of the entry
     std::chrono::nanoseconds since;  ///< how long it has run
-    std::source_location where;      ///< where the Worker was made
+    const char* file;                ///< where the Worker was made
+    int line;
 };
 
 template <Message T>

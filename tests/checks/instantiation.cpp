@@ -8,7 +8,6 @@
 #include <cstdint>
 #include <initializer_list>
 #include <optional>
-#include <source_location>
 #include <span>
 #include <string>
 #include <string_view>
@@ -112,7 +111,7 @@ namespace runnel::inline v0 {
     template struct WorkerOptions<T>;                                                              \
     template class Worker<T>;                                                                      \
     template Worker<T>::Worker(const Stream<T>&, std::string_view, checks::Look, WorkerOptions<T>, \
-                               std::source_location);                                              \
+                               detail::Caller);                                                    \
     template class GroupBackend<T>;                                                                \
     template class Once<T>;                                                                        \
     template class KeyOrder<T>;                                                                    \

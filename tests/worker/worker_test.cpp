@@ -288,7 +288,7 @@ TEST_CASE("a handler that takes long is named, once", "[worker][seeing]") {
                                             slow.push_back(std::string{handler.worker} + ' ' +
                                                            to_string(handler.id) + ' ' +
                                                            std::to_string(handler.since / 1s));
-                                            where = handler.where.file_name();
+                                            where = handler.file;
                                         }}};
     shop.threads.push_back(shop.clock.thread([&] { worker.run(); }));
     shop.side.orders.close();

@@ -113,7 +113,8 @@ private:
     void tell_if_slow(Moment ended) {
         const auto& state = steps_.state();
         if (is_told_of || !state.is_slow(ended - begun)) return;
-        state.options.on_slow({state.options.name, id, ended - begun, state.where});
+        state.options.on_slow(
+            {state.options.name, id, ended - begun, state.where.file, state.where.line});
     }
 
     // For those who look at it.

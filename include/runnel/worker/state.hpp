@@ -6,6 +6,7 @@
 #include <runnel/abstract_clock.hpp>
 #include <runnel/blocking_list.hpp>
 #include <runnel/delivery_policy.hpp>
+#include <runnel/detail/base/assert.hpp>
 #include <runnel/detail/base/atomic.hpp>
 #include <runnel/message.hpp>
 #include <runnel/worker/backend.hpp>
@@ -15,7 +16,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <source_location>
 #include <stop_token>
 
 namespace runnel::inline v0::detail {
@@ -55,7 +55,7 @@ struct WorkerState {
     // Nothing is done again and again without a pause.
     static constexpr std::chrono::nanoseconds shortest_pause = std::chrono::milliseconds{1};
 
-    const std::source_location where;
+    const Caller where;  // it was made
     Backend backend;
     Clock& clock;
     const WorkerOptions<T> options;
