@@ -214,8 +214,7 @@ public:
     ///     const runnel::Stopped how = co_await mailer.async_stop().on(loop);
     ///
     /// It returns an Awaitable. If nobody runs the clock any more, it ends as if the time were
-    /// over. Throws, when it is awaited: Error{clock_not_run}, after it has
-    /// asked all to leave.
+    /// over. Throws, when it is awaited: Error{clock_not_run}, after it has asked all to leave.
     [[nodiscard]] auto async_stop() {
         using Parts = detail::PartsOfAwaitable;
         auto leaving = left_.async_pop_front({.timeout = policy().stop_within});

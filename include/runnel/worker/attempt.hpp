@@ -23,7 +23,7 @@ namespace runnel::inline v0::detail {
 
 // What is done with one entry: before its handler, and after it.
 //
-//     if (attempt.begins()) now = attempt.end(handler(attempt.job()));
+//     if (attempt.begins(read_at)) now = attempt.end(handler(attempt.job()));
 //
 // Without end(), the handler has ended the thread. While it runs, those who look at handlers see
 // it: see WorkerSeat.

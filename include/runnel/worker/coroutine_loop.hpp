@@ -75,7 +75,7 @@ private:
             auto pause = wait_until_resumed();
             co_return co_await pause;
         }
-        auto reading = read();
+        auto reading = steps_.is_ordered() ? read_in_turn() : read();
         const Batch batch = co_await reading;
         steps_.reap_after_read(batch);
         if (!batch) co_return steps_.go_on_after(batch.ending());
@@ -105,11 +105,12 @@ private:
     }
 
     Task<Batch> read() {
-        if (!steps_.is_ordered()) {
-            const WorkerRead what = steps_.next_read();
-            auto reading = steps_.consumer().async_read(what, executor_);
-            co_return co_await reading;
-        }
+        const WorkerRead what = steps_.next_read();
+        auto reading = steps_.consumer().async_read(what, executor_);
+        co_return co_await reading;
+    }
+
+    Task<Batch> read_in_turn() {
         const BlockingList<char>& turn = steps_.turn();
         auto waiting =
             turn.async_pop_front({.stop = steps_.seat().reading().get_token()}).on(executor_);
@@ -117,8 +118,7 @@ private:
         if (!has_turn) co_return Ending::stopped;
         const GiveTurn give_turn{turn};
         steps_.leave_those_that_are_gone();
-        const WorkerRead what = steps_.next_read();
-        auto reading = steps_.consumer().async_read(what, executor_);
+        auto reading = read();
         Batch batch = co_await reading;
         steps_.enter_lanes(batch);
         co_return std::move(batch);

@@ -91,7 +91,7 @@ private:
         if (reply) return *std::move(reply);
         const bool is_closed = session_.is_closed();
         close();
-        if (is_closed) throw ClosedError{"Failed to get reply: Server closed the connection"};
+        if (is_closed) throw_closed();
         throw Error{"the answers to this command are pushes: use a Subscriber"};
     }
 
@@ -126,7 +126,14 @@ private:
     }
     [[noreturn]] void refuse_to_wait() {
         close();
+        throw_timeout();
+    }
+
+    [[noreturn]] static void throw_timeout() {
         throw TimeoutError{"Failed to get reply: Resource temporarily unavailable"};
+    }
+    [[noreturn]] static void throw_closed() {
+        throw ClosedError{"Failed to get reply: Server closed the connection"};
     }
 
     const Timeout timeout_;

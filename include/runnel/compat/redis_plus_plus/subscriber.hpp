@@ -152,9 +152,7 @@ public:
     /// use. ReplyError if the server has refused to subscribe. What the function throws.
     void consume() {
         const Timeout timeout = connection_->timeout_;
-        if (!consume_within(timeout))
-            throw TimeoutError{"Failed to get reply: Resource temporarily "
-                               "unavailable"};
+        if (!consume_within(timeout)) Connection::throw_timeout();
     }
 
     // ---- what redis-plus-plus does not have
@@ -198,7 +196,7 @@ private:
         expect_no_refusal();
         if (!connection_->broken()) return false;
         is_over_ = true;
-        throw ClosedError{"Failed to get reply: Server closed the connection"};
+        Connection::throw_closed();
     }
 
     void expect_connection() const {
