@@ -28,9 +28,10 @@ inline void ServerState::tell_carrier(const SessionState& session) noexcept {
     Carrier& carrier = wire->carrier;
     wire->is_told = true;
     carrier.told.push_back(*wire);
-    if (carrier.sleeps && !carrier.is_to_be_woken) after_->wake(carrier.shared_from_this());
+    if (carrier.sleeps && !carrier.is_to_be_woken) after().wake(carrier.shared_from_this());
 }
 
+// The session may be one of another node of the cluster.
 inline void ServerState::send_push(UnsentPush& push) noexcept {
     SessionState& session = push.to->session;
     Output output = std::move(push.output);
@@ -38,9 +39,10 @@ inline void ServerState::send_push(UnsentPush& push) noexcept {
     if (session.is_closed) return session.outbox.no_push();
     session.facts.active = command_time_;
     session.outbox.add_push(std::move(output));
-    ask_all(session.push_waiters, after_->chain);
+    ask_all(session.push_waiters, after().chain);
     hand_out_pushes(session);
-    hold_to_limit(session);
+    session.server.mutex.assert_held();
+    session.server.hold_to_limit(session);
 }
 
 // Closes a session that has let too much wait.

@@ -9,6 +9,7 @@
 #include <runnel/redis/commands/blocking_lists.hpp>
 #include <runnel/redis/commands/blocking_sorted_sets.hpp>
 #include <runnel/redis/commands/clients.hpp>
+#include <runnel/redis/commands/cluster.hpp>
 #include <runnel/redis/commands/command_info.hpp>
 #include <runnel/redis/commands/config.hpp>
 #include <runnel/redis/commands/connection.hpp>
@@ -43,6 +44,7 @@ namespace runnel::inline v0::redis::detail {
 RUNNEL_REDIS_INLINE CommandTable::CommandTable() {
     add(connection_commands);
     add(client_commands);
+    add(cluster_commands);
     add(info_commands);
     add(config_commands);
     add(command_commands);

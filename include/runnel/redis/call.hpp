@@ -3,6 +3,7 @@
 
 #include <runnel/redis/arguments.hpp>
 #include <runnel/redis/change.hpp>
+#include <runnel/redis/cluster_state.hpp>
 #include <runnel/redis/command.hpp>
 #include <runnel/redis/database.hpp>
 #include <runnel/redis/outputs.hpp>
@@ -250,6 +251,31 @@ public:
     [[nodiscard]] Subscribers& subscribers() const noexcept {
         server_.mutex.assert_held();
         return server_.subscribers;
+    }
+    // Null: it stands alone.
+    [[nodiscard]] ClusterState* cluster() const noexcept {
+        server_.mutex.assert_held();
+        return server_.cluster();
+    }
+    // The server's number in the cluster.
+    [[nodiscard]] std::size_t node() const noexcept { return server_.node(); }
+    // Whether it shows the data of a master.
+    [[nodiscard]] bool is_replica() const noexcept {
+        return cluster() != nullptr && !cluster()->map.is_master(node());
+    }
+    // Shows `visit` who subscribes at the other nodes that get a copy of a message.
+    template <typename Visit>
+    void for_each_node_of(ClusterState::Bus bus, const Visit& visit) const {
+        if (cluster() == nullptr) return;
+        cluster()->for_each_receiver(bus, node(), [&](std::size_t to) {
+            ServerState& other = cluster()->server(to);
+            other.mutex.assert_held();
+            visit(other.subscribers);
+        });
+    }
+    // To commit.
+    void count_copies(ClusterState::Bus bus) const noexcept {
+        if (cluster() != nullptr) cluster()->count_copies(bus, node());
     }
     // Null: there is none.
     [[nodiscard]] SessionState* find_session(std::int64_t id) const noexcept {

@@ -55,6 +55,7 @@ enum class Flag : std::uint16_t {
     blocking = 16,
     looks_on = 32,     // leaves the idle time of a key as it is: TYPE, TTL and the like
     uses_anyhow = 64,  // ends it, whatever CLIENT NO-TOUCH says: TOUCH
+    of_shard = 128,    // about shard channels, whose names have slots as keys do
 };
 [[nodiscard]] constexpr Flag operator|(Flag one, Flag other) noexcept {
     return static_cast<Flag>(static_cast<std::uint16_t>(one) | static_cast<std::uint16_t>(other));
@@ -98,6 +99,11 @@ struct CommandInfo {
 
 // What a handler throws: the reply of a command that is refused.
 struct Refusal {
+    Reply reply;
+};
+
+// The reply of a command that a node of a cluster does not serve.
+struct Redirection {
     Reply reply;
 };
 

@@ -71,6 +71,34 @@ inline constexpr auto keys_elsewhere = std::to_array<KeysElsewhere>({
             static_cast<std::size_t>(keys.step)};
 }
 
+// The same for a cluster, which looks for the keys of XREAD and XREADGROUP in another way than
+// COMMAND GETKEYS: it reads their options, and finds no keys in words that they would refuse.
+[[nodiscard]] inline KeyPlaces keys_to_route(const CommandInfo& info, Words words) noexcept {
+    if (info.name != "xread" && info.name != "xreadgroup") return key_places(info, words);
+    struct Option {
+        std::string_view name;
+        std::size_t words;  // with its own
+    };
+    constexpr auto options = std::to_array<Option>({{"BLOCK", 2},
+                                                    {"COUNT", 2},
+                                                    {"CLAIM", 2},
+                                                    {"MAXCOUNT", 2},
+                                                    {"MAXSIZE", 2},
+                                                    {"NOACK", 1},
+                                                    {"GROUP", 3}});
+    for (std::size_t at = 1; at < words.size();) {
+        if (is(words[at], "STREAMS")) {
+            const std::size_t behind = words.size() - at - 1;
+            return behind % 2 == 0 ? KeyPlaces{at + 1, behind / 2, 1} : KeyPlaces{};
+        }
+        const auto* const option = std::ranges::find_if(
+            options, [&](const Option& one) { return is(words[at], one.name); });
+        if (option == options.end()) return {};
+        at += option->words;
+    }
+    return {};
+}
+
 [[nodiscard]] inline bool names_key(const CommandInfo& info, Words words,
                                     std::string_view key) noexcept {
     const KeyPlaces places = key_places(info, words);

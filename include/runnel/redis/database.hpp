@@ -81,6 +81,8 @@ public:
         if (!expiry.empty()) {
             expiry.value().key = &moved;
             to.expiries_.insert(std::move(expiry));
+            --*expiring_;
+            ++*to.expiring_;
         }
         return moved;
     }

@@ -6,9 +6,24 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 namespace runnel::inline v0::redis::detail {
+
+// A cluster has one database. `what`: such as "SELECT is". Throws: Refusal, in a cluster.
+inline void refuse_in_cluster(const Call& call, std::string_view what) {
+    if (call.cluster() != nullptr)
+        refuse("ERR " + std::string{what} + " not allowed in cluster mode");
+}
+
+// An integer of 32 bits, as databases have them. Throws: Refusal.
+[[nodiscard]] inline std::int64_t small_integer(std::string_view word) {
+    const std::int64_t given = integer(word);
+    if (!is_int(given))
+        refuse("ERR value is out of range, value must between -2147483648 and 2147483647");
+    return given;
+}
 
 // The number of a database. Throws: Refusal.
 [[nodiscard]] inline std::size_t database_number(const Call& call, std::int64_t given) {
@@ -17,10 +32,7 @@ namespace runnel::inline v0::redis::detail {
     return static_cast<std::size_t>(given);
 }
 [[nodiscard]] inline std::size_t database_number(const Call& call, std::string_view word) {
-    const std::int64_t given = integer(word);
-    if (!is_int(given))
-        refuse("ERR value is out of range, value must between -2147483648 and 2147483647");
-    return database_number(call, given);
+    return database_number(call, small_integer(word));
 }
 
 }  // namespace runnel::inline v0::redis::detail

@@ -41,12 +41,16 @@ inline const CommandInfo* Call::find_command(std::string_view name) const noexce
 
 // ---- the server, and its sessions
 
-inline ServerState::ServerState(const ServerOptions& given)
+inline ServerState::ServerState(const ServerOptions& given, ServerPlace place)
     : is_strict{given.strict},
       profile{profile_of(given.version)},
-      own_clock_{given.clock == nullptr ? std::make_unique<ManualClock>() : nullptr},
-      clock{given.clock == nullptr ? *own_clock_ : *given.clock},
+      own_clock_{place.clock || given.clock != nullptr ? place.clock
+                                                       : std::make_shared<ManualClock>()},
+      clock{own_clock_ ? *own_clock_ : *given.clock},
       started{wall()},
+      place_{std::move(place)},
+      mutex{place_.gate->mutex},
+      memory{place_.gate->memory},
       random{given.seed},
       settings{given},
       waits_{given.databases},
@@ -64,6 +68,10 @@ inline std::shared_ptr<SessionState> ServerState::open(const SessionOptions& ses
     const Lock lock{mutex};
     auto session = std::make_shared<SessionState>(*this, last_id_ + 1, session_options, wire);
     session->facts.opened = session->facts.active = wall();
+    if (!is_reachable_) {
+        session->is_closed = true;
+        return session;
+    }
     sessions_.emplace(session->id, session);
     ++last_id_;
     ++statistics.connections;
@@ -105,7 +113,7 @@ inline void ServerState::end_session(SessionState& session) noexcept {
     if (session.parked) end_parked(session, std::nullopt, LoggedCommand::What::closed);
     for (LaterCommand& later : session.backlog) finish(*later.pending, std::nullopt, false);
     session.backlog.clear();
-    ask_all(session.push_waiters, after_->chain);
+    ask_all(session.push_waiters, after().chain);
     tell_carrier(session);
     auto node = sessions_.extract(session.id);
     if (session.is_pushing) session.keep = std::move(node.mapped());
@@ -118,17 +126,39 @@ inline SessionState* ServerState::find_session(std::int64_t id) noexcept {
 
 // ---- commands
 
-// Steps 1, 2 and 4 of a request. Throws: Refusal.
+// Steps 1 to 4 of a request. Throws: Refusal, Redirection.
 inline const CommandInfo& ServerState::admit(SessionState& session, Words words) const {
     session.facts.last_command = nullptr;
     const CommandInfo& info = CommandTable::get().look_up(words, profile.has);
     session.facts.last_command = &info;
+    if (cluster() != nullptr) expect_served(session, info, words);
     const bool is_restricted = !session.is_resp3() && !session.subscriptions.empty();
     if (is_restricted && !info.has(Flag::when_subscribed))
         refuse("ERR Can't execute '" + std::string{info.name} +
                "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in "
                "this context");
     return info;
+}
+
+// Throws: Refusal, Redirection.
+inline void ServerState::expect_served(const SessionState& session, const CommandInfo& info,
+                                       Words words) const {
+    const ClusterState& nodes = *cluster();
+    if (auto reply = nodes.redirection(session, session.is_asking, info, words))
+        throw Redirection{std::move(*reply)};
+    if (info.has(Flag::write) && !nodes.map.is_master(node()))
+        refuse("READONLY You can't write against a read only replica.");
+}
+
+// The reply to a command that another node of the cluster serves, or none. EXEC ends its
+// transaction.
+inline Reply ServerState::redirect(SessionState& session, Words words, Reply reply) noexcept {
+    if (!session.transaction) return reply;
+    session.transaction->has_failed = true;
+    if (!is(words[0], "EXEC")) return reply;
+    session.transaction.reset();
+    unwatch(session);
+    return reply;
 }
 
 // The reply to a command that is not admitted. EXEC ends its transaction nevertheless.
@@ -163,6 +193,8 @@ inline Reply ServerState::reply_to(SessionState& session, Words words, Milliseco
     const CommandInfo* info = nullptr;
     try {
         info = &admit(session, words);
+    } catch (Redirection& redirection) {
+        return redirect(session, words, std::move(redirection.reply));
     } catch (Refusal& refusal) {
         expect_supported(words);
         return reject(session, words, std::move(refusal.reply));
@@ -203,9 +235,12 @@ inline ServerState::Answer ServerState::carry_out_now(SessionState& session, Wor
     RoomForAnswer room{{session.outbox, memory}};
     if (log_.is_kept()) room.logged.emplace(session.id, words);
     std::optional<Call> call;
+    const bool was_asking = session.is_asking;
     Reply reply = given != nullptr ? answer_with(session, words, *given)
                                    : reply_to(session, words, now, call, pending);
     ++session.facts.commands;
+    // ASKING is for the next command, and between MULTI and EXEC for all.
+    if (was_asking && !session.transaction && !is(words[0], "ASKING")) session.is_asking = false;
     // Nothing fails from here on.
     Answer answer = call && call->is_blocked() ? park_call(*call, room, heard)
                                                : send_answer(call, std::move(reply), room, heard);
@@ -345,6 +380,17 @@ inline void ServerState::carry_out_queued(Call& exec, Transaction& transaction,
 // ---- changes
 
 inline void ServerState::tell(const Change& change, ChangedIn in) noexcept {
+    ServerState& owner = data();
+    owner.mutex.assert_held();
+    owner.note(change, in);
+    for (ServerState* const sharer : owner.sharers_) {
+        sharer->mutex.assert_held();
+        sharer->note(change, in);
+    }
+    for (ChangeListener* const listener : owner.listeners_) listener->on_change(change, in);
+}
+
+inline void ServerState::note(const Change& change, ChangedIn in) noexcept {
     if (touches(change.what)) {
         const Watchers& watchers = watchers_[in.database];
         if (!watchers.empty()) {
@@ -354,11 +400,10 @@ inline void ServerState::tell(const Change& change, ChangedIn in) noexcept {
         }
     }
     waits_.note(change, in);
-    for (ChangeListener* const listener : listeners_) listener->on_change(change, in);
 }
 
 inline void ServerState::erase(std::size_t number, Database::Keys::value_type& key) noexcept {
-    Database& from = databases_[number];
+    Database& from = database(number);
     const ValueType type = key.second.value->type();
     auto node = from.take(key);
     tell({.what = Change::What::key_gone, .key = node.key(), .type = type}, {number});

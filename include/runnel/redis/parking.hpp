@@ -28,6 +28,7 @@ inline Reply Call::block(Block&& block) {
         if (!*pending_) *pending_ = std::make_shared<PendingState>(server_.shared_from_this());
         parked_->pending = *pending_;
         parked_->database = session_.database;
+        parked_->is_asking = session_.is_asking;
         server_.prepare_wait(*parked_, block);
         for (auto& [at, word] : block.replaced) parked_->owned.replace(at, std::move(word));
     } else if (block.again_at) {
@@ -96,7 +97,7 @@ inline void ServerState::park(std::shared_ptr<Parked> parked) noexcept {
     session.parked = std::move(parked);
     if (one.at_deadline) {
         one.at_deadline->parked = &one;
-        after_->arm(one.at_deadline);
+        after().arm(one.at_deadline);
     }
     arm_again(one);
 }
@@ -106,7 +107,7 @@ inline void ServerState::arm_again(Parked& parked) noexcept {
     if (!parked.next_again) return;
     parked.again = std::move(parked.next_again);
     parked.again->parked = &parked;
-    after_->arm(parked.again);
+    after().arm(parked.again);
 }
 
 // Takes a parked command out of all lines.
@@ -213,8 +214,8 @@ inline void ServerState::finish(PendingState& pending, std::optional<Reply> repl
     pending.has_failed = has_failed;
     pending.reply = std::move(reply);
     pending.is_done.store(true, std::memory_order_release);
-    ask_all(pending.waiters, after_->chain);
-    if (pending.seen) after_->tell(pending);
+    ask_all(pending.waiters, after().chain);
+    if (pending.seen) after().tell(pending);
 }
 
 // ---- serving
@@ -223,14 +224,24 @@ inline void ServerState::finish(PendingState& pending, std::optional<Reply> repl
 // commands. Such a session first carries out all it can. Those whose waits that ends come after it:
 // no recursion.
 // NOLINTNEXTLINE(misc-no-recursion)
-inline void ServerState::serve_all() noexcept {
-    for (;;) {
-        while (KeyWaits* const waits = waits_.take_ready()) serve_ready(*waits);
-        if (unblocked_.empty() || is_carrying_out_later_) return;
+inline bool ServerState::serve_all() noexcept {
+    for (bool has_served = false;; has_served = true) {
+        while (KeyWaits* const waits = waits_.take_ready()) {
+            serve_ready(*waits);
+            has_served = true;
+        }
+        if (unblocked_.empty() || is_carrying_out_later_) return has_served;
         SessionState& session = unblocked_.pop_front();
         session.is_unblocked = false;
         carry_out_later(session);
     }
+}
+
+inline void ServerState::serve_everywhere() noexcept {
+    if (cluster() == nullptr)
+        (void)serve_all();
+    else
+        cluster()->serve_all();
 }
 
 // Asks those that waited at a key when it became ready, in their order.
@@ -249,7 +260,7 @@ inline void ServerState::serve_ready(KeyWaits& waits) noexcept {
 
 inline bool ServerState::is_to_be_served(const Parked& parked, const KeyWaits& waits) noexcept {
     if (parked.what == WaitsFor::group) return true;
-    const auto* const key = databases_[waits.database].find(*waits.name);
+    const auto* const key = database(waits.database).find(*waits.name);
     return key != nullptr && key->second.value->type() == type_of(parked.what);
 }
 
@@ -266,6 +277,15 @@ inline Served ServerState::serve_again(Parked& parked) noexcept {
     Call call{*this, session, parked.info, parked.owned.get(), command_time_};
     call.is_carried_out_again(parked);
     try {
+        if (cluster() != nullptr) {
+            // Its key may have gone to another node.
+            auto redirection =
+                cluster()->redirection(session, parked.is_asking, parked.info, parked.owned.get());
+            if (redirection) {
+                answer_parked(session, std::move(*redirection));
+                return Served::yes;
+            }
+        }
         Reply reply = parked.info.handler(call);
         if (call.is_blocked()) {
             arm_again(parked);
@@ -305,6 +325,10 @@ inline void ServerState::carry_out_later(SessionState& session) noexcept {
 // ---- time
 
 inline void ServerState::expire_due(Milliseconds now) noexcept {
+    if (&data() != this) {
+        data().mutex.assert_held();
+        return data().expire_due(now);
+    }
     if (expiring_ == 0) [[likely]]
         return;
     for (std::size_t number = 0; number != databases_.size(); ++number) {
@@ -328,7 +352,9 @@ inline void ServerState::make_spare_alarm() {
 
 inline const Database::Expiry* ServerState::first_expiry() const noexcept {
     const Database::Expiry* first = nullptr;
-    for (const Database& one : databases_) {
+    const ServerState& owner = data();
+    owner.mutex.assert_held();
+    for (const Database& one : owner.databases_) {
         const auto* const expiry = one.first_expiry();
         if (expiry != nullptr && (first == nullptr || expiry->at < first->at)) first = expiry;
     }
@@ -346,7 +372,7 @@ inline void ServerState::arm_expiry_alarm() noexcept {
     disarm(expiry_alarm_);
     expiry_alarm_ = std::move(spare_alarm_);
     expiry_alarm_->at = *at;
-    after_->arm(expiry_alarm_);
+    after().arm(expiry_alarm_);
 }
 
 inline void ServerState::on_alarm(Alarm& alarm) noexcept {

@@ -138,13 +138,19 @@ public:
     }
 
 private:
+    friend class Cluster;
     friend class FdServer;
     friend class Session;
 
-    [[nodiscard]] static std::shared_ptr<detail::ServerState> make(const ServerOptions& options) {
+    // A node of a cluster.
+    Server(const ServerOptions& options, detail::ServerPlace place)
+        : state_{make(options, std::move(place))} {}
+
+    [[nodiscard]] static std::shared_ptr<detail::ServerState> make(const ServerOptions& options,
+                                                                   detail::ServerPlace place = {}) {
         if (options.databases == 0)
             throw Error{ErrorCode::invalid_argument, "Server: it needs at least one database"};
-        return std::make_shared<detail::ServerState>(options);
+        return std::make_shared<detail::ServerState>(options, std::move(place));
     }
 
     const std::shared_ptr<detail::ServerState> state_;

@@ -51,6 +51,7 @@
 namespace runnel::inline v0::redis::detail {
 
 class ServerState;
+class ClusterState;
 class Parked;
 class ExecReplies;
 struct Block;
@@ -143,6 +144,7 @@ public:
     std::uint64_t looked_at_in = 0;       // the last round of ring_due()
     CommandLog::Entries later_log{};      // an entry for when it ends, if there is a log
     bool loses_reply = false;             // a fault: then the session is closed
+    bool is_asking = false;               // it was sent behind ASKING
     // Of a command that a fault delays: it is carried out when the deadline has come.
     std::list<LaterCommand> delayed{};
 
@@ -181,6 +183,9 @@ struct SessionState : std::enable_shared_from_this<SessionState> {
     std::optional<Transaction> transaction{};
     std::list<WatchedKey> watched;
     bool is_touched = false;  // something that it watches was
+    // In a cluster: it has sent ASKING, for the next command; and READONLY.
+    bool is_asking = false;
+    bool reads_replicas = false;
     Subscriptions subscriptions;
     std::shared_ptr<Parked> parked{};
     std::list<LaterCommand> backlog;  // behind the parked command
@@ -261,10 +266,29 @@ private:
     std::shared_ptr<ServerState> server_{};
 };
 
+// What servers share that carry out one command at a time between them: the nodes of a cluster. A
+// server that stands alone has one of its own.
+struct Gate {
+    Mutex mutex;
+    // Guarded by the mutex. Of the thread that has entered.
+    Afterwards* after = nullptr;
+    OutputMemory memory{};
+};
+
+// Where a server stands. `data`: the server whose data it shows, too, as a replica does; null: it
+// has data of its own.
+struct ServerPlace {
+    std::shared_ptr<Gate> gate = std::make_shared<Gate>();
+    std::shared_ptr<ServerState> data{};
+    std::shared_ptr<ManualClock> clock{};  // null: it has a clock of its own, or is given one
+    ClusterState* cluster = nullptr;       // null: it stands alone
+    std::size_t node = 0;                  // its number there
+};
+
 // All of a server, behind one lock: one command at a time.
 class ServerState final : public std::enable_shared_from_this<ServerState> {
 public:
-    explicit ServerState(const ServerOptions& given);
+    explicit ServerState(const ServerOptions& given, ServerPlace place = {});
     ServerState(const ServerState&) = delete;
     ServerState& operator=(const ServerState&) = delete;
     ~ServerState() = default;
@@ -344,7 +368,9 @@ public:
     // ---- data
 
     [[nodiscard]] Database& database(std::size_t number) noexcept RUNNEL_REQUIRES(mutex) {
-        return databases_[number];
+        ServerState& owner = data();
+        owner.mutex.assert_held();
+        return owner.databases_[number];
     }
     [[nodiscard]] std::size_t database_count() const noexcept RUNNEL_REQUIRES(mutex) {
         return databases_.size();
@@ -355,6 +381,8 @@ public:
     }
     // Tells all who listen to changes.
     void tell(const Change& change, ChangedIn in) noexcept RUNNEL_REQUIRES(mutex);
+    // A key with a time to live may have come from elsewhere.
+    void mind_expiries() noexcept RUNNEL_REQUIRES(mutex) { arm_expiry_alarm(); }
     // Removes a key, and tells it.
     void erase(std::size_t number, Database::Keys::value_type& key) noexcept RUNNEL_REQUIRES(mutex);
 
@@ -380,7 +408,7 @@ public:
     // Has its handler called if pushes wait.
     void hand_out_pushes(SessionState& session) noexcept RUNNEL_REQUIRES(mutex) {
         if (session.on_push && !session.is_pushing && session.outbox.has_push())
-            after_->hand_out_pushes(session);
+            after().hand_out_pushes(session);
     }
     // Sends what a command has prepared for other sessions, and perhaps for its own.
     void send(Prepared& outputs) noexcept RUNNEL_REQUIRES(mutex);
@@ -391,8 +419,33 @@ public:
     void tell_carrier(const SessionState& session) noexcept RUNNEL_REQUIRES(mutex);
 
     void add_listener(ChangeListener& listener) RUNNEL_REQUIRES(mutex) {
-        listeners_.push_back(&listener);
+        ServerState& owner = data();
+        owner.mutex.assert_held();
+        owner.listeners_.push_back(&listener);
     }
+
+    // ---- in a cluster
+
+    // Null: it stands alone, or the cluster is gone.
+    [[nodiscard]] ClusterState* cluster() const noexcept RUNNEL_REQUIRES(mutex) {
+        return place_.cluster;
+    }
+    [[nodiscard]] std::size_t node() const noexcept { return place_.node; }
+    // The cluster goes. Requires: all sessions are closed.
+    void leave_cluster() noexcept RUNNEL_REQUIRES(mutex) {
+        place_.cluster = nullptr;
+        sharers_.clear();
+    }
+    // Another server shows its data. Throws: std::bad_alloc.
+    void add_sharer(ServerState& other) RUNNEL_REQUIRES(mutex) { sharers_.push_back(&other); }
+    // Nobody can connect to it any more, or can again. Sessions that there are stay open.
+    void set_reachable(bool is_reachable) noexcept RUNNEL_REQUIRES(mutex) {
+        is_reachable_ = is_reachable;
+    }
+    // Serves all who wait for what was done, on whatever server of the lock.
+    void serve_everywhere() noexcept RUNNEL_REQUIRES(mutex);
+    // The same on this one. False: nobody could be served.
+    bool serve_all() noexcept RUNNEL_REQUIRES(mutex);
 
     // ---- faults, and what is told of commands
 
@@ -415,7 +468,9 @@ public:
     }
     [[nodiscard]] const CommandLog& log() const noexcept RUNNEL_REQUIRES(mutex) { return log_; }
     [[nodiscard]] const EntryHistory& history() const noexcept RUNNEL_REQUIRES(mutex) {
-        return history_;
+        if (!place_.data) return history_;
+        place_.data->mutex.assert_held();
+        return place_.data->history();
     }
     // What clients have asked for that the fake does not have, each once.
     [[nodiscard]] const std::set<std::string>& unsupported() const noexcept RUNNEL_REQUIRES(mutex) {
@@ -434,19 +489,23 @@ public:
     const Profile& profile;
 
 private:
-    std::unique_ptr<ManualClock> own_clock_;
+    std::shared_ptr<ManualClock> own_clock_;
 
 public:
     Clock& clock;
     [[nodiscard]] ManualClock* own_clock() const noexcept { return own_clock_.get(); }
     const Milliseconds started;  // wall time
 
-    mutable Mutex mutex;
+private:
+    ServerPlace place_;  // `cluster` is guarded by the mutex
+
+public:
+    Mutex& mutex;
     // Guarded by the mutex, too: Call hands them out, and asserts that it is held.
+    OutputMemory& memory;
     std::mt19937_64 random;
     Settings settings;
     Statistics statistics;
-    OutputMemory memory;
     Subscribers subscribers;
     SpinBudget spin;
 
@@ -454,7 +513,24 @@ private:
     friend class Call;
     friend class Entering;
 
-    [[nodiscard]] const CommandInfo& admit(SessionState& session, Words words) const;
+    [[nodiscard]] Afterwards& after() const noexcept RUNNEL_REQUIRES(mutex) {
+        return *place_.gate->after;
+    }
+    // The server that has the data that this one shows: itself, unless it is a replica.
+    [[nodiscard]] ServerState& data() noexcept RUNNEL_REQUIRES(mutex) {
+        return place_.data ? *place_.data : *this;
+    }
+    [[nodiscard]] const ServerState& data() const noexcept RUNNEL_REQUIRES(mutex) {
+        return place_.data ? *place_.data : *this;
+    }
+    // Of those that watch and wait here.
+    void note(const Change& change, ChangedIn in) noexcept RUNNEL_REQUIRES(mutex);
+    [[nodiscard]] const CommandInfo& admit(SessionState& session, Words words) const
+        RUNNEL_REQUIRES(mutex);
+    void expect_served(const SessionState& session, const CommandInfo& info, Words words) const
+        RUNNEL_REQUIRES(mutex);
+    [[nodiscard]] Reply redirect(SessionState& session, Words words, Reply reply) noexcept
+        RUNNEL_REQUIRES(mutex);
     [[nodiscard]] Reply reject(SessionState& session, Words words, Reply refusal)
         RUNNEL_REQUIRES(mutex);
     [[nodiscard]] Strike strike(const SessionState& session, Words words) RUNNEL_REQUIRES(mutex);
@@ -519,7 +595,6 @@ private:
         RUNNEL_REQUIRES(mutex);
     void prepare_expiry_alarm() RUNNEL_REQUIRES(mutex);
     void arm_expiry_alarm() noexcept RUNNEL_REQUIRES(mutex);
-    void serve_all() noexcept RUNNEL_REQUIRES(mutex);
     void serve_ready(KeyWaits& waits) noexcept RUNNEL_REQUIRES(mutex);
     [[nodiscard]] bool is_to_be_served(const Parked& parked, const KeyWaits& waits) noexcept
         RUNNEL_REQUIRES(mutex);
@@ -548,9 +623,10 @@ private:
     using Watchers = std::map<std::string, std::vector<SessionState*>, std::less<>>;
     std::vector<Watchers> watchers_ RUNNEL_GUARDED_BY(mutex);
     std::vector<ChangeListener*> listeners_ RUNNEL_GUARDED_BY(mutex);
+    std::vector<ServerState*> sharers_ RUNNEL_GUARDED_BY(mutex);  // of its data
+    bool is_reachable_ RUNNEL_GUARDED_BY(mutex) = true;
     LinkedQueue<SessionState, &SessionState::next_unblocked> unblocked_ RUNNEL_GUARDED_BY(mutex);
     bool is_carrying_out_later_ RUNNEL_GUARDED_BY(mutex) = false;
-    Afterwards* after_ RUNNEL_GUARDED_BY(mutex) = nullptr;  // of the thread that has entered
     std::shared_ptr<Alarm> expiry_alarm_ RUNNEL_GUARDED_BY(mutex);
     std::shared_ptr<Alarm> spare_alarm_ RUNNEL_GUARDED_BY(mutex);
     FaultRules faults_ RUNNEL_GUARDED_BY(mutex);
@@ -575,13 +651,13 @@ class RUNNEL_SCOPED_CAPABILITY Entering {
 public:
     explicit Entering(ServerState& server) noexcept RUNNEL_ACQUIRE(server.mutex) : server_{server} {
         server_.mutex.lock();
-        server_.after_ = &after_;
+        server_.place_.gate->after = &after_;
     }
     Entering(const Entering&) = delete;
     Entering& operator=(const Entering&) = delete;
     ~Entering() RUNNEL_RELEASE() {
-        server_.serve_all();
-        server_.after_ = nullptr;
+        server_.serve_everywhere();
+        server_.place_.gate->after = nullptr;
         server_.mutex.unlock();
     }
 

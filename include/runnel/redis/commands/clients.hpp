@@ -134,6 +134,7 @@ enum class ClientType : std::uint8_t { normal, replica, pubsub, master };
     add(session.transaction.has_value(), 'x');
     add(session.is_blocked(), 'b');
     add(session.is_touched, 'd');
+    add(session.reads_replicas, 'r');
     add(session.facts.no_evict, 'e');
     add(session.facts.no_touch, 'T');
     return flags.empty() ? "N" : flags;

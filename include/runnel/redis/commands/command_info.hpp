@@ -72,8 +72,8 @@ inline Reply command_getkeys(Call& call) {
     if (command != nullptr && command->has(Flag::container) && words.size() > 1)
         command = call.find_command(std::string{words[0]} + '|' + std::string{words[1]});
     if (command == nullptr) refuse("ERR Invalid command specified");
-    if (command->keys.first == 0 && !has_keys_elsewhere(*command))
-        refuse("ERR The command has no key arguments");
+    const bool has_keys = command->keys.first != 0 && !command->has(Flag::of_shard);
+    if (!has_keys && !has_keys_elsewhere(*command)) refuse("ERR The command has no key arguments");
     if (!command->takes(words.size()))
         refuse("ERR Invalid number of arguments specified for command");
     return Reply::array(keys_of(*command, words));
@@ -118,8 +118,9 @@ template <std::size_t Count>
 }
 
 // As access lists name a group of commands. Empty: they do not.
-[[nodiscard]] inline std::string_view category_of(CommandGroup group, bool touches_data) noexcept {
-    switch (group) {
+[[nodiscard]] inline std::string_view category_of(const CommandDocs& docs,
+                                                  bool touches_data) noexcept {
+    switch (docs.group) {
     case CommandGroup::generic:
         return "keyspace";
     case CommandGroup::string:
@@ -140,6 +141,8 @@ template <std::size_t Count>
         return "transaction";
     case CommandGroup::connection:
         return "connection";
+    case CommandGroup::cluster:
+        return docs.has(Trait::is_fast) ? "connection" : "";  // ASKING and the like
     case CommandGroup::server:
         break;
     }
@@ -150,7 +153,7 @@ template <std::size_t Count>
     if (command.has(Flag::container)) return {"slow"};
     const CommandDocs docs = docs_or_none(command);
     const bool touches_data = command.has(Flag::write) || docs.has(Trait::reads);
-    const std::string_view group = category_of(docs.group, touches_data);
+    const std::string_view group = category_of(docs, touches_data);
     return words_that_hold(std::to_array<Word>({
         {command.has(Flag::write), "write"},
         {docs.has(Trait::reads), "read"},
@@ -207,9 +210,9 @@ inline Reply command_count(Call& call) {
 // ---- COMMAND DOCS
 
 [[nodiscard]] inline std::string_view name_of(CommandGroup group) noexcept {
-    constexpr std::array<std::string_view, 11> names{
+    constexpr std::array<std::string_view, 12> names{
         "generic", "string", "list",         "set",        "sorted-set", "hash",
-        "stream",  "pubsub", "transactions", "connection", "server"};
+        "stream",  "pubsub", "transactions", "connection", "server",     "cluster"};
     return names[static_cast<std::size_t>(group)];
 }
 

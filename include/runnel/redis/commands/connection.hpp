@@ -44,6 +44,7 @@ inline Reply time(Call& call) {
 }
 
 inline Reply select(Call& call) {
+    if (small_integer(call[1]) != 0) refuse_in_cluster(call, "SELECT is");
     const std::size_t number = database_number(call, call[1]);
     Reply reply = reply_ok();
     call.session().database = number;
@@ -67,6 +68,8 @@ inline Reply reset(Call& call) {
     session.name.clear();
     session.facts.no_evict = false;
     session.facts.no_touch = false;
+    session.is_asking = false;
+    session.reads_replicas = false;
     return reply;
 }
 
@@ -101,6 +104,10 @@ inline HelloOptions read_hello_options(const Call& call) {
     return static_cast<int>(version);
 }
 
+[[nodiscard]] inline std::string_view mode_of(const Call& call) noexcept {
+    return call.cluster() != nullptr ? "cluster" : "standalone";
+}
+
 inline Reply hello(Call& call) {
     SessionState& session = call.session();
     const int protocol = call.size() > 1 ? read_protocol(call[1]) : session.protocol;
@@ -110,8 +117,8 @@ inline Reply hello(Call& call) {
                              bulk("version"), bulk(call.profile().number),
                              bulk("proto"),   Reply::integer(protocol),
                              bulk("id"),      Reply::integer(session.id),
-                             bulk("mode"),    bulk("standalone"),
-                             bulk("role"),    bulk("master"),
+                             bulk("mode"),    bulk(mode_of(call)),
+                             bulk("role"),    bulk(call.is_replica() ? "replica" : "master"),
                              bulk("modules"), Reply::array({})};
     Reply reply = protocol == 3 ? Reply::map(std::move(facts)) : Reply::array(std::move(facts));
     if (options.name) session.name = std::move(*options.name);

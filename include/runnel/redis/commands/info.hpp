@@ -3,6 +3,7 @@
 
 #include <runnel/redis/arguments.hpp>
 #include <runnel/redis/call.hpp>
+#include <runnel/redis/cluster_map.hpp>
 #include <runnel/redis/command.hpp>
 #include <runnel/redis/commands/clients.hpp>
 #include <runnel/redis/commands/connection.hpp>
@@ -23,6 +24,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace runnel::inline v0::redis::detail {
 
@@ -60,7 +62,7 @@ inline void tell_server(const Call& call, InfoText& info) {
         info.add("server_name", profile.server);
         info.add(std::string{profile.server} + "_version", profile.number);
     }
-    info.add("redis_mode", "standalone");
+    info.add("redis_mode", mode_of(call));
     info.add("arch_bits", CHAR_BIT * sizeof(void*));
     info.add("tcp_port", "6379");
     info.add("server_time_usec", std::to_string(call.now() * 1'000));
@@ -133,9 +135,44 @@ inline void tell_stats(const Call& call, InfoText& info) {
     info.add("pubsubshard_channels", names(SubscriptionKind::shard_channel));
 }
 
-inline void tell_replication(const Call& /*it stands alone*/, InfoText& info) {
-    info.add("role", "master");
-    info.add("connected_slaves", "0");
+// The numbers of the replicas that work.
+[[nodiscard]] inline std::vector<std::size_t> replicas_of(const Call& call) {
+    std::vector<std::size_t> numbers;
+    if (call.cluster() == nullptr) return numbers;
+    const auto& nodes = call.cluster()->map.nodes();
+    for (std::size_t number = 0; number != nodes.size(); ++number)
+        if (nodes[number].master == call.node() && !nodes[number].has_failed)
+            numbers.push_back(number);
+    return numbers;
+}
+
+inline void tell_of_master(const ClusterNode& master, InfoText& info) {
+    info.add("role", "slave");
+    info.add("master_host", master.host);
+    info.add("master_port", master.port);
+    info.add("master_link_status", master.has_failed ? "down" : "up");
+    info.add("master_last_io_seconds_ago", master.has_failed ? "-1" : "0");
+    info.add("master_sync_in_progress", "0");
+    info.add("slave_read_repl_offset", "0");
+    info.add("slave_repl_offset", "0");
+    info.add("slave_priority", "100");
+    info.add("slave_read_only", "1");
+    info.add("replica_announced", "1");
+}
+
+inline void tell_replication(const Call& call, InfoText& info) {
+    if (call.is_replica())
+        tell_of_master(call.cluster()->map.node(call.cluster()->map.master_of(call.node())), info);
+    else
+        info.add("role", "master");
+    const std::vector<std::size_t> replicas = replicas_of(call);
+    info.add("connected_slaves", replicas.size());
+    for (std::size_t n = 0; n != replicas.size(); ++n) {
+        const ClusterNode& node = call.cluster()->map.node(replicas[n]);
+        info.add("slave" + std::to_string(n), "ip=" + node.host +
+                                                  ",port=" + std::to_string(node.port) +
+                                                  ",state=online,offset=0,lag=0");
+    }
     info.add("master_failover_state", "no-failover");
     info.add("master_repl_offset", "0");
     info.add("repl_backlog_active", "0");
@@ -143,8 +180,8 @@ inline void tell_replication(const Call& /*it stands alone*/, InfoText& info) {
 
 inline void tell_modules(const Call& /*there are none*/, InfoText& /*and so no lines*/) {}
 
-inline void tell_cluster(const Call& /*it stands alone*/, InfoText& info) {
-    info.add("cluster_enabled", "0");
+inline void tell_cluster(const Call& call, InfoText& info) {
+    info.add("cluster_enabled", call.cluster() != nullptr ? "1" : "0");
 }
 
 // Of the keys that expire, how long they live on the average, in milliseconds.
@@ -203,8 +240,20 @@ inline Reply info(Call& call) {
     return Reply::bulk_string(info.take());
 }
 
-inline Reply role(Call& /*always the same*/) {
-    return Reply::array({bulk("master"), Reply::integer(0), Reply::array({})});
+inline Reply role(Call& call) {
+    if (call.is_replica()) {
+        const ClusterMap& map = call.cluster()->map;
+        const ClusterNode& master = map.node(map.master_of(call.node()));
+        return Reply::array({bulk("slave"), bulk(master.host), Reply::integer(master.port),
+                             bulk(master.has_failed ? "connect" : "connected"), Reply::integer(0)});
+    }
+    std::vector<Reply> replicas;
+    for (const std::size_t number : replicas_of(call)) {
+        const ClusterNode& node = call.cluster()->map.node(number);
+        replicas.push_back(
+            Reply::array({bulk(node.host), bulk(std::to_string(node.port)), bulk("0")}));
+    }
+    return Reply::array({bulk("master"), Reply::integer(0), Reply::array(std::move(replicas))});
 }
 
 inline constexpr auto newer_in_info = std::to_array<NewerPart>({

@@ -246,6 +246,7 @@ inline Reply renamenx(Call& call) {
 }
 
 inline Reply move(Call& call) {
+    refuse_in_cluster(call, "MOVE is");
     const std::size_t to = database_number(call, call[2]);
     if (to == call.session().database) refuse_same();
     auto* const key = call.find_key(call[1]);
@@ -273,6 +274,7 @@ struct CopyOptions {
                 refuse_syntax();
             }
         }
+        if (options.to != 0) refuse_in_cluster(call, "Copying to another database is");
         return options;
     }
 };
@@ -319,6 +321,7 @@ inline void tell_of_all(const Call& call, std::size_t number, Change::What what,
 }
 
 inline Reply swapdb(Call& call) {
+    refuse_in_cluster(call, "SWAPDB is");
     const std::int64_t first = small_integer_or(call[1], "ERR invalid first DB index");
     const std::int64_t second = small_integer_or(call[2], "ERR invalid second DB index");
     const std::size_t one = database_number(call, first);

@@ -148,29 +148,51 @@ inline std::size_t deliver(Call& call, const Subscribers::Named& named, std::vec
 }
 
 // To those who subscribe to the channel itself.
-inline std::size_t deliver_by_name(Call& call, SubscriptionKind kind, std::string_view verb,
+inline std::size_t deliver_by_name(Call& call, const Subscribers& subscribers,
+                                   SubscriptionKind kind, std::string_view verb,
                                    const Reply& channel, const Reply& message) {
-    const Subscribers::Named* const named = call.subscribers().find(kind, call[1]);
+    const Subscribers::Named* const named = subscribers.find(kind, call[1]);
     return named == nullptr ? 0 : deliver(call, *named, {bulk(verb), channel, message});
 }
 
 // Those who subscribe to the channel come first, then those of each pattern that it matches. So a
 // session may get several copies, and each counts.
-inline Reply publish(Call& call) {
-    const Reply channel = bulk(call[1]);
-    const Reply message = bulk(call[2]);
+inline std::size_t deliver_to_channel(Call& call, const Subscribers& subscribers,
+                                      const Reply& channel, const Reply& message) {
     std::size_t count =
-        deliver_by_name(call, SubscriptionKind::channel, "message", channel, message);
-    for (const auto& pattern : call.subscribers().all(SubscriptionKind::pattern)) {
+        deliver_by_name(call, subscribers, SubscriptionKind::channel, "message", channel, message);
+    for (const auto& pattern : subscribers.all(SubscriptionKind::pattern)) {
         if (!glob_match(pattern.name, call[1])) continue;
         count += deliver(call, pattern, {bulk("pmessage"), bulk(pattern.name), channel, message});
     }
+    return count;
+}
+
+// In a cluster each node gets a copy. The reply counts the deliveries of this one.
+inline Reply publish(Call& call) {
+    const Reply channel = bulk(call[1]);
+    const Reply message = bulk(call[2]);
+    const std::size_t count = deliver_to_channel(call, call.subscribers(), channel, message);
+    call.for_each_node_of(ClusterState::Bus::publish, [&](const Subscribers& subscribers) {
+        (void)deliver_to_channel(call, subscribers, channel, message);
+    });
+    call.count_copies(ClusterState::Bus::publish);
     return reply_count(count);
 }
 
+// In a cluster the nodes that serve the same slots get a copy.
 inline Reply spublish(Call& call) {
-    return reply_count(deliver_by_name(call, SubscriptionKind::shard_channel, "smessage",
-                                       bulk(call[1]), bulk(call[2])));
+    const Reply channel = bulk(call[1]);
+    const Reply message = bulk(call[2]);
+    const auto deliver_to = [&](const Subscribers& subscribers) {
+        return deliver_by_name(call, subscribers, SubscriptionKind::shard_channel, "smessage",
+                               channel, message);
+    };
+    const std::size_t count = deliver_to(call.subscribers());
+    call.for_each_node_of(ClusterState::Bus::publish_shard,
+                          [&](const Subscribers& subscribers) { (void)deliver_to(subscribers); });
+    call.count_copies(ClusterState::Bus::publish_shard);
+    return reply_count(count);
 }
 
 // The names that sessions subscribe to themselves, perhaps only those that match a pattern.
@@ -229,12 +251,12 @@ inline Reply pubsub_help(Call& call) {
 inline constexpr auto pubsub_commands = std::to_array<CommandInfo>({
     {"subscribe", -2, Flag::when_subscribed, {}, {2, 0}, subscribe},
     {"psubscribe", -2, Flag::when_subscribed, {}, {2, 0}, psubscribe},
-    {"ssubscribe", -2, Flag::when_subscribed, {1, -1, 1}, {7, 0}, ssubscribe},
+    {"ssubscribe", -2, Flag::when_subscribed | Flag::of_shard, {1, -1, 1}, {7, 0}, ssubscribe},
     {"unsubscribe", -1, Flag::when_subscribed, {}, {2, 0}, unsubscribe},
     {"punsubscribe", -1, Flag::when_subscribed, {}, {2, 0}, punsubscribe},
-    {"sunsubscribe", -1, Flag::when_subscribed, {1, -1, 1}, {7, 0}, sunsubscribe},
+    {"sunsubscribe", -1, Flag::when_subscribed | Flag::of_shard, {1, -1, 1}, {7, 0}, sunsubscribe},
     {"publish", 3, Flag::none, {}, {2, 0}, publish},
-    {"spublish", 3, Flag::none, {1, 1, 1}, {7, 0}, spublish},
+    {"spublish", 3, Flag::of_shard, {1, 1, 1}, {7, 0}, spublish},
     {"pubsub", -2, Flag::container, {}, {2, 8}, nullptr},
     {"pubsub|channels", -2, Flag::none, {}, {2, 8}, pubsub_channels},
     {"pubsub|help", 2, Flag::none, {}, {6, 2}, pubsub_help},
