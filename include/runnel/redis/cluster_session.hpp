@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <runnel/version.hpp>
+
+#include <runnel/detail/base/parse_integer.hpp>
+#include <runnel/error.hpp>
+#include <runnel/key_slot.hpp>
+#include <runnel/redis/arguments.hpp>
+#include <runnel/redis/cluster.hpp>
+#include <runnel/redis/command_table.hpp>
+#include <runnel/redis/command_words.hpp>
+#include <runnel/redis/reply.hpp>
+#include <runnel/redis/session.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <initializer_list>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace runnel::inline v0::redis {
+
+/// A client of a Cluster that follows its redirections, as the client libraries do: it asks a node
+/// for CLUSTER SLOTS, sends each command to the node that serves its key, goes where MOVED and ASK
+/// say, and then asks for the slots anew.
+///
+///     redis::ClusterSession client{cluster};
+///     client.execute({"SET", "foo", "bar"});         // on the node that serves "foo"
+///     client.session_of("foo").execute({"MULTI"});   // a transaction is of one node
+///
+/// It has a Session at each node that it has talked to, with RESP3, so that it can subscribe and
+/// send other commands, too. A node that has disconnected it is connected to again by the next
+/// command.
+///
+/// Thread safety: as Session.
+class ClusterSession {
+public:
+    /// `cluster` must outlive it.
+    explicit ClusterSession(Cluster& cluster) : cluster_{cluster} {}
+
+    /// Sends a command to the node that serves its keys, or without keys to the first master that
+    /// can be reached, and waits for the reply; see Session::execute(). Follows MOVED and ASK, up
+    /// to 16 times; a command that waits, such as BLPOP, then waits on the other node, anew. All
+    /// other errors are replies: TRYAGAIN, CLUSTERDOWN, CROSSSLOT. No reply: the answers are
+    /// pushes, the connection broke while the command was carried out, or no node can be reached.
+    ///
+    /// Throws: Error{invalid_argument} without a word, or for a command of a transaction, which
+    /// needs one node: see session_of().
+    std::optional<Reply> execute(std::initializer_list<std::string_view> words) {
+        return execute(std::vector<std::string>(words.begin(), words.end()));
+    }
+    std::optional<Reply> execute(const std::vector<std::string>& words) {
+        expect_no_transaction(words);
+        std::optional<std::size_t> node = node_for(words);
+        bool asks = false;
+        for (std::size_t turn = 0; node; ++turn) {
+            Session& session = session_at(*node);
+            if (asks) (void)session.execute({"ASKING"});
+            std::optional<Reply> reply = session.execute(words);
+            const auto redirection = reply ? Redirected::read(*reply) : std::nullopt;
+            if (!redirection || turn == most_redirections) return reply;
+            ++redirections_;
+            asks = redirection->asks;
+            if (!asks) is_map_known_ = false;
+            node = cluster_.node_at(redirection->address);
+            if (!can_reach(*node)) return reply;
+        }
+        return std::nullopt;
+    }
+
+    /// The session at the node that serves a key or a shard channel, as far as is known: for
+    /// transactions, `submit()` and the like. It lives as long as this, and is replaced if the node
+    /// has disconnected it. Throws: Error{closed} if no node can be reached.
+    [[nodiscard]] Session& session_of(std::string_view key) {
+        const auto node = node_of(key_slot(key));
+        if (!node) throw Error{ErrorCode::closed, "ClusterSession: no node can be reached"};
+        return session_at(*node);
+    }
+
+    /// The next push that has come, from any node; nothing: there is none. Of one node, they come
+    /// in their order.
+    [[nodiscard]] std::optional<Reply> next_push() {
+        for (const auto& session : sessions_)
+            if (session)
+                if (auto push = session->next_push()) return push;
+        return std::nullopt;
+    }
+
+    /// How often it has been sent to another node, by MOVED or ASK.
+    [[nodiscard]] std::uint64_t redirections() const noexcept { return redirections_; }
+
+private:
+    static constexpr std::size_t most_redirections = 16;
+
+    struct Redirected {
+        bool asks;
+        std::string address;
+
+        // Nothing: it is no redirection.
+        [[nodiscard]] static std::optional<Redirected> read(const Reply& reply) {
+            if (!reply.is_error()) return std::nullopt;
+            const bool asks = reply.code() == "ASK";
+            if (!asks && reply.code() != "MOVED") return std::nullopt;
+            const std::string_view text = reply.text();
+            return Redirected{asks, std::string{text.substr(text.rfind(' ') + 1)}};
+        }
+    };
+
+    static void expect_no_transaction(const std::vector<std::string>& words) {
+        if (words.empty())
+            throw Error{ErrorCode::invalid_argument, "ClusterSession: a command without a word"};
+        constexpr auto of_transactions =
+            std::to_array<std::string_view>({"MULTI", "EXEC", "DISCARD", "WATCH", "UNWATCH"});
+        for (const std::string_view name : of_transactions)
+            if (detail::is(words.front(), name))
+                throw Error{ErrorCode::invalid_argument,
+                            "ClusterSession::execute(): " + std::string{name} +
+                                " needs one node: use session_of(key)"};
+    }
+
+    // ---- nodes
+
+    // Connects to it if that is needed.
+    [[nodiscard]] Session& session_at(std::size_t node) {
+        sessions_.resize(cluster_.size());
+        std::unique_ptr<Session>& session = sessions_[node];
+        if (session && !session->is_closed()) return *session;
+        session = std::make_unique<Session>(cluster_.node(node));
+        (void)session->execute({"HELLO", "3"});
+        return *session;
+    }
+    [[nodiscard]] bool can_reach(std::size_t node) { return !session_at(node).is_closed(); }
+    // Nothing: there is none.
+    [[nodiscard]] std::optional<std::size_t> first_that_can_be_reached() {
+        for (std::size_t node = 0; node != cluster_.size(); ++node)
+            if (can_reach(node)) return node;
+        return std::nullopt;
+    }
+
+    [[nodiscard]] std::optional<std::size_t> node_for(const std::vector<std::string>& words) {
+        const std::vector<std::string_view> views{words.begin(), words.end()};
+        const detail::CommandInfo* const info =
+            detail::CommandTable::get().find(views, detail::newest);
+        if (info == nullptr) return first_that_can_be_reached();
+        const detail::KeyPlaces keys = detail::keys_to_route(*info, views);
+        if (keys.count == 0) return first_that_can_be_reached();
+        return node_of(key_slot(words[keys.first]));
+    }
+
+    // As CLUSTER SLOTS says. If that node cannot be reached, another one will say what to do.
+    [[nodiscard]] std::optional<std::size_t> node_of(std::uint16_t slot) {
+        if (!is_map_known_) learn_map();
+        const auto node = owners_[slot];
+        if (node && can_reach(*node)) return node;
+        learn_map();
+        const auto other = owners_[slot];
+        return other && can_reach(*other) ? other : first_that_can_be_reached();
+    }
+    void learn_map() {
+        owners_.assign(key_slots, std::nullopt);
+        const auto node = first_that_can_be_reached();
+        if (!node) return;
+        const auto slots = session_at(*node).execute({"CLUSTER", "SLOTS"});
+        if (!slots || slots->is_error()) return;
+        for (const Reply& range : slots->elements()) {
+            const std::string address =
+                range[2][0].text() + ':' + std::to_string(range[2][1].integer());
+            std::fill(owners_.begin() + range[0].integer(),
+                      owners_.begin() + range[1].integer() + 1, cluster_.node_at(address));
+        }
+        is_map_known_ = true;
+    }
+
+    Cluster& cluster_;
+    std::vector<std::unique_ptr<Session>> sessions_{};  // by nodes; null: never needed
+    std::vector<std::optional<std::size_t>> owners_ =
+        std::vector<std::optional<std::size_t>>(key_slots);  // of slots
+    bool is_map_known_ = false;
+    std::uint64_t redirections_ = 0;
+};
+
+}  // namespace runnel::inline v0::redis

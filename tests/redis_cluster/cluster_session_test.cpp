@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: MIT
+#include <runnel/clock.hpp>
+#include <runnel/error.hpp>
+#include <runnel/key_slot.hpp>
+#include <runnel/redis/cluster.hpp>
+#include <runnel/redis/cluster_session.hpp>
+
+#include "support/catch.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+using namespace std::chrono_literals;
+namespace redis = runnel::redis;
+
+namespace {
+
+using redis::Reply;
+
+// Node 1 serves "apple", node 2 "foo".
+struct ThreeNodes {
+    redis::Cluster cluster{{.masters = 3, .replicas = 1}};
+    redis::ClusterSession client{cluster};
+
+    [[nodiscard]] std::size_t owner_of(const std::string& key) const {
+        return cluster.owner(runnel::key_slot(key)).value();
+    }
+};
+
+}  // namespace
+
+TEST_CASE_METHOD(ThreeNodes, "a client of a cluster sends each command to the node of its key",
+                 "[redis][cluster]") {
+    for (const std::string key : {"apple", "hello", "foo", "bar", "a"}) {
+        CHECK(client.execute({"SET", key, key}) == Reply::simple_string("OK"));
+        redis::Session at_owner{cluster.node(owner_of(key))};
+        CHECK(at_owner.execute({"GET", key}) == Reply::bulk_string(key));
+    }
+    CHECK(client.redirections() == 0);
+}
+
+TEST_CASE_METHOD(ThreeNodes, "a client of a cluster sends a command without keys to the first node",
+                 "[redis][cluster]") {
+    CHECK(client.execute({"PING"}) == Reply::simple_string("PONG"));
+    CHECK(client.execute({"NOPE"}).value().is_error());
+    CHECK(client.execute({"GET"}).value().text() ==
+          "ERR wrong number of arguments for 'get' command");
+}
+
+TEST_CASE_METHOD(ThreeNodes, "MOVED is followed once, and then the new node is known",
+                 "[redis][cluster]") {
+    client.execute({"SET", "foo", "bar"});
+    cluster.move_slot(runnel::key_slot("foo"), 0);
+    CHECK(client.execute({"GET", "foo"}) == Reply::bulk_string("bar"));
+    CHECK(client.redirections() == 1);
+    CHECK(client.execute({"GET", "foo"}) == Reply::bulk_string("bar"));
+    CHECK(client.redirections() == 1);
+}
+
+TEST_CASE_METHOD(ThreeNodes, "ASK is followed, and followed again by the next command",
+                 "[redis][cluster]") {
+    client.execute({"SET", "foo", "bar"});
+    const std::uint16_t slot = runnel::key_slot("foo");
+    cluster.begin_move(slot, 0);
+    CHECK(client.execute({"GET", "foo"}) == Reply::bulk_string("bar"));
+    CHECK(client.redirections() == 0);
+    CHECK(cluster.move_key("foo"));
+    CHECK(client.execute({"GET", "foo"}) == Reply::bulk_string("bar"));
+    CHECK(client.execute({"APPEND", "foo", "!"}) == Reply::integer(4));
+    CHECK(client.redirections() == 2);
+    cluster.finish_move(slot);
+    CHECK(client.execute({"GET", "foo"}) == Reply::bulk_string("bar!"));
+    CHECK(client.redirections() == 3);
+}
+
+TEST_CASE_METHOD(ThreeNodes, "errors that are no redirections are the client's to treat",
+                 "[redis][cluster]") {
+    client.execute({"SET", "{foo}1", "a"});
+    cluster.begin_move(runnel::key_slot("foo"), 0);
+    CHECK(client.execute({"MGET", "{foo}1", "{foo}2"}).value().code() == "TRYAGAIN");
+    CHECK(client.execute({"MGET", "{foo}1", "bar"}).value().code() == "CROSSSLOT");
+    cluster.unassign_slot(runnel::key_slot("foo"));
+    CHECK(client.execute({"GET", "foo"}).value().text() == "CLUSTERDOWN Hash slot not served");
+    CHECK(client.execute({"GET", "bar"}).value().text() == "CLUSTERDOWN The cluster is down");
+}
+
+TEST_CASE_METHOD(ThreeNodes, "a client of a cluster connects to the replica that has taken over",
+                 "[redis][cluster]") {
+    client.execute({"SET", "foo", "bar"});
+    const std::size_t failed = owner_of("foo");
+    cluster.fail(failed);
+    CHECK(client.execute({"GET", "foo"}).value().code() == "CLUSTERDOWN");
+    const std::size_t replica = 3 + failed;
+    cluster.fail_over(replica);
+    CHECK(client.execute({"GET", "foo"}) == Reply::bulk_string("bar"));
+    CHECK(owner_of("foo") == replica);
+    cluster.restart(failed);
+    CHECK(cluster.master_of(failed) == replica);
+    CHECK(client.execute({"GET", "foo"}) == Reply::bulk_string("bar"));
+}
+
+TEST_CASE_METHOD(ThreeNodes, "a client of a cluster without a node has no reply",
+                 "[redis][cluster]") {
+    client.execute({"PING"});
+    for (std::size_t node = 0; node != cluster.size(); ++node) cluster.fail(node);
+    CHECK(client.execute({"PING"}) == std::nullopt);
+    CHECK(client.execute({"GET", "foo"}) == std::nullopt);
+    CHECK_THROWS_AS(client.session_of("foo"), runnel::Error);
+    for (std::size_t node = 0; node != cluster.size(); ++node) cluster.restart(node);
+    CHECK(client.execute({"PING"}) == Reply::simple_string("PONG"));
+}
+
+TEST_CASE_METHOD(ThreeNodes, "a transaction goes through the session of its node",
+                 "[redis][cluster]") {
+    for (const std::string word : {"MULTI", "exec", "Watch", "DISCARD", "UNWATCH"})
+        CHECK_THROWS_AS(client.execute({word, "foo"}), runnel::Error);
+    CHECK_THROWS_AS(client.execute(std::vector<std::string>{}), runnel::Error);
+    redis::Session& session = client.session_of("foo");
+    session.execute({"MULTI"});
+    session.execute({"SET", "foo", "1"});
+    session.execute({"INCR", "foo"});
+    CHECK(session.execute({"EXEC"}).value()[1] == Reply::integer(2));
+}
+
+TEST_CASE_METHOD(ThreeNodes, "pushes of all nodes come through one client", "[redis][cluster]") {
+    client.execute({"SSUBSCRIBE", "apple"});
+    client.execute({"SSUBSCRIBE", "foo"});
+    client.execute({"SUBSCRIBE", "news"});
+    int confirmed = 0;
+    while (client.next_push()) ++confirmed;
+    CHECK(confirmed == 3);
+    client.execute({"SPUBLISH", "apple", "1"});
+    client.execute({"SPUBLISH", "foo", "2"});
+    client.execute({"PUBLISH", "news", "3"});
+    std::vector<std::string> heard;
+    while (const auto push = client.next_push()) heard.push_back((*push)[2].text());
+    CHECK(heard == std::vector<std::string>{"3", "1", "2"});  // node by node
+}
+
+TEST_CASE("a pop that waits is sent to the node that its list has gone to", "[redis][cluster]") {
+    runnel::ManualClock clock;
+    redis::Cluster cluster{{.masters = 2, .nodes = {.clock = &clock}}};
+    redis::ClusterSession service{cluster};
+    std::optional<Reply> popped;
+    {
+        const auto thread = clock.thread([&] {
+            popped = service.execute({"BLPOP", "foo", "3600"});
+        });
+        clock.settle();
+        const std::size_t owner = cluster.owner(runnel::key_slot("foo")).value();
+        CHECK(cluster.node(owner).blocked_sessions() == 1);
+        cluster.move_slot(runnel::key_slot("foo"), 1 - owner);
+        clock.settle();
+        CHECK(cluster.node(1 - owner).blocked_sessions() == 1);
+        redis::ClusterSession other{cluster};
+        other.execute({"RPUSH", "foo", "job"});
+    }
+    CHECK(popped.value().strings() == std::vector<std::string>{"foo", "job"});
+    CHECK(service.redirections() == 1);
+}
