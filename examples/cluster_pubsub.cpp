@@ -71,7 +71,7 @@ bool follows_a_slot() {
     const auto notice = client.next_push();    // "sunsubscribe", "prices", 0: nobody has asked
     client.execute({"SSUBSCRIBE", "prices"});  // MOVED, and then subscribed
     client.execute({"SPUBLISH", "prices", "7.5"});
-    // [readme]
+    // [/readme]
     const auto confirmation = client.next_push();
     const auto message = client.next_push();
     return notice && (*notice)[0].text() == "sunsubscribe" && confirmation && message &&

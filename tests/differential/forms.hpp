@@ -118,6 +118,10 @@ inline constexpr auto key_forms = std::to_array<Form>({
 inline constexpr auto string_forms = std::to_array<Form>({
     {"append", 5, "APPEND string element"},
     {"strlen", 3, "STRLEN string"},
+    {"getrange", 4, "GETRANGE string index index"},
+    {"substr", 2, "SUBSTR string index index"},
+    {"setrange", 4, "SETRANGE string offset element"},
+    {"getset", 4, "GETSET string element"},
     {"getdel", 4, "GETDEL (string|counter)"},
     {"getex", 5,
      "GETEX string [EX seconds|PX milliseconds|EXAT at_second|PXAT at_millisecond|PERSIST]"},
@@ -149,6 +153,8 @@ inline constexpr auto set_forms = std::to_array<Form>({
 inline constexpr auto hash_forms = std::to_array<Form>({
     {"hset", 10, "HSET hash (field element)+"},
     {"hsetnx", 4, "HSETNX hash field element"},
+    {"hmset", 4, "HMSET hash (field element)+"},
+    {"hstrlen", 3, "HSTRLEN hash field"},
     {"hget", 3, "HGET hash field"},
     {"hmget", 3, "HMGET hash field+"},
     {"hgetall", 4, "HGETALL hash"},
@@ -204,6 +210,8 @@ inline constexpr auto other_forms = std::to_array<Form>({
     {"unwatch", 2, "UNWATCH"},
     {"ping", 3, "PING [element]"},
     {"echo", 2, "ECHO element"},
+    {"auth", 2,
+     "AUTH (user element|user element|user element|user element|user [element element])"},
     {"hello", 3, "HELLO [protocol [SETNAME client_name]]"},
     {"info", 2, "INFO [section+]"},
     {"role", 1, "ROLE"},

@@ -217,6 +217,12 @@ private:
                                {"100", "-100", "9223372036854775807", "-9223372036854775808"}, 3,
                                not_an_integer));
     }
+    // Of a byte of a string.
+    void offset(Words& words) {
+        words.push_back(mostly({"0", "1", "2", "5"}, 8,
+                               {"-1", "536870912", "9223372036854775807", "-9223372036854775808"},
+                               3, not_an_integer));
+    }
     // For a list that may be short.
     void near_index(Words& words) {
         words.push_back(
@@ -505,6 +511,7 @@ private:
     void protocol(Words& words) {
         words.push_back(mostly({"2", "3"}, 0, {"2"}, 12, {"4", "1", "x", "", "03", "-1"}));
     }
+    void user(Words& words) { words.push_back(mostly({"default"}, 20, {"nobody", ""}, 0, {""})); }
     void subcommand(Words& words) { words.push_back(one_of({"NOPE", "", "x y", "HELPP"})); }
 
     static constexpr auto names = std::to_array<Name>({
@@ -533,6 +540,7 @@ private:
         {"streams_from", &Vocabulary::streams_from},
         {"group_streams_from", &Vocabulary::group_streams_from},
         {"index", &Vocabulary::index},
+        {"offset", &Vocabulary::offset},
         {"near_index", &Vocabulary::near_index},
         {"rank", &Vocabulary::rank},
         {"count", &Vocabulary::count},
@@ -579,6 +587,7 @@ private:
         {"setting", &Vocabulary::setting},
         {"client_type", &Vocabulary::client_type},
         {"protocol", &Vocabulary::protocol},
+        {"user", &Vocabulary::user},
         {"subcommand", &Vocabulary::subcommand},
     });
 

@@ -156,6 +156,35 @@ TEST_CASE("RESET is for subscribers of RESP2, too", "[connection]") {
     CHECK(clients.one.execute({"ECHO", "x"}) == bulk("x"));
 }
 
+TEST_CASE("AUTH takes any password of the one user that there is", "[connection]") {
+    Clients clients;
+    CHECK(clients.one.execute({"AUTH", "default", "secret"}) == ok());
+    CHECK(clients.one.execute({"AUTH", "default", ""}) == ok());
+    const Reply refused = error("WRONGPASS invalid username-password pair or user is disabled.");
+    CHECK(clients.one.execute({"AUTH", "nobody", "secret"}) == refused);
+    CHECK(clients.one.execute({"AUTH", "DEFAULT", "secret"}) == refused);
+    CHECK(clients.one.execute({"PING"}) == Reply::simple_string("PONG"));
+}
+
+TEST_CASE("AUTH without a user is refused, as by a server without a password", "[connection]") {
+    Clients clients;
+    const Reply no_password =
+        error("ERR AUTH <password> called without any password configured for the default user. "
+              "Are you sure your configuration is correct?");
+    CHECK(clients.one.execute({"AUTH", "secret"}) == no_password);
+    CHECK(clients.one.execute({"AUTH", "default"}) == no_password);
+    CHECK(clients.one.execute({"AUTH", "default", "a", "b"}) == error("ERR syntax error"));
+    CHECK(clients.one.execute({"AUTH"}) ==
+          error("ERR wrong number of arguments for 'auth' command"));
+}
+
+TEST_CASE("AUTH between MULTI and EXEC is queued", "[connection]") {
+    Clients clients;
+    clients.one.execute({"MULTI"});
+    CHECK(clients.one.execute({"AUTH", "default", "x"}) == Reply::simple_string("QUEUED"));
+    CHECK(clients.one.execute({"EXEC"}) == Reply::array({ok()}));
+}
+
 TEST_CASE("HELLO tells about the server, and chooses the protocol", "[connection]") {
     Clients clients;
     const auto facts = [&](std::int64_t protocol) {

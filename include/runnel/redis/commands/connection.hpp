@@ -73,14 +73,27 @@ inline Reply reset(Call& call) {
     return reply;
 }
 
-// ---- HELLO
+// ---- AUTH and HELLO: there is one user, "default", for whom any password does
+
+[[noreturn]] inline void refuse_user() {
+    refuse("WRONGPASS invalid username-password pair or user is disabled.");
+}
+
+// As of a server without a password, which takes one of a user that is named, and no other.
+inline Reply auth(Call& call) {
+    if (call.size() > 3) refuse_syntax();
+    if (call.size() == 2)
+        refuse("ERR AUTH <password> called without any password configured for the default user. "
+               "Are you sure your configuration is correct?");
+    if (call[1] != only_user) refuse_user();
+    return reply_ok();
+}
 
 struct HelloOptions {
     std::optional<std::string> name{};
     bool may_enter = true;
 };
 
-// There is one user, "default", for whom any password does.
 inline HelloOptions read_hello_options(const Call& call) {
     HelloOptions options;
     for (std::size_t at = 2; at < call.size(); ++at) {
@@ -112,7 +125,7 @@ inline Reply hello(Call& call) {
     SessionState& session = call.session();
     const int protocol = call.size() > 1 ? read_protocol(call[1]) : session.protocol;
     HelloOptions options = read_hello_options(call);
-    if (!options.may_enter) refuse("WRONGPASS invalid username-password pair or user is disabled.");
+    if (!options.may_enter) refuse_user();
     std::vector<Reply> facts{bulk("server"),  bulk(call.profile().server),
                              bulk("version"), bulk(call.profile().number),
                              bulk("proto"),   Reply::integer(protocol),
@@ -133,6 +146,7 @@ inline constexpr auto connection_commands = std::to_array<CommandInfo>({
     {"select", 2, Flag::none, {}, {1, 0}, select},
     {"quit", -1, Flag::when_subscribed | Flag::not_queued, {}, {1, 0}, quit},
     {"reset", 1, Flag::when_subscribed | Flag::not_queued, {}, {6, 2}, reset},
+    {"auth", -2, Flag::none, {}, {1, 0}, auth},
     {"hello", -1, Flag::none, {}, {6, 0}, hello},
 });
 

@@ -25,7 +25,9 @@ inline void tell_of_fields(const Call& call, std::size_t count) noexcept {
     call.tell({.what = Change::What::fields_set, .key = call[1], .count = count});
 }
 
-inline Reply hset(Call& call) {
+// How many of the fields are new. The words are field, value, field, value, …; of a field that is
+// named twice, the last value stays.
+inline std::size_t set_fields(const Call& call) {
     if (call.size() % 2 != 0) call.refuse_arity();
     auto hash = call.find_or_make<HashValue>(call[1]);
     HashValue::New fresh;
@@ -36,13 +38,22 @@ inline Reply hset(Call& call) {
         else
             fresh.set(call[at], call[at + 1]);
     }
-    Reply reply = reply_count(fresh.size());
-    const std::size_t count = fresh.size() + changed.size();
+    const std::size_t count = fresh.size();
 
     hash.commit();
     for (auto& [field, value] : changed) field->value.swap(value);
     hash->add(fresh);
-    tell_of_fields(call, count);
+    tell_of_fields(call, count + changed.size());
+    return count;
+}
+
+inline Reply hset(Call& call) {
+    return reply_count(set_fields(call));
+}
+
+inline Reply hmset(Call& call) {
+    Reply reply = reply_ok();
+    (void)set_fields(call);
     return reply;
 }
 
@@ -75,6 +86,11 @@ inline Reply hmget(Call& call) {
     for (const std::string_view name : call.words_from(2))
         values.push_back(reply_of_field(find_field(call, name)));
     return Reply::array(std::move(values));
+}
+
+inline Reply hstrlen(Call& call) {
+    const auto* const field = find_field(call, call[2]);
+    return reply_count(field == nullptr ? 0 : field->value.size());
 }
 
 inline Reply hexists(Call& call) {
@@ -147,8 +163,10 @@ inline constexpr auto hash_commands = std::to_array<CommandInfo>({
     {"hkeys", 2, Flag::none, {1, 1, 1}, {2, 0}, hkeys},
     {"hlen", 2, Flag::none, {1, 1, 1}, {2, 0}, hlen},
     {"hmget", -3, Flag::none, {1, 1, 1}, {2, 0}, hmget},
+    {"hmset", -4, Flag::write, {1, 1, 1}, {2, 0}, hmset},
     {"hset", -4, Flag::write, {1, 1, 1}, {2, 0}, hset},
     {"hsetnx", 4, Flag::write, {1, 1, 1}, {2, 0}, hsetnx},
+    {"hstrlen", 3, Flag::none, {1, 1, 1}, {3, 2}, hstrlen},
     {"hvals", 2, Flag::none, {1, 1, 1}, {2, 0}, hvals},
 });
 

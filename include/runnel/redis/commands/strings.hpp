@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <runnel/detail/core/index_range.hpp>
 #include <runnel/redis/arguments.hpp>
 #include <runnel/redis/call.hpp>
 #include <runnel/redis/change.hpp>
@@ -12,6 +13,7 @@
 #include <runnel/redis/reply.hpp>
 #include <runnel/redis/value.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -203,6 +205,12 @@ inline Reply set(Call& call) {
     return reply;
 }
 
+inline Reply getset(Call& call) {
+    Reply old = reply_of_string(call.find<StringValue>(call[1]));
+    StringForKey{call, call[1], call[2]}.put();
+    return old;
+}
+
 inline Reply setnx(Call& call) {
     if (call.find_key(call[1]) != nullptr) return Reply::integer(0);
     StringForKey{call, call[1], call[2]}.put();
@@ -265,6 +273,24 @@ inline Reply strlen(Call& call) {
     return reply_count(value == nullptr ? 0 : value->bytes().size());
 }
 
+// Those from index `first` to index `last`, both included. One before the first byte means that.
+[[nodiscard]] inline std::string_view bytes_between(std::string_view bytes, std::int64_t first,
+                                                    std::int64_t last) noexcept {
+    if (first < 0 && last < 0 && first > last) return {};
+    last = std::max(last, -static_cast<std::int64_t>(bytes.size()));
+    const auto range = IndexRange::between(first, last, bytes.size());
+    return bytes.substr(range.first, range.count);
+}
+
+inline Reply getrange(Call& call) {
+    const std::int64_t first = call.integer(2);
+    const std::int64_t last = call.integer(3);
+    const auto* const value = call.find<StringValue>(call[1]);
+    return bulk(value == nullptr ? std::string_view{} : bytes_between(value->bytes(), first, last));
+}
+
+// ---- a part of it changes
+
 // Gives a string other bytes. Its time to live stays. To commit.
 inline void replace_bytes(const Call& call, Call::Made<StringValue>& value,
                           std::string& bytes) noexcept {
@@ -273,14 +299,39 @@ inline void replace_bytes(const Call& call, Call::Made<StringValue>& value,
     call.tell({.what = Change::What::value_set, .key = call[1]});
 }
 
+// Throws: Refusal, if no string may have so many bytes.
+inline void expect_size(std::size_t size) {
+    if (size > most_word_bytes)
+        refuse("ERR string exceeds maximum allowed size (proto-max-bulk-len)");
+}
+
 inline Reply append(Call& call) {
     auto value = call.find_or_make<StringValue>(call[1], std::string{});
     const std::string& old = value->bytes();
-    if (call[2].size() > most_word_bytes - old.size())
-        refuse("ERR string exceeds maximum allowed size (proto-max-bulk-len)");
+    expect_size(old.size() + call[2].size());
     std::string bytes;
     bytes.reserve(old.size() + call[2].size());
     bytes.append(old).append(call[2]);
+    Reply reply = reply_count(bytes.size());
+    replace_bytes(call, value, bytes);
+    return reply;
+}
+
+// What is between the end of the string and the new bytes becomes zero bytes.
+inline Reply setrange(Call& call) {
+    const std::int64_t offset = call.integer(2);
+    if (offset < 0) refuse("ERR offset is out of range");
+    const std::string_view part = call[3];
+    if (part.empty()) {
+        const auto* const found = call.find<StringValue>(call[1]);
+        return reply_count(found == nullptr ? 0 : found->bytes().size());
+    }
+    auto value = call.find_or_make<StringValue>(call[1], std::string{});
+    const auto at = static_cast<std::size_t>(offset);
+    expect_size(at + part.size());
+    std::string bytes{value->bytes()};
+    bytes.resize(std::max(bytes.size(), at + part.size()));
+    bytes.replace(at, part.size(), part);
     Reply reply = reply_count(bytes.size());
     replace_bytes(call, value, bytes);
     return reply;
@@ -318,6 +369,8 @@ inline constexpr auto string_commands = std::to_array<CommandInfo>({
     {"get", 2, Flag::none, {1, 1, 1}, {1, 0}, get},
     {"getdel", 2, Flag::write, {1, 1, 1}, {6, 2}, getdel},
     {"getex", -2, Flag::write, {1, 1, 1}, {6, 2}, getex},
+    {"getrange", 4, Flag::none, {1, 1, 1}, {2, 4}, getrange},
+    {"getset", 3, Flag::write, {1, 1, 1}, {1, 0}, getset},
     {"mget", -2, Flag::none, {1, -1, 1}, {1, 0}, mget},
     {"mset", -3, Flag::write, {1, -1, 2}, {1, 0}, mset},
     {"msetnx", -3, Flag::write, {1, -1, 2}, {1, 0}, msetnx},
@@ -325,7 +378,9 @@ inline constexpr auto string_commands = std::to_array<CommandInfo>({
     {"set", -3, Flag::write, {1, 1, 1}, {1, 0}, set, newer_in_set},
     {"setex", 4, Flag::write, {1, 1, 1}, {2, 0}, setex},
     {"setnx", 3, Flag::write, {1, 1, 1}, {1, 0}, setnx},
+    {"setrange", 4, Flag::write, {1, 1, 1}, {2, 2}, setrange},
     {"strlen", 2, Flag::none, {1, 1, 1}, {2, 2}, strlen},
+    {"substr", 4, Flag::none, {1, 1, 1}, {1, 0}, getrange},
 });
 
 }  // namespace runnel::inline v0::redis::detail
