@@ -114,6 +114,8 @@ const std::vector<Words> forms{
     {"SETRANGE", "n", "#", "x"},
     {"SETRANGE", "n", "#", ""},
     {"HINCRBY", "h", "n", "#"},
+    {"HSCAN", "h", "0", "COUNT", "#"},
+    {"HSCAN", "none", "0", "COUNT", "#"},
     {"SPOP", "none", "#"},
     {"SRANDMEMBER", "none", "#"},
     {"EXPIRE", "none", "#"},

@@ -145,6 +145,7 @@ inline constexpr auto set_forms = std::to_array<Form>({
     {"sismember", 3, "SISMEMBER set element"},
     {"smismember", 3, "SMISMEMBER set element+"},
     {"smembers", 4, "SMEMBERS set"},
+    {"sscan", 3, "SSCAN set cursor COUNT 1000 [MATCH element_pattern]"},
     {"scard", 3, "SCARD set"},
     {"spop", 3, "SPOP set all_or_none"},
     {"srandmember", 3, "SRANDMEMBER set all_or_none"},
@@ -164,6 +165,7 @@ inline constexpr auto hash_forms = std::to_array<Form>({
     {"hincrby", 5, "HINCRBY hash counting_field step"},
     {"hkeys", 3, "HKEYS hash"},
     {"hvals", 3, "HVALS hash"},
+    {"hscan", 3, "HSCAN hash cursor COUNT 1000 [MATCH element_pattern]"},
 });
 
 inline constexpr auto sorted_set_forms = std::to_array<Form>({
@@ -174,6 +176,7 @@ inline constexpr auto sorted_set_forms = std::to_array<Form>({
     {"zrem", 4, "ZREM (sorted_set|named_set) element+"},
     {"zscore", 3, "ZSCORE sorted_set element"},
     {"zmscore", 3, "ZMSCORE sorted_set element+"},
+    {"zscan", 3, "ZSCAN (sorted_set|named_set) cursor COUNT 1000 [MATCH element_pattern]"},
     {"zcard", 2, "ZCARD sorted_set"},
     {"zrank", 2, "ZRANK sorted_set element"},
     {"zrevrank", 2, "ZREVRANK sorted_set element"},

@@ -288,7 +288,7 @@ inline constexpr auto known_differences = std::to_array<KnownDifference>({
     {"7.4: names +", "xread xreadgroup", unbalanced},
     {"7.4.2: counts what groups have read", "xinfo|groups xinfo|stream", counts_differently},
     {"7.2: counts idle consumers", "xinfo|groups xinfo|stream", counts_idle_consumers},
-    {"8.0: SCAN is strict", "scan", strict_scan},
+    {"8.0: SCAN is strict", "scan hscan sscan zscan", strict_scan},
 });
 
 inline bool names(std::string_view commands, std::string_view name) {

@@ -452,6 +452,9 @@ private:
         words.push_back(one_of({"*", "l*", "s?", "[ls]1", "[^l]*", "?1", "t[0-9]", "\\l1", "l[1",
                                 "x*", "", "[]", "k*"}));
     }
+    void element_pattern(Words& words) {
+        words.push_back(one_of({"*", "?", "[a-c]", "[^a]", "f*", "\\a", "", "[a"}));
+    }
     void cursor(Words& words) { words.push_back(mostly({"0"}, 0, {"0"}, 6, {"x", "0x"})); }
     void type(Words& words) {
         words.push_back(one_of({"list", "stream", "string", "set", "hash", "zset", "LIST"}));
@@ -570,6 +573,7 @@ private:
         {"channel", &Vocabulary::channel},
         {"channel_pattern", &Vocabulary::channel_pattern},
         {"key_pattern", &Vocabulary::key_pattern},
+        {"element_pattern", &Vocabulary::element_pattern},
         {"cursor", &Vocabulary::cursor},
         {"type", &Vocabulary::type},
         {"database", &Vocabulary::database},

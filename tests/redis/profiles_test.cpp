@@ -21,7 +21,7 @@ constexpr std::array versions{Version::redis_7_0, Version::redis_7_2, Version::r
                               Version::redis_8_0, Version::redis_8_2, Version::redis_8_4,
                               Version::redis_8_6, Version::redis_8_8, Version::redis_8_10};
 
-// A client of a server with a stream, of which something is pending, a list and a string.
+// A client of a server with a stream, of which something is pending, a list, a string and a hash.
 class ClientOfVersion {
 public:
     explicit ClientOfVersion(Version version) : server_{{.version = version}} {
@@ -31,6 +31,7 @@ public:
         execute({"XREADGROUP", "GROUP", "g", "c", "COUNT", "1", "STREAMS", "s", ">"});
         execute({"RPUSH", "l", "1", "2", "3"});
         execute({"SET", "t", "x"});
+        execute({"HSET", "h", "f", "v"});
     }
 
     Reply execute(const CommandWords& words) { return *session_.execute(words); }
@@ -78,6 +79,7 @@ const std::vector<NewOption> new_options{
      "ERR wrong number of arguments for 'zrevrank' command"},
     {Version::redis_7_4, {"XREAD", "STREAMS", "s", "+"}, bad_id},
     {Version::redis_7_4, {"CLIENT", "KILL", "MAXAGE", "1000"}, bad_syntax},
+    {Version::redis_7_4, {"HSCAN", "h", "0", "NOVALUES"}, bad_syntax},
     {Version::redis_8_2, {"XADD", "s", "KEEPREF", "MAXLEN", "9", "*", "f", "v"}, bad_id},
     {Version::redis_8_2, {"XADD", "s", "MAXLEN", "9", "DELREF", "*", "f", "v"}, bad_id},
     {Version::redis_8_2, {"XADD", "s", "MAXLEN", "9", "ACKED", "*", "f", "v"}, bad_id},

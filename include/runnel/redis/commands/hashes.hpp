@@ -6,6 +6,7 @@
 #include <runnel/redis/change.hpp>
 #include <runnel/redis/command.hpp>
 #include <runnel/redis/commands/counters.hpp>
+#include <runnel/redis/commands/scanning.hpp>
 #include <runnel/redis/hash_value.hpp>
 #include <runnel/redis/replies.hpp>
 #include <runnel/redis/reply.hpp>
@@ -124,6 +125,15 @@ inline Reply hvals(Call& call) {
     return Reply::array(list_fields(call, false, true));
 }
 
+inline Reply hscan(Call& call) {
+    return scan_value<HashValue>(
+        call, &HashValue::fields, &HashValue::Field::name,
+        [](std::vector<Reply>& found, const HashValue::Field& field, const ScanOptions& options) {
+            found.push_back(bulk(field.name));
+            if (options.has_values) found.push_back(bulk(field.value));
+        });
+}
+
 inline Reply hdel(Call& call) {
     auto* const hash = call.find<HashValue>(call[1]);
     if (hash == nullptr) return Reply::integer(0);
@@ -164,6 +174,7 @@ inline constexpr auto hash_commands = std::to_array<CommandInfo>({
     {"hlen", 2, Flag::none, {1, 1, 1}, {2, 0}, hlen},
     {"hmget", -3, Flag::none, {1, 1, 1}, {2, 0}, hmget},
     {"hmset", -4, Flag::write, {1, 1, 1}, {2, 0}, hmset},
+    {"hscan", -3, Flag::none, {1, 1, 1}, {2, 8}, hscan, newer_in_scan},
     {"hset", -4, Flag::write, {1, 1, 1}, {2, 0}, hset},
     {"hsetnx", 4, Flag::write, {1, 1, 1}, {2, 0}, hsetnx},
     {"hstrlen", 3, Flag::none, {1, 1, 1}, {3, 2}, hstrlen},

@@ -1,27 +1,23 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <runnel/glob.hpp>
 #include <runnel/redis/arguments.hpp>
 #include <runnel/redis/call.hpp>
 #include <runnel/redis/change.hpp>
 #include <runnel/redis/command.hpp>
+#include <runnel/redis/commands/scanning.hpp>
 #include <runnel/redis/database.hpp>
 #include <runnel/redis/database_number.hpp>
 #include <runnel/redis/replies.hpp>
 #include <runnel/redis/reply.hpp>
 #include <runnel/redis/value.hpp>
 
-#include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -44,12 +40,6 @@ inline Reply type(Call& call) {
         std::string{key == nullptr ? "none" : key->second.value->type_name()});
 }
 
-// Which names a pattern selects: `*` all of them, also the empty one, which matches no other
-// pattern.
-[[nodiscard]] inline bool selects(std::string_view pattern, std::string_view name) noexcept {
-    return pattern == "*" || glob_match(pattern, name);
-}
-
 inline Reply keys(Call& call) {
     std::vector<Reply> names;
     for (const auto& [name, entry] : call.database().keys())
@@ -67,98 +57,16 @@ inline Reply dbsize(Call& call) {
     return reply_count(call.database().size());
 }
 
-// SCAN goes through the keys in the order of their hashes; its cursor is the least hash that it has
-// not seen. So a key that is there all the time is returned once, whatever else comes and goes. The
-// hashes leave two bits out: clients read a cursor as an integer with a sign.
-[[nodiscard]] constexpr std::uint64_t hash_of_key(std::string_view name) noexcept {
-    std::uint64_t hash = 14'695'981'039'346'656'037U;  // FNV-1a
-    for (const char byte : name) {
-        hash ^= static_cast<unsigned char>(byte);
-        hash *= 1'099'511'628'211U;
-    }
-    return hash >> 2U;
-}
-
-// The options of SCAN.
-struct ScanOptions {
-    std::uint64_t cursor = 0;
-    std::size_t count = 10;
-    std::string_view pattern = "*";
-    std::optional<std::string_view> type{};
-
-    // Throws: Refusal.
-    [[nodiscard]] static ScanOptions read(const Call& call) {
-        ScanOptions options;
-        options.cursor = read_cursor(call[1]);
-        for (std::size_t at = 2; at < call.size(); at += 2) {
-            if (at + 1 == call.size()) refuse_syntax();
-            options.take(call[at], call[at + 1]);
-        }
-        return options;
-    }
-
-    [[nodiscard]] bool select(const Database::Keys::value_type& key) const noexcept {
-        return selects(pattern, key.first) && (!type || is_of_type(key.second.value->type_name()));
-    }
-
-private:
-    [[nodiscard]] static std::uint64_t read_cursor(std::string_view word) {
-        if (word.starts_with('+')) word.remove_prefix(1);
-        std::uint64_t cursor = 0;
-        const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), cursor);
-        if (error != std::errc{} || end != word.data() + word.size()) refuse("ERR invalid cursor");
-        return cursor;
-    }
-
-    void take(std::string_view option, std::string_view value) {
-        if (is(option, "COUNT")) {
-            const std::int64_t given = integer(value);
-            if (given < 1) refuse_syntax();
-            count = static_cast<std::size_t>(given);
-        } else if (is(option, "MATCH")) {
-            pattern = value;
-        } else if (is(option, "TYPE")) {
-            take_type(value);
-        } else {
-            refuse_syntax();
-        }
-    }
-
-    void take_type(std::string_view value) {
-        for (const std::string_view known : {"STRING", "LIST", "SET", "ZSET", "HASH", "STREAM"}) {
-            if (!is(value, known)) continue;
-            type = known;
-            return;
-        }
-        refuse("ERR unknown type name '" + std::string{as_c_string(value)} + "'");
-    }
-    [[nodiscard]] bool is_of_type(std::string_view name) const noexcept { return is(name, *type); }
-};
-
 inline Reply scan(Call& call) {
-    const ScanOptions options = ScanOptions::read(call);
-    struct Found {
-        std::uint64_t hash;
-        const Database::Keys::value_type* key;
-    };
-    std::vector<Found> found;
-    for (const auto& key : call.database().keys())
-        if (const std::uint64_t hash = hash_of_key(key.first); hash >= options.cursor)
-            found.push_back({hash, &key});
-    std::ranges::sort(found, std::less<>{}, &Found::hash);
-    // Keys of one hash are returned together.
-    std::size_t end = std::min(options.count, found.size());
-    while (end != 0 && end != found.size() && found[end].hash == found[end - 1].hash) ++end;
-    const std::uint64_t next = end == found.size() ? 0 : found[end - 1].hash + 1;
-
+    const std::uint64_t cursor = read_cursor(call[1]);
+    const ScanOptions options = ScanOptions::read(call, 2);
+    const auto page =
+        page_of(call.database().keys(), &Database::Keys::value_type::first, cursor, options.count);
     std::vector<Reply> names;
-    for (std::size_t at = 0; at != end; ++at)
-        if (options.select(*found[at].key))
-            names.push_back(Reply::bulk_string(found[at].key->first));
-    std::vector<Reply> page;
-    page.push_back(Reply::bulk_string(std::to_string(next)));
-    page.push_back(Reply::array(std::move(names)));
-    return Reply::array(std::move(page));
+    for (const auto* const key : page.elements)
+        if (options.select(key->first, key->second.value->type_name()))
+            names.push_back(bulk(key->first));
+    return reply_of_page(page.next, std::move(names));
 }
 
 // ---- removing
@@ -342,7 +250,7 @@ inline constexpr auto key_commands = std::to_array<CommandInfo>({
     {"touch", -2, Flag::uses_anyhow, {1, -1, 1}, {3, 2}, exists},
     {"type", 2, Flag::looks_on, {1, 1, 1}, {1, 0}, type},
     {"keys", 2, Flag::none, {}, {1, 0}, keys},
-    {"scan", -2, Flag::none, {}, {2, 8}, scan},
+    {"scan", -2, Flag::none, {}, {2, 8}, scan, newer_in_scan},
     {"randomkey", 1, Flag::none, {}, {1, 0}, randomkey},
     {"dbsize", 1, Flag::none, {}, {1, 0}, dbsize},
     {"del", -2, Flag::write, {1, -1, 1}, {1, 0}, del},

@@ -5,6 +5,7 @@
 #include <runnel/redis/call.hpp>
 #include <runnel/redis/change.hpp>
 #include <runnel/redis/command.hpp>
+#include <runnel/redis/commands/scanning.hpp>
 #include <runnel/redis/replies.hpp>
 #include <runnel/redis/reply.hpp>
 #include <runnel/redis/set_value.hpp>
@@ -13,6 +14,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <iterator>
 #include <string>
 #include <string_view>
@@ -76,6 +78,12 @@ inline Reply smembers(Call& call) {
     if (set != nullptr)
         for (const std::string& member : set->members()) members.push_back(bulk(member));
     return call.set(std::move(members));
+}
+
+inline Reply sscan(Call& call) {
+    return scan_value<SetValue>(call, &SetValue::members, std::identity{},
+                                [](std::vector<Reply>& found, const std::string& member,
+                                   const ScanOptions&) { found.push_back(bulk(member)); });
 }
 
 // ---- members by lot
@@ -148,6 +156,7 @@ inline constexpr auto set_commands = std::to_array<CommandInfo>({
     {"spop", -2, Flag::write, {1, 1, 1}, {1, 0}, spop},
     {"srandmember", -2, Flag::none, {1, 1, 1}, {1, 0}, srandmember},
     {"srem", -3, Flag::write, {1, 1, 1}, {1, 0}, srem},
+    {"sscan", -3, Flag::none, {1, 1, 1}, {2, 8}, sscan, newer_in_scan},
 });
 
 }  // namespace runnel::inline v0::redis::detail

@@ -6,6 +6,7 @@
 #include <runnel/redis/call.hpp>
 #include <runnel/redis/change.hpp>
 #include <runnel/redis/command.hpp>
+#include <runnel/redis/commands/scanning.hpp>
 #include <runnel/redis/commands/several_to_pop.hpp>
 #include <runnel/redis/double_text.hpp>
 #include <runnel/redis/replies.hpp>
@@ -310,6 +311,16 @@ inline Reply zrevrank(Call& call) {
     return reply_of_rank(call, End::back);
 }
 
+// Scores are bulk strings, also in RESP3.
+inline Reply zscan(Call& call) {
+    return scan_value<SortedSetValue>(
+        call, &SortedSetValue::members, &SortedSetValue::Member::name,
+        [](std::vector<Reply>& found, const SortedSetValue::Member& member, const ScanOptions&) {
+            found.push_back(bulk(member.name));
+            found.push_back(Reply::bulk_string(text_of_double(member.score)));
+        });
+}
+
 // ---------------------------------------------------------------------- the first of several
 
 [[nodiscard]] inline End score_end_named(std::string_view word) {
@@ -346,6 +357,7 @@ inline constexpr auto sorted_set_commands = std::to_array<CommandInfo>({
     {"zrank", -3, Flag::none, {1, 1, 1}, {2, 0}, zrank, newer_in_zrank},
     {"zrem", -3, Flag::write, {1, 1, 1}, {1, 2}, zrem},
     {"zrevrank", -3, Flag::none, {1, 1, 1}, {2, 0}, zrevrank, newer_in_zrank},
+    {"zscan", -3, Flag::none, {1, 1, 1}, {2, 8}, zscan, newer_in_scan},
     {"zscore", 3, Flag::none, {1, 1, 1}, {1, 2}, zscore},
 });
 

@@ -88,7 +88,9 @@ private:
         if (reply.is_error()) return reply;
         if (!queued.empty()) return of_all(queued, reply);
         const std::string name = name_of(words);
-        if (name == "scan" && std::ranges::count(words, "1000") == 0) return kind_only(reply);
+        // Smaller pages differ.
+        if (name.ends_with("scan") && std::ranges::count(words, "1000") == 0)
+            return kind_only(reply);
         for (const Rule& rule : rules) {
             if (rule.name == name) return (this->*rule.make)(reply);
         }
@@ -162,10 +164,15 @@ private:
                                          : Reply::array(std::move(pairs));
     }
 
-    // The cursor, and the keys.
+    // The cursor, and the names.
     [[nodiscard]] Reply scanned(const Reply& reply) const {
         if (!is_list_of(reply, 2)) return reply;
         return Reply::array({reply[0], sorted(reply[1])});
+    }
+    // The cursor, and pairs of a name and a score.
+    [[nodiscard]] Reply scanned_scores(const Reply& reply) const {
+        if (!is_list_of(reply, 2)) return reply;
+        return Reply::array({reply[0], sorted_pairs(scores(reply[1]))});
     }
 
     // ------------------------------------------------------------------ scores
@@ -291,6 +298,9 @@ private:
         {"pubsub|channels", &Comparable::sorted},
         {"pubsub|shardchannels", &Comparable::sorted},
         {"scan", &Comparable::scanned},
+        {"hscan", &Comparable::scanned},
+        {"sscan", &Comparable::scanned},
+        {"zscan", &Comparable::scanned_scores},
         {"ttl", &Comparable::about_seconds},
         {"expiretime", &Comparable::about_seconds},
         {"pttl", &Comparable::about},
