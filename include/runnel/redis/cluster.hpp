@@ -365,16 +365,20 @@ private:
     void change_map(detail::ClusterMap next) {
         detail::MapChange{*state_, entered(), std::move(next)}.commit();
     }
-    // Another master serves the slot, and has its keys.
+    // Another master serves the slot, and has its keys, also those that are on their way to a
+    // third.
     void give(std::uint16_t slot, std::size_t to) {
-        const auto owner = state_->map.owner(slot);
+        const std::optional<std::size_t> before = state_->map.owner(slot);
+        const std::optional<std::size_t> third = state_->map.target(slot);
         auto next = state_->map;
         next.set_owner(slot, to);
         detail::MapChange change{*state_, entered(), std::move(next)};
-        if (!owner || *owner == to) return change.commit();
-        detail::KeyMove keys{data_of(*owner), data_of(to)};
+        detail::KeyMove keys{data_of(before.value_or(to)), data_of(to)};
+        detail::KeyMove others{data_of(third.value_or(to)), data_of(to)};
         keys.add_slot(slot);
+        others.add_slot(slot);
         change.commit();
+        others.commit();
         keys.commit();
     }
 

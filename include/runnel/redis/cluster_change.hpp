@@ -33,7 +33,9 @@ public:
     // Throws: std::bad_alloc.
     MapChange(ClusterState& cluster, ServerState& entered, ClusterMap next)
         : cluster_{cluster}, entered_{entered}, next_{std::move(next)}, notices_{entered.memory} {
-        for (std::size_t number = 0; number != cluster.size(); ++number) prepare(number);
+        // The clients of a node that fails are disconnected without a word.
+        for (std::size_t number = 0; number != cluster.size(); ++number)
+            if (!next_.node(number).has_failed) prepare(number);
     }
 
     void commit() noexcept {
@@ -143,6 +145,7 @@ public:
 
     // To prepare. Throw: std::bad_alloc.
     void add_slot(std::uint16_t slot) {
+        if (&from_ == &to_) return;
         from_.mutex.assert_held();
         for (const auto& [name, entry] : from_.database(0).keys())
             if (key_slot(name) == slot) names_.push_back(name);
