@@ -145,7 +145,7 @@ private:
         // Before 7.2, a HELLO that was refused in the end had set the name that came before.
         const bool sets_name = name == "hello" && words.size() > 2;
         // These draw by lot, unless they take all.
-        const bool may_draw = name == "spop" || name == "srandmember";
+        const bool may_draw = name == "spop" || name == "srandmember" || name == "hrandfield";
         if (!sets_name && random_.percent(4) && !may_draw && is_to_be_spoiled(name))
             vocabulary_.spoil(words);
         if (in_multi && is_of_channels(name)) have_one_reply(step.session, words);

@@ -138,7 +138,7 @@ inline constexpr auto string_forms = std::to_array<Form>({
     {"incrbyfloat", 5, "INCRBYFLOAT float_counter float"},
 });
 
-// SPOP takes all or nothing: what it chooses differs.
+// SPOP, SRANDMEMBER and HRANDFIELD take all or nothing: what they choose differs.
 inline constexpr auto set_forms = std::to_array<Form>({
     {"sadd", 8, "SADD set element+"},
     {"srem", 5, "SREM set element+"},
@@ -163,6 +163,8 @@ inline constexpr auto hash_forms = std::to_array<Form>({
     {"hexists", 3, "HEXISTS hash field"},
     {"hlen", 3, "HLEN hash"},
     {"hincrby", 5, "HINCRBY hash counting_field step"},
+    {"hincrbyfloat", 4, "HINCRBYFLOAT hash counting_field float"},
+    {"hrandfield", 3, "HRANDFIELD hash all_or_none [WITHVALUES]"},
     {"hkeys", 3, "HKEYS hash"},
     {"hvals", 3, "HVALS hash"},
     {"hscan", 3, "HSCAN hash cursor COUNT 1000 [MATCH element_pattern]"},
@@ -213,8 +215,9 @@ inline constexpr auto other_forms = std::to_array<Form>({
     {"unwatch", 2, "UNWATCH"},
     {"ping", 3, "PING [element]"},
     {"echo", 2, "ECHO element"},
-    {"auth", 2,
-     "AUTH (user element|user element|user element|user element|user [element element])"},
+    {"auth", 3,
+     "AUTH (user element|user element|user element|user element|user element|element [element "
+     "element])"},
     {"hello", 3, "HELLO [protocol [SETNAME client_name]]"},
     {"info", 2, "INFO [section+]"},
     {"role", 1, "ROLE"},

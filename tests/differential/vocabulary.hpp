@@ -514,7 +514,7 @@ private:
     void protocol(Words& words) {
         words.push_back(mostly({"2", "3"}, 0, {"2"}, 12, {"4", "1", "x", "", "03", "-1"}));
     }
-    void user(Words& words) { words.push_back(mostly({"default"}, 20, {"nobody", ""}, 0, {""})); }
+    void user(Words& words) { words.push_back(mostly({"default"}, 8, {"nobody", ""}, 0, {""})); }
     void subcommand(Words& words) { words.push_back(one_of({"NOPE", "", "x y", "HELPP"})); }
 
     static constexpr auto names = std::to_array<Name>({

@@ -297,6 +297,24 @@ TEST_CASE("SRANDMEMBER shows members, all different or as often as it is asked",
     CHECK(scene.send({"SCARD", "set"}) == Reply::integer(4));
 }
 
+TEST_CASE("HRANDFIELD shows fields, all different or as often as it is asked", "[redis][keys]") {
+    KeyScene scene;
+    scene.send({"HSET", "hash", "a", "1", "b", "2", "c", "3", "d", "4"});
+    std::set<std::string> seen;
+    for (int round = 0; round != 20; ++round) {
+        const auto some = scene.send({"HRANDFIELD", "hash", "3"}).strings();
+        CHECK(std::set<std::string>{some.begin(), some.end()}.size() == 3);
+        const auto pairs = scene.send({"HRANDFIELD", "hash", "-9", "WITHVALUES"}).strings();
+        REQUIRE(pairs.size() == 18);
+        for (std::size_t at = 0; at != pairs.size(); at += 2)
+            CHECK(scene.send({"HGET", "hash", pairs[at]}).text() == pairs[at + 1]);
+        seen.insert(scene.send({"HRANDFIELD", "hash"}).text());
+    }
+    CHECK(seen == std::set<std::string>{"a", "b", "c", "d"});
+    CHECK(scene.send({"HRANDFIELD", "hash", "9"}).strings() ==
+          std::vector<std::string>{"a", "b", "c", "d"});
+}
+
 TEST_CASE("EXEC shows all commands the same time", "[redis][keys]") {
     KeyScene scene;
     scene.send({"MULTI"});

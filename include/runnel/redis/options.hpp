@@ -30,8 +30,8 @@ struct ServerOptions {
     Clock* clock = nullptr;
     /// Whose commands, options and fields of replies it has.
     Version version = Version::redis_8_10;
-    /// Decides what RANDOMKEY, SPOP and SRANDMEMBER return. The same commands after the same seed
-    /// give the same replies.
+    /// Decides what RANDOMKEY, SPOP, SRANDMEMBER and HRANDFIELD return. The same commands after the
+    /// same seed give the same replies.
     std::uint64_t seed = 1;
     /// How many databases SELECT can choose from.
     std::size_t databases = 16;

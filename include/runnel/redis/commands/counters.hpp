@@ -66,18 +66,26 @@ inline Reply decrby(Call& call) {
     return std::string{all == "-0" ? "0" : all};
 }
 
-[[nodiscard]] inline long double expect_float(std::string_view word) {
+[[nodiscard]] inline long double float_or(std::string_view word, std::string_view error) {
     const std::optional<long double> number = read_float(word);
-    if (!number) refuse("ERR value is not a valid float");
+    if (!number) refuse(std::string{error});
     return *number;
+}
+[[nodiscard]] inline long double expect_float(std::string_view word) {
+    return float_or(word, "ERR value is not a valid float");
+}
+
+// Throws: Refusal, if there is no such number.
+[[nodiscard]] inline long double incremented(long double old, long double step) {
+    const long double sum = old + step;
+    if (!std::isfinite(sum)) refuse("ERR increment would produce NaN or Infinity");
+    return sum;
 }
 
 inline Reply incrbyfloat(Call& call) {
     auto value = call.find_or_make<StringValue>(call[1], std::string{});
     const long double old = value.is_new() ? 0 : expect_float(value->bytes());
-    const long double sum = old + expect_float(call[2]);
-    if (!std::isfinite(sum)) refuse("ERR increment would produce NaN or Infinity");
-    std::string bytes = text_of_float(sum);
+    std::string bytes = text_of_float(incremented(old, expect_float(call[2])));
     Reply reply = Reply::bulk_string(bytes);
     replace_bytes(call, value, bytes);
     return reply;

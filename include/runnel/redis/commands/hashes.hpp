@@ -6,14 +6,17 @@
 #include <runnel/redis/change.hpp>
 #include <runnel/redis/command.hpp>
 #include <runnel/redis/commands/counters.hpp>
+#include <runnel/redis/commands/random_elements.hpp>
 #include <runnel/redis/commands/scanning.hpp>
 #include <runnel/redis/hash_value.hpp>
 #include <runnel/redis/replies.hpp>
 #include <runnel/redis/reply.hpp>
 
 #include <array>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -58,14 +61,23 @@ inline Reply hmset(Call& call) {
     return reply;
 }
 
+// Gives the field that the third word names a value. Throws: std::bad_alloc, and then nothing has
+// changed.
+inline void set_field(const Call& call, Call::Made<HashValue>& hash, std::string value) {
+    auto* const field = hash->find(call[2]);
+    HashValue::New fresh;
+    if (field == nullptr) fresh.set(call[2], value);
+
+    hash.commit();
+    if (field != nullptr) field->value.swap(value);
+    hash->add(fresh);
+    tell_of_fields(call, 1);
+}
+
 inline Reply hsetnx(Call& call) {
     auto hash = call.find_or_make<HashValue>(call[1]);
     if (hash->find(call[2]) != nullptr) return Reply::integer(0);
-    HashValue::New fresh;
-    fresh.set(call[2], call[3]);
-    hash.commit();
-    hash->add(fresh);
-    tell_of_fields(call, 1);
+    set_field(call, hash, std::string{call[3]});
     return Reply::integer(1);
 }
 
@@ -149,19 +161,66 @@ inline Reply hdel(Call& call) {
 inline Reply hincrby(Call& call) {
     const std::int64_t step = call.integer(3);
     auto hash = call.find_or_make<HashValue>(call[1]);
-    auto* const field = hash->find(call[2]);
+    const auto* const field = hash->find(call[2]);
     const std::int64_t old =
         field == nullptr ? 0 : integer_or(field->value, "ERR hash value is not an integer");
     const std::int64_t sum = incremented(old, step);
-    std::string value = std::to_string(sum);
-    HashValue::New fresh;
-    if (field == nullptr) fresh.set(call[2], value);
-
-    hash.commit();
-    if (field != nullptr) field->value.swap(value);
-    hash->add(fresh);
-    tell_of_fields(call, 1);
+    set_field(call, hash, std::to_string(sum));
     return Reply::integer(sum);
+}
+
+inline Reply hincrbyfloat(Call& call) {
+    const long double step = expect_float(call[3]);
+    if (!std::isfinite(step)) refuse("ERR value is NaN or Infinity");
+    auto hash = call.find_or_make<HashValue>(call[1]);
+    const auto* const field = hash->find(call[2]);
+    const long double old =
+        field == nullptr ? 0 : float_or(field->value, "ERR hash value is not a float");
+    std::string value = text_of_float(incremented(old, step));
+    Reply reply = bulk(value);
+    set_field(call, hash, std::move(value));
+    return reply;
+}
+
+// ---- fields by lot
+
+[[nodiscard]] inline Reply reply_of_fields(const std::vector<const HashValue::Field*>& fields) {
+    std::vector<Reply> names;
+    names.reserve(fields.size());
+    for (const auto* const field : fields) names.push_back(bulk(field->name));
+    return Reply::array(std::move(names));
+}
+
+// Pairs in RESP3; in RESP2 field, value, field, value, ….
+[[nodiscard]] inline Reply reply_with_values(const Call& call,
+                                             const std::vector<const HashValue::Field*>& fields) {
+    std::vector<Reply> all;
+    for (const auto* const field : fields) {
+        if (call.is_resp3()) {
+            all.push_back(Reply::array({bulk(field->name), bulk(field->value)}));
+        } else {
+            all.push_back(bulk(field->name));
+            all.push_back(bulk(field->value));
+        }
+    }
+    return Reply::array(std::move(all));
+}
+
+inline Reply hrandfield(Call& call) {
+    if (call.size() == 2) {
+        const auto* const hash = call.find<HashValue>(call[1]);
+        return hash == nullptr ? call.null() : bulk(call.any_of(hash->fields()).name);
+    }
+    const std::int64_t count = signed_count(call[2]);
+    const bool with_values = call.size() > 3;
+    if (with_values && (call.size() > 4 || !is(call[3], "WITHVALUES"))) refuse_syntax();
+    constexpr std::int64_t most_pairs = std::numeric_limits<std::int64_t>::max() / 2;
+    if (with_values && (count < -most_pairs || count > most_pairs))
+        refuse("ERR value is out of range");
+    const auto* const hash = call.find<HashValue>(call[1]);
+    if (hash == nullptr) return Reply::array({});
+    const auto fields = any_elements(call, hash->fields(), count);
+    return with_values ? reply_with_values(call, fields) : reply_of_fields(fields);
 }
 
 inline constexpr auto hash_commands = std::to_array<CommandInfo>({
@@ -170,10 +229,12 @@ inline constexpr auto hash_commands = std::to_array<CommandInfo>({
     {"hget", 3, Flag::none, {1, 1, 1}, {2, 0}, hget},
     {"hgetall", 2, Flag::none, {1, 1, 1}, {2, 0}, hgetall},
     {"hincrby", 4, Flag::write, {1, 1, 1}, {2, 0}, hincrby},
+    {"hincrbyfloat", 4, Flag::write, {1, 1, 1}, {2, 6}, hincrbyfloat},
     {"hkeys", 2, Flag::none, {1, 1, 1}, {2, 0}, hkeys},
     {"hlen", 2, Flag::none, {1, 1, 1}, {2, 0}, hlen},
     {"hmget", -3, Flag::none, {1, 1, 1}, {2, 0}, hmget},
     {"hmset", -4, Flag::write, {1, 1, 1}, {2, 0}, hmset},
+    {"hrandfield", -2, Flag::none, {1, 1, 1}, {6, 2}, hrandfield},
     {"hscan", -3, Flag::none, {1, 1, 1}, {2, 8}, hscan, newer_in_scan},
     {"hset", -4, Flag::write, {1, 1, 1}, {2, 0}, hset},
     {"hsetnx", 4, Flag::write, {1, 1, 1}, {2, 0}, hsetnx},

@@ -5,17 +5,16 @@
 #include <runnel/redis/call.hpp>
 #include <runnel/redis/change.hpp>
 #include <runnel/redis/command.hpp>
+#include <runnel/redis/commands/random_elements.hpp>
 #include <runnel/redis/commands/scanning.hpp>
 #include <runnel/redis/replies.hpp>
 #include <runnel/redis/reply.hpp>
 #include <runnel/redis/set_value.hpp>
 
-#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <iterator>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -88,21 +87,10 @@ inline Reply sscan(Call& call) {
 
 // ---- members by lot
 
-// So many, all different, or all of them.
-[[nodiscard]] inline std::vector<std::string> any_members(const Call& call, const SetValue& set,
-                                                          std::size_t count) {
-    std::vector<std::string> chosen;
-    chosen.reserve(std::min(count, set.members().size()));
-    std::ranges::sample(set.members(), std::back_inserter(chosen),
-                        static_cast<std::ptrdiff_t>(std::min(count, set.members().size())),
-                        call.random());
-    return chosen;
-}
-
-[[nodiscard]] inline std::vector<Reply> bulks(const std::vector<std::string>& texts) {
+[[nodiscard]] inline std::vector<Reply> bulks(const std::vector<const std::string*>& members) {
     std::vector<Reply> all;
-    all.reserve(texts.size());
-    for (const std::string& text : texts) all.push_back(bulk(text));
+    all.reserve(members.size());
+    for (const std::string* const member : members) all.push_back(bulk(*member));
     return all;
 }
 
@@ -122,9 +110,9 @@ inline Reply spop(Call& call) {
     const std::size_t count = count_to_take(call[2]);
     auto* const set = call.find<SetValue>(call[1]);
     if (set == nullptr || count == 0) return call.set({});
-    const auto members = any_members(call, *set, count);
+    const auto members = any_elements(call, set->members(), static_cast<std::int64_t>(count));
     Reply reply = call.set(bulks(members));
-    for (const std::string& member : members) set->remove(member);
+    for (const std::string* const member : members) set->remove(*member);
     after_removal(call, *set, members.size());
     return reply;
 }
@@ -135,16 +123,10 @@ inline Reply srandmember(Call& call) {
         const auto* const set = call.find<SetValue>(call[1]);
         return set == nullptr ? call.null() : bulk(call.any_of(set->members()));
     }
-    const std::int64_t given = signed_count(call[2]);
+    const std::int64_t count = signed_count(call[2]);
     const auto* const set = call.find<SetValue>(call[1]);
-    std::vector<Reply> members;
-    if (set == nullptr) return Reply::array(std::move(members));
-    if (given >= 0)
-        return Reply::array(bulks(any_members(call, *set, static_cast<std::size_t>(given))));
-    // Some perhaps several times.
-    for (std::int64_t left = given; left != 0; ++left)
-        members.push_back(bulk(call.any_of(set->members())));
-    return Reply::array(std::move(members));
+    if (set == nullptr) return Reply::array({});
+    return Reply::array(bulks(any_elements(call, set->members(), count)));
 }
 
 inline constexpr auto set_commands = std::to_array<CommandInfo>({

@@ -278,6 +278,7 @@ private:
         {"smembers", &Comparable::sorted},
         {"spop", &Comparable::sorted},
         {"srandmember", &Comparable::drawn},
+        {"hrandfield", &Comparable::drawn},
         {"hkeys", &Comparable::sorted},
         {"hvals", &Comparable::sorted},
         {"hgetall", &Comparable::sorted_pairs},
