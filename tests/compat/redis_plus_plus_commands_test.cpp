@@ -138,6 +138,11 @@ TEST_CASE_METHOD(Client, "strings are set, on conditions and for a time") {
     CHECK(redis.exists({"a", "b", "c", "d"}) == 2);
     CHECK(redis.append("a", "4") == 2);
     CHECK(redis.strlen("a") == 2);
+    CHECK(redis.getrange("a", -1, -1) == "4");
+    CHECK(redis.getrange("none", 0, -1).empty());
+    CHECK(redis.setrange("b", 2, "23") == 4);
+    CHECK(redis.getset("b", "0") == std::string{"1\0\x32\x33", 4});
+    CHECK_FALSE(redis.getset("new", "0"));
     CHECK(redis.incr("a") == 45);
     CHECK(redis.incrby("a", 5) == 50);
     CHECK(redis.decr("a") == 49);
@@ -199,6 +204,9 @@ TEST_CASE_METHOD(Client, "keys go, expire, move and are renamed") {
     CHECK(redis.ping() == "PONG");
     CHECK(redis.ping("hello") == "hello");
     CHECK(redis.echo("hello") == "hello");
+    redis.auth("default", "secret");
+    CHECK_THROWS_WITH(redis.auth("nobody", "secret"), Catch::StartsWith("WRONGPASS "));
+    CHECK_THROWS_WITH(redis.auth("secret"), Catch::StartsWith("ERR AUTH <password> called "));
     CHECK(redis.info("server").find("redis_version:") != std::string::npos);
 }
 
@@ -213,6 +221,10 @@ TEST_CASE_METHOD(Client, "sets") {
     redis.smembers("set", std::inserter(members, members.end()));
     CHECK(members == std::set<std::string>{"a", "b", "c"});
     CHECK(redis.srandmember("set"));
+    members.clear();
+    CHECK(redis.sscan("set", 0, "[ab]", std::inserter(members, members.end())) == 0);
+    CHECK(sent() == Texts{"SSCAN", "set", "0", "MATCH", "[ab]", "COUNT", "10"});
+    CHECK(members == std::set<std::string>{"a", "b"});
     CHECK(redis.srem("set", {"a", "none"}) == 1);
     members.clear();
     redis.spop("set", 10, std::inserter(members, members.end()));
@@ -242,6 +254,14 @@ TEST_CASE_METHOD(Client, "hashes") {
     redis.hvals("hash", std::back_inserter(texts));
     CHECK(texts == Texts{"a", "c", "5", "4"});
     CHECK(redis.hlen("hash") == 2);
+    redis.hmset("hash", pairs.begin(), pairs.end());
+    redis.hmset("hash", {std::make_pair("c", "40")});
+    CHECK(redis.hstrlen("hash", "c") == 2);
+    CHECK(redis.hincrbyfloat("hash", "c", 0.5) == 40.5);
+    all.clear();
+    CHECK(redis.hscan("hash", 0, 1, std::inserter(all, all.end())) == 0);
+    CHECK(sent() == Texts{"HSCAN", "hash", "0", "MATCH", "*", "COUNT", "1"});
+    CHECK(all == std::map<std::string, std::string>{{"a", "1"}, {"b", "2"}, {"c", "40.5"}});
 }
 
 TEST_CASE_METHOD(Client, "sorted sets return members, with their scores if pairs are asked for") {
@@ -263,6 +283,9 @@ TEST_CASE_METHOD(Client, "sorted sets return members, with their scores if pairs
     CHECK(redis.zrank("scores", "ann") == 1);
     CHECK(redis.zrevrank("scores", "ann") == 1);
     CHECK(redis.zcard("scores") == 3);
+    scores.clear();
+    CHECK(redis.zscan("scores", 0, "?[on]?", std::back_inserter(scores)) == 0);
+    CHECK(scores == Scores{{"ann", 1.5}, {"bob", 2.5}});
     CHECK(redis.zrem("scores", "none") == 0);
     CHECK(redis.zpopmin("scores") == std::pair<std::string, double>{"cid", 0.1});
     scores.clear();

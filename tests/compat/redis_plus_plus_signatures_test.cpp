@@ -157,6 +157,9 @@ void values_are_returned() {
     RETURNS(bool, set("k", "v", 10ms, sw::UpdateType::EXIST));
     RETURNS(bool, set("k", "v", true));
     RETURNS(bool, set("k", "v", true, sw::UpdateType::NOT_EXIST));
+    RETURNS(OptionalString, getset("k", "v"));
+    RETURNS(string, getrange("k", 0, -1));
+    RETURNS(long long, setrange("k", 2, "v"));
     RETURNS(bool, setnx("k", "v"));
     RETURNS(void, setex("k", 10, "v"));
     RETURNS(void, setex("k", 10s, "v"));
@@ -191,7 +194,11 @@ void values_are_returned() {
     RETURNS(long long, hdel("k", {"f", "g"}));
     RETURNS(bool, hexists("k", "f"));
     RETURNS(long long, hlen("k"));
+    RETURNS(long long, hstrlen("k", "f"));
     RETURNS(long long, hincrby("k", "f", 2));
+    RETURNS(double, hincrbyfloat("k", "f", 0.5));
+    RETURNS(void, hmset("k", fields.begin(), fields.end()));
+    RETURNS(void, hmset("k", {std::make_pair("f", "v")}));
     using Popped = std::optional<std::pair<string, double>>;
     using PoppedOf = std::optional<std::tuple<string, string, double>>;
     [[maybe_unused]] std::map<string, double> scores;
@@ -282,11 +289,24 @@ void elements_are_put() {
     RETURNS(void, xclaim("s", "g", "c", 1min, keys.begin(), keys.end(), to));
     RETURNS(void, xclaim("s", "g", "c", 1min, {"1-1", "1-2"}, to));
 
+    [[maybe_unused]] std::vector<std::pair<string, double>> scores;
     RETURNS(void, keys("*", out));
     RETURNS(long long, scan(0, out));
     RETURNS(long long, scan(0, "a*", out));
     RETURNS(long long, scan(0, 10, out));
     RETURNS(long long, scan(0, "a*", 10, out));
+    RETURNS(long long, hscan("k", 0, std::back_inserter(ids)));
+    RETURNS(long long, hscan("k", 0, "a*", std::back_inserter(ids)));
+    RETURNS(long long, hscan("k", 0, 10, std::back_inserter(ids)));
+    RETURNS(long long, hscan("k", 0, "a*", 10, std::back_inserter(ids)));
+    RETURNS(long long, sscan("k", 0, out));
+    RETURNS(long long, sscan("k", 0, "a*", out));
+    RETURNS(long long, sscan("k", 0, 10, out));
+    RETURNS(long long, sscan("k", 0, "a*", 10, out));
+    RETURNS(long long, zscan("k", 0, std::back_inserter(scores)));
+    RETURNS(long long, zscan("k", 0, "a*", std::back_inserter(scores)));
+    RETURNS(long long, zscan("k", 0, 10, std::back_inserter(scores)));
+    RETURNS(long long, zscan("k", 0, "a*", 10, std::back_inserter(scores)));
     RETURNS(void, mget(keys.begin(), keys.end(), out));
     RETURNS(void, mget({"a", "b"}, out));
     RETURNS(void, smembers("k", out));
@@ -340,6 +360,10 @@ void elements_are_queued() {
     RETURNS(Client&, xpending("s", "g", "-", "+", 10, "c"));
     RETURNS(Client&, xclaim("s", "g", "c", 1min, {"1-1", "1-2"}));
     RETURNS(Client&, scan(0, "a*"));
+    RETURNS(Client&, hscan("k", 0));
+    RETURNS(Client&, hscan("k", 0, "a*"));
+    RETURNS(Client&, sscan("k", 0, 10));
+    RETURNS(Client&, zscan("k", 0, "a*", 10));
     RETURNS(Client&, mget({"a", "b"}));
     RETURNS(Client&, zrange("k", 0, -1));
     RETURNS(Client&, command("GET", "k"));

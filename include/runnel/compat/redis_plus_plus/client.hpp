@@ -64,6 +64,8 @@ public:
             if (!reply.is_null()) (elements_to(reply, output), ...);
         }
     }
+    // What SCAN and its like are asked for, unless it is told.
+    static constexpr long long scan_count = 10;
     // For a cursor, and what was found.
     template <typename Client, typename... Output>
     static Answer<Client, long long> scanned(Client& client, CmdArgs words, Output... output) {

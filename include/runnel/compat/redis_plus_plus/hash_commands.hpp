@@ -43,6 +43,15 @@ public:
     Answer<bool> hsetnx(StringView key, const Field& field) {
         return hsetnx(key, field.first, field.second);
     }
+    /// Of pairs of a field and a value.
+    template <detail::Iterates Input>
+    Answer<void> hmset(StringView key, Input first, Input last) {
+        return Ask::value<void>(self(), Ask::with_range(first, last, "HMSET", key));
+    }
+    template <typename T>
+    Answer<void> hmset(StringView key, std::initializer_list<T> fields) {
+        return hmset(key, fields.begin(), fields.end());
+    }
     Answer<OptionalString> hget(StringView key, StringView field) {
         return Ask::value<OptionalString>(self(), "HGET", key, field);
     }
@@ -88,8 +97,37 @@ public:
         return Ask::value<bool>(self(), "HEXISTS", key, field);
     }
     Answer<long long> hlen(StringView key) { return Ask::value<long long>(self(), "HLEN", key); }
+    Answer<long long> hstrlen(StringView key, StringView field) {
+        return Ask::value<long long>(self(), "HSTRLEN", key, field);
+    }
     Answer<long long> hincrby(StringView key, StringView field, long long increment) {
         return Ask::value<long long>(self(), "HINCRBY", key, field, increment);
+    }
+    Answer<double> hincrbyfloat(StringView key, StringView field, double increment) {
+        return Ask::value<double>(self(), "HINCRBYFLOAT", key, field, increment);
+    }
+
+    /// Puts pairs of a field and a value. Returns the cursor to go on with; 0: that was all.
+    template <typename... Output>
+    requires detail::FitOutputs<Client, Output...> Answer<long long>
+    hscan(StringView key, long long cursor, StringView pattern, long long count, Output... output) {
+        return Ask::scanned(self(), CmdArgs{"HSCAN", key, cursor, "MATCH", pattern, "COUNT", count},
+                            output...);
+    }
+    template <typename... Output>
+    requires detail::FitOutputs<Client, Output...> Answer<long long>
+    hscan(StringView key, long long cursor, StringView pattern, Output... output) {
+        return hscan(key, cursor, pattern, Ask::scan_count, output...);
+    }
+    template <typename... Output>
+    requires detail::FitOutputs<Client, Output...> Answer<long long>
+    hscan(StringView key, long long cursor, long long count, Output... output) {
+        return hscan(key, cursor, "*", count, output...);
+    }
+    template <typename... Output>
+    requires detail::FitOutputs<Client, Output...> Answer<long long>
+    hscan(StringView key, long long cursor, Output... output) {
+        return hscan(key, cursor, "*", Ask::scan_count, output...);
     }
 
 private:

@@ -124,7 +124,7 @@ public:
     template <typename... Output>
     requires detail::FitOutputs<Client, Output...> Answer<long long>
     scan(long long cursor, StringView pattern, Output... output) {
-        return scan(cursor, pattern, some, output...);
+        return scan(cursor, pattern, Ask::scan_count, output...);
     }
     template <typename... Output>
     requires detail::FitOutputs<Client, Output...> Answer<long long>
@@ -134,7 +134,7 @@ public:
     template <typename... Output>
     requires detail::FitOutputs<Client, Output...> Answer<long long> scan(long long cursor,
                                                                           Output... output) {
-        return scan(cursor, "*", some, output...);
+        return scan(cursor, "*", Ask::scan_count, output...);
     }
 
 private:
@@ -148,8 +148,6 @@ private:
     [[nodiscard]] static long long count_of(const Duration& duration) noexcept {
         return duration.count();
     }
-
-    static constexpr long long some = 10;  // how many SCAN returns unless it is told
 };
 
 }  // namespace runnel::inline v0::compat::sw

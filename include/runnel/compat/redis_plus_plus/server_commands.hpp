@@ -41,6 +41,11 @@ public:
     }
     Answer<void> unwatch() { return Ask::value<void>(self(), "UNWATCH"); }
 
+    /// The fake takes any password of the user "default", and refuses one without a user.
+    Answer<void> auth(StringView password) { return Ask::value<void>(self(), "AUTH", password); }
+    Answer<void> auth(StringView user, StringView password) {
+        return Ask::value<void>(self(), "AUTH", user, password);
+    }
     Answer<std::string> ping() { return Ask::value<std::string>(self(), "PING"); }
     Answer<std::string> ping(StringView message) {
         return Ask::value<std::string>(self(), "PING", message);

@@ -67,6 +67,29 @@ public:
         return Ask::elements(self(), CmdArgs{"SRANDMEMBER", key, count}, output...);
     }
 
+    /// Returns the cursor to go on with; 0: that was all.
+    template <typename... Output>
+    requires detail::FitOutputs<Client, Output...> Answer<long long>
+    sscan(StringView key, long long cursor, StringView pattern, long long count, Output... output) {
+        return Ask::scanned(self(), CmdArgs{"SSCAN", key, cursor, "MATCH", pattern, "COUNT", count},
+                            output...);
+    }
+    template <typename... Output>
+    requires detail::FitOutputs<Client, Output...> Answer<long long>
+    sscan(StringView key, long long cursor, StringView pattern, Output... output) {
+        return sscan(key, cursor, pattern, Ask::scan_count, output...);
+    }
+    template <typename... Output>
+    requires detail::FitOutputs<Client, Output...> Answer<long long>
+    sscan(StringView key, long long cursor, long long count, Output... output) {
+        return sscan(key, cursor, "*", count, output...);
+    }
+    template <typename... Output>
+    requires detail::FitOutputs<Client, Output...> Answer<long long>
+    sscan(StringView key, long long cursor, Output... output) {
+        return sscan(key, cursor, "*", Ask::scan_count, output...);
+    }
+
 private:
     friend Client;
     friend AllCommands<Client>;

@@ -170,6 +170,29 @@ public:
         return Ask::elements(self(), std::move(words), output...);
     }
 
+    /// Puts pairs of a member and a score. Returns the cursor to go on with; 0: that was all.
+    template <typename... Output>
+    requires detail::FitOutputs<Client, Output...> Answer<long long>
+    zscan(StringView key, long long cursor, StringView pattern, long long count, Output... output) {
+        return Ask::scanned(self(), CmdArgs{"ZSCAN", key, cursor, "MATCH", pattern, "COUNT", count},
+                            output...);
+    }
+    template <typename... Output>
+    requires detail::FitOutputs<Client, Output...> Answer<long long>
+    zscan(StringView key, long long cursor, StringView pattern, Output... output) {
+        return zscan(key, cursor, pattern, Ask::scan_count, output...);
+    }
+    template <typename... Output>
+    requires detail::FitOutputs<Client, Output...> Answer<long long>
+    zscan(StringView key, long long cursor, long long count, Output... output) {
+        return zscan(key, cursor, "*", count, output...);
+    }
+    template <typename... Output>
+    requires detail::FitOutputs<Client, Output...> Answer<long long>
+    zscan(StringView key, long long cursor, Output... output) {
+        return zscan(key, cursor, "*", Ask::scan_count, output...);
+    }
+
     Answer<Popped> zpopmin(StringView key) {
         return Ask::value_unless_empty<Popped>(self(), CmdArgs{"ZPOPMIN", key});
     }

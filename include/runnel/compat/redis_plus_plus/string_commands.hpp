@@ -9,6 +9,7 @@
 
 #include <chrono>
 #include <initializer_list>
+#include <string>
 #include <utility>
 
 namespace runnel::inline v0::compat::sw {
@@ -40,6 +41,10 @@ public:
         if (keepttl) words.append("KEEPTTL");
         add_condition(words, type);
         return Ask::has_set(self(), std::move(words));
+    }
+    /// Returns what the key was.
+    Answer<OptionalString> getset(StringView key, StringView value) {
+        return Ask::value<OptionalString>(self(), "GETSET", key, value);
     }
     Answer<bool> setnx(StringView key, StringView value) {
         return Ask::value<bool>(self(), "SETNX", key, value);
@@ -91,6 +96,12 @@ public:
     }
     Answer<long long> strlen(StringView key) {
         return Ask::value<long long>(self(), "STRLEN", key);
+    }
+    Answer<std::string> getrange(StringView key, long long start, long long end) {
+        return Ask::value<std::string>(self(), "GETRANGE", key, start, end);
+    }
+    Answer<long long> setrange(StringView key, long long offset, StringView value) {
+        return Ask::value<long long>(self(), "SETRANGE", key, offset, value);
     }
     Answer<long long> incr(StringView key) { return Ask::value<long long>(self(), "INCR", key); }
     Answer<long long> incrby(StringView key, long long increment) {
