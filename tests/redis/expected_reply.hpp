@@ -100,6 +100,7 @@ private:
     using Kind = ExpectedReply::Kind;
 
     static constexpr std::string_view ellipsis = "…";
+    static constexpr std::string_view address = "<addr>";  // of whatever node
 
     // What only a whole reply may be.
     ExpectedReply parse_whole() {
@@ -149,9 +150,12 @@ private:
     }
 
     static ExpectedReply error(std::string text) {
-        const bool is_abbreviated = text.ends_with(ellipsis);
-        if (is_abbreviated) text.resize(text.size() - ellipsis.size());
-        return {.kind = Kind::error, .text = std::move(text), .is_abbreviated = is_abbreviated};
+        for (const std::string_view rest : {ellipsis, address}) {
+            if (!text.ends_with(rest)) continue;
+            text.resize(text.size() - rest.size());
+            return {.kind = Kind::error, .text = std::move(text), .is_abbreviated = true};
+        }
+        return {.kind = Kind::error, .text = std::move(text)};
     }
 
     bool take(std::string_view words) {

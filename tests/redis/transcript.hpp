@@ -22,19 +22,21 @@ namespace runnel::test {
 
 struct TranscriptLine {
     enum class Kind : std::uint8_t {
-        command,  // A> PING → +PONG
-        parks,    // A> BLPOP k 0 → …blocks
-        arrives,  // A← "x"
-        nothing,  // A← nothing
-        wait,     // wait 100
-        setup,    // setup 250
+        command,    // A> PING → +PONG
+        parks,      // A> BLPOP k 0 → …blocks
+        arrives,    // A← "x"
+        nothing,    // A← nothing
+        end,        // A← end
+        operation,  // *> move_slot 3300 1
+        wait,       // wait 100
+        setup,      // setup 250
     };
 
     Kind kind = Kind::setup;
     std::size_t number = 0;  // in the file
     std::string text{};
     char session = 'A';
-    std::vector<std::string> words{};      // of the command, or of what is set up
+    std::vector<std::string> words{};      // of the command, the operation or what is set up
     std::optional<ExpectedReply> reply{};  // of `command` and `arrives`
     std::string name{};                    // what the reply is called from now on, if anything
     std::chrono::milliseconds time{};      // of `wait`
@@ -97,6 +99,9 @@ private:
         if (line.starts_with("setup "))
             return {.kind = Kind::setup, .words = split(line.substr(6))};
         if (line.starts_with("wait ")) return wait(line.substr(5));
+        if (line == "cluster") return {.kind = Kind::operation, .words = {"cluster", "2", "0"}};
+        if (line.starts_with("*> "))
+            return {.kind = Kind::operation, .words = split(line.substr(3))};
         const char session = line.front();
         if (session < 'A' || session > 'Z') throw BadTranscript{"it begins with no session"};
         line.remove_prefix(1);
@@ -116,6 +121,7 @@ private:
 
     static TranscriptLine arrives(char session, std::string_view reply) {
         if (reply == "nothing") return {.kind = Kind::nothing, .session = session};
+        if (reply == "end") return {.kind = Kind::end, .session = session};
         TranscriptLine parsed = with_reply(reply);
         if (parsed.kind == Kind::parks) throw BadTranscript{"only a command blocks"};
         parsed.kind = Kind::arrives;

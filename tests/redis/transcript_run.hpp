@@ -25,9 +25,14 @@ namespace runnel::test {
 ///     void submit(char session, const std::vector<std::string>& words);
 ///     std::vector<redis::Reply> take_outputs(char session);   // those that were not yet taken
 ///     bool is_blocked(char session);                          // whether its last command waits
+///     bool is_closed(char session);
 ///     std::int64_t client_id(char session);
 ///     std::int64_t now();                                     // Unix time in ms
 ///     void advance(std::chrono::milliseconds time);
+///
+/// And, if there is more that can happen than what clients do:
+///
+///     void operate(const std::vector<std::string>& words);    // throws BadTranscript
 template <typename Host>
 class TranscriptRun {
 public:
@@ -69,6 +74,10 @@ private:
             return expect_next(line);
         case Kind::nothing:
             return expect_nothing(line);
+        case Kind::end:
+            return expect_end(line);
+        case Kind::operation:
+            return operate(line);
         case Kind::wait:
             return host_.advance(line.time);
         case Kind::setup:
@@ -117,6 +126,19 @@ private:
     void expect_nothing(const TranscriptLine& line) {
         const std::deque<redis::Reply>& queue = unread(line.session);
         if (!queue.empty()) throw differ(line, printed(queue.front()));
+    }
+
+    void expect_end(const TranscriptLine& line) {
+        expect_nothing(line);
+        if (!host_.is_closed(line.session)) throw differ(line, "it is connected");
+    }
+
+    void operate(const TranscriptLine& line) {
+        expect_all_was_read("before " + line.text);
+        if constexpr (requires { host_.operate(line.words); })
+            host_.operate(line.words);
+        else
+            throw BadTranscript{"the host cannot do that: " + line.text};
     }
 
     // A transcript that shows no message at all may leave out those that are delivered in it.

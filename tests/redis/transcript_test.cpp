@@ -57,6 +57,7 @@ public:
     }
     std::vector<Reply> take_outputs(char session) { return std::exchange(queues_[session], {}); }
     bool is_blocked(char session) { return blocked_.contains(session); }
+    bool is_closed(char session) { return closed.contains(session); }
     std::int64_t client_id(char session) { return session - 'A' + 1; }
     std::int64_t now() { return time.count(); }
     void advance(std::chrono::milliseconds step) {
@@ -69,6 +70,7 @@ public:
     }
 
     std::vector<std::string> sent{};
+    std::set<char> closed{};
     std::chrono::milliseconds time{1'000};
 
 private:
@@ -124,6 +126,8 @@ TEST_CASE("an abbreviated error has to begin as shown, and to go on", "[transcri
     CHECK(is_like("-WRONGTYPE …", Reply::error("WRONGTYPE Operation")));
     CHECK_FALSE(is_like("-WRONGTYPE …", Reply::error("WRONGTYPE ")));
     CHECK_FALSE(is_like("-WRONGTYPE …", Reply::error("ERR WRONGTYPE x")));
+    CHECK(is_like("-MOVED 5 <addr>", Reply::error("MOVED 5 127.0.0.1:7001")));
+    CHECK_FALSE(is_like("-MOVED 5 <addr>", Reply::error("MOVED 6 127.0.0.1:7001")));
 }
 
 TEST_CASE("arrays have the elements shown, in that order", "[transcript]") {
@@ -169,9 +173,10 @@ TEST_CASE("<n> is no negative number, and <ms> the time of the server", "[transc
 }
 
 TEST_CASE("what is no reply is refused, and it is said where", "[transcript]") {
-    for (const std::string line : {"A> PING", "A> PING → PONG", "A> PING → :x", "A> PING → [:1",
-                                   "A> PING → \"x", "a> PING → :1", "A PING → :1", "A← …blocks",
-                                   "wait long", "A> PING → :1 (one blank)", "A> \"a\"b → :1"}) {
+    for (const std::string line :
+         {"A> PING", "A> PING → PONG", "A> PING → :x", "A> PING → [:1", "A> PING → \"x",
+          "a> PING → :1", "A PING → :1", "A← …blocks", "wait long", "* move 1",
+          "A> PING → :1 (one blank)", "A> \"a\"b → :1"}) {
         CAPTURE(line);
         try {
             TranscriptParser::parse("== T1 [run] title\n" + line + "\n");
@@ -265,6 +270,31 @@ TEST_CASE("`wait` moves the time", "[transcript]") {
     ToldHost host;
     CHECK(play(host, "wait 100\n").empty());
     CHECK(host.time == 1'100ms);
+}
+
+TEST_CASE("a connection ends where that is shown, after what it has got", "[transcript]") {
+    ToldHost host;
+    CHECK_FALSE(play(host, "B← end\n").empty());
+    host.closed.insert('B');
+    CHECK(play(host, "B← end\n").empty());
+    host.tell("PING", {{'A', Reply::simple_string("PONG")}, {'B', bulk("x")}});
+    CHECK_FALSE(play(host, "A> PING → +PONG\nB← end\n").empty());
+    CHECK(play(host, "A> PING → +PONG\nB← \"x\"\nB← end\n").empty());
+}
+
+TEST_CASE("an operation is for a host that has operations", "[transcript]") {
+    struct OperatedHost : ToldHost {
+        void operate(const std::vector<std::string>& words) { operated.push_back(words); }
+        std::vector<std::vector<std::string>> operated{};
+    };
+    const auto transcripts =
+        TranscriptParser::parse("== T1 [run] title\ncluster\n*> move_slot 1 \"a b\"\n");
+    OperatedHost host;
+    CHECK(TranscriptRun<OperatedHost>{host}.run(transcripts.at(0)).empty());
+    CHECK(host.operated ==
+          std::vector<std::vector<std::string>>{{"cluster", "2", "0"}, {"move_slot", "1", "a b"}});
+    ToldHost other;
+    CHECK_THROWS_AS(play(other, "*> move_slot 1 0\n"), BadTranscript);
 }
 
 TEST_CASE("names stand for ids, and $B for the id of client B", "[transcript]") {

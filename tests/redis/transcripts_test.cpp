@@ -47,6 +47,7 @@ public:
         const auto& last = clients_.at(session).last;
         return last && !last->ready();
     }
+    bool is_closed(char session) { return clients_.at(session).session.is_closed(); }
     std::int64_t client_id(char session) { return clients_.at(session).session.id(); }
     std::int64_t now() {
         const auto since = server_.clock().wall().time_since_epoch();
