@@ -235,12 +235,11 @@ inline ServerState::Answer ServerState::carry_out_now(SessionState& session, Wor
     RoomForAnswer room{{session.outbox, memory}};
     if (log_.is_kept()) room.logged.emplace(session.id, words);
     std::optional<Call> call;
-    const bool was_asking = session.is_asking;
     Reply reply = given != nullptr ? answer_with(session, words, *given)
                                    : reply_to(session, words, now, call, pending);
     ++session.facts.commands;
     // ASKING is for the next command, and between MULTI and EXEC for all.
-    if (was_asking && !session.transaction && !is(words[0], "ASKING")) session.is_asking = false;
+    if (!session.transaction && !is(words[0], "ASKING")) session.is_asking = false;
     // Nothing fails from here on.
     Answer answer = call && call->is_blocked() ? park_call(*call, room, heard)
                                                : send_answer(call, std::move(reply), room, heard);
