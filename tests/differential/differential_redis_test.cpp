@@ -76,9 +76,11 @@ bool is_on_the_whole_state(std::string_view name) {
     return std::ranges::count(names, name) != 0;
 }
 
-// Of a server without an LFU policy, or without a file of its own.
+// Of a server without an LFU policy, without a file of its own, and without a cluster.
 bool is_refused(std::string_view name) {
-    return name == "object|freq" || name == "config|rewrite";
+    const auto names = std::to_array<std::string_view>(
+        {"object|freq", "config|rewrite", "asking", "readonly", "readwrite"});
+    return name.starts_with("cluster|") || std::ranges::count(names, name) != 0;
 }
 
 // Each command has done something often enough, and has not failed too often, for the comparison to

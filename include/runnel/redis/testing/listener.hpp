@@ -28,8 +28,8 @@ using redis::detail::in_small_letters;
 
 // "lpush", or "xgroup|create".
 [[nodiscard]] inline std::string name_of(const Words& words) {
-    static constexpr std::array<std::string_view, 8> with_subcommands{
-        "xgroup", "xinfo", "client", "pubsub", "object", "memory", "config", "command"};
+    static constexpr std::array<std::string_view, 9> with_subcommands{
+        "xgroup", "xinfo", "client", "pubsub", "object", "memory", "config", "command", "cluster"};
     std::string name = in_small_letters(words.front());
     if (words.size() > 1 && std::ranges::count(with_subcommands, name) != 0)
         name += '|' + in_small_letters(words[1]);
