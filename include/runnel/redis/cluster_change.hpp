@@ -79,7 +79,7 @@ private:
         std::map<std::pair<std::uint16_t, std::string_view>, const Subscribers::Named*> leaving;
         for (const auto& named : server.subscribers.all(SubscriptionKind::shard_channel)) {
             const std::uint16_t slot = key_slot(named.name);
-            if (leaves(slot, number)) leaving.emplace(std::pair{slot, named.name}, &named);
+            if (leaves(slot, number)) leaving.try_emplace({slot, named.name}, &named);
         }
         std::map<SessionState*, std::size_t> left;  // of the shard channels of each
         for (const auto& [place, named] : leaving) {
