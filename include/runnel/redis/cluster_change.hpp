@@ -73,6 +73,7 @@ private:
     };
 
     void prepare(std::size_t number) {
+        if (next_.node(number).has_failed) return;  // it tells nobody anything any more
         ServerState& server = cluster_.server(number);
         server.mutex.assert_held();
         // In the order of their slots and names, as Redis keeps them.
