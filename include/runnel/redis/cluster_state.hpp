@@ -116,6 +116,14 @@ private:
     std::vector<BusCounts> publish_shard_;
 };
 
+// EXEC writes if one of its commands does.
+[[nodiscard]] inline bool writes(const SessionState& session, const CommandInfo& info) noexcept {
+    if (!session.transaction || info.name != "exec") return info.has(Flag::write);
+    return std::ranges::any_of(session.transaction->commands, [](const QueuedCommand& queued) {
+        return queued.info->has(Flag::write);
+    });
+}
+
 inline Reply ClusterState::reply_to(const SlotDecision& decision) const {
     using What = SlotDecision::What;
     const auto to_node = [&](std::string_view verb) {
@@ -147,10 +155,10 @@ inline std::optional<Reply> ClusterState::redirection(const SessionState& sessio
         here.mutex.assert_held();
         return here.database(0).find(name) != nullptr;
     };
-    SlotRequest request{.is_sharded_pubsub = info.has(Flag::of_shard),
-                        .writes = info.has(Flag::write),
-                        .is_asking = is_asking,
-                        .reads_replicas = session.reads_replicas};
+    const SlotRequest request{.is_sharded_pubsub = info.has(Flag::of_shard),
+                              .writes = writes(session, info),
+                              .is_asking = is_asking,
+                              .reads_replicas = session.reads_replicas};
     SlotCheck check{map, here.node()};
     const auto add_keys = [&](const CommandInfo& of, Words all) {
         const KeyPlaces keys = keys_to_route(of, all);
@@ -161,10 +169,8 @@ inline std::optional<Reply> ClusterState::redirection(const SessionState& sessio
         return true;
     };
     if (session.transaction && info.name == "exec") {
-        for (const QueuedCommand& queued : session.transaction->commands) {
-            request.writes = request.writes || queued.info->has(Flag::write);
+        for (const QueuedCommand& queued : session.transaction->commands)
             if (!add_keys(*queued.info, queued.words.get())) break;
-        }
     } else {
         (void)add_keys(info, words);
     }

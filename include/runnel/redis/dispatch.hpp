@@ -146,7 +146,7 @@ inline void ServerState::expect_served(const SessionState& session, const Comman
     const ClusterState& nodes = *cluster();
     if (auto reply = nodes.redirection(session, session.is_asking, info, words))
         throw Redirection{std::move(*reply)};
-    if (info.has(Flag::write) && !nodes.map.is_master(node()))
+    if (writes(session, info) && !nodes.map.is_master(node()))
         refuse("READONLY You can't write against a read only replica.");
 }
 
