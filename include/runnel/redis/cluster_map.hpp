@@ -37,7 +37,7 @@ struct ClusterNode {
     std::optional<std::size_t> master{};  // of a replica
     std::uint64_t epoch = 0;              // of its shard
     bool has_failed = false;
-    std::optional<std::size_t> successor{};  // which has got its slots while it had failed
+    std::optional<std::size_t> successor{};  // which has the slots that it had when it failed
 
     [[nodiscard]] std::string address() const { return host + ':' + std::to_string(port); }
 };
@@ -107,8 +107,8 @@ public:
         ClusterNode& node = nodes_[number];
         node.has_failed = false;
         if (node.successor) {
-            node.master = master_of(*node.successor);
-            node.epoch = nodes_[*node.master].epoch;
+            node.master = node.successor;
+            node.epoch = nodes_[*node.successor].epoch;
         }
         node.successor.reset();
         look_whether_up();
@@ -117,8 +117,10 @@ public:
     // its replica, if it works.
     void promote(std::size_t replica) noexcept {
         const std::size_t former = master_of(replica);
-        for (ClusterNode& node : nodes_)
+        for (ClusterNode& node : nodes_) {
             if (node.master == former) node.master = replica;
+            if (node.successor == former) node.successor = replica;
+        }
         nodes_[replica].master.reset();
         if (nodes_[former].has_failed)
             nodes_[former].successor = replica;
