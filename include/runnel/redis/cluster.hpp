@@ -173,7 +173,9 @@ public:
     void finish_move(std::uint16_t slot) {
         expect_slot(slot, "finish_move()");
         const detail::Entering entering{entered()};
-        give(slot, target_of(slot, "finish_move()"));
+        const std::size_t to = target_of(slot, "finish_move()");
+        expect_working_master(to, "finish_move()");
+        give(slot, to);
     }
 
     /// From now on no node serves the slot, and the cluster is down, as Redis is by default without

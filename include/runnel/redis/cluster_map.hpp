@@ -37,7 +37,7 @@ struct ClusterNode {
     std::optional<std::size_t> master{};  // of a replica
     std::uint64_t epoch = 0;              // of its shard
     bool has_failed = false;
-    std::optional<std::size_t> successor{};  // which has the slots that it had when it failed
+    std::optional<std::size_t> successor{};  // the master that has its slots since it has failed
 
     [[nodiscard]] std::string address() const { return host + ':' + std::to_string(port); }
 };
@@ -108,7 +108,7 @@ public:
         node.has_failed = false;
         if (node.successor) {
             node.master = node.successor;
-            node.epoch = nodes_[*node.successor].epoch;
+            node.epoch = nodes_[*node.master].epoch;
         }
         node.successor.reset();
         look_whether_up();
