@@ -289,7 +289,7 @@ private:
         client.outputs.push_back(sessions_[at]->execute({"HELLO", "3"}).value());
     }
     void change() {
-        const ClusterStep step = random_step(random_, true);
+        const ClusterStep step = random_step(random_, naive_.map, true);
         INFO("step " << static_cast<int>(step.what) << " slot " << step.slot << " node "
                      << step.node);
         REQUIRE(take_step(cluster_, step) == naive_.change(step));

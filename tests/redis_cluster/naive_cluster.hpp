@@ -125,16 +125,23 @@ private:
     }
 };
 
-inline ClusterStep random_step(Random& random, bool may_unassign) {
+/// Often what makes the cluster work again, if it does not.
+inline ClusterStep random_step(Random& random, const NaiveCluster& naive, bool may_unassign) {
     using What = ClusterStep::What;
-    // A node that fails comes back soon, and a slot that nobody serves is served soon.
-    static const std::vector<What> all{What::move_slot,  What::move_slot,   What::begin_move,
-                                       What::begin_move, What::finish_move, What::fail,
-                                       What::restart,    What::restart,     What::restart,
-                                       What::fail_over,  What::fail_over,   What::unassign};
-    const std::size_t kinds = all.size() - (may_unassign ? 0 : 1);
-    return {all[random.below(kinds)], named_slots()[random.below(3)].slot,
-            random.below(NaiveCluster::nodes)};
+    static const std::vector<What> all{What::move_slot,   What::move_slot,  What::begin_move,
+                                       What::begin_move,  What::begin_move, What::begin_move,
+                                       What::finish_move, What::fail,       What::restart,
+                                       What::fail_over,   What::fail_over,  What::unassign};
+    ClusterStep step{random.one_of(all), random.one_of(named_slots()).slot,
+                     random.below(NaiveCluster::nodes)};
+    if (random.percent(40)) {
+        for (const NamedSlot& one : named_slots())
+            if (!naive.owner.at(one.slot)) step = {What::move_slot, one.slot, step.node};
+        for (std::size_t node = 0; node != NaiveCluster::nodes; ++node)
+            if (naive.has_failed[node]) step = {What::restart, 0, node};
+    }
+    if (step.what == What::unassign && !may_unassign) step.what = What::begin_move;
+    return step;
 }
 
 /// False: it was refused.
