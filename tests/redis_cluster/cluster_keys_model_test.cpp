@@ -89,12 +89,15 @@ public:
             if (map.has_failed[client.node]) close(client);
         return true;
     }
-    // Nothing: its slot does not move.
+    // Nothing: its slot does not move, or it cannot.
     std::optional<bool> move_key(const std::string& key) {
         const auto target = map.target.find(naive_slot(key));
         if (target == map.target.end()) return std::nullopt;
         const std::size_t from = *map.owner.at(naive_slot(key));
+        for (const std::size_t shard : {from, target->second})
+            if (map.has_failed[map.leader[shard]]) return std::nullopt;
         if (!data[from].contains(key)) return false;
+        if (data[target->second].contains(key)) return std::nullopt;
         move(key, from, target->second);
         return true;
     }

@@ -126,6 +126,64 @@ TEST_CASE_METHOD(ThreeNodes, "a transaction goes through the session of its node
     CHECK(session.execute({"EXEC"}).value()[1] == Reply::integer(2));
 }
 
+TEST_CASE_METHOD(ThreeNodes, "the client's own questions do not come between MULTI and EXEC",
+                 "[redis][cluster]") {
+    client.session_of("bar").execute({"MULTI"});  // at node 0, which it asks for the slots
+    client.session_of("bar").execute({"SET", "bar", "1"});
+    cluster.move_slot(runnel::key_slot("foo"), 0);
+    CHECK(client.execute({"SET", "a", "1"}) == Reply::simple_string("OK"));
+    cluster.move_slot(runnel::key_slot("a"), 1);
+    CHECK(client.execute({"GET", "a"}) == Reply::bulk_string("1"));
+    CHECK(client.session_of("bar").execute({"EXEC"}).value().elements().size() == 1);
+}
+
+TEST_CASE_METHOD(ThreeNodes, "a command that is about one connection is refused",
+                 "[redis][cluster]") {
+    for (const std::string word : {"ASKING", "readonly", "ReadWrite"})
+        CHECK_THROWS_AS(client.execute({word}), runnel::Error);
+}
+
+TEST_CASE_METHOD(ThreeNodes, "without keys, a command goes to a master, also after a failover",
+                 "[redis][cluster]") {
+    client.execute({"SET", "bar", "1"});  // at node 0
+    cluster.fail_over(3);
+    client.execute({"SET", "bar", "2"});  // so it hears of that
+    CHECK(client.execute({"ROLE"}).value()[0] == Reply::bulk_string("master"));
+    CHECK(client.execute({"FLUSHALL"}) == Reply::simple_string("OK"));
+}
+
+TEST_CASE_METHOD(ThreeNodes, "a redirection to an address that no node has is the reply",
+                 "[redis][cluster]") {
+    const auto moved = Reply::error("MOVED 1 10.0.0.1:6379");
+    (void)cluster.node(owner_of("foo")).faults().on("GET").answer(moved);
+    CHECK(client.execute({"GET", "foo"}) == moved);
+    CHECK(client.redirections() == 0);
+}
+
+TEST_CASE_METHOD(ThreeNodes, "a client that is sent round in circles gives up",
+                 "[redis][cluster]") {
+    const auto there = Reply::error("MOVED 12182 127.0.0.1:7000");
+    const auto back = Reply::error("MOVED 12182 127.0.0.1:7001");
+    for (const std::size_t node : {1U, 2U})
+        (void)cluster.node(node).faults().on("GET").answer(there);
+    (void)cluster.node(0).faults().on("GET").answer(back);
+    CHECK(client.execute({"GET", "foo"}).value().code() == "MOVED");
+    CHECK(client.redirections() == 16);
+}
+
+TEST_CASE_METHOD(ThreeNodes, "what has come before a node failed is still heard",
+                 "[redis][cluster]") {
+    client.execute({"SSUBSCRIBE", "foo"});
+    client.execute({"SPUBLISH", "foo", "1"});
+    const std::size_t node = owner_of("foo");
+    cluster.fail(node);
+    cluster.restart(node);
+    CHECK(client.execute({"GET", "foo"}).value().is_null());
+    CHECK(client.next_push().value()[0] == Reply::bulk_string("ssubscribe"));
+    CHECK(client.next_push().value()[2] == Reply::bulk_string("1"));
+    CHECK(client.next_push() == std::nullopt);
+}
+
 TEST_CASE_METHOD(ThreeNodes, "pushes of all nodes come through one client", "[redis][cluster]") {
     client.execute({"SSUBSCRIBE", "apple"});
     client.execute({"SSUBSCRIBE", "foo"});

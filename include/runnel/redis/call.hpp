@@ -259,6 +259,14 @@ public:
     }
     // The server's number in the cluster.
     [[nodiscard]] std::size_t node() const noexcept { return server_.node(); }
+    // Where clients connect to, as the server says.
+    [[nodiscard]] std::string host() const {
+        return cluster() != nullptr ? cluster()->map.node(node()).host : "127.0.0.1";
+    }
+    [[nodiscard]] std::uint16_t port() const noexcept {
+        return cluster() != nullptr ? cluster()->map.node(node()).port : std::uint16_t{6379};
+    }
+    [[nodiscard]] std::string address() const { return host() + ':' + std::to_string(port()); }
     // Whether it shows the data of a master.
     [[nodiscard]] bool is_replica() const noexcept {
         return cluster() != nullptr && !cluster()->map.is_master(node());

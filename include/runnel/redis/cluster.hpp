@@ -40,12 +40,12 @@ struct ClusterOptions {
     /// a node is the first one and the number of the node. Nobody listens there.
     std::string host = "127.0.0.1";
     std::uint16_t first_port = 7000;
-    /// How each of them begins.
+    /// The options of every node.
     ServerOptions nodes{};
 };
 
-/// What publishing has cost a cluster: messages that its nodes have sent to other nodes, whether
-/// anybody subscribes there or not.
+/// How many messages the nodes of a cluster have sent to each other to publish, whether anybody
+/// subscribes there or not.
 struct ClusterTraffic {
     std::uint64_t publish = 0;        ///< of PUBLISH: one to each other node
     std::uint64_t publish_shard = 0;  ///< of SPUBLISH: one to each other node of the shard
@@ -85,7 +85,7 @@ public:
     }
 
     [[nodiscard]] Clock& clock() const noexcept { return nodes_.front()->clock(); }
-    /// Moves the time of all nodes: see Server::advance().
+    /// Moves the time of all nodes: see Server::advance(). Throws as that does.
     void advance(Duration duration) { nodes_.front()->advance(duration); }
 
     // ---- nodes
@@ -101,11 +101,19 @@ public:
     /// there is none.
     [[nodiscard]] std::size_t node_at(std::string_view address) const {
         const detail::Lock lock{gate_->mutex};
-        const auto& all = state_->map.nodes();
-        for (std::size_t number = 0; number != all.size(); ++number)
-            if (all[number].address() == address) return number;
-        throw Error{ErrorCode::invalid_argument,
-                    "Cluster::node_at(): no node has the address " + std::string{address}};
+        if (const auto number = state_->map.find_address(address)) return *number;
+        refuse("node_at()", "no node has the address " + std::string{address});
+    }
+    /// Whether a node has failed, by fail(). Throws: Error{invalid_argument} if there is none.
+    [[nodiscard]] bool has_failed(std::size_t number) const {
+        expect_node(number, "has_failed()");
+        const detail::Lock lock{gate_->mutex};
+        return state_->map.node(number).has_failed;
+    }
+    /// Whether all slots are served: otherwise commands with keys get CLUSTERDOWN.
+    [[nodiscard]] bool is_up() const noexcept {
+        const detail::Lock lock{gate_->mutex};
+        return state_->map.is_up();
     }
     /// The number of a replica's master; of a master, its own. Throws: Error{invalid_argument}.
     [[nodiscard]] std::size_t master_of(std::size_t number) const {
@@ -136,18 +144,20 @@ public:
         expect_slot(slot, "move_slot()");
         expect_node(to, "move_slot()");
         const detail::Entering entering{entered()};
+        do_due();
         expect_working_master(to, "move_slot()");
         give(slot, to);
     }
 
-    /// The same step by step. From now on the slot moves: its node serves the keys that it has, and
-    /// says ASK of others; the other master serves them behind ASKING. CLUSTER SETSLOT MIGRATING
+    /// Begins to move a slot step by step. From now on its node serves the keys that it has, and
+    /// says ASK of others; the other master serves a key behind ASKING. CLUSTER SETSLOT MIGRATING
     /// and IMPORTING. Throws as move_slot() does; Error{invalid_argument}, too, if the slot moves
     /// already, no node serves it, or that master does.
     void begin_move(std::uint16_t slot, std::size_t to) {
         expect_slot(slot, "begin_move()");
         expect_node(to, "begin_move()");
         const detail::Entering entering{entered()};
+        do_due();
         expect_working_master(to, "begin_move()");
         const auto owner = state_->map.owner(slot);
         if (!owner || owner == to || state_->map.target(slot))
@@ -158,21 +168,30 @@ public:
         state_->map.set_target(slot, to);
     }
     /// Moves a key of a slot that moves. False: its node has no such key. MIGRATE. Throws:
-    /// Error{invalid_argument} if its slot does not move; std::bad_alloc; then nothing has changed.
+    /// Error{invalid_argument} if its slot does not move, one of the two nodes has failed, or the
+    /// other one has a key of that name already; std::bad_alloc; then nothing has changed.
     bool move_key(std::string_view key) {
         const detail::Entering entering{entered()};
+        do_due();
         const std::uint16_t slot = key_slot(key);
         const std::size_t target = target_of(slot, "move_key()");
-        detail::KeyMove keys{data_of(*state_->map.owner(slot)), data_of(target)};
+        const std::size_t owner = *state_->map.owner(slot);
+        expect_working_master(owner, "move_key()");
+        expect_working_master(target, "move_key()");
+        detail::KeyMove keys{state_->server(owner), state_->server(target)};
         if (!keys.add_key(key)) return false;
+        if (keys.has_at_target(key))
+            refuse("move_key()", "node " + std::to_string(target) + " has the key already");
         keys.commit();
         return true;
     }
-    /// Moves what is left of it, and ends the move, as move_slot() does. Throws as that does, and
+    /// Moves the keys that are left, and ends the move as move_slot() does. Of a name that both
+    /// nodes have, the key of the former one stays. Throws as move_slot() does, and
     /// Error{invalid_argument} if the slot does not move.
     void finish_move(std::uint16_t slot) {
         expect_slot(slot, "finish_move()");
         const detail::Entering entering{entered()};
+        do_due();
         const std::size_t to = target_of(slot, "finish_move()");
         expect_working_master(to, "finish_move()");
         give(slot, to);
@@ -184,6 +203,7 @@ public:
     void unassign_slot(std::uint16_t slot) {
         expect_slot(slot, "unassign_slot()");
         const detail::Entering entering{entered()};
+        do_due();
         auto next = state_->map;
         next.set_owner(slot, std::nullopt);
         change_map(std::move(next));
@@ -199,10 +219,10 @@ public:
     void fail(std::size_t number) {
         expect_node(number, "fail()");
         const detail::Entering entering{entered()};
+        do_due();
         auto next = state_->map;
         next.set_failed(number);
         change_map(std::move(next));
-        set_reachable(state_->server(number), false);
         while (!sessions_of(state_->server(number)).empty()) close_one(state_->server(number));
     }
     /// A node that has failed comes back: with its slots, or, if one of its replicas has them
@@ -210,10 +230,10 @@ public:
     void restart(std::size_t number) {
         expect_node(number, "restart()");
         const detail::Entering entering{entered()};
+        do_due();
         auto next = state_->map;
         next.set_working(number);
         change_map(std::move(next));
-        set_reachable(state_->server(number), true);
     }
     /// A replica takes over from its master, which becomes its replica, now or when it comes back.
     /// Clients that wait for keys on nodes that get another master are disconnected with an error,
@@ -223,6 +243,7 @@ public:
     void fail_over(std::size_t replica) {
         expect_node(replica, "fail_over()");
         const detail::Entering entering{entered()};
+        do_due();
         if (state_->map.is_master(replica) || state_->map.node(replica).has_failed)
             refuse("fail_over()", "node " + std::to_string(replica) + " is no working replica");
         auto next = state_->map;
@@ -232,6 +253,7 @@ public:
 
     // ---- to look at
 
+    /// The counts only grow. What one node has sent is in its CLUSTER INFO.
     [[nodiscard]] ClusterTraffic traffic() const noexcept {
         using Bus = detail::ClusterState::Bus;
         const detail::Lock lock{gate_->mutex};
@@ -268,6 +290,11 @@ private:
         if (!map.is_master(number) || map.node(number).has_failed)
             refuse(function, "node " + std::to_string(number) + " is no working master");
     }
+    // Nothing: no node has that address.
+    [[nodiscard]] std::optional<std::size_t> find_node(std::string_view address) const {
+        const detail::Lock lock{gate_->mutex};
+        return state_->map.find_address(address);
+    }
     [[nodiscard]] std::size_t target_of(std::uint16_t slot, std::string_view function) const {
         const auto target = state_->map.target(slot);
         if (!target) refuse(function, "slot " + std::to_string(slot) + " does not move");
@@ -302,7 +329,7 @@ private:
         const std::shared_ptr<detail::ServerState>& made = nodes_.back()->state_;
         const detail::Lock lock{gate_->mutex};
         state_->add(made);
-        if (master != number) add_sharer(*nodes_[master]->state_, *made);
+        if (master != number) add_replica(*nodes_[master]->state_, *made);
     }
 
     [[nodiscard]] static detail::ClusterMap make_map(const ClusterOptions& options,
@@ -343,16 +370,13 @@ private:
     // ---- under the lock, which is that of all servers
 
     [[nodiscard]] detail::ServerState& entered() const noexcept { return *nodes_.front()->state_; }
-    [[nodiscard]] detail::ServerState& data_of(std::size_t master) const noexcept {
-        return state_->server(master);
+    void do_due() const noexcept {
+        entered().mutex.assert_held();
+        entered().do_due();
     }
-    static void add_sharer(detail::ServerState& data, detail::ServerState& sharer) {
-        data.mutex.assert_held();
-        data.add_sharer(sharer);
-    }
-    static void set_reachable(detail::ServerState& server, bool is_reachable) noexcept {
-        server.mutex.assert_held();
-        server.set_reachable(is_reachable);
+    static void add_replica(detail::ServerState& master, detail::ServerState& replica) {
+        master.mutex.assert_held();
+        master.add_replica(replica);
     }
     [[nodiscard]] static const detail::ServerState::Sessions&
     sessions_of(const detail::ServerState& server) noexcept {
@@ -375,8 +399,8 @@ private:
         auto next = state_->map;
         next.set_owner(slot, to);
         detail::MapChange change{*state_, entered(), std::move(next)};
-        detail::KeyMove keys{data_of(before.value_or(to)), data_of(to)};
-        detail::KeyMove others{data_of(third.value_or(to)), data_of(to)};
+        detail::KeyMove keys{state_->server(before.value_or(to)), state_->server(to)};
+        detail::KeyMove others{state_->server(third.value_or(to)), state_->server(to)};
         keys.add_slot(slot);
         others.add_slot(slot);
         change.commit();

@@ -39,6 +39,7 @@ public:
     }
 
     void commit() noexcept {
+        entered_.mutex.assert_held();
         cluster_.map = std::move(next_);
         for (const Unsubscribed& one : unsubscribed_) {
             ServerState& server = one.session->server;
@@ -46,14 +47,14 @@ public:
             (void)server.subscribers.unsubscribe(SubscriptionKind::shard_channel, one.channel,
                                                  *one.session, one.session->subscriptions);
         }
-        entered_.mutex.assert_held();
+        entered_.set_command_time();
         entered_.send(notices_);
         for (Ended& one : ended_) {
             if (!one.session->is_blocked()) continue;  // a notice was too much for its client
             ServerState& server = one.session->server;
             server.mutex.assert_held();
             server.unblock(*one.session, std::move(one.reply));
-            if (one.is_closed) server.end_session(*one.session);
+            if (one.ends_session) server.end_session(*one.session);
         }
     }
 
@@ -69,7 +70,7 @@ private:
     struct Ended {
         SessionState* session;
         Reply reply;
-        bool is_closed;
+        bool ends_session;
     };
 
     void prepare(std::size_t number) {
@@ -101,7 +102,7 @@ private:
         }
     }
 
-    // Whether a node has served a slot, which goes to another one.
+    // Whether this takes the slot away from a node that has served it.
     [[nodiscard]] bool leaves(std::uint16_t slot, std::size_t number) const noexcept {
         const auto owner = cluster_.map.owner(slot);
         const auto next = next_.owner(slot);
@@ -116,7 +117,8 @@ private:
         unsubscribed_.push_back({&session, channel});
     }
 
-    // With what a command ends that waits at a node; nothing: it waits on.
+    // With what a command ends that waits at a node; nothing: it waits on. Another rule than for a
+    // new request: a slot that moves is no reason to end it.
     [[nodiscard]] std::optional<Reply> end_of(const Parked& parked, std::size_t number) const {
         using What = SlotDecision::What;
         if (parked.nodes.empty()) return std::nullopt;
@@ -151,6 +153,10 @@ public:
         for (const auto& [name, entry] : from_.database(0).keys())
             if (key_slot(name) == slot) names_.push_back(name);
     }
+    [[nodiscard]] bool has_at_target(std::string_view name) const noexcept {
+        to_.mutex.assert_held();
+        return to_.database(0).find(name) != nullptr;
+    }
     // False: there is no such key.
     [[nodiscard]] bool add_key(std::string_view name) {
         from_.mutex.assert_held();
@@ -171,7 +177,7 @@ public:
             from_.tell({.what = Change::What::key_gone, .key = key.first, .type = type}, {0});
             to_.tell({.what = Change::What::key_made, .key = key.first, .type = type}, {0});
         }
-        to_.mind_expiries();
+        to_.rearm_expiry_alarm();
     }
 
 private:

@@ -19,7 +19,7 @@ namespace runnel::inline v0::redis {
 /// Slots of a cluster that follow each other.
 struct SlotRange {
     std::uint16_t first = 0;
-    std::uint16_t last = 0;  ///< belongs to it
+    std::uint16_t last = 0;  ///< inclusive
 
     friend bool operator==(const SlotRange&, const SlotRange&) = default;
 };
@@ -37,7 +37,8 @@ struct ClusterNode {
     std::optional<std::size_t> master{};  // of a replica
     std::uint64_t epoch = 0;              // of its shard
     bool has_failed = false;
-    std::optional<std::size_t> successor{};  // the master that has its slots since it has failed
+    std::optional<std::size_t>
+        successor{};  // the master that took its slots over while it was down
 
     [[nodiscard]] std::string address() const { return host + ':' + std::to_string(port); }
 };
@@ -59,7 +60,7 @@ struct SlotDecision {
     std::size_t node = 0;
 };
 
-// What else of a request counts.
+// Properties of a request, besides its keys.
 struct SlotRequest {
     bool is_sharded_pubsub = false;
     bool writes = false;
@@ -89,18 +90,27 @@ public:
     [[nodiscard]] bool share_data(std::size_t one, std::size_t other) const noexcept {
         return master_of(one) == master_of(other);
     }
+    // Throws: std::bad_alloc.
+    [[nodiscard]] std::vector<std::size_t> replicas_of(std::size_t master) const {
+        std::vector<std::size_t> numbers;
+        for (std::size_t number = 0; number != nodes_.size(); ++number)
+            if (nodes_[number].master == master) numbers.push_back(number);
+        return numbers;
+    }
     // Nothing: there is no such node.
     [[nodiscard]] std::optional<std::size_t> find(std::string_view id) const noexcept {
-        const auto found = std::ranges::find(nodes_, id, &ClusterNode::id);
-        if (found == nodes_.end()) return std::nullopt;
-        return static_cast<std::size_t>(found - nodes_.begin());
+        return find_if([&](const ClusterNode& node) { return node.id == id; });
+    }
+    // The same by its address. Throws: std::bad_alloc.
+    [[nodiscard]] std::optional<std::size_t> find_address(std::string_view address) const {
+        return find_if([&](const ClusterNode& node) { return node.address() == address; });
     }
     // The highest of all.
     [[nodiscard]] std::uint64_t epoch() const noexcept { return epoch_; }
 
     void set_failed(std::size_t number) noexcept {
         nodes_[number].has_failed = true;
-        look_whether_up();
+        update_is_up();
     }
     // If another node has got its slots meanwhile, it comes back as its replica.
     void set_working(std::size_t number) noexcept {
@@ -111,7 +121,7 @@ public:
             node.epoch = nodes_[*node.master].epoch;
         }
         node.successor.reset();
-        look_whether_up();
+        update_is_up();
     }
     // Makes a replica the master of its shard, with the slots of its former master, which becomes
     // its replica, if it works.
@@ -131,7 +141,7 @@ public:
         for (auto& [slot, target] : targets_)
             if (target == former) target = replica;
         raise_epoch(replica);
-        look_whether_up();
+        update_is_up();
     }
 
     // ---- slots
@@ -157,14 +167,14 @@ public:
         owners_[slot] = to ? static_cast<std::uint16_t>(*to) : nobody;
         targets_.erase(slot);
         if (to) raise_epoch(*to);
-        look_whether_up();
+        update_is_up();
     }
     // The same for many, before the cluster is used.
     void set_owner(SlotRange slots, std::size_t to) noexcept {
         std::fill(owners_.begin() + slots.first, owners_.begin() + slots.last + 1,
                   static_cast<std::uint16_t>(to));
         raise_epoch(to);
-        look_whether_up();
+        update_is_up();
     }
     // Begins to move a slot. Throws: std::bad_alloc.
     void set_target(std::uint16_t slot, std::size_t to) { targets_.insert_or_assign(slot, to); }
@@ -208,6 +218,12 @@ private:
     using Owners = std::vector<std::uint16_t>;
     static constexpr std::uint16_t nobody = std::numeric_limits<std::uint16_t>::max();
 
+    template <typename Fits>
+    [[nodiscard]] std::optional<std::size_t> find_if(const Fits& fits) const {
+        const auto found = std::ranges::find_if(nodes_, fits);
+        if (found == nodes_.end()) return std::nullopt;
+        return static_cast<std::size_t>(found - nodes_.begin());
+    }
     [[nodiscard]] std::uint16_t slot_at(Owners::const_iterator place) const noexcept {
         return static_cast<std::uint16_t>(place - owners_.begin());
     }
@@ -216,7 +232,7 @@ private:
         for (std::size_t number = 0; number != nodes_.size(); ++number)
             if (share_data(number, master)) nodes_[number].epoch = epoch_;
     }
-    void look_whether_up() noexcept {
+    void update_is_up() noexcept {
         is_up_ = std::ranges::all_of(owners_, [this](std::uint16_t owner) {
             return owner != nobody && !nodes_[owner].has_failed;
         });

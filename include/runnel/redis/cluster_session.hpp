@@ -3,7 +3,6 @@
 
 #include <runnel/version.hpp>
 
-#include <runnel/detail/base/parse_integer.hpp>
 #include <runnel/error.hpp>
 #include <runnel/key_slot.hpp>
 #include <runnel/redis/arguments.hpp>
@@ -17,10 +16,11 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
+#include <deque>
 #include <initializer_list>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -30,15 +30,16 @@ namespace runnel::inline v0::redis {
 
 /// A client of a Cluster that follows its redirections, as the client libraries do: it asks a node
 /// for CLUSTER SLOTS, sends each command to the node that serves its key, goes where MOVED and ASK
-/// say, and then asks for the slots anew.
+/// say, and after MOVED asks for the slots anew.
 ///
 ///     redis::ClusterSession client{cluster};
 ///     client.execute({"SET", "foo", "bar"});         // on the node that serves "foo"
 ///     client.session_of("foo").execute({"MULTI"});   // a transaction is of one node
 ///
 /// It has a Session at each node that it has talked to, with RESP3, so that it can subscribe and
-/// send other commands, too. A node that has disconnected it is connected to again by the next
-/// command.
+/// send other commands, too. The next command connects anew to a node that has disconnected it.
+/// What it sends by itself, HELLO, ASKING and CLUSTER SLOTS, is seen by faults, logs and
+/// interceptors.
 ///
 /// Thread safety: as Session.
 class ClusterSession {
@@ -46,19 +47,20 @@ public:
     /// `cluster` must outlive it.
     explicit ClusterSession(Cluster& cluster) : cluster_{cluster} {}
 
-    /// Sends a command to the node that serves its keys, or without keys to the first master that
-    /// can be reached, and waits for the reply; see Session::execute(). Follows MOVED and ASK, up
+    /// Sends a command to the node that serves its keys, or without keys to the first master, as
+    /// far as is known, and waits for the reply; see Session::execute(). Follows MOVED and ASK, up
     /// to 16 times; a command that waits, such as BLPOP, then waits on the other node, anew. All
-    /// other errors are replies: TRYAGAIN, CLUSTERDOWN, CROSSSLOT. No reply: the answers are
-    /// pushes, the connection broke while the command was carried out, or no node can be reached.
+    /// other errors are replies: TRYAGAIN, CLUSTERDOWN, CROSSSLOT; so is a redirection to a node
+    /// that cannot be reached. No reply: the answers are pushes, the connection broke while the
+    /// command was carried out, or no node can be reached.
     ///
-    /// Throws: Error{invalid_argument} without a word, or for a command of a transaction, which
-    /// needs one node: see session_of().
+    /// Throws: Error{invalid_argument} without a word, or for a command that is about one
+    /// connection, such as MULTI, WATCH and READONLY: see session_of().
     std::optional<Reply> execute(std::initializer_list<std::string_view> words) {
         return execute(std::vector<std::string>(words.begin(), words.end()));
     }
     std::optional<Reply> execute(const std::vector<std::string>& words) {
-        expect_no_transaction(words);
+        expect_for_any_node(words);
         std::optional<std::size_t> node = node_for(words);
         bool asks = false;
         for (std::size_t turn = 0; node; ++turn) {
@@ -67,18 +69,18 @@ public:
             std::optional<Reply> reply = session.execute(words);
             const auto redirection = reply ? Redirected::read(*reply) : std::nullopt;
             if (!redirection || turn == most_redirections) return reply;
-            ++redirections_;
             asks = redirection->asks;
             if (!asks) is_map_known_ = false;
-            node = cluster_.node_at(redirection->address);
-            if (!can_reach(*node)) return reply;
+            node = cluster_.find_node(redirection->address);
+            if (!node || !can_reach(*node)) return reply;
+            ++redirections_;
         }
         return std::nullopt;
     }
 
     /// The session at the node that serves a key or a shard channel, as far as is known: for
-    /// transactions, `submit()` and the like. It lives as long as this, and is replaced if the node
-    /// has disconnected it. Throws: Error{closed} if no node can be reached.
+    /// transactions, `submit()` and the like. Valid until the next call of execute() or
+    /// session_of(). Throws: Error{closed} if no node can be reached.
     [[nodiscard]] Session& session_of(std::string_view key) {
         const auto node = node_of(key_slot(key));
         if (!node) throw Error{ErrorCode::closed, "ClusterSession: no node can be reached"};
@@ -88,13 +90,18 @@ public:
     /// The next push that has come, from any node; nothing: there is none. Of one node, they come
     /// in their order.
     [[nodiscard]] std::optional<Reply> next_push() {
+        if (!left_.empty()) {
+            Reply push = std::move(left_.front());
+            left_.pop_front();
+            return push;
+        }
         for (const auto& session : sessions_)
             if (session)
                 if (auto push = session->next_push()) return push;
         return std::nullopt;
     }
 
-    /// How often it has been sent to another node, by MOVED or ASK.
+    /// How often it has followed MOVED or ASK to another node.
     [[nodiscard]] std::uint64_t redirections() const noexcept { return redirections_; }
 
 private:
@@ -114,16 +121,16 @@ private:
         }
     };
 
-    static void expect_no_transaction(const std::vector<std::string>& words) {
+    static void expect_for_any_node(const std::vector<std::string>& words) {
         if (words.empty())
             throw Error{ErrorCode::invalid_argument, "ClusterSession: a command without a word"};
-        constexpr auto of_transactions =
-            std::to_array<std::string_view>({"MULTI", "EXEC", "DISCARD", "WATCH", "UNWATCH"});
-        for (const std::string_view name : of_transactions)
+        constexpr auto of_one_connection = std::to_array<std::string_view>(
+            {"MULTI", "EXEC", "DISCARD", "WATCH", "UNWATCH", "ASKING", "READONLY", "READWRITE"});
+        for (const std::string_view name : of_one_connection)
             if (detail::is(words.front(), name))
                 throw Error{ErrorCode::invalid_argument,
                             "ClusterSession::execute(): " + std::string{name} +
-                                " needs one node: use session_of(key)"};
+                                " is about one connection: use session_of(key)"};
     }
 
     // ---- nodes
@@ -133,6 +140,8 @@ private:
         sessions_.resize(cluster_.size());
         std::unique_ptr<Session>& session = sessions_[node];
         if (session && !session->is_closed()) return *session;
+        if (session)
+            while (auto push = session->next_push()) left_.push_back(std::move(*push));
         session = std::make_unique<Session>(cluster_.node(node));
         (void)session->execute({"HELLO", "3"});
         return *session;
@@ -149,10 +158,18 @@ private:
         const std::vector<std::string_view> views{words.begin(), words.end()};
         const detail::CommandInfo* const info =
             detail::CommandTable::get().find(views, detail::newest);
-        if (info == nullptr) return first_that_can_be_reached();
+        if (info == nullptr) return node_for_any();
         const detail::KeyPlaces keys = detail::keys_to_route(*info, views);
-        if (keys.count == 0) return first_that_can_be_reached();
+        if (keys.count == 0) return node_for_any();
         return node_of(key_slot(words[keys.first]));
+    }
+    // The first master that serves slots, or if there is none, the first node.
+    [[nodiscard]] std::optional<std::size_t> node_for_any() {
+        if (!is_map_known_) learn_map();
+        const std::set<std::optional<std::size_t>> masters{owners_.begin(), owners_.end()};
+        for (const auto& master : masters)
+            if (master && can_reach(*master)) return master;
+        return first_that_can_be_reached();
     }
 
     // As CLUSTER SLOTS says. If that node cannot be reached, another one will say what to do.
@@ -164,17 +181,20 @@ private:
         const auto other = owners_[slot];
         return other && can_reach(*other) ? other : first_that_can_be_reached();
     }
+    // Asks in a session of its own: others may be in a transaction, or wait.
     void learn_map() {
         owners_.assign(key_slots, std::nullopt);
         const auto node = first_that_can_be_reached();
         if (!node) return;
-        const auto slots = session_at(*node).execute({"CLUSTER", "SLOTS"});
-        if (!slots || slots->is_error()) return;
+        Session session{cluster_.node(*node)};
+        const auto slots = session.execute({"CLUSTER", "SLOTS"});
+        if (!slots || slots->kind() != Reply::Kind::array) return;
         for (const Reply& range : slots->elements()) {
+            const Reply& master = range[2];
             const std::string address =
-                range[2][0].text() + ':' + std::to_string(range[2][1].integer());
+                master[0].text() + ':' + std::to_string(master[1].integer());
             std::fill(owners_.begin() + range[0].integer(),
-                      owners_.begin() + range[1].integer() + 1, cluster_.node_at(address));
+                      owners_.begin() + range[1].integer() + 1, cluster_.find_node(address));
         }
         is_map_known_ = true;
     }
@@ -184,6 +204,7 @@ private:
     std::vector<std::optional<std::size_t>> owners_ =
         std::vector<std::optional<std::size_t>>(key_slots);  // of slots
     bool is_map_known_ = false;
+    std::deque<Reply> left_{};  // pushes of sessions that were closed
     std::uint64_t redirections_ = 0;
 };
 

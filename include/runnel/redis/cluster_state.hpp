@@ -27,8 +27,8 @@ struct BusCounts {
     std::uint64_t received = 0;
 };
 
-// The nodes of a cluster, all of which have one lock: it guards all of this. Functions assert that
-// it is held, as the analysis does not know that the servers' locks are this one.
+// The nodes of a cluster. Guarded by the lock that they share; functions assert that it is held, as
+// clang's analysis cannot see that each server's mutex is that one.
 class ClusterState {
 public:
     ClusterState(std::shared_ptr<Gate> by, ClusterMap nodes)
@@ -51,15 +51,6 @@ public:
     }
     [[nodiscard]] std::size_t size() const noexcept { return servers_.size(); }
 
-    // Serves all who wait for what was done, on whatever node.
-    void serve_all() noexcept {
-        gate_->mutex.assert_held();
-        for (bool is_done = false; !is_done;) {
-            is_done = true;
-            for (const auto& server : servers_)
-                if (serve(*server)) is_done = false;
-        }
-    }
     // All sessions are closed, and will be told nothing more.
     void dissolve() noexcept {
         gate_->mutex.assert_held();
@@ -101,10 +92,6 @@ public:
     }
 
 private:
-    [[nodiscard]] static bool serve(ServerState& server) noexcept {
-        server.mutex.assert_held();
-        return server.serve_all();
-    }
     static void leave(ServerState& server) noexcept {
         server.mutex.assert_held();
         server.leave_cluster();

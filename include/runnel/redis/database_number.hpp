@@ -11,10 +11,9 @@
 
 namespace runnel::inline v0::redis::detail {
 
-// A cluster has one database. `what`: such as "SELECT is". Throws: Refusal, in a cluster.
-inline void refuse_in_cluster(const Call& call, std::string_view what) {
-    if (call.cluster() != nullptr)
-        refuse("ERR " + std::string{what} + " not allowed in cluster mode");
+// A cluster has one database. Throws: Refusal with that text, in a cluster.
+inline void refuse_in_cluster(const Call& call, std::string_view text) {
+    if (call.cluster() != nullptr) refuse(std::string{text});
 }
 
 // An integer of 32 bits, as databases have them. Throws: Refusal.

@@ -68,7 +68,7 @@ inline std::shared_ptr<SessionState> ServerState::open(const SessionOptions& ses
     const Lock lock{mutex};
     auto session = std::make_shared<SessionState>(*this, last_id_ + 1, session_options, wire);
     session->facts.opened = session->facts.active = wall();
-    if (!is_reachable_) {
+    if (cluster() != nullptr && cluster()->map.node(node()).has_failed) {
         session->is_closed = true;
         return session;
     }
@@ -382,9 +382,9 @@ inline void ServerState::tell(const Change& change, ChangedIn in) noexcept {
     ServerState& owner = data();
     owner.mutex.assert_held();
     owner.note(change, in);
-    for (ServerState* const sharer : owner.sharers_) {
-        sharer->mutex.assert_held();
-        sharer->note(change, in);
+    for (ServerState* const replica : owner.replicas_) {
+        replica->mutex.assert_held();
+        replica->note(change, in);
     }
     for (ChangeListener* const listener : owner.listeners_) listener->on_change(change, in);
 }
@@ -399,6 +399,7 @@ inline void ServerState::note(const Change& change, ChangedIn in) noexcept {
         }
     }
     waits_.note(change, in);
+    if (waits_.has_ready()) list_to_serve();
 }
 
 inline void ServerState::erase(std::size_t number, Database::Keys::value_type& key) noexcept {

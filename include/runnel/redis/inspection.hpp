@@ -67,9 +67,11 @@ inline ServerState::Answer ServerState::carry_out_struck(SessionState& session, 
     if (strike.is_twice && !strike.answer) {
         // If it waits, it is heard as if it were the only one.
         const Heard of_first = heard == Heard::lost ? heard : Heard::no;
+        const bool is_asking = session.is_asking;
         const Answer first = carry_out_now(session, words, pending, nullptr, of_first);
         stepped.keep();
         if (first.is_parked || session.is_closed) return {.is_parked = first.is_parked};
+        session.is_asking = is_asking;
     }
     Answer answer =
         carry_out_now(session, words, pending, strike.answer ? &strike : nullptr, heard);
@@ -153,7 +155,7 @@ inline std::vector<WaitingCommand> ServerState::waiting() const {
 }
 
 inline std::optional<WaitingCommand> ServerState::next_due() const {
-    const Parked* const first = first_to_look_at(round_ + 1);
+    const Parked* const first = first_to_look_at(place_.gate->round + 1);
     if (first == nullptr) return std::nullopt;
     return describe(*first);
 }

@@ -141,6 +141,7 @@ inline void ServerState::go_on(SessionState& session) noexcept {
     if (session.is_closed || session.is_unblocked || session.backlog.empty()) return;
     session.is_unblocked = true;
     unblocked_.push_back(session);
+    list_to_serve();
 }
 
 inline void ServerState::end_parked(SessionState& session, std::optional<Reply> reply,
@@ -177,6 +178,18 @@ inline bool ServerState::end_if_overdue(Parked& parked) noexcept {
     return true;
 }
 
+template <typename Visit>
+void ServerState::for_each_server(const Visit& visit) {
+    if (cluster() == nullptr) return visit(*this);
+    for (std::size_t node = 0; node != cluster()->size(); ++node) visit(cluster()->server(node));
+}
+template <typename Visit>
+void ServerState::for_each_server(const Visit& visit) const {
+    if (cluster() == nullptr) return visit(*this);
+    for (std::size_t node = 0; node != cluster()->size(); ++node)
+        visit(std::as_const(cluster()->server(node)));
+}
+
 inline Parked* ServerState::first_to_look_at(std::uint64_t round) const noexcept {
     Parked* first = nullptr;
     for (const auto& [id, session] : sessions_) {
@@ -189,24 +202,58 @@ inline Parked* ServerState::first_to_look_at(std::uint64_t round) const noexcept
 
 inline std::optional<Clock::Deadline> ServerState::next_ring() const noexcept {
     std::optional<Clock::Deadline> next;
-    if (const Parked* const first = first_to_look_at(round_ + 1)) next = next_look(*first);
-    const auto* const expiry = blocked_groups_ != 0 ? first_expiry() : nullptr;
-    const auto at = expiry != nullptr ? deadline_at(expiry->at) : std::nullopt;
-    return at ? std::min(next.value_or(*at), *at) : next;
+    const auto add = [&next](std::optional<Clock::Deadline> at) {
+        if (at) next = std::min(next.value_or(*at), *at);
+    };
+    for_each_server([&](const ServerState& server) {
+        server.mutex.assert_held();
+        if (const Parked* const first = server.first_to_look_at(server.place_.gate->round + 1))
+            add(next_look(*first));
+        const auto* const expiry = server.blocked_groups_ != 0 ? server.first_expiry() : nullptr;
+        if (expiry != nullptr) add(server.deadline_at(expiry->at));
+    });
+    return next;
 }
 
 inline void ServerState::ring_due() noexcept {
-    if (blocked_ == 0 || is_run(TimersOf::get(clock))) return;
-    expire_due(wall());
+    if (is_run(TimersOf::get(clock))) return;
+    std::size_t blocked = 0;
+    for_each_server([&](const ServerState& server) {
+        server.mutex.assert_held();
+        blocked += server.blocked_;
+    });
+    if (blocked == 0) return;
+    for_each_server([](ServerState& server) {
+        server.mutex.assert_held();
+        server.expire_due(server.wall());
+    });
     serve_all();
     // Each once: a command that is carried out again may be due again at once.
-    const std::uint64_t round = ++round_;
-    while (Parked* const first = first_to_look_at(round)) {
-        if (*next_look(*first) > clock.now()) return;
+    const std::uint64_t round = ++place_.gate->round;
+    for (;;) {
+        Parked* first = nullptr;
+        for_each_server([&](const ServerState& server) {
+            server.mutex.assert_held();
+            Parked* const one = server.first_to_look_at(round);
+            if (one == nullptr) return;
+            if (first == nullptr || *next_look(*one) < *next_look(*first)) first = one;
+        });
+        if (first == nullptr || *next_look(*first) > clock.now()) return;
         first->looked_at_in = round;
-        if (!end_if_overdue(*first)) (void)serve_again(*first);
+        ServerState& server = first->session.server;
+        server.mutex.assert_held();
+        if (!server.end_if_overdue(*first)) (void)server.serve_again(*first);
         serve_all();
     }
+}
+
+inline void ServerState::do_due() noexcept {
+    ring_due();
+    for_each_server([](ServerState& server) {
+        server.mutex.assert_held();
+        server.expire_due(server.wall());
+    });
+    serve_all();
 }
 
 inline void ServerState::finish(PendingState& pending, std::optional<Reply> reply,
@@ -224,24 +271,30 @@ inline void ServerState::finish(PendingState& pending, std::optional<Reply> repl
 // commands. Such a session first carries out all it can. Those whose waits that ends come after it:
 // no recursion.
 // NOLINTNEXTLINE(misc-no-recursion)
-inline bool ServerState::serve_all() noexcept {
-    for (bool has_served = false;; has_served = true) {
-        while (KeyWaits* const waits = waits_.take_ready()) {
-            serve_ready(*waits);
-            has_served = true;
-        }
-        if (unblocked_.empty() || is_carrying_out_later_) return has_served;
+inline void ServerState::serve_own() noexcept {
+    for (;;) {
+        while (KeyWaits* const waits = waits_.take_ready()) serve_ready(*waits);
+        if (unblocked_.empty() || is_carrying_out_later_) return;
         SessionState& session = unblocked_.pop_front();
         session.is_unblocked = false;
         carry_out_later(session);
     }
 }
 
-inline void ServerState::serve_everywhere() noexcept {
-    if (cluster() == nullptr)
-        (void)serve_all();
-    else
-        cluster()->serve_all();
+inline void ServerState::list_to_serve() noexcept {
+    if (is_to_serve) return;
+    is_to_serve = true;
+    place_.gate->to_serve.push_back(*this);
+}
+
+// NOLINTNEXTLINE(misc-no-recursion)
+inline void ServerState::serve_all() noexcept {
+    while (!place_.gate->to_serve.empty()) {
+        auto& server = static_cast<ServerState&>(place_.gate->to_serve.pop_front());
+        server.mutex.assert_held();
+        server.is_to_serve = false;
+        server.serve_own();
+    }
 }
 
 // Asks those that waited at a key when it became ready, in their order.

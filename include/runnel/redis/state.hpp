@@ -266,27 +266,34 @@ private:
     std::shared_ptr<ServerState> server_{};
 };
 
-// What servers share that carry out one command at a time between them: the nodes of a cluster. A
-// server that stands alone has one of its own.
-struct Gate {
-    Mutex mutex;
-    // Guarded by the mutex. Of the thread that has entered.
-    Afterwards* after = nullptr;
-    OutputMemory memory{};
+// A server, for the list of those that have somebody to serve.
+struct ServerLink {
+    ServerLink* next_to_serve = nullptr;
+    bool is_to_serve = false;
 };
 
-// Where a server stands. `data`: the server whose data it shows, too, as a replica does; null: it
-// has data of its own.
+// The lock of a server and what it guards, which all nodes of a cluster share: so they carry out
+// one command at a time between them.
+struct Gate {
+    Mutex mutex;
+
+    // Guarded by the mutex:
+    Afterwards* after = nullptr;  // of the thread that has entered
+    OutputMemory memory{};
+    std::uint64_t round = 0;  // the last one of ring_due()
+    LinkedQueue<ServerLink, &ServerLink::next_to_serve> to_serve{};
+};
+
 struct ServerPlace {
     std::shared_ptr<Gate> gate = std::make_shared<Gate>();
-    std::shared_ptr<ServerState> data{};
+    std::shared_ptr<ServerState> data{};   // of a replica: the node that holds the data; or null
     std::shared_ptr<ManualClock> clock{};  // null: it has a clock of its own, or is given one
     ClusterState* cluster = nullptr;       // null: it stands alone
     std::size_t node = 0;                  // its number there
 };
 
 // All of a server, behind one lock: one command at a time.
-class ServerState final : public std::enable_shared_from_this<ServerState> {
+class ServerState final : public ServerLink, public std::enable_shared_from_this<ServerState> {
 public:
     explicit ServerState(const ServerOptions& given, ServerPlace place = {});
     ServerState(const ServerState&) = delete;
@@ -356,8 +363,10 @@ public:
                                                std::shared_ptr<PendingState>& pending)
         RUNNEL_REQUIRES(mutex);
     // On a clock that nobody runs, for a thread that looks: does what the alarms would do whose
-    // moments have come, in their order.
+    // moments have come, in their order, on all nodes of the cluster.
     void ring_due() noexcept RUNNEL_REQUIRES(mutex);
+    // The same on any clock, and removes the keys that have expired.
+    void do_due() noexcept RUNNEL_REQUIRES(mutex);
     // When it has to do so next, if nothing happens before; nothing: never.
     [[nodiscard]] std::optional<Clock::Deadline> next_ring() const noexcept RUNNEL_REQUIRES(mutex);
     // Ends it if its deadline has come.
@@ -382,7 +391,7 @@ public:
     // Tells all who listen to changes.
     void tell(const Change& change, ChangedIn in) noexcept RUNNEL_REQUIRES(mutex);
     // A key with a time to live may have come from elsewhere.
-    void mind_expiries() noexcept RUNNEL_REQUIRES(mutex) { arm_expiry_alarm(); }
+    void rearm_expiry_alarm() noexcept RUNNEL_REQUIRES(mutex) { arm_expiry_alarm(); }
     // Removes a key, and tells it.
     void erase(std::size_t number, Database::Keys::value_type& key) noexcept RUNNEL_REQUIRES(mutex);
 
@@ -434,18 +443,14 @@ public:
     // The cluster goes. Requires: all sessions are closed.
     void leave_cluster() noexcept RUNNEL_REQUIRES(mutex) {
         place_.cluster = nullptr;
-        sharers_.clear();
+        replicas_.clear();
     }
-    // Another server shows its data. Throws: std::bad_alloc.
-    void add_sharer(ServerState& other) RUNNEL_REQUIRES(mutex) { sharers_.push_back(&other); }
-    // Nobody can connect to it any more, or can again. Sessions that there are stay open.
-    void set_reachable(bool is_reachable) noexcept RUNNEL_REQUIRES(mutex) {
-        is_reachable_ = is_reachable;
-    }
-    // Serves all who wait for what was done, on whatever server of the lock.
-    void serve_everywhere() noexcept RUNNEL_REQUIRES(mutex);
-    // The same on this one. False: nobody could be served.
-    bool serve_all() noexcept RUNNEL_REQUIRES(mutex);
+    // Another server that shows its data. Throws: std::bad_alloc.
+    void add_replica(ServerState& replica) RUNNEL_REQUIRES(mutex) { replicas_.push_back(&replica); }
+    // Serves all who wait for what was done, on all nodes of the cluster.
+    void serve_all() noexcept RUNNEL_REQUIRES(mutex);
+    // For what is sent outside of a command.
+    void set_command_time() noexcept RUNNEL_REQUIRES(mutex) { command_time_ = wall(); }
 
     // ---- faults, and what is told of commands
 
@@ -516,7 +521,7 @@ private:
     [[nodiscard]] Afterwards& after() const noexcept RUNNEL_REQUIRES(mutex) {
         return *place_.gate->after;
     }
-    // The server that has the data that this one shows: itself, unless it is a replica.
+    // The server that holds the data: itself, unless it is a replica.
     [[nodiscard]] ServerState& data() noexcept RUNNEL_REQUIRES(mutex) {
         return place_.data ? *place_.data : *this;
     }
@@ -590,6 +595,14 @@ private:
         if (!parked.again) return parked.deadline;
         return std::min(parked.deadline.value_or(parked.again->at), parked.again->at);
     }
+    // This one, or all nodes of the cluster.
+    template <typename Visit>
+    void for_each_server(const Visit& visit) RUNNEL_REQUIRES(mutex);
+    template <typename Visit>
+    void for_each_server(const Visit& visit) const RUNNEL_REQUIRES(mutex);
+    // Somebody who waits here may be served.
+    void list_to_serve() noexcept RUNNEL_REQUIRES(mutex);
+    void serve_own() noexcept RUNNEL_REQUIRES(mutex);
     // Of those that were not looked at in that round. Null: there is none that will be due.
     [[nodiscard]] Parked* first_to_look_at(std::uint64_t round) const noexcept
         RUNNEL_REQUIRES(mutex);
@@ -619,12 +632,10 @@ private:
     std::size_t blocked_ RUNNEL_GUARDED_BY(mutex) = 0;
     std::size_t delayed_ RUNNEL_GUARDED_BY(mutex) = 0;  // of these, by faults
     std::size_t blocked_groups_ RUNNEL_GUARDED_BY(mutex) = 0;
-    std::uint64_t round_ RUNNEL_GUARDED_BY(mutex) = 0;  // of ring_due()
     using Watchers = std::map<std::string, std::vector<SessionState*>, std::less<>>;
     std::vector<Watchers> watchers_ RUNNEL_GUARDED_BY(mutex);
     std::vector<ChangeListener*> listeners_ RUNNEL_GUARDED_BY(mutex);
-    std::vector<ServerState*> sharers_ RUNNEL_GUARDED_BY(mutex);  // of its data
-    bool is_reachable_ RUNNEL_GUARDED_BY(mutex) = true;
+    std::vector<ServerState*> replicas_ RUNNEL_GUARDED_BY(mutex);  // which show its data
     LinkedQueue<SessionState, &SessionState::next_unblocked> unblocked_ RUNNEL_GUARDED_BY(mutex);
     bool is_carrying_out_later_ RUNNEL_GUARDED_BY(mutex) = false;
     std::shared_ptr<Alarm> expiry_alarm_ RUNNEL_GUARDED_BY(mutex);
@@ -656,7 +667,7 @@ public:
     Entering(const Entering&) = delete;
     Entering& operator=(const Entering&) = delete;
     ~Entering() RUNNEL_RELEASE() {
-        server_.serve_everywhere();
+        server_.serve_all();
         server_.place_.gate->after = nullptr;
         server_.mutex.unlock();
     }

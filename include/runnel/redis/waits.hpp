@@ -89,6 +89,7 @@ public:
         ready_.push_back(waits);
     }
 
+    [[nodiscard]] bool has_ready() const noexcept { return !ready_.empty(); }
     // The key that has been ready for longest; null: none is.
     [[nodiscard]] KeyWaits* take_ready() noexcept {
         if (ready_.empty()) return nullptr;

@@ -70,7 +70,10 @@ class WireClient : public Wire {
 public:
     // Throws: std::bad_alloc; otherwise it takes the descriptor over.
     WireClient(Carrier& by, int descriptor, const WireLimits& limits)
-        : Wire{by}, limits_{limits}, session_{by.server, *this}, socket_{descriptor} {}
+        : Wire{by}, limits_{limits}, session_{by.server, *this}, socket_{descriptor} {
+        // A node of a cluster that has failed: the client is to see that.
+        if (session_.is_closed()) end_connection(descriptor);
+    }
     WireClient(const WireClient&) = delete;
     WireClient& operator=(const WireClient&) = delete;
     ~WireClient() {

@@ -97,7 +97,6 @@ inline Reply client_getredir(Call& /*nothing is redirected*/) {
     constexpr std::int64_t first_port = 50'000;
     return "127.0.0.1:" + std::to_string(first_port + session.id);
 }
-inline constexpr std::string_view server_address = "127.0.0.1:6379";
 inline constexpr std::string_view only_user = "default";
 
 enum class ClientType : std::uint8_t { normal, replica, pubsub, master };
@@ -172,7 +171,7 @@ struct ClientField {
         facts.last_command != nullptr ? facts.last_command->name : "NULL";
     return line_of(call, {{"id", std::to_string(session.id)},
                           {"addr", address_of(session)},
-                          {"laddr", std::string{server_address}},
+                          {"laddr", call.address()},
                           {"fd", "0"},
                           {"name", session.name},
                           {"age", std::to_string(seconds_since(facts.opened, now))},
@@ -281,7 +280,7 @@ public:
     [[nodiscard]] bool fits(const SessionState& session, const Call& call) const {
         if (skips_own_ && &session == &call.session()) return false;
         if (address_ && *address_ != address_of(session)) return false;
-        if (server_address_ && *server_address_ != server_address) return false;
+        if (server_address_ && *server_address_ != call.address()) return false;
         if (type_ && *type_ != type_of(session)) return false;
         if (id_ && *id_ != session.id) return false;
         return !age_ || seconds_since(session.facts.opened, call.now()) >= *age_;

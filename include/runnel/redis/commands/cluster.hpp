@@ -90,9 +90,8 @@ inline Reply cluster_replicas(Call& call) {
     if (!master) refuse("ERR Unknown node " + std::string{as_c_string(call[2])});
     if (!map.is_master(*master)) refuse("ERR The specified node is not a master");
     std::vector<Reply> lines;
-    for (std::size_t number = 0; number != map.nodes().size(); ++number)
-        if (map.node(number).master == *master)
-            lines.push_back(Reply::bulk_string(line_of(call, number)));
+    for (const std::size_t number : map.replicas_of(*master))
+        lines.push_back(Reply::bulk_string(line_of(call, number)));
     return Reply::array(std::move(lines));
 }
 
@@ -111,9 +110,8 @@ inline Reply cluster_myshardid(Call& call) {
 
 // The numbers of a master and of its replicas.
 [[nodiscard]] inline std::vector<std::size_t> shard_of(const ClusterMap& map, std::size_t master) {
-    std::vector<std::size_t> numbers{master};
-    for (std::size_t number = 0; number != map.nodes().size(); ++number)
-        if (number != master && map.share_data(number, master)) numbers.push_back(number);
+    std::vector<std::size_t> numbers = map.replicas_of(master);
+    numbers.insert(numbers.begin(), master);
     return numbers;
 }
 

@@ -229,6 +229,9 @@ template <typename Table>
         if (call.has(one.name)) all.emplace(one.name, one.get(call.settings()));
     for (const FixedParameter& one : fixed_parameters) all.emplace(one.name, one.value);
     all.emplace(databases_parameter, std::to_string(call.database_count()));
+    if (call.cluster() == nullptr) return all;
+    all["cluster-enabled"] = "yes";
+    all["port"] = std::to_string(call.port());
     return all;
 }
 

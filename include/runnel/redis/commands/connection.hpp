@@ -44,7 +44,8 @@ inline Reply time(Call& call) {
 }
 
 inline Reply select(Call& call) {
-    if (small_integer(call[1]) != 0) refuse_in_cluster(call, "SELECT is");
+    if (small_integer(call[1]) != 0)
+        refuse_in_cluster(call, "ERR SELECT is not allowed in cluster mode");
     const std::size_t number = database_number(call, call[1]);
     Reply reply = reply_ok();
     call.session().database = number;

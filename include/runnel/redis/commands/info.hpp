@@ -64,7 +64,7 @@ inline void tell_server(const Call& call, InfoText& info) {
     }
     info.add("redis_mode", mode_of(call));
     info.add("arch_bits", CHAR_BIT * sizeof(void*));
-    info.add("tcp_port", "6379");
+    info.add("tcp_port", call.port());
     info.add("server_time_usec", std::to_string(call.now() * 1'000));
     info.add("uptime_in_seconds", uptime);
     info.add("uptime_in_days", uptime / seconds_in_a_day);
@@ -135,15 +135,14 @@ inline void tell_stats(const Call& call, InfoText& info) {
     info.add("pubsubshard_channels", names(SubscriptionKind::shard_channel));
 }
 
-// The numbers of the replicas that work.
-[[nodiscard]] inline std::vector<std::size_t> replicas_of(const Call& call) {
-    std::vector<std::size_t> numbers;
-    if (call.cluster() == nullptr) return numbers;
-    const auto& nodes = call.cluster()->map.nodes();
-    for (std::size_t number = 0; number != nodes.size(); ++number)
-        if (nodes[number].master == call.node() && !nodes[number].has_failed)
-            numbers.push_back(number);
-    return numbers;
+// Its replicas that work.
+[[nodiscard]] inline std::vector<ClusterNode> replicas_of(const Call& call) {
+    std::vector<ClusterNode> nodes;
+    if (call.cluster() == nullptr) return nodes;
+    const ClusterMap& map = call.cluster()->map;
+    for (const std::size_t number : map.replicas_of(call.node()))
+        if (!map.node(number).has_failed) nodes.push_back(map.node(number));
+    return nodes;
 }
 
 inline void tell_of_master(const ClusterNode& master, InfoText& info) {
@@ -165,14 +164,12 @@ inline void tell_replication(const Call& call, InfoText& info) {
         tell_of_master(call.cluster()->map.node(call.cluster()->map.master_of(call.node())), info);
     else
         info.add("role", "master");
-    const std::vector<std::size_t> replicas = replicas_of(call);
+    const std::vector<ClusterNode> replicas = replicas_of(call);
     info.add("connected_slaves", replicas.size());
-    for (std::size_t n = 0; n != replicas.size(); ++n) {
-        const ClusterNode& node = call.cluster()->map.node(replicas[n]);
-        info.add("slave" + std::to_string(n), "ip=" + node.host +
-                                                  ",port=" + std::to_string(node.port) +
+    for (std::size_t n = 0; n != replicas.size(); ++n)
+        info.add("slave" + std::to_string(n), "ip=" + replicas[n].host +
+                                                  ",port=" + std::to_string(replicas[n].port) +
                                                   ",state=online,offset=0,lag=0");
-    }
     info.add("master_failover_state", "no-failover");
     info.add("master_repl_offset", "0");
     info.add("repl_backlog_active", "0");
@@ -248,11 +245,9 @@ inline Reply role(Call& call) {
                              bulk(master.has_failed ? "connect" : "connected"), Reply::integer(0)});
     }
     std::vector<Reply> replicas;
-    for (const std::size_t number : replicas_of(call)) {
-        const ClusterNode& node = call.cluster()->map.node(number);
+    for (const ClusterNode& node : replicas_of(call))
         replicas.push_back(
             Reply::array({bulk(node.host), bulk(std::to_string(node.port)), bulk("0")}));
-    }
     return Reply::array({bulk("master"), Reply::integer(0), Reply::array(std::move(replicas))});
 }
 

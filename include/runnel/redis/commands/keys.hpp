@@ -154,7 +154,7 @@ inline Reply renamenx(Call& call) {
 }
 
 inline Reply move(Call& call) {
-    refuse_in_cluster(call, "MOVE is");
+    refuse_in_cluster(call, "ERR MOVE is not allowed in cluster mode");
     const std::size_t to = database_number(call, call[2]);
     if (to == call.session().database) refuse_same();
     auto* const key = call.find_key(call[1]);
@@ -182,7 +182,9 @@ struct CopyOptions {
                 refuse_syntax();
             }
         }
-        if (options.to != 0) refuse_in_cluster(call, "Copying to another database is");
+        if (options.to != 0)
+            refuse_in_cluster(call,
+                              "ERR Copying to another database is not allowed in cluster mode");
         return options;
     }
 };
@@ -229,7 +231,7 @@ inline void tell_of_all(const Call& call, std::size_t number, Change::What what,
 }
 
 inline Reply swapdb(Call& call) {
-    refuse_in_cluster(call, "SWAPDB is");
+    refuse_in_cluster(call, "ERR SWAPDB is not allowed in cluster mode");
     const std::int64_t first = small_integer_or(call[1], "ERR invalid first DB index");
     const std::int64_t second = small_integer_or(call[2], "ERR invalid second DB index");
     const std::size_t one = database_number(call, first);
