@@ -34,7 +34,7 @@ using runnel::test::bulk;
 
 namespace {
 
-constexpr ClusterOptions with_replicas{.masters = 3, .replicas = 1};
+const ClusterOptions with_replicas{.masters = 3, .replicas = 1};
 constexpr std::uint16_t slot_of_b = 3300;  // {b}: of node 0 of three
 
 const Reply ok_reply = Reply::simple_string("OK");

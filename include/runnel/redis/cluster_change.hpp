@@ -33,9 +33,7 @@ public:
     // Throws: std::bad_alloc.
     MapChange(ClusterState& cluster, ServerState& entered, ClusterMap next)
         : cluster_{cluster}, entered_{entered}, next_{std::move(next)}, notices_{entered.memory} {
-        // The clients of a node that fails are disconnected without a word.
-        for (std::size_t number = 0; number != cluster.size(); ++number)
-            if (!next_.node(number).has_failed) prepare(number);
+        for (std::size_t number = 0; number != cluster.size(); ++number) prepare(number);
     }
 
     void commit() noexcept {
