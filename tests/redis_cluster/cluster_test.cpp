@@ -282,12 +282,23 @@ TEST_CASE("several slots move at a time", "[cluster]") {
     CHECK(tell_node(cluster, 1, {"GET", "{b}"}) == bulk("v"));
 }
 
-TEST_CASE("a slot that moves may go to a third node", "[cluster]") {
+TEST_CASE("a move that is given up brings back what has gone", "[cluster]") {
     Cluster cluster;
     tell_node(cluster, 0, {"SET", "{b}", "v"});
     cluster.begin_move(slot_of_b, 1);
+    cluster.move_key("{b}");
+    cluster.move_slot(slot_of_b, 0);
+    CHECK(tell_node(cluster, 0, {"GET", "{b}"}) == bulk("v"));
+    CHECK(tell_node(cluster, 1, {"DBSIZE"}) == Reply::integer(0));
+}
+
+TEST_CASE("a slot that moves may go to a third node, with all its keys", "[cluster]") {
+    Cluster cluster;
+    tell_node(cluster, 0, {"MSET", "{b}", "v", "{b}2", "v"});
+    cluster.begin_move(slot_of_b, 1);
+    cluster.move_key("{b}2");
     cluster.move_slot(slot_of_b, 2);
-    CHECK(tell_node(cluster, 2, {"GET", "{b}"}) == bulk("v"));
+    CHECK(tell_node(cluster, 2, {"MGET", "{b}", "{b}2"}) == Reply::array({bulk("v"), bulk("v")}));
     CHECK(tell_node(cluster, 1, {"GET", "{b}"}) == Reply::error("MOVED 3300 127.0.0.1:7002"));
     CHECK(refusal_of([&] { cluster.finish_move(slot_of_b); }) != "none");
 }
