@@ -4,7 +4,7 @@
 #include <runnel/redis/cluster.hpp>
 #include <runnel/redis/session.hpp>
 
-#include "redis/transcript_run.hpp"
+#include "redis/transcript_host.hpp"
 #include "support/catch.hpp"
 
 #include <charconv>
@@ -12,11 +12,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <fstream>
 #include <map>
 #include <memory>
-#include <optional>
-#include <sstream>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -34,26 +31,15 @@ const std::filesystem::path cluster_folder = std::filesystem::path{__FILE__}.par
 class ClusterHost {
 public:
     void submit(char session, const std::vector<std::string>& words) {
-        Client& client = client_of(session);
-        client.last = client.session.submit(words);
+        client_of(session).submit(words);
     }
     std::vector<redis::Reply> take_outputs(char session) {
-        Client& client = client_of(session);
-        std::vector<redis::Reply> outputs = client.session.outputs();
-        outputs.erase(outputs.begin(), outputs.begin() + client.taken);
-        client.taken += static_cast<std::ptrdiff_t>(outputs.size());
-        return outputs;
+        return client_of(session).take_outputs();
     }
-    bool is_blocked(char session) {
-        const auto& last = client_of(session).last;
-        return last && !last->ready();
-    }
-    bool is_closed(char session) { return client_of(session).session.is_closed(); }
-    std::int64_t client_id(char session) { return client_of(session).session.id(); }
-    std::int64_t now() {
-        const auto since = cluster_->clock().wall().time_since_epoch();
-        return std::chrono::floor<std::chrono::milliseconds>(since).count();
-    }
+    bool is_blocked(char session) { return client_of(session).is_blocked(); }
+    bool is_closed(char session) { return client_of(session).is_closed(); }
+    std::int64_t client_id(char session) { return client_of(session).id(); }
+    std::int64_t now() { return unix_ms(cluster_->clock()); }
     void advance(std::chrono::milliseconds time) { cluster_->advance(time); }
 
     // The functions of Cluster by their names. `cluster 3 2`: the transcript is about another one,
@@ -73,14 +59,6 @@ public:
     }
 
 private:
-    struct Client {
-        explicit Client(redis::Server& server) : session{server} {}
-
-        redis::Session session;
-        std::optional<redis::Pending> last{};
-        std::ptrdiff_t taken = 0;
-    };
-
     void begin(std::size_t masters, std::size_t replicas) {
         clients_.clear();
         cluster_ = std::make_unique<redis::Cluster>(
@@ -88,7 +66,7 @@ private:
     }
 
     // Connects when it is first needed.
-    Client& client_of(char session) {
+    TranscriptClient& client_of(char session) {
         const auto found = clients_.find(session);
         if (found != clients_.end()) return found->second;
         return clients_.try_emplace(session, cluster_->node(node_of(session))).first->second;
@@ -114,39 +92,12 @@ private:
 
     std::unique_ptr<redis::Cluster> cluster_ =
         std::make_unique<redis::Cluster>(redis::ClusterOptions{.masters = 3, .replicas = 1});
-    std::map<char, Client> clients_{};
+    std::map<char, TranscriptClient> clients_{};
 };
-
-std::vector<Transcript> read_transcripts(const std::filesystem::path& path) {
-    std::ifstream file{path};
-    std::stringstream text;
-    text << file.rdbuf();
-    return TranscriptParser::parse(text.str());
-}
-
-// They are read once, though a test case begins anew for each of its sections.
-using TranscriptFiles = std::map<std::string, std::vector<Transcript>>;  // by their names
-
-TranscriptFiles read_all_transcripts() {
-    TranscriptFiles files;
-    for (const auto& entry : std::filesystem::directory_iterator{cluster_folder / "transcripts"})
-        files.emplace(entry.path().filename().string(), read_transcripts(entry.path()));
-    return files;
-}
 
 }  // namespace
 
 TEST_CASE("the nodes of a cluster answer as those of a real one did", "[redis][cluster]") {
-    static const TranscriptFiles files = read_all_transcripts();
-    CHECK_FALSE(files.empty());
-    for (const auto& [name, transcripts] : files) {
-        INFO(name);
-        CHECK_FALSE(transcripts.empty());
-        for (const Transcript& transcript : transcripts) {
-            DYNAMIC_SECTION(transcript.name << ": " << transcript.title) {
-                ClusterHost host;
-                CHECK(TranscriptRun<ClusterHost>{host}.run(transcript) == "");
-            }
-        }
-    }
+    static const TranscriptFiles files = read_transcripts(cluster_folder / "transcripts");
+    play_all<ClusterHost>(files);
 }
