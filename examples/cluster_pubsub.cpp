@@ -82,8 +82,8 @@ bool follows_a_slot() {
 
 int main() {
     std::cout << std::setw(8) << "nodes" << std::setw(12) << "messages" << std::setw(18)
-              << "copies: PUBLISH" << std::setw(18) << "SPUBLISH" << '\n';
+              << "copies: PUBLISH" << std::setw(18) << "copies: SPUBLISH" << '\n';
     bool is_right = true;
-    for (const std::size_t masters : {1, 3, 6, 12}) is_right = compare(masters) && is_right;
+    for (const unsigned masters : {1U, 3U, 6U, 12U}) is_right = compare(masters) && is_right;
     return is_right && follows_a_slot() ? 0 : 1;
 }

@@ -42,32 +42,13 @@
 namespace runnel::inline v0::redis::detail {
 
 RUNNEL_REDIS_INLINE CommandTable::CommandTable() {
-    add(connection_commands);
-    add(client_commands);
-    add(cluster_commands);
-    add(info_commands);
-    add(config_commands);
-    add(command_commands);
-    add(expiry_commands);
-    add(key_commands);
-    add(object_commands);
-    add(pubsub_commands);
-    add(stream_commands);
-    add(stream_info_commands);
-    add(string_commands);
-    add(counter_commands);
-    add(digest_commands);
-    add(set_commands);
-    add(hash_commands);
-    add(sorted_set_commands);
-    add(sorted_set_range_commands);
-    add(blocking_sorted_set_commands);
-    add(transaction_commands);
-    add(list_commands);
-    add(blocking_list_commands);
-    add(stream_read_commands);
-    add(group_commands);
-    add(pending_commands);
+    add_all(connection_commands, client_commands, cluster_commands, info_commands, config_commands,
+            command_commands, expiry_commands, key_commands, object_commands, pubsub_commands,
+            stream_commands, stream_info_commands, string_commands, counter_commands,
+            digest_commands, set_commands, hash_commands, sorted_set_commands,
+            sorted_set_range_commands, blocking_sorted_set_commands, transaction_commands,
+            list_commands, blocking_list_commands, stream_read_commands, group_commands,
+            pending_commands);
     by_name_.reserve(rows_.size());
     for (const CommandInfo* const row : rows_) by_name_.emplace(row->name, row);
 }

@@ -122,6 +122,13 @@ public:
         return state_->map.master_of(number);
     }
 
+    /// The numbers of a master's replicas. Throws: Error{invalid_argument}, std::bad_alloc.
+    [[nodiscard]] std::vector<std::size_t> replicas_of(std::size_t master) const {
+        expect_node(master, "replicas_of()");
+        const detail::Lock lock{gate_->mutex};
+        return state_->map.replicas_of(master);
+    }
+
     // ---- slots
 
     /// The master that serves a slot; nothing: none does. Throws: Error{invalid_argument} if there
@@ -160,11 +167,10 @@ public:
         do_due();
         expect_working_master(to, "begin_move()");
         const auto owner = state_->map.owner(slot);
-        if (!owner || owner == to || state_->map.target(slot))
-            refuse("begin_move()", "slot " + std::to_string(slot) +
-                                       (!owner        ? " is not served by a node"
-                                        : owner == to ? " is served by that node already"
-                                                      : " moves already"));
+        const std::string name = "slot " + std::to_string(slot);
+        if (!owner) refuse("begin_move()", name + " is not served by a node");
+        if (owner == to) refuse("begin_move()", name + " is served by that node already");
+        if (state_->map.target(slot)) refuse("begin_move()", name + " moves already");
         state_->map.set_target(slot, to);
     }
     /// Moves a key of a slot that moves. False: its node has no such key. MIGRATE. Throws:

@@ -17,6 +17,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <list>
 #include <map>
 #include <optional>
 #include <string>
@@ -75,9 +76,14 @@ private:
         if (next_.node(number).has_failed) return;  // it tells nobody anything any more
         ServerState& server = cluster_.server(number);
         server.mutex.assert_held();
+        prepare_notices(server.subscribers.all(SubscriptionKind::shard_channel), number);
+        prepare_ends(server.sessions(), number);
+    }
+
+    void prepare_notices(const std::list<Subscribers::Named>& all, std::size_t number) {
         // In the order of their slots and names, as Redis keeps them.
         std::map<std::pair<std::uint16_t, std::string_view>, const Subscribers::Named*> leaving;
-        for (const auto& named : server.subscribers.all(SubscriptionKind::shard_channel)) {
+        for (const auto& named : all) {
             const std::uint16_t slot = key_slot(named.name);
             if (leaves(slot, number)) leaving.try_emplace({slot, named.name}, &named);
         }
@@ -89,9 +95,12 @@ private:
                 prepare_notice(*session, named->name, --count.first->second);
             }
         }
+    }
+
+    void prepare_ends(const ServerState::Sessions& all, std::size_t number) {
         const bool has_new_master =
             !next_.is_master(number) && next_.master_of(number) != cluster_.map.master_of(number);
-        for (const auto& [id, session] : server.sessions()) {
+        for (const auto& [id, session] : all) {
             if (!session->is_blocked()) continue;
             if (has_new_master)
                 ended_.push_back({session.get(), Reply::error(std::string{replica_text}), true});

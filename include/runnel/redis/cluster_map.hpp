@@ -273,19 +273,22 @@ public:
     [[nodiscard]] SlotDecision decision(const SlotRequest& request) const noexcept {
         using What = SlotDecision::What;
         if (!first_ || decided_.what != What::serve) return decided_;
-        const std::size_t owner = *map_.owner(decided_.slot);
         if (!map_.is_up() && !request.is_sharded_pubsub) return as(What::down);
         if (migrates_ && missing_ != 0)
             return present_ != 0 ? as(What::try_again) : as(What::ask, *map_.target(decided_.slot));
         if (imports_ && request.is_asking)
             return has_several_ && missing_ != 0 ? as(What::try_again) : as(What::serve);
-        const bool may_be_replica =
-            !request.writes && (request.reads_replicas || request.is_sharded_pubsub);
-        if (owner == me_ || (may_be_replica && map_.share_data(owner, me_))) return as(What::serve);
-        return as(What::moved, owner);
+        const std::size_t owner = *map_.owner(decided_.slot);
+        return may_serve(owner, request) ? as(What::serve) : as(What::moved, owner);
     }
 
 private:
+    [[nodiscard]] bool may_serve(std::size_t owner, const SlotRequest& request) const noexcept {
+        if (owner == me_) return true;
+        const bool may_be_replica =
+            !request.writes && (request.reads_replicas || request.is_sharded_pubsub);
+        return may_be_replica && map_.share_data(owner, me_);
+    }
     [[nodiscard]] SlotDecision as(SlotDecision::What what, std::size_t node = 0) const noexcept {
         return {what, decided_.slot, node};
     }

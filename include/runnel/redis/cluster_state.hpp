@@ -135,6 +135,18 @@ inline Reply ClusterState::reply_to(const SlotDecision& decision) const {
     return to_node("MOVED");
 }
 
+// Whether the rest of a request matters: a check is told its keys.
+template <typename HasKey>
+[[nodiscard]] bool add_keys(SlotCheck& check, const CommandInfo& info, Words words,
+                            bool is_sharded_pubsub, const HasKey& has_key) {
+    const KeyPlaces keys = keys_to_route(info, words);
+    for (std::size_t n = 0; n != keys.count; ++n) {
+        const std::string_view key = words[keys.first + n * keys.step];
+        if (!check.add(key, is_sharded_pubsub, has_key)) return false;
+    }
+    return true;
+}
+
 inline std::optional<Reply> ClusterState::redirection(const SessionState& session, bool is_asking,
                                                       const CommandInfo& info, Words words) const {
     ServerState& here = session.server;
@@ -142,26 +154,19 @@ inline std::optional<Reply> ClusterState::redirection(const SessionState& sessio
         here.mutex.assert_held();
         return here.database(0).find(name) != nullptr;
     };
-    const SlotRequest request{.is_sharded_pubsub = info.has(Flag::of_shard),
-                              .writes = writes(session, info),
-                              .is_asking = is_asking,
-                              .reads_replicas = session.reads_replicas};
+    const bool is_sharded_pubsub = info.has(Flag::of_shard);
     SlotCheck check{map, here.node()};
-    const auto add_keys = [&](const CommandInfo& of, Words all) {
-        const KeyPlaces keys = keys_to_route(of, all);
-        for (std::size_t n = 0; n != keys.count; ++n) {
-            const std::string_view key = all[keys.first + n * keys.step];
-            if (!check.add(key, request.is_sharded_pubsub, has_key)) return false;
-        }
-        return true;
-    };
     if (session.transaction && info.name == "exec") {
         for (const QueuedCommand& queued : session.transaction->commands)
-            if (!add_keys(*queued.info, queued.words.get())) break;
+            if (!add_keys(check, *queued.info, queued.words.get(), is_sharded_pubsub, has_key))
+                break;
     } else {
-        (void)add_keys(info, words);
+        (void)add_keys(check, info, words, is_sharded_pubsub, has_key);
     }
-    const SlotDecision decision = check.decision(request);
+    const SlotDecision decision = check.decision({.is_sharded_pubsub = is_sharded_pubsub,
+                                                  .writes = writes(session, info),
+                                                  .is_asking = is_asking,
+                                                  .reads_replicas = session.reads_replicas});
     if (decision.what == SlotDecision::What::serve) return std::nullopt;
     return reply_to(decision);
 }

@@ -78,6 +78,10 @@ private:
     void add(std::span<const CommandInfo> family) {
         for (const CommandInfo& row : family) rows_.push_back(&row);
     }
+    template <typename... Families>
+    void add_all(const Families&... families) {
+        (add(families), ...);
+    }
 
     // Of a subcommand, `container` is its container's name.
     [[nodiscard]] const CommandInfo* find_in_any_case(std::string_view container,

@@ -215,30 +215,41 @@ inline std::optional<Clock::Deadline> ServerState::next_ring() const noexcept {
     return next;
 }
 
-inline void ServerState::ring_due() noexcept {
-    if (is_run(TimersOf::get(clock))) return;
+inline Parked* ServerState::first_of_all_to_look_at(std::uint64_t round) const noexcept {
+    Parked* first = nullptr;
+    for_each_server([&](const ServerState& server) {
+        server.mutex.assert_held();
+        Parked* const one = server.first_to_look_at(round);
+        if (one == nullptr) return;
+        if (first == nullptr || *next_look(*one) < *next_look(*first)) first = one;
+    });
+    return first;
+}
+
+inline bool ServerState::is_anybody_blocked() const noexcept {
     std::size_t blocked = 0;
     for_each_server([&](const ServerState& server) {
         server.mutex.assert_held();
         blocked += server.blocked_;
     });
-    if (blocked == 0) return;
+    return blocked != 0;
+}
+
+inline void ServerState::expire_all_due() noexcept {
     for_each_server([](ServerState& server) {
         server.mutex.assert_held();
         server.expire_due(server.wall());
     });
     serve_all();
+}
+
+inline void ServerState::ring_due() noexcept {
+    if (is_run(TimersOf::get(clock)) || !is_anybody_blocked()) return;
+    expire_all_due();
     // Each once: a command that is carried out again may be due again at once.
     const std::uint64_t round = ++place_.gate->round;
-    for (;;) {
-        Parked* first = nullptr;
-        for_each_server([&](const ServerState& server) {
-            server.mutex.assert_held();
-            Parked* const one = server.first_to_look_at(round);
-            if (one == nullptr) return;
-            if (first == nullptr || *next_look(*one) < *next_look(*first)) first = one;
-        });
-        if (first == nullptr || *next_look(*first) > clock.now()) return;
+    while (Parked* const first = first_of_all_to_look_at(round)) {
+        if (*next_look(*first) > clock.now()) return;
         first->looked_at_in = round;
         ServerState& server = first->session.server;
         server.mutex.assert_held();
@@ -249,11 +260,7 @@ inline void ServerState::ring_due() noexcept {
 
 inline void ServerState::do_due() noexcept {
     ring_due();
-    for_each_server([](ServerState& server) {
-        server.mutex.assert_held();
-        server.expire_due(server.wall());
-    });
-    serve_all();
+    expire_all_due();
 }
 
 inline void ServerState::finish(PendingState& pending, std::optional<Reply> reply,
@@ -378,18 +385,16 @@ inline void ServerState::carry_out_later(SessionState& session) noexcept {
 // ---- time
 
 inline void ServerState::expire_due(Milliseconds now) noexcept {
-    if (&data() != this) {
-        data().mutex.assert_held();
-        return data().expire_due(now);
-    }
-    if (expiring_ == 0) [[likely]]
+    ServerState& owner = data();
+    owner.mutex.assert_held();
+    if (owner.expiring_ == 0) [[likely]]
         return;
-    for (std::size_t number = 0; number != databases_.size(); ++number) {
-        Database& of = databases_[number];
+    for (std::size_t number = 0; number != owner.databases_.size(); ++number) {
+        Database& of = owner.databases_[number];
         for (const auto* next = of.first_expiry(); next != nullptr && next->at <= now;
              next = of.first_expiry()) {
-            erase(number, *next->key);
-            ++statistics.expired_keys;
+            owner.erase(number, *next->key);
+            ++owner.statistics.expired_keys;
         }
     }
 }

@@ -472,6 +472,7 @@ public:
         return std::exchange(interceptor_, std::move(by));
     }
     [[nodiscard]] const CommandLog& log() const noexcept RUNNEL_REQUIRES(mutex) { return log_; }
+    // NOLINTNEXTLINE(misc-no-recursion): who holds the data is no replica
     [[nodiscard]] const EntryHistory& history() const noexcept RUNNEL_REQUIRES(mutex) {
         if (!place_.data) return history_;
         place_.data->mutex.assert_held();
@@ -600,6 +601,11 @@ private:
     void for_each_server(const Visit& visit) RUNNEL_REQUIRES(mutex);
     template <typename Visit>
     void for_each_server(const Visit& visit) const RUNNEL_REQUIRES(mutex);
+    // Of all servers. Null: there is none that will be due.
+    [[nodiscard]] Parked* first_of_all_to_look_at(std::uint64_t round) const noexcept
+        RUNNEL_REQUIRES(mutex);
+    [[nodiscard]] bool is_anybody_blocked() const noexcept RUNNEL_REQUIRES(mutex);
+    void expire_all_due() noexcept RUNNEL_REQUIRES(mutex);
     // Somebody who waits here may be served.
     void list_to_serve() noexcept RUNNEL_REQUIRES(mutex);
     void serve_own() noexcept RUNNEL_REQUIRES(mutex);

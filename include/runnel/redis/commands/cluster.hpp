@@ -245,6 +245,7 @@ inline Reply cluster_info(Call& call) {
 
 inline Reply cluster_help(Call& call) {
     (void)cluster_of(call);
+    // NOLINTBEGIN(bugprone-suspicious-missing-comma)
     return help(call.words(),
                 {"COUNTKEYSINSLOT <slot>",
                  "    Return the number of keys in <slot>.",
@@ -270,6 +271,7 @@ inline Reply cluster_help(Call& call) {
                  "SHARDS",
                  "    Return information about slot range mappings and the nodes associated with "
                  "them."});
+    // NOLINTEND(bugprone-suspicious-missing-comma)
 }
 
 // ---- what a client says to a node
