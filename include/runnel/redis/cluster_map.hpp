@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <limits>
 #include <map>
+#include <numeric>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -72,7 +73,7 @@ class ClusterMap {
 public:
     // All slots belong to nobody.
     explicit ClusterMap(std::vector<ClusterNode> nodes)
-        : nodes_{std::move(nodes)}, owners_(key_slots, nobody) {}
+        : nodes_{std::move(nodes)}, owners_(key_slots, nobody), counts_(nodes_.size()) {}
 
     // ---- nodes
 
@@ -138,6 +139,7 @@ public:
             nodes_[former].master = replica;
         std::ranges::replace(owners_, static_cast<std::uint16_t>(former),
                              static_cast<std::uint16_t>(replica));
+        std::swap(counts_[former], counts_[replica]);
         for (auto& [slot, target] : targets_)
             if (target == former) target = replica;
         raise_epoch(replica);
@@ -164,15 +166,15 @@ public:
 
     // Gives a slot to a node, or to none; then it does not move any more.
     void set_owner(std::uint16_t slot, std::optional<std::size_t> to) noexcept {
-        owners_[slot] = to ? static_cast<std::uint16_t>(*to) : nobody;
+        assign(slot, to);
         targets_.erase(slot);
         if (to) raise_epoch(*to);
         update_is_up();
     }
     // The same for many, before the cluster is used.
     void set_owner(SlotRange slots, std::size_t to) noexcept {
-        std::fill(owners_.begin() + slots.first, owners_.begin() + slots.last + 1,
-                  static_cast<std::uint16_t>(to));
+        for (std::uint32_t slot = slots.first; slot <= slots.last; ++slot)
+            assign(static_cast<std::uint16_t>(slot), to);
         raise_epoch(to);
         update_is_up();
     }
@@ -202,14 +204,19 @@ public:
         }
         return ranges;
     }
+    // How many slots a node serves.
+    [[nodiscard]] std::size_t count_slots(std::size_t number) const noexcept {
+        return counts_[number];
+    }
     [[nodiscard]] std::size_t count_assigned() const noexcept {
-        return key_slots - static_cast<std::size_t>(std::ranges::count(owners_, nobody));
+        return std::accumulate(counts_.begin(), counts_.end(), std::size_t{0});
     }
     // Those whose node has failed.
     [[nodiscard]] std::size_t count_failed() const noexcept {
-        return static_cast<std::size_t>(std::ranges::count_if(owners_, [this](std::uint16_t owner) {
-            return owner != nobody && nodes_[owner].has_failed;
-        }));
+        std::size_t count = 0;
+        for (std::size_t number = 0; number != nodes_.size(); ++number)
+            if (nodes_[number].has_failed) count += counts_[number];
+        return count;
     }
     // Whether all slots are served.
     [[nodiscard]] bool is_up() const noexcept { return is_up_; }
@@ -224,6 +231,12 @@ private:
         if (found == nodes_.end()) return std::nullopt;
         return static_cast<std::size_t>(found - nodes_.begin());
     }
+    void assign(std::uint16_t slot, std::optional<std::size_t> to) noexcept {
+        std::uint16_t& owner = owners_[slot];
+        if (owner != nobody) --counts_[owner];
+        owner = to ? static_cast<std::uint16_t>(*to) : nobody;
+        if (to) ++counts_[*to];
+    }
     [[nodiscard]] std::uint16_t slot_at(Owners::const_iterator place) const noexcept {
         return static_cast<std::uint16_t>(place - owners_.begin());
     }
@@ -232,14 +245,11 @@ private:
         for (std::size_t number = 0; number != nodes_.size(); ++number)
             if (share_data(number, master)) nodes_[number].epoch = epoch_;
     }
-    void update_is_up() noexcept {
-        is_up_ = std::ranges::all_of(owners_, [this](std::uint16_t owner) {
-            return owner != nobody && !nodes_[owner].has_failed;
-        });
-    }
+    void update_is_up() noexcept { is_up_ = count_assigned() == key_slots && count_failed() == 0; }
 
     std::vector<ClusterNode> nodes_;
     Owners owners_;
+    std::vector<std::size_t> counts_;  // of the slots of each node
     std::map<std::uint16_t, std::size_t> targets_;
     std::uint64_t epoch_ = 0;
     bool is_up_ = false;

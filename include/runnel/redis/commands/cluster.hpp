@@ -204,10 +204,10 @@ struct ClusterFact {
     bool stands_always = true;  // or only if there were such messages
 };
 
-[[nodiscard]] inline std::uint64_t count_masters_with_slots(const ClusterMap& map) {
+[[nodiscard]] inline std::uint64_t count_masters_with_slots(const ClusterMap& map) noexcept {
     std::uint64_t count = 0;
     for (std::size_t number = 0; number != map.nodes().size(); ++number)
-        if (!map.slots_of(number).empty()) ++count;
+        if (map.count_slots(number) != 0) ++count;
     return count;
 }
 
