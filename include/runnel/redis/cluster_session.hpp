@@ -79,8 +79,9 @@ public:
     }
 
     /// The session at the node that serves a key or a shard channel, as far as is known: for
-    /// transactions, `submit()` and the like. Valid until the next call of execute() or
-    /// session_of(). Throws: Error{closed} if no node can be reached.
+    /// transactions, `submit()` and the like. execute() uses the same session: what it sends there
+    /// between MULTI and EXEC is queued. Valid until the next call of execute() or session_of().
+    /// Throws: Error{closed} if no node can be reached.
     [[nodiscard]] Session& session_of(std::string_view key) {
         const auto node = node_of(key_slot(key));
         if (!node) throw Error{ErrorCode::closed, "ClusterSession: no node can be reached"};
