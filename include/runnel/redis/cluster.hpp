@@ -100,8 +100,7 @@ public:
     /// The node whose address that is, such as "127.0.0.1:7002". Throws: Error{invalid_argument} if
     /// there is none.
     [[nodiscard]] std::size_t node_at(std::string_view address) const {
-        const detail::Lock lock{gate_->mutex};
-        if (const auto number = state_->map.find_address(address)) return *number;
+        if (const auto number = find_node(address)) return *number;
         refuse("node_at()", "no node has the address " + std::string{address});
     }
     /// Whether a node has failed, by fail(). Throws: Error{invalid_argument} if there is none.
@@ -229,7 +228,7 @@ public:
         auto next = state_->map;
         next.set_failed(number);
         change_map(std::move(next));
-        while (!sessions_of(state_->server(number)).empty()) close_one(state_->server(number));
+        end_all_sessions(state_->server(number));
     }
     /// A node that has failed comes back: with its slots, or, if one of its replicas has them
     /// now, as a replica of that. Throws: as fail().
@@ -384,15 +383,9 @@ private:
         master.mutex.assert_held();
         master.add_replica(replica);
     }
-    [[nodiscard]] static const detail::ServerState::Sessions&
-    sessions_of(const detail::ServerState& server) noexcept {
+    static void end_all_sessions(detail::ServerState& server) noexcept {
         server.mutex.assert_held();
-        return server.sessions();
-    }
-    static void close_one(detail::ServerState& server) noexcept {
-        server.mutex.assert_held();
-        const std::shared_ptr<detail::SessionState> session = server.sessions().begin()->second;
-        server.end_session(*session);
+        server.end_all_sessions();
     }
     void change_map(detail::ClusterMap next) {
         detail::MapChange{*state_, entered(), std::move(next)}.commit();

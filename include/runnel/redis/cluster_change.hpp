@@ -184,7 +184,7 @@ public:
             from_.tell({.what = Change::What::key_gone, .key = key.first, .type = type}, {0});
             to_.tell({.what = Change::What::key_made, .key = key.first, .type = type}, {0});
         }
-        to_.rearm_expiry_alarm();
+        to_.arm_expiry_alarm();
     }
 
 private:

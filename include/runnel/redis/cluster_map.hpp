@@ -109,10 +109,7 @@ public:
     // The highest of all.
     [[nodiscard]] std::uint64_t epoch() const noexcept { return epoch_; }
 
-    void set_failed(std::size_t number) noexcept {
-        nodes_[number].has_failed = true;
-        update_is_up();
-    }
+    void set_failed(std::size_t number) noexcept { nodes_[number].has_failed = true; }
     // If another node has got its slots meanwhile, it comes back as its replica.
     void set_working(std::size_t number) noexcept {
         ClusterNode& node = nodes_[number];
@@ -122,7 +119,6 @@ public:
             node.epoch = nodes_[*node.master].epoch;
         }
         node.successor.reset();
-        update_is_up();
     }
     // Makes a replica the master of its shard, with the slots of its former master, which becomes
     // its replica, if it works.
@@ -143,7 +139,6 @@ public:
         for (auto& [slot, target] : targets_)
             if (target == former) target = replica;
         raise_epoch(replica);
-        update_is_up();
     }
 
     // ---- slots
@@ -169,14 +164,12 @@ public:
         assign(slot, to);
         targets_.erase(slot);
         if (to) raise_epoch(*to);
-        update_is_up();
     }
     // The same for many, before the cluster is used.
     void set_owner(SlotRange slots, std::size_t to) noexcept {
         for (std::uint32_t slot = slots.first; slot <= slots.last; ++slot)
             assign(static_cast<std::uint16_t>(slot), to);
         raise_epoch(to);
-        update_is_up();
     }
     // Begins to move a slot. Throws: std::bad_alloc.
     void set_target(std::uint16_t slot, std::size_t to) { targets_.insert_or_assign(slot, to); }
@@ -219,7 +212,9 @@ public:
         return count;
     }
     // Whether all slots are served.
-    [[nodiscard]] bool is_up() const noexcept { return is_up_; }
+    [[nodiscard]] bool is_up() const noexcept {
+        return count_assigned() == key_slots && count_failed() == 0;
+    }
 
 private:
     using Owners = std::vector<std::uint16_t>;
@@ -245,14 +240,12 @@ private:
         for (std::size_t number = 0; number != nodes_.size(); ++number)
             if (share_data(number, master)) nodes_[number].epoch = epoch_;
     }
-    void update_is_up() noexcept { is_up_ = count_assigned() == key_slots && count_failed() == 0; }
 
     std::vector<ClusterNode> nodes_;
     Owners owners_;
     std::vector<std::size_t> counts_;  // of the slots of each node
     std::map<std::uint16_t, std::size_t> targets_;
     std::uint64_t epoch_ = 0;
-    bool is_up_ = false;
 };
 
 // Decides what a node does with a request, which is told the keys of all its commands one by one,

@@ -96,12 +96,16 @@ inline void ServerState::close_all() noexcept {
     std::shared_ptr<const Interceptor> by;  // destroyed without the lock
     const Entering entering{*this};
     by = intercept(nullptr);
+    end_all_sessions();
+    disarm(expiry_alarm_);
+    spare_alarm_.reset();  // it refers to this
+}
+
+inline void ServerState::end_all_sessions() noexcept {
     while (!sessions_.empty()) {
         const std::shared_ptr<SessionState> session = sessions_.begin()->second;
         end_session(*session);
     }
-    disarm(expiry_alarm_);
-    spare_alarm_.reset();  // it refers to this
 }
 
 inline void ServerState::end_session(SessionState& session) noexcept {
@@ -150,28 +154,25 @@ inline void ServerState::expect_served(const SessionState& session, const Comman
         refuse("READONLY You can't write against a read only replica.");
 }
 
-// The reply to a command that another node of the cluster serves, or none. EXEC ends its
-// transaction.
-inline Reply ServerState::redirect(SessionState& session, Words words, Reply reply) noexcept {
-    if (!session.transaction) return reply;
-    session.transaction->has_failed = true;
-    if (!is(words[0], "EXEC")) return reply;
-    session.transaction.reset();
-    unwatch(session);
-    return reply;
+// For a command that is not carried out: EXEC ends its transaction nevertheless, others fail it.
+inline void ServerState::fail_transaction(SessionState& session, Words words) noexcept {
+    if (is(words[0], "EXEC")) {
+        session.transaction.reset();
+        unwatch(session);
+    } else if (session.transaction) {
+        session.transaction->has_failed = true;
+    }
 }
 
-// The reply to a command that is not admitted. EXEC ends its transaction nevertheless.
+// The reply to a command that is not admitted.
 inline Reply ServerState::reject(SessionState& session, Words words, Reply refusal) {
-    if (!is(words[0], "EXEC")) {
-        if (session.transaction) session.transaction->has_failed = true;
-        return refusal;
+    Reply reply = std::move(refusal);
+    if (is(words[0], "EXEC")) {
+        std::string_view why = reply.text();
+        if (why.starts_with("ERR ")) why.remove_prefix(std::string_view{"ERR "}.size());
+        reply = Reply::error("EXECABORT Transaction discarded because of: " + std::string{why});
     }
-    std::string_view why = refusal.text();
-    if (why.starts_with("ERR ")) why.remove_prefix(std::string_view{"ERR "}.size());
-    Reply reply = Reply::error("EXECABORT Transaction discarded because of: " + std::string{why});
-    session.transaction.reset();
-    unwatch(session);
+    fail_transaction(session, words);
     return reply;
 }
 
@@ -194,7 +195,8 @@ inline Reply ServerState::reply_to(SessionState& session, Words words, Milliseco
     try {
         info = &admit(session, words);
     } catch (Redirection& redirection) {
-        return redirect(session, words, std::move(redirection.reply));
+        fail_transaction(session, words);
+        return std::move(redirection.reply);
     } catch (Refusal& refusal) {
         expect_supported(words);
         return reject(session, words, std::move(refusal.reply));

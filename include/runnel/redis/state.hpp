@@ -310,6 +310,7 @@ public:
     void remove(SessionState& session) noexcept RUNNEL_EXCLUDES(mutex);
     void close_all() noexcept RUNNEL_EXCLUDES(mutex);
     void end_session(SessionState& session) noexcept RUNNEL_REQUIRES(mutex);
+    void end_all_sessions() noexcept RUNNEL_REQUIRES(mutex);
 
     // ---- commands
 
@@ -390,8 +391,8 @@ public:
     }
     // Tells all who listen to changes.
     void tell(const Change& change, ChangedIn in) noexcept RUNNEL_REQUIRES(mutex);
-    // A key with a time to live may have come from elsewhere.
-    void rearm_expiry_alarm() noexcept RUNNEL_REQUIRES(mutex) { arm_expiry_alarm(); }
+    // A key with a time to live may have come, or gone.
+    void arm_expiry_alarm() noexcept RUNNEL_REQUIRES(mutex);
     // Removes a key, and tells it.
     void erase(std::size_t number, Database::Keys::value_type& key) noexcept RUNNEL_REQUIRES(mutex);
 
@@ -535,8 +536,7 @@ private:
         RUNNEL_REQUIRES(mutex);
     void expect_served(const SessionState& session, const CommandInfo& info, Words words) const
         RUNNEL_REQUIRES(mutex);
-    [[nodiscard]] Reply redirect(SessionState& session, Words words, Reply reply) noexcept
-        RUNNEL_REQUIRES(mutex);
+    void fail_transaction(SessionState& session, Words words) noexcept RUNNEL_REQUIRES(mutex);
     [[nodiscard]] Reply reject(SessionState& session, Words words, Reply refusal)
         RUNNEL_REQUIRES(mutex);
     [[nodiscard]] Strike strike(const SessionState& session, Words words) RUNNEL_REQUIRES(mutex);
@@ -613,7 +613,6 @@ private:
     [[nodiscard]] Parked* first_to_look_at(std::uint64_t round) const noexcept
         RUNNEL_REQUIRES(mutex);
     void prepare_expiry_alarm() RUNNEL_REQUIRES(mutex);
-    void arm_expiry_alarm() noexcept RUNNEL_REQUIRES(mutex);
     void serve_ready(KeyWaits& waits) noexcept RUNNEL_REQUIRES(mutex);
     [[nodiscard]] bool is_to_be_served(const Parked& parked, const KeyWaits& waits) noexcept
         RUNNEL_REQUIRES(mutex);
