@@ -13,10 +13,13 @@
 
 namespace runnel::test {
 
-/// A wait for nothing: somebody wakes it, or it ends by time-out or stop. It stands in no line.
+/// A wait for nothing: somebody wakes it, or it ends by time-out or stop. It stands in no line. Any
+/// thread may wake it, also before its own one waits.
 struct Rest : detail::Request {
     explicit Rest(Clock& on = SystemClock::instance())
-        : Request{behaviour, detail::WaitsOn::several, on} {}
+        : Request{behaviour, detail::WaitsOn::several, on} {
+        share();
+    }
 
     detail::WaitEnd wait(const Timeout& timeout = {}, const std::stop_token& stop = {}) {
         return wait(detail::WaitLimits{&timeout, &stop});

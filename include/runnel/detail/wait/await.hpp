@@ -2,6 +2,7 @@
 #pragma once
 
 #include <runnel/abstract_clock.hpp>
+#include <runnel/detail/base/assert.hpp>
 #include <runnel/detail/wait/core_offers.hpp>
 #include <runnel/detail/wait/request.hpp>
 #include <runnel/detail/wait/spin.hpp>
@@ -32,6 +33,7 @@ namespace runnel::inline v0::detail {
 
 // Ends a wait from outside: claims it and resumes it. False: it has ended otherwise.
 inline bool end_wait(Waiter& waiter, WaitEnd how) noexcept {
+    RUNNEL_ASSERT(waiter.is_shared());
     if (!waiter.claim(how)) return false;
     WakeChain chain;
     chain.add(waiter);

@@ -123,6 +123,7 @@ struct DueWait {
     while (Timer* const first = first_timer(timers)) {
         if (!(DuePlace::of(first->waiter, first->deadline) < limit)) break;
         const DueWait due{&first->waiter, first->deadline};
+        RUNNEL_ASSERT(due.waiter->is_shared());
         const bool is_claimed = due.waiter->claim(how);
         timers.waits.remove(*first);
         if (is_claimed) return due;  // if not, another thread ends it
