@@ -159,6 +159,21 @@ TEST_CASE("options choose the database and the protocol") {
     CHECK_THROWS_WITH(none.ping(), "ERR DB index is out of range");
 }
 
+TEST_CASE("options say who the client is") {
+    runnel::redis::Server server{{.password = "secret"}};
+    sw::Redis redis{server, {.password = "secret", .resp = 3}};
+    CHECK(redis.ping() == "PONG");
+    sw::Redis named{server, {.user = "default", .password = "secret"}};
+    CHECK(named.ping() == "PONG");
+    sw::Redis silent{server};
+    CHECK_THROWS_WITH(silent.ping(), "NOAUTH Authentication required.");
+    const std::string refused = "WRONGPASS invalid username-password pair or user is disabled.";
+    sw::Redis mistaken{server, {.password = "x"}};
+    CHECK_THROWS_WITH(mistaken.ping(), refused);
+    sw::Redis other{server, {.user = "other", .password = "secret"}};
+    CHECK_THROWS_WITH(other.ping(), refused);
+}
+
 TEST_CASE("a function that sends too many commands harms no other call") {
     runnel::redis::Server server;
     sw::Redis redis{server};

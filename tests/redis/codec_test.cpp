@@ -430,6 +430,33 @@ TEST_CASE("bytes that are no command are refused in the words of Redis", "[codec
     }
 }
 
+TEST_CASE("a client that has not said the password sends short commands only", "[codec]") {
+    const auto refusal = [](const std::string& bytes) -> std::string {
+        CommandDecoder decoder;
+        decoder.await_password(true);
+        decoder.feed(bytes);
+        try {
+            return decoder.take() ? "none" : "none so far";
+        } catch (const runnel::Error& error) {
+            return error.what();
+        }
+    };
+    CHECK(refusal("*10\r\n") == "none so far");
+    CHECK(refusal("*11\r\n") == "Protocol error: unauthenticated multibulk length");
+    CHECK(refusal("*1048577\r\n") == "Protocol error: invalid multibulk length");
+    CHECK(refusal("*1\r\n$16384\r\n" + std::string(16'384, 'x') + "\r\n") == "none");
+    CHECK(refusal("*1\r\n$16385\r\n") == "Protocol error: unauthenticated bulk length");
+    CHECK(refusal("*1\r\n$-1\r\n") == "Protocol error: invalid bulk length");
+    CHECK(refusal("PING\r\n") == "none");
+
+    CommandDecoder decoder;
+    decoder.await_password(true);
+    decoder.feed("PING\r\n*11\r\n");
+    CHECK(decoder.take() == Words{"PING"});
+    decoder.await_password(false);
+    CHECK_FALSE(decoder.take());
+}
+
 TEST_CASE("lines without an end are refused in the words of Redis", "[codec]") {
     const std::string digits(70'000, '1');
     CHECK(refusal_of_command(digits) == "Protocol error: too big inline request");

@@ -185,6 +185,48 @@ TEST_CASE("AUTH between MULTI and EXEC is queued", "[connection]") {
     CHECK(clients.one.execute({"EXEC"}) == Reply::array({ok()}));
 }
 
+TEST_CASE("a server with a password has sessions that say it, and others", "[connection]") {
+    Server server{{.password = "secret"}};
+    Session before{server};
+    const Reply refused = error("NOAUTH Authentication required.");
+    CHECK(before.execute({"SET", "key", "a"}) == refused);
+    CHECK(before.execute({"AUTH", "secret"}) == ok());
+    CHECK(before.execute({"SET", "key", "b"}) == ok());
+
+    Session knows_it{server, {.password = "secret"}};
+    CHECK(knows_it.execute({"GET", "key"}) == bulk("b"));
+    Session mistaken{server, {.password = "Secret"}};
+    CHECK(mistaken.execute({"GET", "key"}) == refused);
+    Server open;
+    Session needless{open, {.password = "secret"}};
+    CHECK(needless.execute({"PING"}) == Reply::simple_string("PONG"));
+}
+
+TEST_CASE("a session that has not said the password waits for nothing, and watches nothing",
+          "[connection]") {
+    Server server{{.password = "secret"}};
+    Session session{server};
+    Session other{server, {.password = "secret"}};
+    CHECK(session.submit({"BLPOP", "list", "0"}).ready());
+    CHECK(session.submit({"SUBSCRIBE", "news"}).ready());
+    CHECK(other.execute({"RPUSH", "list", "a"}) == Reply::integer(1));
+    CHECK(other.execute({"PUBLISH", "news", "a"}) == Reply::integer(0));
+    CHECK(session.outputs().size() == 2);
+}
+
+TEST_CASE("RESET forgets that the password was said, and what was begun", "[connection]") {
+    Server server{{.password = "secret"}};
+    Session session{server, {.password = "secret"}};
+    session.execute({"MULTI"});
+    session.execute({"SET", "key", "a"});
+    CHECK(session.execute({"RESET"}) == Reply::simple_string("RESET"));
+    CHECK(session.execute({"EXEC"}) == error("EXECABORT Transaction discarded because of: NOAUTH "
+                                             "Authentication required."));
+    CHECK(session.execute({"AUTH", "default", "secret"}) == ok());
+    CHECK(session.execute({"EXEC"}) == error("ERR EXEC without MULTI"));
+    CHECK(session.execute({"EXISTS", "key"}) == Reply::integer(0));
+}
+
 TEST_CASE("HELLO tells about the server, and chooses the protocol", "[connection]") {
     Clients clients;
     const auto facts = [&](std::int64_t protocol) {

@@ -182,6 +182,19 @@ TEST_CASE("a version leaves out the words of a text that came after it", "[redis
         }
 }
 
+TEST_CASE("a version words as it does how HELLO says a password", "[redis][profiles]") {
+    for (const Version version : versions) {
+        CAPTURE(to_string(version));
+        Server server{{.version = version, .password = "secret"}};
+        Session session{server};
+        const std::string text{session.execute({"HELLO", "3"})->text()};
+        CHECK((text.find("HELLO AUTH <user>") != std::string::npos) ==
+              (version < Version::redis_7_2));
+        CHECK((text.find("HELLO <proto> AUTH <user>") != std::string::npos) ==
+              (version >= Version::redis_7_2));
+    }
+}
+
 TEST_CASE("a version does not know the parameters that came after it", "[redis][profiles]") {
     for (const Version version : versions) {
         CAPTURE(to_string(version));

@@ -77,6 +77,17 @@ TEST_CASE_METHOD(ThreeNodes, "ASK is followed, and followed again by the next co
     CHECK(client.redirections() == 3);
 }
 
+TEST_CASE("a client of a cluster with a password says it at each node", "[redis][cluster]") {
+    redis::Cluster cluster{{.masters = 3, .nodes = {.password = "secret"}}};
+    redis::ClusterSession client{cluster, {.password = "secret"}};
+    for (const std::string key : {"apple", "foo", "bar"})
+        CHECK(client.execute({"SET", key, key}) == Reply::simple_string("OK"));
+    redis::Session other{cluster.node(2)};
+    CHECK(other.execute({"GET", "apple"}) == Reply::error("NOAUTH Authentication required."));
+    redis::ClusterSession silent{cluster};
+    CHECK(silent.execute({"GET", "foo"}) == Reply::error("NOAUTH Authentication required."));
+}
+
 TEST_CASE_METHOD(ThreeNodes, "errors that are no redirections are the client's to treat",
                  "[redis][cluster]") {
     client.execute({"SET", "{foo}1", "a"});

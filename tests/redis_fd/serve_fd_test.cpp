@@ -127,6 +127,28 @@ TEST_CASE("bytes that are no command get the error of Redis, and the connection 
     CHECK(scene.clients.connections() == 1);
 }
 
+TEST_CASE("a client that has not said the password may send little", "[redis][fd]") {
+    Server server{{.password = "secret"}};
+    FdServer clients{server};
+    RawClient client{clients.connect()};
+    const std::string large(100'000, 'x');
+    CHECK(text_of(client.ask({"GET", "key"})) == "(error) NOAUTH Authentication required.");
+    // What comes with AUTH in one piece counts as sent after it.
+    client.send("AUTH secret\r\nMSET a 1 b 2 c 3 d 4 e 5 f 6\r\n");
+    CHECK(text_of(client.take()) == "OK");
+    CHECK(text_of(client.take()) == "OK");
+    CHECK(text_of(client.ask({"SET", "key", large})) == "OK");
+    CHECK(text_of(client.ask({"RESET"})) == "RESET");
+    client.send({"SET", "key", large});
+    CHECK(text_of(client.take()) == "(error) ERR Protocol error: unauthenticated bulk length");
+    CHECK(client.ends());
+
+    RawClient other{clients.connect()};
+    other.send("*11\r\n");
+    CHECK(text_of(other.take()) == "(error) ERR Protocol error: unauthenticated multibulk length");
+    CHECK(other.ends());
+}
+
 TEST_CASE("QUIT is answered, and the connection ends without an error", "[redis][fd]") {
     Served scene;
     scene.one.send("QUIT\r\nSET key value\r\n");

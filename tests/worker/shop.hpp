@@ -80,14 +80,17 @@ public:
     using Backend = redis::SessionBackend;
     static constexpr bool runs_coroutines = false;
 
-    explicit SessionSide(ManualClock& clock) : server{{.clock = &clock}} {}
+    explicit SessionSide(ManualClock& clock) : server{{.clock = &clock, .password = password}} {}
 
     void add(std::uint64_t number, const std::string& text) {
         (void)session.execute({"XADD", "orders", std::to_string(number) + "-0", "value", text});
     }
     [[nodiscard]] Backend backend(bool with_letters) {
         return {server,
-                {.key = "orders", .group = "billing", .dead_letters = with_letters ? "dead" : ""}};
+                {.key = "orders",
+                 .group = "billing",
+                 .dead_letters = with_letters ? "dead" : "",
+                 .password = password}};
     }
     [[nodiscard]] std::size_t pending() {
         return static_cast<std::size_t>(
@@ -120,8 +123,10 @@ public:
     }
     void remove_group() { (void)session.execute({"XGROUP", "DESTROY", "orders", "billing"}); }
 
+    static constexpr const char* password = "secret";
+
     redis::Server server;
-    redis::Session session{server};
+    redis::Session session{server, {.password = password}};
 };
 
 /// The same, but the workers are coroutines.

@@ -9,6 +9,7 @@
 #include <runnel/redis/cluster.hpp>
 #include <runnel/redis/command_table.hpp>
 #include <runnel/redis/command_words.hpp>
+#include <runnel/redis/options.hpp>
 #include <runnel/redis/reply.hpp>
 #include <runnel/redis/session.hpp>
 
@@ -44,8 +45,9 @@ namespace runnel::inline v0::redis {
 /// Thread safety: as Session.
 class ClusterSession {
 public:
-    /// `cluster` must outlive it.
-    explicit ClusterSession(Cluster& cluster) : cluster_{cluster} {}
+    /// `cluster` must outlive it. Its sessions begin as `options` say.
+    explicit ClusterSession(Cluster& cluster, SessionOptions options = {})
+        : cluster_{cluster}, options_{std::move(options)} {}
 
     /// Sends a command to the node that serves its keys, or without keys to the first master, as
     /// far as is known, and waits for the reply; see Session::execute(). Follows MOVED and ASK, up
@@ -143,7 +145,7 @@ private:
         if (session && !session->is_closed()) return *session;
         if (session)
             while (auto push = session->next_push()) left_.push_back(std::move(*push));
-        session = std::make_unique<Session>(cluster_.node(node));
+        session = std::make_unique<Session>(cluster_.node(node), options_);
         (void)session->execute({"HELLO", "3"});
         return *session;
     }
@@ -187,7 +189,7 @@ private:
         owners_.assign(key_slots, std::nullopt);
         const auto node = first_that_can_be_reached();
         if (!node) return;
-        Session session{cluster_.node(*node)};
+        Session session{cluster_.node(*node), options_};
         const auto slots = session.execute({"CLUSTER", "SLOTS"});
         if (!slots || slots->kind() != Reply::Kind::array) return;
         for (const Reply& range : slots->elements()) {
@@ -201,6 +203,7 @@ private:
     }
 
     Cluster& cluster_;
+    const SessionOptions options_;
     std::vector<std::unique_ptr<Session>> sessions_{};  // by nodes; null: never needed
     std::vector<std::optional<std::size_t>> owners_ =
         std::vector<std::optional<std::size_t>>(key_slots);  // of slots

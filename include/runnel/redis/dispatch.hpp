@@ -68,6 +68,8 @@ inline std::shared_ptr<SessionState> ServerState::open(const SessionOptions& ses
     const Lock lock{mutex};
     auto session = std::make_shared<SessionState>(*this, last_id_ + 1, session_options, wire);
     session->facts.opened = session->facts.active = wall();
+    session->is_authenticated =
+        settings.password.empty() || session_options.password == settings.password;
     if (cluster() != nullptr && cluster()->map.node(node()).has_failed) {
         session->is_closed = true;
         return session;
@@ -135,6 +137,8 @@ inline const CommandInfo& ServerState::admit(SessionState& session, Words words)
     session.facts.last_command = nullptr;
     const CommandInfo& info = CommandTable::get().look_up(words, profile.has);
     session.facts.last_command = &info;
+    if (awaits_password(session) && !info.has(Flag::before_password))
+        refuse("NOAUTH Authentication required.");
     if (cluster() != nullptr) expect_served(session, info, words);
     const bool is_restricted = !session.is_resp3() && !session.subscriptions.empty();
     if (is_restricted && !info.has(Flag::when_subscribed))

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <string>
 
 namespace runnel::inline v0::redis {
 
@@ -33,6 +34,9 @@ struct ServerOptions {
     /// Decides what RANDOMKEY, SPOP, SRANDMEMBER and HRANDFIELD return. The same commands after the
     /// same seed give the same replies.
     std::uint64_t seed = 1;
+    /// What a client has to say, by AUTH or HELLO, before other commands; empty: nothing. Redis:
+    /// `requirepass`.
+    std::string password{};
     /// How many databases SELECT can choose from.
     std::size_t databases = 16;
     /// The nodes that trimming with `~` works on: at most so many entries, and bytes; 0: no limit.
@@ -55,6 +59,8 @@ struct ServerOptions {
 
 /// How a Session begins.
 struct SessionOptions {
+    /// If it is the server's, the session begins as if AUTH had been sent.
+    std::string password{};
     /// How many of the latest replies and pushes Session::outputs() shows.
     std::size_t keep_outputs = 1000;
 };

@@ -39,6 +39,8 @@ struct SessionBackendOptions {
     std::string dead_letters{};
     /// The field of an entry that is its value.
     std::string field = "value";
+    /// The server's, if it has one.
+    std::string password{};
 };
 
 /// A stream of the fake of Redis, as a Worker sees it: what a service with a Redis behind it would
@@ -158,7 +160,10 @@ public:
 
         struct State {
             State(Server& on, SessionBackendOptions with)
-                : server{&on}, options{std::move(with)}, session{on}, other_session{on} {}
+                : server{&on},
+                  options{std::move(with)},
+                  session{on, session_options(options)},
+                  other_session{on, session_options(options)} {}
 
             Server* server;
             SessionBackendOptions options;
@@ -336,13 +341,13 @@ public:
     [[nodiscard]] bool has_dead_letters() const noexcept { return !options_.dead_letters.empty(); }
     [[nodiscard]] Consumer consumer(std::string_view name) { return {*server_, options_, name}; }
     void make_again() {
-        Session session{*server_};
+        Session session{*server_, session_options(options_)};
         const auto reply =
             session.execute({"XGROUP", "CREATE", options_.key, options_.group, "0", "MKSTREAM"});
         if (reply && !is_error(*reply, "BUSYGROUP")) expect_no_error(*reply);
     }
     [[nodiscard]] bool may_come_back(StreamId id) {
-        Session session{*server_};
+        Session session{*server_, session_options(options_)};
         const std::string text = to_string(id);
         const auto finds = [&](const std::vector<std::string>& words) {
             return !called(session, words).elements().empty();
@@ -355,7 +360,7 @@ public:
     // A consumer may read between the look and the removal; what it has pending then is lost to it.
     // So only those go that have been idle for that long.
     std::size_t reap(Duration idle) {
-        Session session{*server_};
+        Session session{*server_, session_options(options_)};
         std::size_t count = 0;
         const auto limit = std::chrono::ceil<std::chrono::milliseconds>(idle.nanoseconds()).count();
         const Reply rows = called(session, {"XINFO", "CONSUMERS", options_.key, options_.group});
@@ -370,6 +375,10 @@ public:
     }
 
 private:
+    [[nodiscard]] static SessionOptions session_options(const SessionBackendOptions& options) {
+        return {.password = options.password};
+    }
+
     [[nodiscard]] static bool is_error(const Reply& reply, std::string_view code) {
         return reply.kind() == Reply::Kind::error && reply.text().starts_with(code);
     }

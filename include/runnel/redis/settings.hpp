@@ -5,18 +5,21 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 
 namespace runnel::inline v0::redis::detail {
 
 // What CONFIG SET can change: at first as the server's options say. Guarded by its lock.
 struct Settings {
-    explicit Settings(const ServerOptions& options) noexcept
-        : stream_node_max_entries{options.stream_node_max_entries},
+    explicit Settings(const ServerOptions& options)
+        : password{options.password},
+          stream_node_max_entries{options.stream_node_max_entries},
           stream_node_max_bytes{options.stream_node_max_bytes},
           stream_idmp_duration{options.stream_idmp_duration.count()},
           stream_idmp_maxsize{static_cast<std::int64_t>(options.stream_idmp_maxsize)},
           pubsub_limit{options.pubsub_limit} {}
 
+    std::string password;
     std::size_t stream_node_max_entries;
     std::size_t stream_node_max_bytes;
     std::int64_t stream_idmp_duration;  // seconds

@@ -176,6 +176,7 @@ struct SessionState : std::enable_shared_from_this<SessionState> {
 
     ServerState& server;
     const std::int64_t id;
+    bool is_authenticated = true;
     int protocol = 2;
     std::size_t database = 0;
     std::string name;
@@ -423,6 +424,11 @@ public:
     // Sends what a command has prepared for other sessions, and perhaps for its own.
     void send(Prepared& outputs) noexcept RUNNEL_REQUIRES(mutex);
     // By the carrier of a session: so many bytes were fetched, and the client has not taken them.
+    // Whether all it may do is to say the password.
+    [[nodiscard]] bool awaits_password(const SessionState& session) const noexcept
+        RUNNEL_REQUIRES(mutex) {
+        return !session.is_authenticated && !settings.password.empty();
+    }
     void set_unwritten(SessionState& session, std::size_t bytes) const noexcept
         RUNNEL_REQUIRES(mutex);
     // The carrier of a session, if it has one, is to look at it.

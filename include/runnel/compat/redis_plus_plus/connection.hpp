@@ -74,8 +74,16 @@ private:
                        ? Timeout{options.socket_timeout}
                        : Timeout{}},
           session_{server, {.keep_outputs = 0}} {
+        authenticate(options);
         if (options.resp == 3) (void)call(CmdArgs{"HELLO", 3});
         if (options.db != 0) (void)call(CmdArgs{"SELECT", options.db});
+    }
+
+    void authenticate(const ConnectionOptions& options) {
+        if (options.user != "default")
+            (void)call(CmdArgs{"AUTH", options.user, options.password});
+        else if (!options.password.empty())
+            (void)call(CmdArgs{"AUTH", options.password});
     }
 
     // The next reply. Throws: ReplyError if that is an error; what recv_any() throws.

@@ -30,6 +30,9 @@ using OptionalStringPair = Optional<std::pair<std::string, std::string>>;
 
 /// How a Redis connects to its Server.
 struct ConnectionOptions {
+    /// What it says by AUTH; of the user `default` without a password: nothing.
+    std::string user = "default";
+    std::string password{};
     /// The database of the server.
     int db = 0;
     /// 3: HELLO 3 is sent first.

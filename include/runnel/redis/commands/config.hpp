@@ -155,6 +155,8 @@ struct Parameter {
 };
 inline constexpr auto parameters = std::to_array<Parameter>({
     {"client-output-buffer-limit", get_output_limits, set_output_limits},
+    {"requirepass", [](const Settings& settings) { return settings.password; },
+     [](Settings& settings, std::string_view value) { settings.password = value; }},
     {"stream-idmp-duration",
      [](const Settings& settings) { return std::to_string(settings.stream_idmp_duration); },
      [](Settings& settings, std::string_view value) {
@@ -201,7 +203,6 @@ inline constexpr auto fixed_parameters = std::to_array<FixedParameter>({
     {"notify-keyspace-events", ""},
     {"port", "6379"},
     {"proto-max-bulk-len", "536870912"},
-    {"requirepass", ""},
     {"save", ""},
     {"set-max-intset-entries", "512"},
     {"set-max-listpack-entries", "128"},
@@ -297,7 +298,7 @@ inline Reply config_set(Call& call) {
     for (std::size_t index = 0; index != names.size(); ++index)
         change_setting(changed, names[index], call[3 + 2 * index]);
     Reply reply = reply_ok();
-    call.settings() = changed;
+    call.settings() = std::move(changed);
     return reply;
 }
 

@@ -71,28 +71,36 @@ inline Reply reset(Call& call) {
     session.facts.no_touch = false;
     session.is_asking = false;
     session.reads_replicas = false;
+    session.is_authenticated = call.settings().password.empty();
     return reply;
 }
 
-// ---- AUTH and HELLO: there is one user, "default", for whom any password does
+// ---- AUTH and HELLO: there is one user, "default"
 
+[[nodiscard]] inline bool is_right(const Call& call, std::string_view user,
+                                   std::string_view password) noexcept {
+    const std::string& right = call.settings().password;
+    return user == only_user && (right.empty() || password == right);
+}
 [[noreturn]] inline void refuse_user() {
     refuse("WRONGPASS invalid username-password pair or user is disabled.");
 }
 
-// As of a server without a password, which takes one of a user that is named, and no other.
 inline Reply auth(Call& call) {
     if (call.size() > 3) refuse_syntax();
-    if (call.size() == 2)
+    const bool names_user = call.size() == 3;
+    if (!names_user && call.settings().password.empty())
         refuse("ERR AUTH <password> called without any password configured for the default user. "
                "Are you sure your configuration is correct?");
-    if (call[1] != only_user) refuse_user();
-    return reply_ok();
+    if (!is_right(call, names_user ? call[1] : only_user, call[call.size() - 1])) refuse_user();
+    Reply reply = reply_ok();
+    call.session().is_authenticated = true;
+    return reply;
 }
 
 struct HelloOptions {
     std::optional<std::string> name{};
-    bool may_enter = true;
+    std::optional<bool> is_right{};  // the password; nothing: there is none
 };
 
 inline HelloOptions read_hello_options(const Call& call) {
@@ -100,7 +108,7 @@ inline HelloOptions read_hello_options(const Call& call) {
     for (std::size_t at = 2; at < call.size(); ++at) {
         const std::size_t more = call.size() - 1 - at;
         if (is(call[at], "AUTH") && more >= 2) {
-            options.may_enter = call[at + 1] == only_user;
+            options.is_right = is_right(call, call[at + 1], call[at + 2]);
             at += 2;
         } else if (is(call[at], "SETNAME") && more >= 1) {
             options.name = client_name(call[++at]);
@@ -110,6 +118,21 @@ inline HelloOptions read_hello_options(const Call& call) {
         }
     }
     return options;
+}
+
+// A part of what HELLO replies to a client that has to say a password.
+inline constexpr std::string_view hello_refusal_names_version = "<proto>";
+
+// Throws: Refusal, unless the client was authenticated before, or is now.
+inline void expect_authenticated(const Call& call, const HelloOptions& options) {
+    if (!options.is_right.value_or(true)) refuse_user();
+    if (options.is_right || call.session().is_authenticated) return;
+    const bool names_version = call.has(hello_refusal_names_version);
+    refuse("NOAUTH HELLO must be called with the client already authenticated, otherwise the "
+           "HELLO " +
+           std::string{names_version ? "<proto> " : ""} +
+           "AUTH <user> <pass> option can be used to authenticate the client and select the RESP "
+           "protocol version at the same time");
 }
 
 [[nodiscard]] inline int read_protocol(std::string_view word) {
@@ -126,7 +149,7 @@ inline Reply hello(Call& call) {
     SessionState& session = call.session();
     const int protocol = call.size() > 1 ? read_protocol(call[1]) : session.protocol;
     HelloOptions options = read_hello_options(call);
-    if (!options.may_enter) refuse_user();
+    expect_authenticated(call, options);
     std::vector<Reply> facts{bulk("server"),  bulk(call.profile().server),
                              bulk("version"), bulk(call.profile().number),
                              bulk("proto"),   Reply::integer(protocol),
@@ -136,19 +159,34 @@ inline Reply hello(Call& call) {
                              bulk("modules"), Reply::array({})};
     Reply reply = protocol == 3 ? Reply::map(std::move(facts)) : Reply::array(std::move(facts));
     if (options.name) session.name = std::move(*options.name);
+    session.is_authenticated = true;
     session.protocol = protocol;
     return reply;
 }
+
+inline constexpr auto hello_parts = std::to_array<NewerPart>({
+    {hello_refusal_names_version, {7, 2}},
+});
 
 inline constexpr auto connection_commands = std::to_array<CommandInfo>({
     {"ping", -1, Flag::when_subscribed, {}, {1, 0}, ping},
     {"echo", 2, Flag::none, {}, {1, 0}, echo},
     {"time", 1, Flag::none, {}, {2, 6}, time},
     {"select", 2, Flag::none, {}, {1, 0}, select},
-    {"quit", -1, Flag::when_subscribed | Flag::not_queued, {}, {1, 0}, quit},
-    {"reset", 1, Flag::when_subscribed | Flag::not_queued, {}, {6, 2}, reset},
-    {"auth", -2, Flag::none, {}, {1, 0}, auth},
-    {"hello", -1, Flag::none, {}, {6, 0}, hello},
+    {"quit",
+     -1,
+     Flag::when_subscribed | Flag::not_queued | Flag::before_password,
+     {},
+     {1, 0},
+     quit},
+    {"reset",
+     1,
+     Flag::when_subscribed | Flag::not_queued | Flag::before_password,
+     {},
+     {6, 2},
+     reset},
+    {"auth", -2, Flag::before_password, {}, {1, 0}, auth},
+    {"hello", -1, Flag::before_password, {}, {6, 0}, hello, hello_parts},
 });
 
 }  // namespace runnel::inline v0::redis::detail
