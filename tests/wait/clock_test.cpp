@@ -4,6 +4,7 @@
 
 #include "support/catch.hpp"
 #include "support/eventually.hpp"
+#include "support/printed.hpp"
 #include "support/rest.hpp"
 
 #include <array>
@@ -31,11 +32,13 @@ using runnel::ErrorCode;
 using runnel::ManualClock;
 using runnel::SystemClock;
 using runnel::detail::WaitEnd;
+using runnel::test::eventually;
 using runnel::test::Rest;
 using namespace std::chrono_literals;
 
-struct runnel::detail::ThreadEndOf {
-    static ThreadEnd& of(ManualClock::Thread& thread) { return *thread.end_; }
+struct runnel::detail::PatienceOf {
+    static auto& of(ManualClock::Thread& thread) { return thread.end_->patience; }
+    static auto& of(ManualClock& clock) { return clock.patience_; }
 };
 
 namespace {
@@ -44,6 +47,32 @@ using Nanoseconds = std::chrono::nanoseconds;
 
 // What the threads of a test have said, in order. One of them runs at a time, or so they should.
 using Log = std::vector<std::string>;
+
+// What is printed while it lives is read by it.
+class StandardError {
+public:
+    StandardError() {
+        REQUIRE(pipe(ends_.data()) == 0);
+        dup2(ends_[1], STDERR_FILENO);
+    }
+    StandardError(const StandardError&) = delete;
+    StandardError& operator=(const StandardError&) = delete;
+    ~StandardError() {
+        dup2(usual_, STDERR_FILENO);
+        for (const int file : {ends_[0], ends_[1], usual_}) close(file);
+    }
+
+    // Waits for it. In any thread.
+    [[nodiscard]] std::string take_line() const {
+        std::string line;
+        for (char byte = 0; byte != '\n' && read(ends_[0], &byte, 1) == 1;) line += byte;
+        return line;
+    }
+
+private:
+    std::array<int, 2> ends_{};
+    const int usual_ = dup(STDERR_FILENO);
+};
 
 // The code of the Error that `call` throws, and its text.
 std::optional<ErrorCode> error_of(const std::function<void()>& call, std::string* text = nullptr) {
@@ -340,7 +369,7 @@ TEST_CASE("settling in vain names the threads that do not wait, and no others", 
         const auto waiting = clock.thread("the waiting", [&] { rest.wait(); });
         auto finished = clock.thread("the early bird", [] {});
         finished.join();
-        runnel::test::eventually([&] { return clock.waiting() == 1; });
+        eventually([&] { return clock.waiting() == 1; });
         CHECK(error_of([&] { clock.settle(5ms); }, &text) == ErrorCode::not_settled);
         gate.count_down();
         clock.settle();
@@ -432,7 +461,7 @@ TEST_CASE("waits of threads that are not the clock's own end in time, too", "[cl
     std::optional<WaitEnd> end;
     {
         const std::jthread stranger{[&] { end = Rest{clock}.wait(1h); }};
-        runnel::test::eventually([&] { return clock.waiting() == 1; });
+        eventually([&] { return clock.waiting() == 1; });
         clock.settle();  // does not wait for it
         clock.advance(1h);
     }
@@ -520,7 +549,7 @@ TEST_CASE("a wait that is claimed at its deadline ends as its claimer says", "[c
             begun = true;
             clock->park(rest, clock->now());
         }};
-        runnel::test::eventually([&] { return begun.load(); });
+        eventually([&] { return begun.load(); });
         clock->unpark(rest);
         parked.join();
         CHECK(rest.how() == WaitEnd::closed);
@@ -543,7 +572,7 @@ TEST_CASE("system time is that of the machine", "[clock][system]") {
 TEST_CASE("system time moves on, also for who asks for it all the time", "[clock][system]") {
     const Clock& clock = SystemClock::instance();
     const auto wall = clock.wall();
-    runnel::test::eventually([&] { return clock.wall() >= wall + 1ms; });
+    eventually([&] { return clock.wall() >= wall + 1ms; });
 }
 
 TEST_CASE("there is one system clock", "[clock][system]") {
@@ -707,23 +736,47 @@ TEST_CASE("a thread that has finished may be unwound after its clock has gone",
 
 TEST_CASE("a test that returns early is told which thread it waits for", "[clock][manual]") {
     const bool assigns = GENERATE(false, true);
-    std::array<int, 2> pipe_ends{};
-    REQUIRE(pipe(pipe_ends.data()) == 0);
-    const int standard = dup(STDERR_FILENO);
-    dup2(pipe_ends[1], STDERR_FILENO);
     std::string said;
     {
+        StandardError printed;
         ManualClock clock;
-        auto thread = clock.thread("the reader", [&] {  // finishes once it has been printed
-            for (char byte = 0; byte != '\n' && read(pipe_ends[0], &byte, 1) == 1;) said += byte;
-        });
-        runnel::detail::ThreadEndOf::of(thread).patience = 0s;
+        auto thread = clock.thread("the reader", [&] { said = printed.take_line(); });
+        runnel::detail::PatienceOf::of(thread) = 0s;
         if (assigns) thread = {};
     }
-    dup2(standard, STDERR_FILENO);
-    for (const int file : {pipe_ends[0], pipe_ends[1], standard}) close(file);
     CHECK(said == "runnel: ManualClock::Thread: it goes, and still waits for its thread: "
                   "the reader (which waits without the thread's stop token?)\n");
+}
+
+TEST_CASE("a test that waits in the thread that moves the time is told so", "[clock][manual]") {
+    std::string said;
+    {
+        StandardError printed;
+        ManualClock clock;
+        runnel::detail::PatienceOf::of(clock) = 0s;
+        Rest rest{clock};
+        const std::jthread waker{[&] {  // of whom the clock does not know
+            said = printed.take_line();
+            rest.wake();
+        }};
+        rest.wait(1h);
+    }
+    CHECK(contains(said, "runnel: ManualClock: a thread that the clock has not started still waits "
+                         "on it, and nobody has moved the time"));
+}
+
+TEST_CASE("a test that waits for a thread that is at work is told nothing", "[clock][manual]") {
+    const std::string printed = runnel::test::printed_by([] {
+        ManualClock clock;
+        runnel::detail::PatienceOf::of(clock) = 0s;
+        Rest rest{clock};
+        const auto thread = clock.thread([&] {
+            eventually([&] { return clock.waiting() == 1; });
+            rest.wake();
+        });
+        rest.wait(1h);
+    });
+    CHECK(printed.empty());
 }
 
 TEST_CASE("a thread whose waits have its stop token ends with its Thread", "[clock][manual]") {

@@ -226,7 +226,7 @@ public:
     /// pushes, as those of SUBSCRIBE are.
     ///
     /// Blocks: as long as the command does, on the server's clock. In the thread that moves the
-    /// time that is for ever: submit() does not wait.
+    /// time that is for ever, which a ManualClock prints after ten seconds: submit() does not wait.
     std::optional<Reply> execute(std::initializer_list<std::string_view> words) {
         return execute_words({words.begin(), words.size()});
     }

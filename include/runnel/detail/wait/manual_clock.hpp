@@ -38,7 +38,7 @@ namespace runnel::inline v0 {
 
 namespace detail {
 
-struct ThreadEndOf;  // of the tests
+struct PatienceOf;  // of the tests
 
 }  // namespace detail
 
@@ -69,7 +69,8 @@ struct ManualClockOptions {
 /// Other threads, such as a plain std::jthread or the thread of the test, may wait on this clock,
 /// too. advance() ends those of their waits that it finds. But it does not wait for these threads:
 /// it does not know when they begin to wait or run on. A wait in the thread of the test blocks
-/// until another thread ends it or moves the time.
+/// until another thread ends it or moves the time. If it has lasted for ten seconds of real time,
+/// and nobody has moved the time, nor is a thread of the clock at work, this is printed.
 ///
 /// **Lock-step.** With a seed the threads of the clock run one at a time, in an order that the seed
 /// decides. One seed gives the same run each time; another seed gives another one:
@@ -157,7 +158,7 @@ public:
 
     private:
         friend class ManualClock;
-        friend struct detail::ThreadEndOf;
+        friend struct detail::PatienceOf;
 
         Thread(std::jthread&& thread, ManualClock& clock, std::shared_ptr<detail::ThreadEnd> end,
                std::size_t number) noexcept
@@ -270,6 +271,7 @@ public:
     void unpark(Wait& wait) noexcept override;
 
 private:
+    friend struct detail::PatienceOf;
     using Attached = detail::ClockThread;
     using Parked = detail::ParkedWait;
     using Stranger = detail::Stranger;
@@ -322,6 +324,7 @@ private:
     void settle_for_advance();
     [[nodiscard]] Due claim_next_due(Deadline until) noexcept;
     void end_waits(std::size_t number) noexcept;
+    void sleep_unknown(detail::Waiter& waiter) noexcept;
     void begin(Attached& thread) noexcept;
     void start_in_turn() noexcept;
     [[nodiscard]] Attached* begin_join(std::size_t number) noexcept;
@@ -388,6 +391,7 @@ private:
     std::optional<detail::Baton> baton_{};  // there in lock-step
     detail::LinkedList<Stranger> strangers_;
     bool has_told_of_the_stuck_ = false;
+    std::chrono::nanoseconds patience_ = std::chrono::seconds{10};  // tests have less
 };
 
 inline void ManualClock::set_running(Attached* thread, bool running) noexcept {
@@ -448,12 +452,32 @@ inline void ManualClock::park(Wait& wait, std::optional<Deadline> deadline) noex
         const MutexLock lock{mutex_};
         if (!stand_parked(parked, stranger)) return;
     }
+    if (parked.thread == nullptr) sleep_unknown(waiter);
     while (!waiter.ended()) waiter.sleep();
     if (!baton_) return;
     MutexLock lock{mutex_};
     if (!is_in_lock_step()) return;
     await_baton(lock, parked.thread != nullptr ? parked.thread->seat : stranger.seat);
     if (parked.stranger != nullptr) strangers_.remove(stranger);
+}
+
+// The wait of a thread that the clock has not started, until it has ended or need not be watched
+// any more. If it is the thread that moves the time, it waits for ever.
+inline void ManualClock::sleep_unknown(detail::Waiter& waiter) noexcept {
+    using Steady = std::chrono::steady_clock;
+    const Deadline begun = now();
+    bool may_go_on = true;
+    while (may_go_on) {
+        const auto until = detail::later(Steady::now(), patience_);
+        while (!waiter.ended() && Steady::now() < until) waiter.sleep(until);
+        const std::lock_guard lock{mutex_};
+        if (waiter.ended() || now_ != begun) return;
+        may_go_on = is_anybody_awaited({nullptr, false});
+    }
+    detail::print(
+        "ManualClock: a thread that the clock has not started still waits on it, and nobody has "
+        "moved the time (is it the thread that does? let one of thread() wait, or wait without a "
+        "thread)");
 }
 
 inline void ManualClock::unpark(Wait& wait) noexcept {
