@@ -2,6 +2,7 @@
 #include <runnel/clock.hpp>
 #include <runnel/error.hpp>
 #include <runnel/key_slot.hpp>
+#include <runnel/outcome.hpp>
 #include <runnel/redis/cluster.hpp>
 #include <runnel/redis/cluster_session.hpp>
 
@@ -11,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -208,6 +210,86 @@ TEST_CASE_METHOD(ThreeNodes, "pushes of all nodes come through one client", "[re
     std::vector<std::string> heard;
     while (const auto push = client.next_push()) heard.push_back((*push)[2].text());
     CHECK(heard == std::vector<std::string>{"3", "1", "2"});  // node by node
+}
+
+namespace {
+
+// A client that waits for pushes of all nodes in a thread of its own.
+struct Listening {
+    runnel::ManualClock clock;
+    redis::Cluster cluster{{.masters = 3, .nodes = {.clock = &clock}}};
+    redis::ClusterSession client{cluster};
+    redis::ClusterSession other{cluster};
+    std::optional<Reply> heard{};
+
+    Listening() {
+        for (const std::string channel : {"apple", "hello", "foo"})
+            client.execute({"SSUBSCRIBE", channel});
+        while (client.next_push()) continue;
+    }
+
+    auto listen(runnel::Timeout timeout) {
+        auto thread = clock.thread([this, timeout](const std::stop_token& stop) {
+            heard = client.next_push(timeout, stop);
+        });
+        clock.settle();
+        return thread;
+    }
+};
+
+}  // namespace
+
+TEST_CASE_METHOD(Listening, "a client of a cluster waits for a push of any node",
+                 "[redis][cluster]") {
+    const std::string channel = GENERATE("apple", "hello", "foo");
+    {
+        const auto thread = listen(1h);
+        CHECK(clock.waiting() == 1);
+        other.execute({"SPUBLISH", channel, "1"});
+    }
+    CHECK(heard.value().strings() == std::vector<std::string>{"smessage", channel, "1"});
+}
+
+TEST_CASE_METHOD(Listening, "a push that is there is not waited for", "[redis][cluster]") {
+    other.execute({"SPUBLISH", "foo", "1"});
+    other.execute({"SPUBLISH", "apple", "2"});
+    CHECK(client.next_push(1h).value()[2] == Reply::bulk_string("2"));
+    CHECK(client.next_push(1h).value()[2] == Reply::bulk_string("1"));
+    CHECK(client.next_push(0s) == std::nullopt);
+}
+
+TEST_CASE_METHOD(Listening, "a wait for a push ends by its time-out, and by a stop",
+                 "[redis][cluster]") {
+    {
+        const auto thread = listen(1h);
+        clock.advance(1h - 1ms);
+        CHECK(clock.waiting() == 1);
+        clock.advance(1ms);
+        CHECK(clock.waiting() == 0);
+    }
+    { auto thread = listen({}); }  // its end requests a stop
+    CHECK(heard == std::nullopt);
+    other.execute({"SPUBLISH", "foo", "1"});
+    CHECK(client.next_push().value()[2] == Reply::bulk_string("1"));
+}
+
+TEST_CASE_METHOD(Listening, "a wait for a push ends when no node is left, and not before",
+                 "[redis][cluster]") {
+    const auto thread = listen({});
+    cluster.fail(0);
+    cluster.fail(2);
+    clock.settle();
+    CHECK(clock.waiting() == 1);
+    cluster.fail(1);
+    clock.settle();
+    CHECK(clock.waiting() == 0);
+    CHECK(heard == std::nullopt);
+}
+
+TEST_CASE("a client of a cluster without a connection waits for no push", "[redis][cluster]") {
+    redis::Cluster cluster{{.masters = 2}};
+    redis::ClusterSession client{cluster};
+    CHECK(client.next_push({}) == std::nullopt);
 }
 
 TEST_CASE("a pop that waits is sent to the node that its list has gone to", "[redis][cluster]") {

@@ -5,6 +5,7 @@
 #include <runnel/clock.hpp>
 #include <runnel/redis.hpp>
 #include <runnel/redis/cluster.hpp>
+#include <runnel/redis/cluster_session.hpp>
 #include <runnel/redis/serve_fd.hpp>
 #include <runnel/runner.hpp>
 
@@ -18,7 +19,10 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <iostream>
+#include <map>
 #include <memory>
+#include <numeric>
 #include <optional>
 #include <string>
 #include <thread>
@@ -284,6 +288,39 @@ TEST_CASE("a message comes to each subscriber of its shard that was counted, onc
     CHECK(heard == counted);
     CHECK_FALSE(is_out_of_order);
     CHECK_FALSE(storm.is_surprised);
+}
+
+TEST_CASE("a client that waits for pushes of all nodes hears each message, in order",
+          "[redis][cluster]") {
+    const TimerThread timers{};
+    Cluster cluster{{.masters = 3, .nodes = {.clock = &SystemClock::instance()}}};
+    const std::vector<std::string> channels{"apple", "hello", "foo"};  // of a node each
+    const std::size_t rounds = scaled(2'000);
+    redis::ClusterSession client{cluster};
+    for (const std::string& channel : channels) client.execute({"SSUBSCRIBE", channel});
+    std::map<std::string, std::vector<std::size_t>> heard;
+    std::size_t timed_out = 0;
+    {
+        std::vector<std::jthread> publishers;
+        for (const std::string& channel : channels)
+            publishers.emplace_back([&cluster, &channel, rounds] {
+                redis::ClusterSession publisher{cluster};
+                for (std::size_t round = 0; round != rounds; ++round)
+                    publisher.execute({"SPUBLISH", channel, std::to_string(round)});
+            });
+        // With and without a time-out, which may come together with a push.
+        for (std::size_t left = channels.size() * (rounds + 1); left != 0;) {
+            const auto push = client.next_push(left % 2 == 0 ? Timeout{} : Timeout{10us});
+            timed_out += push ? 0U : 1U;
+            left -= push ? 1U : 0U;
+            if (push && (*push)[0].text() == "smessage")
+                heard[std::string{(*push)[1].text()}].push_back(std::stoul((*push)[2].text()));
+        }
+    }
+    std::vector<std::size_t> all(rounds);
+    std::iota(all.begin(), all.end(), std::size_t{0});
+    for (const std::string& channel : channels) CHECK(heard[channel] == all);
+    std::cout << timed_out << " waits have timed out\n";
 }
 
 TEST_CASE("a message crosses nodes and descriptors, once and in order", "[redis][cluster]") {

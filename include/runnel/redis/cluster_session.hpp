@@ -5,16 +5,19 @@
 
 #include <runnel/error.hpp>
 #include <runnel/key_slot.hpp>
+#include <runnel/outcome.hpp>
 #include <runnel/redis/arguments.hpp>
 #include <runnel/redis/cluster.hpp>
 #include <runnel/redis/command_table.hpp>
 #include <runnel/redis/command_words.hpp>
 #include <runnel/redis/options.hpp>
+#include <runnel/redis/push_wait.hpp>
 #include <runnel/redis/reply.hpp>
 #include <runnel/redis/session.hpp>
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -22,6 +25,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -90,18 +94,27 @@ public:
         return session_at(*node);
     }
 
-    /// The next push that has come, from any node; nothing: there is none. Of one node, they come
-    /// in their order.
-    [[nodiscard]] std::optional<Reply> next_push() {
-        if (!left_.empty()) {
-            Reply push = std::move(left_.front());
-            left_.pop_front();
-            return push;
-        }
+    /// The next push, from any node; of one node, they come in their order. Waits for one on the
+    /// clock of the cluster; not at all, unless a time-out is given. Nothing: none has come, `stop`
+    /// was asked to stop, or it is connected to no node.
+    [[nodiscard]] std::optional<Reply> next_push(Timeout timeout = std::chrono::seconds{0},
+                                                 const std::stop_token& stop = {}) {
+        if (auto push = take_push()) return push;
+        std::vector<detail::SessionState*> sessions;
         for (const auto& session : sessions_)
-            if (session)
-                if (auto push = session->next_push()) return push;
-        return std::nullopt;
+            if (session) sessions.push_back(session->state_.get());
+        if (sessions.empty()) return std::nullopt;
+        detail::ServerState& node = *cluster_.node(0).state_;
+        const auto look = [&] {
+            const detail::Entering entering{node};
+            node.ring_due();
+            return detail::PushWait::is_over(sessions);
+        };
+        const auto wait = [&](const WaitOptions& options) {
+            detail::PushWait{node, sessions}.wait(options);
+        };
+        (void)detail::wait_until(node, {.timeout = timeout, .stop = stop}, look, wait);
+        return take_push();
     }
 
     /// How often it has followed MOVED or ASK to another node.
@@ -134,6 +147,19 @@ private:
                 throw Error{ErrorCode::invalid_argument,
                             "ClusterSession::execute(): " + std::string{name} +
                                 " is about one connection: use session_of(key)"};
+    }
+
+    // Nothing: none has come.
+    [[nodiscard]] std::optional<Reply> take_push() {
+        if (!left_.empty()) {
+            Reply push = std::move(left_.front());
+            left_.pop_front();
+            return push;
+        }
+        for (const auto& session : sessions_)
+            if (session)
+                if (auto push = session->next_push()) return push;
+        return std::nullopt;
     }
 
     // ---- nodes

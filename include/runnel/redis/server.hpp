@@ -139,6 +139,7 @@ public:
 
 private:
     friend class Cluster;
+    friend class ClusterSession;
     friend class FdServer;
     friend class Session;
 

@@ -88,11 +88,11 @@ private:
     return is_done(pending);
 }
 
-// Waits until look() is true, in the line `queue` for what `Ready` says of `subject`. False: the
-// time is over, or it is to stop.
-template <typename Subject, bool (*Ready)(const Subject&) noexcept, typename Look>
-[[nodiscard]] bool wait_until(ServerState& server, const Subject& subject, WaitQueue& queue,
-                              const WaitOptions& options, const Look& look) {
+// Waits until look() is true, each time by wait(options). False: the time is over, or it is to
+// stop.
+template <typename Look, typename Wait>
+[[nodiscard]] bool wait_until(ServerState& server, const WaitOptions& options, const Look& look,
+                              const Wait& wait) {
     const auto until = deadline_of(options.timeout, server.clock);
     const std::stop_token& stop = options.stop;
     while (!look()) {
@@ -104,8 +104,7 @@ template <typename Subject, bool (*Ready)(const Subject&) noexcept, typename Loo
             const auto due = server.next_ring();
             if (due) next = std::min(next.value_or(*due), *due);
         }
-        ReadyWait<Subject, Ready>{server, subject, queue}.wait(
-            {.timeout = time_left(next, server.clock), .stop = stop});
+        wait(WaitOptions{.timeout = time_left(next, server.clock), .stop = stop});
     }
     return true;
 }
@@ -113,8 +112,12 @@ template <typename Subject, bool (*Ready)(const Subject&) noexcept, typename Loo
 // Waits for a result. False: the time is over.
 [[nodiscard]] inline bool wait_for(const std::shared_ptr<PendingState>& pending,
                                    const Timeout& timeout) {
-    return wait_until<PendingState, is_done>(*pending->server, *pending, pending->waiters,
-                                             {.timeout = timeout}, [&] { return look(*pending); });
+    ServerState& server = *pending->server;
+    const auto wait = [&](const WaitOptions& options) {
+        ReadyWait<PendingState, is_done>{server, *pending, pending->waiters}.wait(options);
+    };
+    return wait_until(
+        server, {.timeout = timeout}, [&] { return look(*pending); }, wait);
 }
 
 // What there is of a result: nothing, if there is no reply. Throws: std::bad_alloc if memory ran
@@ -262,8 +265,11 @@ public:
             server_->ring_due();
             return detail::has_push_or_is_closed(*state_);
         };
-        (void)detail::wait_until<detail::SessionState, detail::has_push_or_is_closed>(
-            *server_, *state_, state_->push_waiters, {.timeout = timeout, .stop = stop}, look);
+        const auto wait = [this](const WaitOptions& options) {
+            using Wait = detail::ReadyWait<detail::SessionState, detail::has_push_or_is_closed>;
+            Wait{*server_, *state_, state_->push_waiters}.wait(options);
+        };
+        (void)detail::wait_until(*server_, {.timeout = timeout, .stop = stop}, look, wait);
         const detail::Lock lock{server_->mutex};
         if (!state_->outbox.has_push()) return std::nullopt;
         return state_->outbox.take_push().reply();
@@ -297,6 +303,7 @@ public:
     [[nodiscard]] std::int64_t id() const noexcept { return state_->id; }
 
 private:
+    friend class ClusterSession;
     friend class detail::WireClient;
 
     // What it is sent is fetched from `wire`, and is not shown here.
