@@ -430,10 +430,10 @@ TEST_CASE("bytes that are no command are refused in the words of Redis", "[codec
     }
 }
 
-TEST_CASE("a client that has not said the password sends short commands only", "[codec]") {
+TEST_CASE("a client that has not authenticated sends short commands only", "[codec]") {
     const auto refusal = [](const std::string& bytes) -> std::string {
         CommandDecoder decoder;
-        decoder.await_password(true);
+        decoder.set_unauthenticated(true);
         decoder.feed(bytes);
         try {
             return decoder.take() ? "none" : "none so far";
@@ -450,10 +450,10 @@ TEST_CASE("a client that has not said the password sends short commands only", "
     CHECK(refusal("PING\r\n") == "none");
 
     CommandDecoder decoder;
-    decoder.await_password(true);
+    decoder.set_unauthenticated(true);
     decoder.feed("PING\r\n*11\r\n");
     CHECK(decoder.take() == Words{"PING"});
-    decoder.await_password(false);
+    decoder.set_unauthenticated(false);
     CHECK_FALSE(decoder.take());
 }
 

@@ -50,7 +50,7 @@ struct ClientScene {
         for (const Words& words :
              {Words{"PUBSUB", "CHANNELS"}, Words{"PUBSUB", "SHARDCHANNELS"},
               Words{"PUBSUB", "NUMPAT"}, Words{"PUBSUB", "NUMSUB", "news", "a"},
-              Words{"CONFIG", "GET", "stream-*", "client-output-buffer-limit"},
+              Words{"CONFIG", "GET", "stream-*", "client-output-buffer-limit", "requirepass"},
               Words{"PUBLISH", "n", "count"}})
             all.push_back(*observer_.execute(words));
         while (auto push = listener.next_push()) all.push_back(*push);
@@ -126,6 +126,9 @@ TEST_CASE("a command of a connection that runs out of memory changes nothing", "
     check_at_every_request({}, {"SELECT", "99"});
     check_at_every_request({}, {"HELLO", "3", "SETNAME", long_argument});
     check_at_every_request({}, {"HELLO", "3", "FOO"});
+    check_at_every_request({}, {"AUTH", "default", long_argument});
+    check_at_every_request({}, {"AUTH", long_argument, "x"});
+    check_at_every_request({}, {"HELLO", "3", "AUTH", "default", "x", "SETNAME", long_argument});
     check_at_every_request({}, {"CLIENT", "ID"});
     check_at_every_request({}, {"CLIENT", "SETNAME", long_argument});
     check_at_every_request({}, {"CLIENT", "GETNAME"});
@@ -173,6 +176,7 @@ TEST_CASE("a command on a server as a whole that runs out of memory changes noth
     check_at_every_request(
         {}, {"CONFIG", "SET", "client-output-buffer-limit", "pubsub 33554432 8388608 61"});
     check_at_every_request({}, {"CONFIG", "SET", long_argument, "5"});
+    check_at_every_request({}, {"CONFIG", "SET", "requirepass", long_argument, "timeout", "0"});
     check_at_every_request({}, {"CONFIG", "RESETSTAT"});
     check_at_every_request({}, {"CONFIG", "REWRITE"});
     check_at_every_request({}, {"CONFIG", "HELP"});

@@ -185,7 +185,7 @@ TEST_CASE("AUTH between MULTI and EXEC is queued", "[connection]") {
     CHECK(clients.one.execute({"EXEC"}) == Reply::array({ok()}));
 }
 
-TEST_CASE("a server with a password has sessions that say it, and others", "[connection]") {
+TEST_CASE("a server with a password has sessions that know it, and others", "[connection]") {
     Server server{{.password = "secret"}};
     Session before{server};
     const Reply refused = error("NOAUTH Authentication required.");
@@ -202,7 +202,7 @@ TEST_CASE("a server with a password has sessions that say it, and others", "[con
     CHECK(needless.execute({"PING"}) == Reply::simple_string("PONG"));
 }
 
-TEST_CASE("a session that has not said the password waits for nothing, and watches nothing",
+TEST_CASE("a session that has not authenticated waits for nothing, and subscribes to nothing",
           "[connection]") {
     Server server{{.password = "secret"}};
     Session session{server};
@@ -214,7 +214,35 @@ TEST_CASE("a session that has not said the password waits for nothing, and watch
     CHECK(session.outputs().size() == 2);
 }
 
-TEST_CASE("RESET forgets that the password was said, and what was begun", "[connection]") {
+TEST_CASE("what stands behind RESET has to authenticate, also if it was sent before",
+          "[connection]") {
+    Server server{{.password = "secret"}};
+    Session session{server, {.password = "secret"}};
+    Session other{server, {.password = "secret"}};
+    const auto popped = session.submit({"BLPOP", "list", "0"});
+    const auto was_reset = session.submit({"RESET"});
+    const auto got = session.submit({"GET", "key"});
+    other.execute({"RPUSH", "list", "a"});
+    CHECK(popped.try_get().value().strings() == std::vector<std::string>{"list", "a"});
+    CHECK(was_reset.try_get() == Reply::simple_string("RESET"));
+    CHECK(got.try_get() == error("NOAUTH Authentication required."));
+}
+
+TEST_CASE("a command that a fault delays is admitted when it is carried out", "[connection]") {
+    Server server{{.password = "secret"}};
+    Session session{server, {.password = "secret"}};
+    Session other{server, {.password = "secret"}};
+    const auto delayed = server.faults().on("GET").nth(1).delay(1s);
+    const auto was_reset = session.submit({"RESET"});
+    const auto got = session.submit({"GET", "key"});
+    CHECK_FALSE(got.ready());
+    server.advance(1s);
+    CHECK(delayed.fired() == 1);
+    CHECK(got.try_get() == error("NOAUTH Authentication required."));
+    CHECK(session.execute({"AUTH", "secret"}) == ok());
+}
+
+TEST_CASE("RESET forgets that a session has authenticated, and what it has begun", "[connection]") {
     Server server{{.password = "secret"}};
     Session session{server, {.password = "secret"}};
     session.execute({"MULTI"});

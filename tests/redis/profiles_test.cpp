@@ -182,7 +182,7 @@ TEST_CASE("a version leaves out the words of a text that came after it", "[redis
         }
 }
 
-TEST_CASE("a version words as it does how HELLO says a password", "[redis][profiles]") {
+TEST_CASE("HELLO is refused in the words of the version", "[redis][profiles]") {
     for (const Version version : versions) {
         CAPTURE(to_string(version));
         Server server{{.version = version, .password = "secret"}};
@@ -192,6 +192,36 @@ TEST_CASE("a version words as it does how HELLO says a password", "[redis][profi
               (version < Version::redis_7_2));
         CHECK((text.find("HELLO <proto> AUTH <user>") != std::string::npos) ==
               (version >= Version::redis_7_2));
+    }
+}
+
+TEST_CASE("before 7.2, HELLO carries out its options as it reads them", "[redis][profiles]") {
+    const std::string bad_user = "WRONGPASS invalid username-password pair or user is disabled.";
+    for (const Version version : versions) {
+        CAPTURE(to_string(version));
+        const bool at_once = version < Version::redis_7_2;
+        const auto refusal = [&](const CommandWords& words, bool* is_in = nullptr,
+                                 std::string* name = nullptr) {
+            Server server{{.version = version, .password = "secret"}};
+            Session session{server};
+            const Reply reply = session.execute(words).value();
+            if (is_in != nullptr) *is_in = !session.execute({"PING"})->is_error();
+            session.execute({"AUTH", "secret"});
+            if (name != nullptr) *name = to_string(*session.execute({"CLIENT", "GETNAME"}));
+            return reply.is_error() ? std::string{reply.text()} : std::string{};
+        };
+        const std::string bad_option = "ERR Syntax error in HELLO option 'FOO'";
+        bool is_in = false;
+        CHECK(refusal({"HELLO", "3", "AUTH", "default", "secret", "FOO"}, &is_in) == bad_option);
+        CHECK(is_in == at_once);
+        CHECK(refusal({"HELLO", "3", "AUTH", "default", "bad", "FOO"}) ==
+              (at_once ? bad_user : bad_option));
+        CHECK(refusal({"HELLO", "3", "AUTH", "default", "bad", "AUTH", "default", "secret"}) ==
+              (at_once ? bad_user : ""));
+        std::string name;
+        CHECK(refusal({"HELLO", "3", "SETNAME", "x", "AUTH", "default", "bad"}, nullptr, &name) ==
+              bad_user);
+        CHECK(name == (at_once ? "\"x\"" : "(nil)"));
     }
 }
 

@@ -79,7 +79,7 @@ TEST_CASE_METHOD(ThreeNodes, "ASK is followed, and followed again by the next co
     CHECK(client.redirections() == 3);
 }
 
-TEST_CASE("a client of a cluster with a password says it at each node", "[redis][cluster]") {
+TEST_CASE("a client of a cluster authenticates at each node", "[redis][cluster]") {
     redis::Cluster cluster{{.masters = 3, .nodes = {.password = "secret"}}};
     redis::ClusterSession client{cluster, {.password = "secret"}};
     for (const std::string key : {"apple", "foo", "bar"})
@@ -88,6 +88,9 @@ TEST_CASE("a client of a cluster with a password says it at each node", "[redis]
     CHECK(other.execute({"GET", "apple"}) == Reply::error("NOAUTH Authentication required."));
     redis::ClusterSession silent{cluster};
     CHECK(silent.execute({"GET", "foo"}) == Reply::error("NOAUTH Authentication required."));
+    for (const std::string name : {"AUTH", "HELLO", "RESET"})
+        CHECK_THROWS_WITH(client.execute({name, "secret"}),
+                          Catch::Matchers::Contains(name + " is about one connection"));
 }
 
 TEST_CASE_METHOD(ThreeNodes, "errors that are no redirections are the client's to treat",
@@ -284,6 +287,32 @@ TEST_CASE_METHOD(Listening, "a wait for a push ends when no node is left, and no
     clock.settle();
     CHECK(clock.waiting() == 0);
     CHECK(heard == std::nullopt);
+}
+
+TEST_CASE("a handler that runs while the client waits may use it", "[redis][cluster]") {
+    // On a clock that nobody runs, whoever waits carries out what is due.
+    redis::Cluster cluster{{.masters = 3, .nodes = {.clock = &runnel::SystemClock::instance()}}};
+    const std::size_t node_of_foo = cluster.owner(runnel::key_slot("foo")).value();
+    const std::size_t node_of_apple = cluster.owner(runnel::key_slot("apple")).value();
+    REQUIRE(node_of_foo != node_of_apple);
+    redis::ClusterSession client{cluster};
+    client.execute({"SSUBSCRIBE", "foo"});
+    client.execute({"SSUBSCRIBE", "apple"});
+    while (client.next_push()) continue;
+    redis::Session handled{cluster.node(node_of_foo)};
+    handled.execute({"HELLO", "3"});
+    handled.execute({"SSUBSCRIBE", "foo"});
+    std::optional<Reply> got;
+    handled.on_push([&](const Reply& push) {  // connects anew to the node of "apple"
+        if (push[0].text() == "smessage") got = client.execute({"GET", "apple"});
+    });
+    redis::Session sender{cluster.node(node_of_foo)};
+    const auto delay = cluster.node(node_of_foo).faults().on("SPUBLISH").nth(1).delay(1ms);
+    (void)sender.submit({"SPUBLISH", "foo", "1"});
+    cluster.fail(node_of_apple);
+    cluster.restart(node_of_apple);
+    CHECK(client.next_push(runnel::Timeout{}).value()[2] == Reply::bulk_string("1"));
+    CHECK(got.value().is_null());
 }
 
 TEST_CASE("a client of a cluster without a connection waits for no push", "[redis][cluster]") {

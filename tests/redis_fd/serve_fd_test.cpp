@@ -127,7 +127,7 @@ TEST_CASE("bytes that are no command get the error of Redis, and the connection 
     CHECK(scene.clients.connections() == 1);
 }
 
-TEST_CASE("a client that has not said the password may send little", "[redis][fd]") {
+TEST_CASE("a client that has not authenticated may send little", "[redis][fd]") {
     Server server{{.password = "secret"}};
     FdServer clients{server};
     RawClient client{clients.connect()};

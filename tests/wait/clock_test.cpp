@@ -761,8 +761,9 @@ TEST_CASE("a test that waits in the thread that moves the time is told so", "[cl
         }};
         rest.wait(1h);
     }
-    CHECK(contains(said, "runnel: ManualClock: a thread that the clock has not started still waits "
-                         "on it, and nobody has moved the time"));
+    CHECK(contains(said,
+                   "runnel: ManualClock: a thread that the clock has not started waits on it, "
+                   "and nobody moves the time"));
 }
 
 TEST_CASE("a test that waits for a thread that is at work is told nothing", "[clock][manual]") {

@@ -41,10 +41,10 @@ namespace runnel::inline v0::redis {
 ///     client.execute({"SET", "foo", "bar"});         // on the node that serves "foo"
 ///     client.session_of("foo").execute({"MULTI"});   // a transaction is of one node
 ///
-/// It has a Session at each node that it has talked to, with RESP3, so that it can subscribe and
-/// send other commands, too. The next command connects anew to a node that has disconnected it.
-/// What it sends by itself, HELLO, ASKING and CLUSTER SLOTS, is seen by faults, logs and
-/// interceptors.
+/// It has a Session at each node that it has talked to, with RESP3 and the password of its options,
+/// so that it can subscribe and send other commands, too. The next command connects anew to a node
+/// that has disconnected it. What it sends by itself, HELLO, ASKING and CLUSTER SLOTS, is seen by
+/// faults, logs and interceptors.
 ///
 /// Thread safety: as Session.
 class ClusterSession {
@@ -70,9 +70,9 @@ public:
         std::optional<std::size_t> node = node_for(words);
         bool asks = false;
         for (std::size_t turn = 0; node; ++turn) {
-            Session& session = session_at(*node);
-            if (asks) (void)session.execute({"ASKING"});
-            std::optional<Reply> reply = session.execute(words);
+            const std::shared_ptr<Session> session = session_at(*node);
+            if (asks) (void)session->execute({"ASKING"});
+            std::optional<Reply> reply = session->execute(words);
             const auto redirection = reply ? Redirected::read(*reply) : std::nullopt;
             if (!redirection || turn == most_redirections) return reply;
             asks = redirection->asks;
@@ -91,7 +91,7 @@ public:
     [[nodiscard]] Session& session_of(std::string_view key) {
         const auto node = node_of(key_slot(key));
         if (!node) throw Error{ErrorCode::closed, "ClusterSession: no node can be reached"};
-        return session_at(*node);
+        return *session_at(*node);
     }
 
     /// The next push, from any node; of one node, they come in their order. Waits for one on the
@@ -100,18 +100,15 @@ public:
     [[nodiscard]] std::optional<Reply> next_push(Timeout timeout = std::chrono::seconds{0},
                                                  const std::stop_token& stop = {}) {
         if (auto push = take_push()) return push;
-        std::vector<detail::SessionState*> sessions;
-        for (const auto& session : sessions_)
-            if (session) sessions.push_back(session->state_.get());
-        if (sessions.empty()) return std::nullopt;
         detail::ServerState& node = *cluster_.node(0).state_;
         const auto look = [&] {
+            const auto sessions = connected();
             const detail::Entering entering{node};
             node.ring_due();
             return detail::PushWait::is_over(sessions);
         };
         const auto wait = [&](const WaitOptions& options) {
-            detail::PushWait{node, sessions}.wait(options);
+            detail::PushWait{node, connected()}.wait(options);
         };
         (void)detail::wait_until(node, {.timeout = timeout, .stop = stop}, look, wait);
         return take_push();
@@ -141,7 +138,8 @@ private:
         if (words.empty())
             throw Error{ErrorCode::invalid_argument, "ClusterSession: a command without a word"};
         constexpr auto of_one_connection = std::to_array<std::string_view>(
-            {"MULTI", "EXEC", "DISCARD", "WATCH", "UNWATCH", "ASKING", "READONLY", "READWRITE"});
+            {"MULTI", "EXEC", "DISCARD", "WATCH", "UNWATCH", "ASKING", "READONLY", "READWRITE",
+             "AUTH", "HELLO", "RESET"});
         for (const std::string_view name : of_one_connection)
             if (detail::is(words.front(), name))
                 throw Error{ErrorCode::invalid_argument,
@@ -149,6 +147,14 @@ private:
                                 " is about one connection: use session_of(key)"};
     }
 
+    // Its sessions, kept by whoever uses them: a handler of pushes, which may run meanwhile, may
+    // use this client, and so replace those that are closed.
+    [[nodiscard]] std::vector<std::shared_ptr<detail::SessionState>> connected() const {
+        std::vector<std::shared_ptr<detail::SessionState>> sessions;
+        for (const auto& session : sessions_)
+            if (session) sessions.push_back(session->state_);
+        return sessions;
+    }
     // Nothing: none has come.
     [[nodiscard]] std::optional<Reply> take_push() {
         if (!left_.empty()) {
@@ -156,26 +162,29 @@ private:
             left_.pop_front();
             return push;
         }
-        for (const auto& session : sessions_)
-            if (session)
-                if (auto push = session->next_push()) return push;
+        for (std::size_t node = 0; node != sessions_.size(); ++node) {
+            const std::shared_ptr<Session> session = sessions_[node];
+            if (!session) continue;
+            if (auto push = session->next_push()) return push;
+        }
         return std::nullopt;
     }
 
     // ---- nodes
 
     // Connects to it if that is needed.
-    [[nodiscard]] Session& session_at(std::size_t node) {
+    [[nodiscard]] std::shared_ptr<Session> session_at(std::size_t node) {
         sessions_.resize(cluster_.size());
-        std::unique_ptr<Session>& session = sessions_[node];
-        if (session && !session->is_closed()) return *session;
-        if (session)
-            while (auto push = session->next_push()) left_.push_back(std::move(*push));
-        session = std::make_unique<Session>(cluster_.node(node), options_);
+        const std::shared_ptr<Session> former = sessions_[node];
+        if (former && !former->is_closed()) return former;
+        if (former)
+            while (auto push = former->next_push()) left_.push_back(std::move(*push));
+        auto session = std::make_shared<Session>(cluster_.node(node), options_);
+        sessions_[node] = session;
         (void)session->execute({"HELLO", "3"});
-        return *session;
+        return session;
     }
-    [[nodiscard]] bool can_reach(std::size_t node) { return !session_at(node).is_closed(); }
+    [[nodiscard]] bool can_reach(std::size_t node) { return !session_at(node)->is_closed(); }
     // Nothing: there is none.
     [[nodiscard]] std::optional<std::size_t> first_that_can_be_reached() {
         for (std::size_t node = 0; node != cluster_.size(); ++node)
@@ -195,9 +204,9 @@ private:
     // The first master that serves slots, or if there is none, the first node.
     [[nodiscard]] std::optional<std::size_t> node_for_any() {
         if (!is_map_known_) learn_map();
-        const std::set<std::optional<std::size_t>> masters{owners_.begin(), owners_.end()};
-        for (const auto& master : masters)
-            if (master && can_reach(*master)) return master;
+        const std::set<std::size_t> masters = masters_;
+        for (const std::size_t master : masters)
+            if (can_reach(master)) return master;
         return first_that_can_be_reached();
     }
 
@@ -213,6 +222,7 @@ private:
     // Asks in a session of its own: others may be in a transaction, or wait.
     void learn_map() {
         owners_.assign(key_slots, std::nullopt);
+        masters_.clear();
         const auto node = first_that_can_be_reached();
         if (!node) return;
         Session session{cluster_.node(*node), options_};
@@ -222,17 +232,20 @@ private:
             const Reply& master = range[2];
             const std::string address =
                 master[0].text() + ':' + std::to_string(master[1].integer());
+            const auto owner = cluster_.find_node(address);
             std::fill(owners_.begin() + range[0].integer(),
-                      owners_.begin() + range[1].integer() + 1, cluster_.find_node(address));
+                      owners_.begin() + range[1].integer() + 1, owner);
+            if (owner) masters_.insert(*owner);
         }
         is_map_known_ = true;
     }
 
     Cluster& cluster_;
     const SessionOptions options_;
-    std::vector<std::unique_ptr<Session>> sessions_{};  // by nodes; null: never needed
+    std::vector<std::shared_ptr<Session>> sessions_{};  // by nodes; null: never needed
     std::vector<std::optional<std::size_t>> owners_ =
         std::vector<std::optional<std::size_t>>(key_slots);  // of slots
+    std::set<std::size_t> masters_{};                        // those of owners_
     bool is_map_known_ = false;
     std::deque<Reply> left_{};  // pushes of sessions that were closed
     std::uint64_t redirections_ = 0;

@@ -53,10 +53,10 @@ enum class Flag : std::uint16_t {
     not_queued = 4,       // carried out at once between MULTI and EXEC
     write = 8,
     blocking = 16,
-    looks_on = 32,          // leaves the idle time of a key as it is: TYPE, TTL and the like
-    uses_anyhow = 64,       // ends it, whatever CLIENT NO-TOUCH says: TOUCH
-    of_shard = 128,         // about shard channels, whose names have slots as keys do
-    before_password = 256,  // a client that has not said the server's password may send it
+    looks_on = 32,     // leaves the idle time of a key as it is: TYPE, TTL and the like
+    uses_anyhow = 64,  // ends it, whatever CLIENT NO-TOUCH says: TOUCH
+    of_shard = 128,    // about shard channels, whose names have slots as keys do
+    no_auth = 256,     // a client that has not authenticated may send it
 };
 [[nodiscard]] constexpr Flag operator|(Flag one, Flag other) noexcept {
     return static_cast<Flag>(static_cast<std::uint16_t>(one) | static_cast<std::uint16_t>(other));

@@ -122,9 +122,9 @@ public:
     CommandDecoder() = default;
     explicit CommandDecoder(CodecLimits limits) noexcept : limits_{limits} {}
 
-    /// Whether the client has yet to say the password of the server: then a command has at most 10
-    /// words, and each at most 16 KiB.
-    void await_password(bool awaits) noexcept { awaits_password_ = awaits; }
+    /// Whether the client still has to authenticate: then a command has at most 10 words, and each
+    /// at most 16 KiB.
+    void set_unauthenticated(bool value) noexcept { is_unauthenticated_ = value; }
 
     /// Throws: std::bad_alloc.
     void feed(std::string_view bytes) { bytes_.append(bytes); }
@@ -156,7 +156,7 @@ private:
     [[nodiscard]] std::optional<std::string_view> length_line(const char* refusal);
     [[nodiscard]] std::optional<std::size_t> find_end(char end, const char* refusal);
 
-    static constexpr CodecLimits most_before_password{.bulk = std::size_t{16} * 1024,
+    static constexpr CodecLimits most_unauthenticated{.bulk = std::size_t{16} * 1024,
                                                       .elements = 10};
 
     CodecLimits limits_;
@@ -164,7 +164,7 @@ private:
     std::vector<std::string> words_;
     std::size_t words_bytes_ = 0;
     std::size_t missing_ = 0;
-    bool awaits_password_ = false;
+    bool is_unauthenticated_ = false;
 };
 
 inline bool CommandDecoder::begin() {
@@ -176,7 +176,7 @@ inline bool CommandDecoder::begin() {
     if (!count) detail::refuse_bytes("invalid multibulk length");
     const auto missing = *count > 0 ? static_cast<std::uint64_t>(*count) : 0;
     if (missing > limits_.elements) detail::refuse_bytes("invalid multibulk length");
-    if (awaits_password_ && missing > most_before_password.elements)
+    if (is_unauthenticated_ && missing > most_unauthenticated.elements)
         detail::refuse_bytes("unauthenticated multibulk length");
     bytes_.skip(line->size() + 3);
     missing_ = missing;
@@ -202,7 +202,7 @@ inline bool CommandDecoder::decode_word() {
     if (!count || *count < 0 || static_cast<std::uint64_t>(*count) > limits_.bulk)
         detail::refuse_bytes("invalid bulk length");
     const auto size = static_cast<std::size_t>(*count);
-    if (awaits_password_ && size > most_before_password.bulk)
+    if (is_unauthenticated_ && size > most_unauthenticated.bulk)
         detail::refuse_bytes("unauthenticated bulk length");
     const std::string_view rest = bytes_.rest().substr(line->size() + 3);
     if (rest.size() < size + 2) return false;  // with the end of its line, which may be anything

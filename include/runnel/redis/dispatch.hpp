@@ -137,7 +137,7 @@ inline const CommandInfo& ServerState::admit(SessionState& session, Words words)
     session.facts.last_command = nullptr;
     const CommandInfo& info = CommandTable::get().look_up(words, profile.has);
     session.facts.last_command = &info;
-    if (awaits_password(session) && !info.has(Flag::before_password))
+    if (must_authenticate(session) && !info.has(Flag::no_auth))
         refuse("NOAUTH Authentication required.");
     if (cluster() != nullptr) expect_served(session, info, words);
     const bool is_restricted = !session.is_resp3() && !session.subscriptions.empty();

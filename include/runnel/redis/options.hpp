@@ -34,7 +34,7 @@ struct ServerOptions {
     /// Decides what RANDOMKEY, SPOP, SRANDMEMBER and HRANDFIELD return. The same commands after the
     /// same seed give the same replies.
     std::uint64_t seed = 1;
-    /// What a client has to say, by AUTH or HELLO, before other commands; empty: nothing. Redis:
+    /// With what a client has to authenticate, by AUTH or HELLO; empty: it need not. Redis:
     /// `requirepass`.
     std::string password{};
     /// How many databases SELECT can choose from.
@@ -59,7 +59,8 @@ struct ServerOptions {
 
 /// How a Session begins.
 struct SessionOptions {
-    /// If it is the server's, the session begins as if AUTH had been sent.
+    /// If it is the server's, the session is authenticated from the start. Otherwise it is not,
+    /// which is no error.
     std::string password{};
     /// How many of the latest replies and pushes Session::outputs() shows.
     std::size_t keep_outputs = 1000;

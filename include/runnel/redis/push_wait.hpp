@@ -9,6 +9,8 @@
 #include <algorithm>
 #include <cstddef>
 #include <deque>
+#include <memory>
+#include <utility>
 #include <vector>
 
 namespace runnel::inline v0::redis::detail {
@@ -17,15 +19,20 @@ namespace runnel::inline v0::redis::detail {
 // a lock. It ends also when all of them are closed.
 class PushWait : public Request {
 public:
-    // Throws: std::bad_alloc.
-    PushWait(ServerState& node, const std::vector<SessionState*>& sessions)
-        : Request{behaviour, WaitsOn::several, node.clock}, node_{node}, sessions_{sessions} {
-        for (std::size_t count = sessions.size(); count != 0; --count) nodes_.emplace_back(*this);
+    using Sessions = std::vector<std::shared_ptr<SessionState>>;
+
+    // Any node, and at least one session. Throws: std::bad_alloc.
+    PushWait(ServerState& node, Sessions sessions)
+        : Request{behaviour, WaitsOn::several, node.clock},
+          node_{node},
+          sessions_{std::move(sessions)} {
+        for (std::size_t count = sessions_.size(); count != 0; --count) nodes_.emplace_back(*this);
     }
 
-    [[nodiscard]] static bool is_over(const std::vector<SessionState*>& sessions) noexcept {
-        const auto has_push = [](const SessionState* one) { return one->outbox.has_push(); };
-        const auto is_closed = [](const SessionState* one) { return one->is_closed; };
+    // For no sessions, too.
+    [[nodiscard]] static bool is_over(const Sessions& sessions) noexcept {
+        const auto has_push = [](const auto& one) { return one->has_push_to_take(); };
+        const auto is_closed = [](const auto& one) { return one->is_closed; };
         return std::ranges::any_of(sessions, has_push) || std::ranges::all_of(sessions, is_closed);
     }
 
@@ -56,7 +63,7 @@ public:
 
 private:
     ServerState& node_;
-    const std::vector<SessionState*>& sessions_;
+    const Sessions sessions_;
     std::deque<WaitNode> nodes_;
 };
 

@@ -77,7 +77,7 @@ private:
     return pending.is_done.load(std::memory_order_acquire);
 }
 [[nodiscard]] inline bool has_push_or_is_closed(const SessionState& session) noexcept {
-    return session.outbox.has_push() || session.is_closed;
+    return session.has_push_to_take() || session.is_closed;
 }
 
 // Whether the result is there. On a clock that nobody runs, what is due is seen to first.
@@ -256,8 +256,9 @@ public:
         server_->hand_out_pushes(*state_);
     }
 
-    /// The next push. Waits for one on the server's clock; not at all, unless a time-out is given.
-    /// Nothing: none has come, `stop` was asked to stop, or the session was closed.
+    /// The next push that is not on_push()'s. Waits for one on the server's clock; not at all,
+    /// unless a time-out is given. Nothing: none has come, `stop` was asked to stop, or the session
+    /// was closed.
     [[nodiscard]] std::optional<Reply> next_push(Timeout timeout = std::chrono::seconds{0},
                                                  const std::stop_token& stop = {}) {
         const auto look = [this] {
@@ -271,7 +272,7 @@ public:
         };
         (void)detail::wait_until(*server_, {.timeout = timeout, .stop = stop}, look, wait);
         const detail::Lock lock{server_->mutex};
-        if (!state_->outbox.has_push()) return std::nullopt;
+        if (!state_->has_push_to_take()) return std::nullopt;
         return state_->outbox.take_push().reply();
     }
 

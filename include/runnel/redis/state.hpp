@@ -214,6 +214,8 @@ struct SessionState : std::enable_shared_from_this<SessionState> {
     [[nodiscard]] bool is_blocked() const noexcept {
         return parked != nullptr && !parked->is_delayed();
     }
+    // For whoever asks for pushes: those of a handler are not for them.
+    [[nodiscard]] bool has_push_to_take() const noexcept { return !on_push && outbox.has_push(); }
     [[nodiscard]] Reply null_array() const noexcept {
         return is_resp3() ? Reply::null() : Reply::null_array();
     }
@@ -423,12 +425,11 @@ public:
     }
     // Sends what a command has prepared for other sessions, and perhaps for its own.
     void send(Prepared& outputs) noexcept RUNNEL_REQUIRES(mutex);
-    // By the carrier of a session: so many bytes were fetched, and the client has not taken them.
-    // Whether all it may do is to say the password.
-    [[nodiscard]] bool awaits_password(const SessionState& session) const noexcept
+    [[nodiscard]] bool must_authenticate(const SessionState& session) const noexcept
         RUNNEL_REQUIRES(mutex) {
         return !session.is_authenticated && !settings.password.empty();
     }
+    // By the carrier of a session: so many bytes were fetched, and the client has not taken them.
     void set_unwritten(SessionState& session, std::size_t bytes) const noexcept
         RUNNEL_REQUIRES(mutex);
     // The carrier of a session, if it has one, is to look at it.

@@ -209,7 +209,7 @@ private:
         std::size_t bytes = text_.size();
         for (const WireOutput& one : fetched_) bytes += one.output.bytes();
         session.server.set_unwritten(session, bytes);
-        decoder_.await_password(session.server.awaits_password(session));
+        decoder_.set_unauthenticated(session.server.must_authenticate(session));
         if (session.is_closed) has_ended_ = true;
         if (is_cut) is_broken_ = true;
         return !fetched_.empty();

@@ -69,8 +69,8 @@ struct ManualClockOptions {
 /// Other threads, such as a plain std::jthread or the thread of the test, may wait on this clock,
 /// too. advance() ends those of their waits that it finds. But it does not wait for these threads:
 /// it does not know when they begin to wait or run on. A wait in the thread of the test blocks
-/// until another thread ends it or moves the time. If it has lasted for ten seconds of real time,
-/// and nobody has moved the time, nor is a thread of the clock at work, this is printed.
+/// until another thread ends it or moves the time. If nobody has moved the time for ten seconds of
+/// real time meanwhile, and no thread of the clock is at work, this is printed, once.
 ///
 /// **Lock-step.** With a seed the threads of the clock run one at a time, in an order that the seed
 /// decides. One seed gives the same run each time; another seed gives another one:
@@ -324,7 +324,7 @@ private:
     void settle_for_advance();
     [[nodiscard]] Due claim_next_due(Deadline until) noexcept;
     void end_waits(std::size_t number) noexcept;
-    void sleep_unknown(detail::Waiter& waiter) noexcept;
+    void sleep_and_tell(detail::Waiter& waiter) noexcept;
     void begin(Attached& thread) noexcept;
     void start_in_turn() noexcept;
     [[nodiscard]] Attached* begin_join(std::size_t number) noexcept;
@@ -391,6 +391,7 @@ private:
     std::optional<detail::Baton> baton_{};  // there in lock-step
     detail::LinkedList<Stranger> strangers_;
     bool has_told_of_the_stuck_ = false;
+    bool has_told_of_a_wait_ = false;
     std::chrono::nanoseconds patience_ = std::chrono::seconds{10};  // tests have less
 };
 
@@ -452,7 +453,7 @@ inline void ManualClock::park(Wait& wait, std::optional<Deadline> deadline) noex
         const MutexLock lock{mutex_};
         if (!stand_parked(parked, stranger)) return;
     }
-    if (parked.thread == nullptr) sleep_unknown(waiter);
+    if (parked.thread == nullptr) sleep_and_tell(waiter);
     while (!waiter.ended()) waiter.sleep();
     if (!baton_) return;
     MutexLock lock{mutex_};
@@ -461,23 +462,23 @@ inline void ManualClock::park(Wait& wait, std::optional<Deadline> deadline) noex
     if (parked.stranger != nullptr) strangers_.remove(stranger);
 }
 
-// The wait of a thread that the clock has not started, until it has ended or need not be watched
-// any more. If it is the thread that moves the time, it waits for ever.
-inline void ManualClock::sleep_unknown(detail::Waiter& waiter) noexcept {
+// The wait of a thread that the clock has not started, until it has ended, or this was printed: if
+// it is the thread that moves the time, it waits for ever.
+inline void ManualClock::sleep_and_tell(detail::Waiter& waiter) noexcept {
     using Steady = std::chrono::steady_clock;
-    const Deadline begun = now();
-    bool may_go_on = true;
-    while (may_go_on) {
+    Deadline time = now();
+    for (bool may_go_on = true; may_go_on;) {
         const auto until = detail::later(Steady::now(), patience_);
         while (!waiter.ended() && Steady::now() < until) waiter.sleep(until);
+        if (waiter.ended()) return;
         const std::lock_guard lock{mutex_};
-        if (waiter.ended() || now_ != begun) return;
-        may_go_on = is_anybody_awaited({nullptr, false});
+        if (has_told_of_a_wait_) return;
+        may_go_on = std::exchange(time, now_) != now_ || is_anybody_awaited({nullptr, false});
+        has_told_of_a_wait_ = !may_go_on;
     }
-    detail::print(
-        "ManualClock: a thread that the clock has not started still waits on it, and nobody has "
-        "moved the time (is it the thread that does? let one of thread() wait, or wait without a "
-        "thread)");
+    detail::print("ManualClock: a thread that the clock has not started waits on it, and nobody "
+                  "moves the time (if it is the thread that does, it waits for ever: start what "
+                  "waits by thread(), or let it wait without a thread)");
 }
 
 inline void ManualClock::unpark(Wait& wait) noexcept {

@@ -113,7 +113,7 @@ template <std::size_t Count>
         {docs.has(Trait::always), "loading"},
         {docs.has(Trait::always), "stale"},
         {docs.has(Trait::is_fast), "fast"},
-        {command.has(Flag::before_password), "no_auth"},
+        {command.has(Flag::no_auth), "no_auth"},
         {has_keys_elsewhere(command), "movablekeys"},
     }));
 }

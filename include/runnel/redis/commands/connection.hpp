@@ -98,39 +98,46 @@ inline Reply auth(Call& call) {
     return reply;
 }
 
+// Of HELLO: a change that came later.
+inline constexpr std::string_view options_are_read_first = "options are read first";
+inline constexpr std::string_view refusal_names_protocol = "refusal names <proto>";
+
 struct HelloOptions {
     std::optional<std::string> name{};
-    std::optional<bool> is_right{};  // the password; nothing: there is none
+    bool authenticates = false;
 };
 
-inline HelloOptions read_hello_options(const Call& call) {
+// Older versions carry out each option as they read it, whatever comes behind it.
+inline HelloOptions read_hello_options(Call& call) {
+    const bool at_once = !call.has(options_are_read_first);
+    SessionState& session = call.session();
     HelloOptions options;
+    bool is_refused = false;
     for (std::size_t at = 2; at < call.size(); ++at) {
         const std::size_t more = call.size() - 1 - at;
         if (is(call[at], "AUTH") && more >= 2) {
-            options.is_right = is_right(call, call[at + 1], call[at + 2]);
+            options.authenticates = is_right(call, call[at + 1], call[at + 2]);
+            is_refused = !options.authenticates;
+            if (at_once && is_refused) refuse_user();
+            if (at_once) session.is_authenticated = true;
             at += 2;
         } else if (is(call[at], "SETNAME") && more >= 1) {
             options.name = client_name(call[++at]);
+            if (at_once) session.name = *options.name;
         } else {
             refuse("ERR Syntax error in HELLO option '" + std::string{as_c_string(call[at])} +
                    '\'');
         }
     }
+    if (is_refused) refuse_user();
     return options;
 }
 
-// A part of what HELLO replies to a client that has to say a password.
-inline constexpr std::string_view hello_refusal_names_version = "<proto>";
-
-// Throws: Refusal, unless the client was authenticated before, or is now.
-inline void expect_authenticated(const Call& call, const HelloOptions& options) {
-    if (!options.is_right.value_or(true)) refuse_user();
-    if (options.is_right || call.session().is_authenticated) return;
-    const bool names_version = call.has(hello_refusal_names_version);
+[[noreturn]] inline void refuse_hello(const Call& call) {
+    const std::string_view protocol = call.has(refusal_names_protocol) ? "<proto> " : "";
     refuse("NOAUTH HELLO must be called with the client already authenticated, otherwise the "
            "HELLO " +
-           std::string{names_version ? "<proto> " : ""} +
+           std::string{protocol} +
            "AUTH <user> <pass> option can be used to authenticate the client and select the RESP "
            "protocol version at the same time");
 }
@@ -149,7 +156,7 @@ inline Reply hello(Call& call) {
     SessionState& session = call.session();
     const int protocol = call.size() > 1 ? read_protocol(call[1]) : session.protocol;
     HelloOptions options = read_hello_options(call);
-    expect_authenticated(call, options);
+    if (!options.authenticates && !session.is_authenticated) refuse_hello(call);
     std::vector<Reply> facts{bulk("server"),  bulk(call.profile().server),
                              bulk("version"), bulk(call.profile().number),
                              bulk("proto"),   Reply::integer(protocol),
@@ -165,7 +172,8 @@ inline Reply hello(Call& call) {
 }
 
 inline constexpr auto hello_parts = std::to_array<NewerPart>({
-    {hello_refusal_names_version, {7, 2}},
+    {options_are_read_first, {7, 2}},
+    {refusal_names_protocol, {7, 2}},
 });
 
 inline constexpr auto connection_commands = std::to_array<CommandInfo>({
@@ -173,20 +181,10 @@ inline constexpr auto connection_commands = std::to_array<CommandInfo>({
     {"echo", 2, Flag::none, {}, {1, 0}, echo},
     {"time", 1, Flag::none, {}, {2, 6}, time},
     {"select", 2, Flag::none, {}, {1, 0}, select},
-    {"quit",
-     -1,
-     Flag::when_subscribed | Flag::not_queued | Flag::before_password,
-     {},
-     {1, 0},
-     quit},
-    {"reset",
-     1,
-     Flag::when_subscribed | Flag::not_queued | Flag::before_password,
-     {},
-     {6, 2},
-     reset},
-    {"auth", -2, Flag::before_password, {}, {1, 0}, auth},
-    {"hello", -1, Flag::before_password, {}, {6, 0}, hello, hello_parts},
+    {"quit", -1, Flag::when_subscribed | Flag::not_queued | Flag::no_auth, {}, {1, 0}, quit},
+    {"reset", 1, Flag::when_subscribed | Flag::not_queued | Flag::no_auth, {}, {6, 2}, reset},
+    {"auth", -2, Flag::no_auth, {}, {1, 0}, auth},
+    {"hello", -1, Flag::no_auth, {}, {6, 0}, hello, hello_parts},
 });
 
 }  // namespace runnel::inline v0::redis::detail
