@@ -98,7 +98,7 @@ inline Reply auth(Call& call) {
     return reply;
 }
 
-// Of HELLO: a change that came later.
+// Of HELLO: what came with 7.2.
 inline constexpr std::string_view options_are_read_first = "options are read first";
 inline constexpr std::string_view refusal_names_protocol = "refusal names <proto>";
 
