@@ -347,7 +347,7 @@ TEST_CASE("a descriptor is readable once run_due() has something to do") {
     };
     const Coroutine late = wait(1h);
     CHECK_FALSE(is_readable(timers.descriptor()));
-    const Coroutine soon = wait(1ms);
+    const Coroutine soon = wait(100ms);
     REQUIRE(becomes_readable(timers.descriptor(), 60'000));
     CHECK_FALSE(ending);
     CHECK(timers.run_due() == 1);
@@ -361,7 +361,7 @@ TEST_CASE("a descriptor tells of the deadlines that there were before it") {
     bool has_ended = false;
     std::optional<runnel::Runner> before{std::in_place};
     const auto wait = [&]() -> Coroutine {
-        (void)co_await jobs.async_pop_front({.timeout = 1ms});
+        (void)co_await jobs.async_pop_front({.timeout = 100ms});
         has_ended = true;
     };
     const Coroutine coroutine = wait();

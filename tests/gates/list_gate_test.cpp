@@ -308,9 +308,13 @@ public:
 
     // Of the two operations.
     std::size_t waiting() {
-        const std::size_t all = clock_.waiting();
-        const std::size_t others = situation_.waits != Waits::nobody && !is_waiter_done_ ? 1 : 0;
-        return all > others ? all - others : 0;
+        for (;;) {
+            const bool is_done = is_waiter_done_;
+            const std::size_t all = clock_.waiting();
+            if (is_done != is_waiter_done_) continue;  // then it may be counted or not
+            const std::size_t others = situation_.waits != Waits::nobody && !is_done ? 1 : 0;
+            return all > others ? all - others : 0;
+        }
     }
 
     void stopped() {

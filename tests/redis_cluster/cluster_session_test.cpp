@@ -7,6 +7,8 @@
 #include <runnel/redis/cluster_session.hpp>
 
 #include "support/catch.hpp"
+#include "support/eventually.hpp"
+#include "support/user_clocks.hpp"
 
 #include <chrono>
 #include <cstddef>
@@ -14,6 +16,7 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <thread>
 #include <vector>
 
 using namespace std::chrono_literals;
@@ -291,7 +294,8 @@ TEST_CASE_METHOD(Listening, "a wait for a push ends when no node is left, and no
 
 TEST_CASE("a handler that runs while the client waits may use it", "[redis][cluster]") {
     // On a clock that nobody runs, whoever waits carries out what is due.
-    redis::Cluster cluster{{.masters = 3, .nodes = {.clock = &runnel::SystemClock::instance()}}};
+    runnel::test::HandClock clock;
+    redis::Cluster cluster{{.masters = 3, .nodes = {.clock = &clock}}};
     const std::size_t node_of_foo = cluster.owner(runnel::key_slot("foo")).value();
     const std::size_t node_of_apple = cluster.owner(runnel::key_slot("apple")).value();
     REQUIRE(node_of_foo != node_of_apple);
@@ -307,10 +311,14 @@ TEST_CASE("a handler that runs while the client waits may use it", "[redis][clus
         if (push[0].text() == "smessage") got = client.execute({"GET", "apple"});
     });
     redis::Session sender{cluster.node(node_of_foo)};
-    const auto delay = cluster.node(node_of_foo).faults().on("SPUBLISH").nth(1).delay(1ms);
+    const auto delay = cluster.node(node_of_foo).faults().on("SPUBLISH").nth(1).delay(1s);
     (void)sender.submit({"SPUBLISH", "foo", "1"});
     cluster.fail(node_of_apple);
     cluster.restart(node_of_apple);
+    const std::jthread mover{[&clock, looks = clock.looks.load()] {
+        runnel::test::eventually([&] { return clock.looks > looks + 10; });
+        clock.move(1s);
+    }};
     CHECK(client.next_push(runnel::Timeout{}).value()[2] == Reply::bulk_string("1"));
     CHECK(got.value().is_null());
 }

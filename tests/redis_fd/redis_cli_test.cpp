@@ -16,6 +16,7 @@
 #include <fstream>
 #include <initializer_list>
 #include <memory>
+#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -125,6 +126,21 @@ private:
     std::filesystem::path path_;
 };
 
+// How long a command took, which redis-cli prints of slow ones: "(0.51s)".
+bool is_time(std::string_view line) {
+    return line.starts_with('(') && line.ends_with("s)") &&
+           line.substr(1, line.size() - 3).find_first_not_of("0123456789.") ==
+               std::string_view::npos;
+}
+
+std::string without_times(const std::string& text) {
+    std::string rest;
+    std::istringstream lines{text};
+    for (std::string line; std::getline(lines, line);)
+        if (!is_time(line)) rest += line + '\n';
+    return rest;
+}
+
 // What redis-cli prints.
 std::string printed(const std::string& socket, const std::string& options,
                     const std::string& script) {
@@ -137,7 +153,7 @@ std::string printed(const std::string& socket, const std::string& options,
     std::array<char, 4096> some{};
     while (const std::size_t size = fread(some.data(), 1, some.size(), pipe.get()))
         all.append(some.data(), size);
-    return all;
+    return without_times(all);
 }
 
 std::size_t lines_in(std::string_view text) {

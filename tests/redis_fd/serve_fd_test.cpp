@@ -480,6 +480,8 @@ TEST_CASE("one thread with a name serves all clients, and goes with the FdServer
         }
         return threads;
     };
+    // A thread that was joined is seen there for a moment more.
+    runnel::test::eventually([&] { return count() == 0; });
     Server server;
     {
         FdServer clients{server};
@@ -519,6 +521,7 @@ TEST_CASE("a descriptor of the caller's is served, and taken over", "[redis][fd]
 TEST_CASE("clients connect to a path, which goes with the FdServer", "[redis][fd]") {
     Server server;
     std::filesystem::path path;
+    std::filesystem::path second_folder;
     {
         FdServer clients{server};
         path = clients.listen();
@@ -529,8 +532,10 @@ TEST_CASE("clients connect to a path, which goes with the FdServer", "[redis][fd
         CHECK(text_of(other.ask({"GET", "key"})) == "\"value\"");
         CHECK(clients.connections() == 2);
 
-        const std::string second =
-            std::filesystem::temp_directory_path() / ("runnel-test-" + std::to_string(getpid()));
+        std::string folder = std::filesystem::temp_directory_path() / "runnel-test-XXXXXX";
+        REQUIRE(mkdtemp(folder.data()) != nullptr);
+        second_folder = folder;
+        const std::string second = second_folder / "socket";
         clients.listen(second);
         RawClient third{RawClient::connected_to(second)};
         CHECK(text_of(third.ask({"GET", "key"})) == "\"value\"");
@@ -539,6 +544,7 @@ TEST_CASE("clients connect to a path, which goes with the FdServer", "[redis][fd
     }
     CHECK_FALSE(std::filesystem::exists(path));
     CHECK_FALSE(std::filesystem::exists(path.parent_path()));
+    CHECK(std::filesystem::remove(second_folder));  // empty
 }
 
 TEST_CASE("a path where nobody can listen is refused", "[redis][fd]") {

@@ -91,7 +91,11 @@ TEST_CASE("advance() ends waits in the order of their deadlines, each at its own
         }
         Random random{seed, waiters};
         Clock::Deadline expected = start;
-        while (clock.waiting() != 0 || ends.size() != waiters * rounds) {
+        const auto is_over = [&] {
+            const std::lock_guard lock{mutex};
+            return ends.size() == waiters * rounds;
+        };
+        while (clock.waiting() != 0 || !is_over()) {
             const auto duration = random.below(100) * 37us;
             clock.advance(duration);
             expected += duration;

@@ -4,6 +4,7 @@
 
 #include "support/catch.hpp"
 #include "support/eventually.hpp"
+#include "support/patience.hpp"
 #include "support/printed.hpp"
 #include "support/rest.hpp"
 
@@ -35,11 +36,6 @@ using runnel::detail::WaitEnd;
 using runnel::test::eventually;
 using runnel::test::Rest;
 using namespace std::chrono_literals;
-
-struct runnel::detail::PatienceOf {
-    static auto& of(ManualClock::Thread& thread) { return thread.end_->patience; }
-    static auto& of(ManualClock& clock) { return clock.patience_; }
-};
 
 namespace {
 

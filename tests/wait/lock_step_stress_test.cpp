@@ -12,6 +12,7 @@
 
 #include "support/catch.hpp"
 #include "support/coroutines.hpp"
+#include "support/patience.hpp"
 #include "support/printed.hpp"
 #include "support/scale.hpp"
 #include "support/stress_random.hpp"
@@ -65,6 +66,7 @@ public:
     Program(std::uint64_t program, std::uint64_t seed) : program_{program}, clock_{{.seed = seed}} {
         for (std::size_t at = 0; at != lists_of_a_program; ++at)
             lists_.emplace_back(runnel::ListOptions{.capacity = 2 + at, .clock = &clock_});
+        runnel::detail::PatienceOf::of_lock_step(clock_) = 10s;
         connection_ = channel_.on_message([this](const int& message) { say("handles", message); });
     }
 

@@ -10,6 +10,7 @@
 
 #include "support/catch.hpp"
 #include "support/coroutines.hpp"
+#include "support/patience.hpp"
 #include "support/printed.hpp"
 #include "support/rest.hpp"
 #include "support/scale.hpp"
@@ -461,6 +462,7 @@ TEST_CASE("in lock-step a thread that waits for a lock of another does not stop 
 TEST_CASE("a test that joins a thread, or waits on the clock, waits nowhere else", "[lock_step]") {
     const std::string printed = printed_by([] {
         Steps steps{1};
+        runnel::detail::PatienceOf::of_lock_step(steps.clock) = 10s;
         const BlockingList<int> list{{.clock = &steps.clock}};
         steps.start("a", [&] { (void)list.push_back(1); });
         steps.start("b", [&] {

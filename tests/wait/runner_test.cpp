@@ -305,7 +305,7 @@ TEST_CASE("a TimerThread has a name, and takes no signals", "[timer_thread]") {
                        sigismember(&blocked, SIGINT) == 0 || sigismember(&blocked, SIGTERM) == 0;
                    over.wake();
                }};
-    wait.start(1ms);
+    wait.start(100ms);  // not over before it has begun
     over.wait();
     CHECK(std::string{name.data()} == "runnel-timers");
     CHECK_FALSE(takes_signals);

@@ -472,7 +472,7 @@ inline void ManualClock::sleep_and_tell(detail::Waiter& waiter) noexcept {
         while (!waiter.ended() && Steady::now() < until) waiter.sleep(until);
         if (waiter.ended()) return;
         const std::lock_guard lock{mutex_};
-        if (has_told_of_a_wait_) return;
+        if (waiter.ended() || has_told_of_a_wait_) return;
         may_go_on = std::exchange(time, now_) != now_ || is_anybody_awaited({nullptr, false});
         has_told_of_a_wait_ = !may_go_on;
     }
