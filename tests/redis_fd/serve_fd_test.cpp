@@ -10,6 +10,7 @@
 #include "support/catch.hpp"
 #include "support/eventually.hpp"
 #include "support/raw_client.hpp"
+#include "support/threads_named.hpp"
 
 #include <chrono>
 #include <cstddef>
@@ -471,17 +472,8 @@ TEST_CASE("an interceptor sees the commands of clients, and what it throws is th
 // ---- the thread
 
 TEST_CASE("one thread with a name serves all clients, and goes with the FdServer", "[redis][fd]") {
-    const auto count = [] {
-        int threads = 0;
-        for (const auto& task : std::filesystem::directory_iterator{"/proc/self/task"}) {
-            std::string name;
-            std::getline(std::ifstream{task.path() / "comm"}, name);
-            if (name == "runnel-redis-fd") ++threads;
-        }
-        return threads;
-    };
-    // A thread that was joined is seen there for a moment more.
-    runnel::test::eventually([&] { return count() == 0; });
+    const auto count = [] { return runnel::test::threads_named("runnel-redis-fd"); };
+    runnel::test::eventually([&] { return count() == 0; });  // those of other tests
     Server server;
     {
         FdServer clients{server};
