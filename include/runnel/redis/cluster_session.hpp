@@ -162,11 +162,10 @@ private:
             left_.pop_front();
             return push;
         }
-        for (std::size_t node = 0; node != sessions_.size(); ++node) {
-            const std::shared_ptr<Session> session = sessions_[node];
-            if (!session) continue;
-            if (auto push = session->next_push()) return push;
-        }
+        const std::vector<std::shared_ptr<Session>> sessions = sessions_;
+        for (const auto& session : sessions)
+            if (session)
+                if (auto push = session->next_push()) return push;
         return std::nullopt;
     }
 
@@ -175,7 +174,7 @@ private:
     // Connects to it if that is needed.
     [[nodiscard]] std::shared_ptr<Session> session_at(std::size_t node) {
         sessions_.resize(cluster_.size());
-        const std::shared_ptr<Session> former = sessions_[node];
+        std::shared_ptr<Session> former = sessions_[node];
         if (former && !former->is_closed()) return former;
         if (former)
             while (auto push = former->next_push()) left_.push_back(std::move(*push));

@@ -156,8 +156,8 @@ namespace detail {
 // none waits for another.
 class ConnectionPool {
 public:
-    ConnectionPool(redis::Server& server, const ConnectionOptions& options)
-        : server_{server}, options_{options} {}
+    ConnectionPool(redis::Server& server, ConnectionOptions options)
+        : server_{server}, options_{std::move(options)} {}
 
     [[nodiscard]] std::unique_ptr<Connection> connect() const {
         return std::unique_ptr<Connection>(new Connection{server_, options_});

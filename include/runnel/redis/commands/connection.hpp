@@ -105,31 +105,35 @@ inline constexpr std::string_view refusal_names_protocol = "refusal names <proto
 struct HelloOptions {
     std::optional<std::string> name{};
     bool authenticates = false;
+    bool is_refused = false;  // the password, or the user
 };
 
-// Older versions carry out each option as they read it, whatever comes behind it.
+// What older versions do after each option, whatever comes behind it.
+inline void carry_out(Call& call, const HelloOptions& options) {
+    if (options.is_refused) refuse_user();
+    SessionState& session = call.session();
+    if (options.name) session.name = *options.name;
+    if (options.authenticates) session.is_authenticated = true;
+}
+
 inline HelloOptions read_hello_options(Call& call) {
     const bool at_once = !call.has(options_are_read_first);
-    SessionState& session = call.session();
     HelloOptions options;
-    bool is_refused = false;
     for (std::size_t at = 2; at < call.size(); ++at) {
         const std::size_t more = call.size() - 1 - at;
         if (is(call[at], "AUTH") && more >= 2) {
             options.authenticates = is_right(call, call[at + 1], call[at + 2]);
-            is_refused = !options.authenticates;
-            if (at_once && is_refused) refuse_user();
-            if (at_once) session.is_authenticated = true;
+            options.is_refused = !options.authenticates;
             at += 2;
         } else if (is(call[at], "SETNAME") && more >= 1) {
             options.name = client_name(call[++at]);
-            if (at_once) session.name = *options.name;
         } else {
             refuse("ERR Syntax error in HELLO option '" + std::string{as_c_string(call[at])} +
                    '\'');
         }
+        if (at_once) carry_out(call, options);
     }
-    if (is_refused) refuse_user();
+    if (options.is_refused) refuse_user();
     return options;
 }
 
