@@ -49,13 +49,13 @@ class StandardError {
 public:
     StandardError() {
         REQUIRE(pipe(ends_.data()) == 0);
-        dup2(ends_[1], STDERR_FILENO);
+        redirected_.emplace(ends_[1]);
     }
     StandardError(const StandardError&) = delete;
     StandardError& operator=(const StandardError&) = delete;
     ~StandardError() {
-        dup2(usual_, STDERR_FILENO);
-        for (const int file : {ends_[0], ends_[1], usual_}) close(file);
+        redirected_.reset();
+        for (const int file : ends_) close(file);
     }
 
     // Waits for it. In any thread.
@@ -67,7 +67,7 @@ public:
 
 private:
     std::array<int, 2> ends_{};
-    const int usual_ = dup(STDERR_FILENO);
+    std::optional<runnel::test::StandardErrorTo> redirected_{};
 };
 
 // The code of the Error that `call` throws, and its text.

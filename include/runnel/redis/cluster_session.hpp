@@ -99,13 +99,12 @@ public:
     /// was asked to stop, or it is connected to no node.
     [[nodiscard]] std::optional<Reply> next_push(Timeout timeout = std::chrono::seconds{0},
                                                  const std::stop_token& stop = {}) {
-        if (auto push = take_push()) return push;
         detail::ServerState& node = *cluster_.node(0).state_;
         const auto look = [&] {
             const auto sessions = connected();
             const detail::Entering entering{node};
             node.ring_due();
-            return detail::PushWait::is_over(sessions);
+            return !left_.empty() || detail::PushWait::is_over(sessions);
         };
         const auto wait = [&](const WaitOptions& options) {
             detail::PushWait{node, connected()}.wait(options);

@@ -68,8 +68,7 @@ inline std::shared_ptr<SessionState> ServerState::open(const SessionOptions& ses
     const Lock lock{mutex};
     auto session = std::make_shared<SessionState>(*this, last_id_ + 1, session_options, wire);
     session->facts.opened = session->facts.active = wall();
-    session->is_authenticated =
-        settings.password.empty() || session_options.password == settings.password;
+    session->is_authenticated = settings.accepts(session_options.password);
     if (cluster() != nullptr && cluster()->map.node(node()).has_failed) {
         session->is_closed = true;
         return session;

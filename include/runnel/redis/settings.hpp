@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 namespace runnel::inline v0::redis::detail {
 
@@ -18,6 +19,11 @@ struct Settings {
           stream_idmp_duration{options.stream_idmp_duration.count()},
           stream_idmp_maxsize{static_cast<std::int64_t>(options.stream_idmp_maxsize)},
           pubsub_limit{options.pubsub_limit} {}
+
+    // Without a password, any does.
+    [[nodiscard]] bool accepts(std::string_view given) const noexcept {
+        return password.empty() || given == password;
+    }
 
     std::string password;
     std::size_t stream_node_max_entries;

@@ -79,8 +79,7 @@ inline Reply reset(Call& call) {
 
 [[nodiscard]] inline bool is_right(const Call& call, std::string_view user,
                                    std::string_view password) noexcept {
-    const std::string& right = call.settings().password;
-    return user == only_user && (right.empty() || password == right);
+    return user == only_user && call.settings().accepts(password);
 }
 [[noreturn]] inline void refuse_user() {
     refuse("WRONGPASS invalid username-password pair or user is disabled.");
@@ -104,16 +103,15 @@ inline constexpr std::string_view refusal_names_protocol = "refusal names <proto
 
 struct HelloOptions {
     std::optional<std::string> name{};
-    bool authenticates = false;
-    bool is_refused = false;  // the password, or the user
+    std::optional<bool> is_right{};  // user and password; nothing: there is no AUTH
 };
 
 // What older versions do after each option, whatever comes behind it.
 inline void carry_out(Call& call, const HelloOptions& options) {
-    if (options.is_refused) refuse_user();
+    if (options.is_right == false) refuse_user();
     SessionState& session = call.session();
     if (options.name) session.name = *options.name;
-    if (options.authenticates) session.is_authenticated = true;
+    if (options.is_right) session.is_authenticated = true;
 }
 
 inline HelloOptions read_hello_options(Call& call) {
@@ -122,8 +120,7 @@ inline HelloOptions read_hello_options(Call& call) {
     for (std::size_t at = 2; at < call.size(); ++at) {
         const std::size_t more = call.size() - 1 - at;
         if (is(call[at], "AUTH") && more >= 2) {
-            options.authenticates = is_right(call, call[at + 1], call[at + 2]);
-            options.is_refused = !options.authenticates;
+            options.is_right = is_right(call, call[at + 1], call[at + 2]);
             at += 2;
         } else if (is(call[at], "SETNAME") && more >= 1) {
             options.name = client_name(call[++at]);
@@ -133,7 +130,7 @@ inline HelloOptions read_hello_options(Call& call) {
         }
         if (at_once) carry_out(call, options);
     }
-    if (options.is_refused) refuse_user();
+    if (options.is_right == false) refuse_user();
     return options;
 }
 
@@ -160,7 +157,7 @@ inline Reply hello(Call& call) {
     SessionState& session = call.session();
     const int protocol = call.size() > 1 ? read_protocol(call[1]) : session.protocol;
     HelloOptions options = read_hello_options(call);
-    if (!options.authenticates && !session.is_authenticated) refuse_hello(call);
+    if (!options.is_right && !session.is_authenticated) refuse_hello(call);
     std::vector<Reply> facts{bulk("server"),  bulk(call.profile().server),
                              bulk("version"), bulk(call.profile().number),
                              bulk("proto"),   Reply::integer(protocol),
